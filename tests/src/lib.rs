@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The test lab: a fixture vendor that behaves as packagecloud and the vendor's RPMs do, and an
+//! isolated host with a real rpm and a real systemd behind a real air gap.
+
+pub mod isolated;
+pub mod vendor;

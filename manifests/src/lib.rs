@@ -1,1 +1,24 @@
-//! x
+//! The vocabulary that the builder and the installer share.
+//!
+//! Invariants of this crate:
+//!
+//! * No file, network, clock or process: every function is a function of its arguments.
+//! * Every name that comes from outside has a type whose constructor refuses what is not a name.
+//! * A [`trust::VerifiedManifest`] is made by [`trust::verify_manifest`] alone, which verifies the
+//!   exact bytes before it parses them.
+//! * [`signature::verify_quorum`] is the only place where signatures are counted.
+
+#![deny(missing_docs)]
+
+pub mod bundle;
+pub mod bundle_path;
+pub mod digest;
+pub mod evr;
+pub mod format;
+pub mod json;
+pub mod limits;
+pub mod nevra;
+pub mod package_files;
+pub mod product;
+pub mod signature;
+pub mod trust;

@@ -1,0 +1,35 @@
+//! Every bound a reader applies before it allocates. Units are in the names.
+//!
+//! A value above its bound is refused, never truncated. The writer keeps the same bounds, so that
+//! a bundle that cannot be read cannot be built.
+
+/// Largest `manifest.json`.
+pub const MANIFEST_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest single signature file; a DER ECDSA signature takes about 72.
+pub const SIGNATURE_MAX_BYTES: u64 = 8 * 1024;
+/// Most signatures read from one bundle.
+pub const SIGNATURES_MAX: usize = 16;
+/// Largest root document or revocation list.
+pub const TRUST_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
+/// Most entries of one bundle, the manifest and signatures included.
+pub const ENTRIES_MAX: usize = 10_000;
+/// Largest `files/<sha256>.json`.
+pub const PACKAGE_FILES_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// All `files/*.json` of a bundle together.
+pub const PACKAGE_FILES_TOTAL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest embedded product manifest.
+pub const PRODUCT_MAX_BYTES: u64 = 1024 * 1024;
+/// Largest vendor key file.
+pub const VENDOR_KEY_MAX_BYTES: u64 = 1024 * 1024;
+/// Largest document under `docs/` and largest `SHA256SUMS`.
+pub const DOCUMENT_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest payload entry: a ustar size field holds eleven octal digits.
+pub const PAYLOAD_MAX_BYTES: u64 = 0o77_777_777_777;
+/// Largest window a zstd frame may ask for; the decoder's memory follows it.
+pub const ZSTD_WINDOW_MAX_LOG: u32 = 23;
+/// Longest path of an entry, in bytes.
+pub const PATH_MAX_BYTES: usize = 200;
+/// Deepest JSON nesting a document may have (`serde_json` itself stops at 128).
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Longest name, version or release in a package identity, in bytes.
+pub const NAME_MAX_BYTES: usize = 128;

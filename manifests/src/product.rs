@@ -1,0 +1,427 @@
+//! The product manifest: every fact about a product that the code must not know.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evr::{compare_versions, line_of};
+
+/// The type a product manifest names.
+pub const PRODUCT_TYPE: &str = "airgap-bundle/product/1";
+
+/// The embedded default product.
+pub const TYK: &str = include_str!("../products/tyk.toml");
+
+/// A product: where its RPMs come from, how its parts are upgraded, saved and checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProductManifest {
+    /// Always [`PRODUCT_TYPE`].
+    #[serde(rename = "type")]
+    pub document: String,
+    /// Short name: letters, digits and `-`.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Release channel.
+    #[serde(default = "stable")]
+    pub channel: String,
+    /// The component whose version a user names.
+    pub lead: String,
+    /// Start of every repository address; `--repo-url` replaces it.
+    pub base_url: String,
+    /// Distributions it is published for.
+    #[serde(rename = "distro")]
+    pub distros: Vec<Distro>,
+    /// Yum repositories.
+    #[serde(rename = "repository")]
+    pub repositories: Vec<Repository>,
+    /// Keys that sign the packages.
+    #[serde(rename = "package_key")]
+    pub package_keys: Vec<PackageKey>,
+    /// Components in upgrade order.
+    #[serde(rename = "component")]
+    pub components: Vec<Component>,
+    /// Versions of pinned components that go with a version of the lead.
+    #[serde(rename = "pin", default)]
+    pub pins: Vec<Pin>,
+}
+
+fn stable() -> String {
+    "stable".to_owned()
+}
+
+/// A distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distro {
+    /// Our id, such as `el8`.
+    pub id: String,
+    /// `ID` values of `/etc/os-release`.
+    pub os_ids: Vec<String>,
+    /// Major version of the operating system; `{major}` in repository paths.
+    pub major: u32,
+    /// Other names for `--distro`.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+}
+
+/// A yum repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// Our id.
+    pub id: String,
+    /// Path below `base_url`, with `{major}` and `{arch}`.
+    pub path: String,
+    /// Path of the metadata key below `base_url`.
+    pub key_path: String,
+    /// Pinned fingerprints of metadata keys, upper-case hexadecimal. Empty: not known, so the
+    /// build stops and shows what it found.
+    #[serde(default)]
+    pub key_fingerprints: Vec<String>,
+}
+
+/// A key that signs packages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageKey {
+    /// File name in the bundle: `keys/vendor/<id>.asc`.
+    pub id: String,
+    /// Where it is published.
+    pub url: String,
+    /// Pinned fingerprints, upper-case hexadecimal; empty as above.
+    #[serde(default)]
+    pub fingerprints: Vec<String>,
+}
+
+/// A part of the product that is one package and usually one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Our name, such as `gateway`.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// The package.
+    pub package: String,
+    /// Id of the repository it is in.
+    pub repository: String,
+    /// How its version follows from the one the user names.
+    pub versioning: Versioning,
+    /// Its systemd unit, with suffix.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// The program the unit's main process runs; not part of the configuration backup.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// Configuration files, JSON; the first answers `pointer` look-ups.
+    #[serde(default)]
+    pub config: Vec<String>,
+    /// Files of `NAME=value` lines that override the configuration, weakest first.
+    #[serde(default)]
+    pub environment: Vec<String>,
+    /// What the backup holds.
+    #[serde(default)]
+    pub backup: Vec<BackupTree>,
+    /// How its health is checked.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+/// How a component's version follows from the one the user names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Versioning {
+    /// It has the lead's version numbers: the named version or line.
+    Lead,
+    /// It has its own; `[[pin]]` says which goes with the lead's.
+    Pinned,
+}
+
+/// A file or directory to back up, with everything below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupTree {
+    /// Absolute path.
+    pub path: String,
+    /// Absolute paths left out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// A health check over HTTP on the host itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Address to ask.
+    pub address: Setting,
+    /// Port to ask.
+    pub port: Setting,
+    /// Path to ask, without the leading slash.
+    pub path: Setting,
+    /// `true` for HTTPS.
+    pub tls: Setting,
+    /// What the JSON body must say.
+    pub expect: Vec<Expectation>,
+    /// Where the body carries the version, if it does.
+    #[serde(default)]
+    pub version_pointer: Option<String>,
+    /// Successes in a row that make a service healthy.
+    pub consecutive: u32,
+    /// Pause between probes, milliseconds.
+    pub interval_ms: u64,
+    /// Longest time for one probe, milliseconds.
+    pub timeout_ms: u64,
+    /// Longest time for all of it, seconds.
+    pub budget_secs: u64,
+}
+
+/// A value that a component's own configuration decides. The first source that gives a value that
+/// is neither empty nor `0` wins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Where to look, strongest first.
+    #[serde(default)]
+    pub from: Vec<Source>,
+    /// Without any.
+    pub default: String,
+}
+
+/// Where a setting may stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// An environment variable of the unit.
+    Env(String),
+    /// A JSON pointer (RFC 6901) into the first configuration file.
+    Pointer(String),
+}
+
+/// One demand on a health answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// JSON pointer into the body.
+    pub pointer: String,
+    /// Values that are well.
+    pub any_of: Vec<String>,
+}
+
+/// The version of a pinned component that goes with the lead's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// From this version of the lead on, up to the next pin of the same line.
+    pub lead: String,
+    /// The pinned component.
+    pub component: String,
+    /// Its version, or line.
+    pub version: String,
+}
+
+/// A product manifest that is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ProductError {
+    /// Not TOML of this shape; the message points to the line.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// Not JSON of this shape.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// Contradicts itself.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+impl ProductManifest {
+    /// Reads a product manifest as people write it.
+    pub fn from_toml(text: &str) -> Result<Self, ProductError> {
+        let product: Self = toml::from_str(text)?;
+        product.check()?;
+        Ok(product)
+    }
+
+    /// Reads a product manifest as a bundle carries it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ProductError> {
+        let product: Self = serde_json::from_slice(bytes)?;
+        product.check()?;
+        Ok(product)
+    }
+
+    fn check(&self) -> Result<(), ProductError> {
+        let refuse = |text: String| Err(ProductError::Inconsistent(text));
+        if self.document != PRODUCT_TYPE {
+            return refuse(format!(
+                "its type is `{}`, not `{PRODUCT_TYPE}`",
+                self.document
+            ));
+        }
+        let plain = |text: &str| {
+            text.starts_with(|c: char| c.is_ascii_lowercase())
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        if !plain(&self.name) {
+            return refuse(format!(
+                "`{}` is not a product name (a-z, 0-9, -)",
+                self.name
+            ));
+        }
+        if self
+            .component(&self.lead)
+            .is_none_or(|lead| lead.versioning != Versioning::Lead)
+        {
+            return refuse(format!(
+                "the lead `{}` is no component with lead versioning",
+                self.lead
+            ));
+        }
+        for (at, component) in self.components.iter().enumerate() {
+            self.check_component(component)?;
+            if self.components[..at]
+                .iter()
+                .any(|earlier| earlier.name == component.name)
+            {
+                return refuse(format!("component `{}` is listed twice", component.name));
+            }
+        }
+        match self
+            .pins
+            .iter()
+            .find(|pin| self.component(&pin.component).is_none())
+        {
+            Some(pin) => refuse(format!(
+                "a pin names component `{}`, which is not there",
+                pin.component
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_component(&self, component: &Component) -> Result<(), ProductError> {
+        let name = &component.name;
+        let refuse = |text: String| Err(ProductError::Inconsistent(text));
+        if !crate::nevra::is_package_name(&component.package) {
+            return refuse(format!(
+                "component `{name}`: `{}` is no package name",
+                component.package
+            ));
+        }
+        if !self
+            .repositories
+            .iter()
+            .any(|repository| repository.id == component.repository)
+        {
+            return refuse(format!(
+                "component `{name}`: no repository `{}`",
+                component.repository
+            ));
+        }
+        let trees = component
+            .backup
+            .iter()
+            .flat_map(|tree| tree.exclude.iter().chain([&tree.path]));
+        let files = component
+            .config
+            .iter()
+            .chain(&component.environment)
+            .chain(&component.program);
+        for path in trees.chain(files) {
+            let clean = path.len() > 1
+                && path.starts_with('/')
+                && path[1..]
+                    .split('/')
+                    .all(|part| !part.is_empty() && part != "." && part != "..");
+            if !clean {
+                return refuse(format!(
+                    "component `{name}`: `{path}` is not a plain absolute path"
+                ));
+            }
+        }
+        match &component.unit {
+            Some(unit) if !is_service_name(unit) => refuse(format!(
+                "component `{name}`: `{unit}` is not the name of a .service unit"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the component of that name.
+    #[must_use]
+    pub fn component(&self, name: &str) -> Option<&Component> {
+        self.components
+            .iter()
+            .find(|component| component.name == name)
+    }
+
+    /// Returns the distribution of that id or alias.
+    #[must_use]
+    pub fn distro(&self, name: &str) -> Option<&Distro> {
+        self.distros
+            .iter()
+            .find(|distro| distro.id == name || distro.aliases.iter().any(|a| a == name))
+    }
+
+    /// Returns the version that `component` should have beside version `lead` of the lead: the pin
+    /// with the highest `lead` that is not above it on the same line.
+    #[must_use]
+    pub fn pinned(&self, component: &str, lead: &str) -> Option<&Pin> {
+        self.pins
+            .iter()
+            .filter(|pin| pin.component == component && line_of(&pin.lead) == line_of(lead))
+            .filter(|pin| compare_versions(&pin.lead, lead).is_le())
+            .max_by(|a, b| compare_versions(&a.lead, &b.lead))
+    }
+}
+
+/// Whether `unit` can be handed to systemd and used as a file name.
+fn is_service_name(unit: &str) -> bool {
+    unit.strip_suffix(".service").is_some_and(|stem| {
+        stem.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && stem
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._@:-".contains(c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_product_is_valid_and_survives_json() {
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let json = crate::json::canonical(&tyk).unwrap();
+        assert_eq!(ProductManifest::from_json(&json).unwrap(), tyk);
+        assert_eq!(tyk.distro("centos7").unwrap().id, "el7");
+        assert_eq!(tyk.distro("rocky9").unwrap().major, 9);
+        let order: Vec<&str> = tyk.components.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(order, ["gateway", "dashboard", "pump"]);
+    }
+
+    #[test]
+    fn pins_reach_to_the_next_one_and_stay_on_their_line() {
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let pump = |lead| tyk.pinned("pump", lead).map(|pin| pin.version.as_str());
+        assert_eq!(pump("5.3.0"), Some("1.9.0"));
+        assert_eq!(pump("5.3.10"), Some("1.9.0"));
+        assert_eq!(pump("5.3.12"), Some("1.12.0"));
+        assert_eq!(pump("5.3.13"), Some("1.13.3"));
+        assert_eq!(pump("5.8.15"), Some("1.16.0"));
+        assert_eq!(pump("5.2.5"), None);
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_with_its_line() {
+        let text = TYK.replacen("title =", "titel =", 1);
+        let error = ProductManifest::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains("titel") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn paths_that_leave_their_place_are_refused() {
+        let text = TYK.replacen("/opt/tyk-gateway/tyk.conf", "/opt/../etc/shadow", 1);
+        assert!(ProductManifest::from_toml(&text).is_err());
+    }
+}

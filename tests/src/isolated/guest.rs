@@ -1,0 +1,180 @@
+//! The inside of a host: what can be asked of it and done in it, whoever started it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::command::{Finished, GuestCommand, Running};
+use super::error::{HostError, Result};
+use super::process::ProcessId;
+use super::record::HostRecord;
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// A booted (or powered-off) host as seen from this process.
+#[derive(Debug)]
+pub struct Guest {
+    id: String,
+    root: PathBuf,
+    leader: Option<ProcessId>,
+}
+
+pub(super) struct User {
+    pub uid: u32,
+    pub gid: u32,
+    pub home: String,
+}
+
+impl Guest {
+    pub(super) fn new(id: String, root: PathBuf) -> Self {
+        Self {
+            id,
+            root,
+            leader: None,
+        }
+    }
+
+    /// Finds the running host `name` that another process of the lab owns.
+    pub fn attach(name: &str) -> Result<Self> {
+        let record = HostRecord::read(name)?;
+        Ok(Self {
+            id: record.id,
+            root: record.root,
+            leader: record.leader,
+        })
+    }
+
+    /// The unique name of this host.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The merged root as this machine sees it. What the host mounts itself (`/run`, `/tmp`) is not
+    /// there; [`Guest::read`] sees that too.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The host's first process, by its pid on this machine.
+    pub fn leader(&self) -> Result<ProcessId> {
+        self.leader
+            .filter(|leader| leader.is_alive())
+            .ok_or_else(|| HostError::NotRunning(self.id.clone()))
+    }
+
+    pub(super) fn set_leader(&mut self, leader: Option<ProcessId>) {
+        self.leader = leader;
+    }
+
+    /// Starts to describe a program to run; see [`GuestCommand`].
+    pub fn command<S: AsRef<str>>(&self, argv: &[S]) -> GuestCommand<'_> {
+        GuestCommand::new(self, argv)
+    }
+
+    /// Runs a program as root.
+    pub fn run<S: AsRef<str>>(&self, argv: &[S]) -> Result<Finished> {
+        self.command(argv).run()
+    }
+
+    /// Runs a program as a user of the host.
+    pub fn run_as<S: AsRef<str>>(&self, user: &str, argv: &[S]) -> Result<Finished> {
+        self.command(argv).user(user).run()
+    }
+
+    /// Runs a program that has to succeed and gives what it printed.
+    pub fn check<S: AsRef<str>>(&self, argv: &[S]) -> Result<String> {
+        Ok(self.run(argv)?.ok()?.stdout)
+    }
+
+    /// Starts a program and leaves it running.
+    pub fn spawn<S: AsRef<str>>(&self, argv: &[S]) -> Result<Running> {
+        self.command(argv).spawn()
+    }
+
+    /// Asks a server inside the host: the status (0 when there was no answer) and the body.
+    pub fn http_get(&self, port: u16, path: &str) -> Result<(u16, String)> {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let asked = self.run(&["curl", "-s", "-m", "5", "-w", "\n%{http_code}", &url])?;
+        let (body, status) = asked.stdout.rsplit_once('\n').unwrap_or(("", "0"));
+        Ok((status.parse().unwrap_or(0), body.to_owned()))
+    }
+
+    /// Waits until systemd says that the host is up and nothing failed.
+    pub fn wait_running(&self, deadline: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let state = self.system_state()?;
+            match state.as_str() {
+                "running" => return Ok(()),
+                "degraded" | "maintenance" | "stopping" => return Err(self.unhealthy(state)),
+                _ if started.elapsed() > deadline => {
+                    return Err(HostError::Deadline {
+                        what: format!("host {} booting", self.id),
+                        after: deadline,
+                        state: format!("systemd says {state:?}"),
+                    });
+                }
+                _ => std::thread::sleep(POLL),
+            }
+        }
+    }
+
+    /// Waits until `condition` holds, asking again and again.
+    pub fn wait_until(
+        &self,
+        what: &str,
+        deadline: Duration,
+        mut condition: impl FnMut(&Self) -> Result<bool>,
+    ) -> Result<()> {
+        let started = Instant::now();
+        while !condition(self)? {
+            if started.elapsed() > deadline {
+                return Err(HostError::Deadline {
+                    what: what.to_owned(),
+                    after: deadline,
+                    state: format!("on host {}", self.id),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    fn system_state(&self) -> Result<String> {
+        let asked = self.run(&["systemctl", "is-system-running"])?;
+        Ok(asked.stdout.trim().to_owned())
+    }
+
+    fn unhealthy(&self, state: String) -> HostError {
+        let failed = ["systemctl", "--failed", "--no-legend", "--plain"];
+        HostError::Unhealthy {
+            name: self.id.clone(),
+            state,
+            detail: self.check(&failed).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn user(&self, name: &str) -> Result<User> {
+        let path = Path::new("/etc/passwd");
+        let passwd = String::from_utf8_lossy(&self.read(path)?).into_owned();
+        parse_user(&passwd, name).ok_or_else(|| HostError::Malformed {
+            path: path.to_owned(),
+            reason: format!("host {} has no user {name}", self.id),
+        })
+    }
+}
+
+fn parse_user(passwd: &str, name: &str) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields[..] {
+            [found, _, uid, gid, _, home, ..] if found == name => Some(User {
+                uid: uid.parse().ok()?,
+                gid: gid.parse().ok()?,
+                home: home.to_owned(),
+            }),
+            _ => None,
+        }
+    })
+}

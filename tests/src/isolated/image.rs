@@ -1,0 +1,89 @@
+//! The image: built once, shared by every host.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab runs debootstrap and writes the cache"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::apt::mirror;
+use super::cache::{directory_once, key};
+use super::error::{HostError, Result};
+use super::recipe::{PACKAGES, PROVISION, SUITE};
+use super::record::reap;
+
+/// Bumped when the building itself changes.
+const BUILD_VERSION: &str = "1";
+
+/// A root to boot from, perhaps with layers upon it. Cheap to copy; the cache owns the files.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Topmost first, as overlayfs wants them.
+    pub(super) lowers: Vec<PathBuf>,
+    pub(super) key: String,
+}
+
+impl Image {
+    /// Gives the image for the present recipe, building it if the cache has none: a minute, and the
+    /// machine's Debian mirror.
+    pub fn prepare() -> Result<Self> {
+        reap()?;
+        let key = recipe_key();
+        let root = directory_once(&format!("image-{key}"), build)?;
+        Ok(Self {
+            lowers: vec![root],
+            key,
+        })
+    }
+}
+
+fn recipe_key() -> String {
+    let packages = PACKAGES.join(" ");
+    key(&[
+        BUILD_VERSION,
+        SUITE,
+        &packages,
+        PROVISION,
+        std::env::consts::ARCH,
+    ])
+}
+
+fn build(root: &Path) -> Result<()> {
+    let mirror = mirror(SUITE)?;
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap
+        .args(["--variant=minbase", "--force-check-gpg"])
+        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(SUITE)
+        .arg(root)
+        .arg(&mirror.uri);
+    if let Some(proxy) = &mirror.proxy {
+        debootstrap
+            .env("http_proxy", proxy)
+            .env("https_proxy", proxy);
+    }
+    run_to_success(&mut debootstrap)?;
+    run_to_success(
+        Command::new("chroot")
+            .arg(root)
+            .args(["sh", "-c", PROVISION]),
+    )
+}
+
+fn run_to_success(command: &mut Command) -> Result<()> {
+    let argv = command.get_program().display().to_string();
+    let output = command.output().map_err(|source| HostError::Spawn {
+        argv: argv.clone(),
+        source,
+    })?;
+    super::command::Finished {
+        argv,
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+    .ok()
+    .map(drop)
+}

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Runs once, chrooted into the fresh root.
+set -eu
+
+# rpm keeps its database where it does on a system that lives by rpm; Debian's macro points into the
+# caller's home.
+mkdir -p /etc/rpm
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
+HOME=/root rpm --initdb
+chmod 755 /var/lib/rpm
+rpm -qa >/dev/null
+
+# The users: root, and one who may do nothing special.
+useradd --create-home --uid 1000 --gid users --shell /bin/bash operator
+
+# What EL's own packages have and Debian's root does not.
+mkdir -p /etc/sysconfig
+
+systemctl enable redis-server.service
+
+# Nothing here has a terminal, a name server or a mirror.
+systemctl mask console-getty.service getty@.service getty-static.service serial-getty@.service \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+    systemd-firstboot.service systemd-resolved.service systemd-timesyncd.service
+systemctl set-default multi-user.target
+
+# Each host gets an identity of its own at its first boot.
+: >/etc/machine-id
+rm -f /var/lib/dbus/machine-id
+
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d /etc/resolv.conf
+rm -rf /var/cache/apt/archives /var/lib/apt/lists /var/cache/debconf/*-old
+rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale
+rm -rf /var/log/apt /var/log/bootstrap.log /var/log/dpkg.log /debootstrap

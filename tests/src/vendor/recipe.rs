@@ -1,0 +1,348 @@
+//! Which packages and versions the vendor has, where each is published, and what is wrong with it.
+
+/// A family of packages that share a vendor, and so a package key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// `tyk-gateway`, `tyk-dashboard` and `tyk-pump`, each in a repository of its own.
+    Tyk,
+    /// `relayd` and `relay-console`, both in the repository `acme-relay`.
+    Acme,
+}
+
+impl Product {
+    /// Every product.
+    pub const ALL: [Self; 2] = [Self::Tyk, Self::Acme];
+
+    /// A short name in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tyk => "tyk",
+            Self::Acme => "acme",
+        }
+    }
+}
+
+/// Which versions a vendor publishes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Only versions that work.
+    #[default]
+    Good,
+    /// Those and the line 5.4, whose gateways fail: 5.4.0 ends three seconds after its start, 5.4.1
+    /// never answers, 5.4.2 answers with another version, 5.4.3 has a failing `%post`, 5.4.4 a
+    /// failing `%pre`.
+    Bad,
+}
+
+impl Profile {
+    pub(crate) const ALL: [Self; 2] = [Self::Good, Self::Bad];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Another build of `tyk-gateway-5.3.1-1.x86_64.rpm`, which is not published unless a fault asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Rebuilt a day later and signed by the vendor: same NEVRA, other bytes.
+    Repushed,
+    /// Without a signature.
+    Unsigned,
+    /// Signed by a key that is not the vendor's.
+    ForeignKey,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Self; 3] = [Self::Repushed, Self::Unsigned, Self::ForeignKey];
+
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Repushed => "repushed",
+            Self::Unsigned => "unsigned",
+            Self::ForeignKey => "foreign-key",
+        }
+    }
+}
+
+/// The name that every RPM of the vendor has, such as `tyk-gateway-5.3.0-1.x86_64.rpm`.
+#[must_use]
+pub fn rpm_file_name(package: &str, version: &str, arch: &str) -> String {
+    format!("{package}-{version}-1.{arch}.rpm")
+}
+
+pub(crate) const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
+pub(crate) const DISTROS: [&str; 3] = ["el7", "el8", "el9"];
+
+/// One line of packages.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) product: Product,
+    pub(crate) repo: &'static str,
+    /// What the fixture service is to play.
+    pub(crate) role: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) binary: &'static str,
+    pub(crate) config: &'static str,
+    pub(crate) unit_dir: &'static str,
+    pub(crate) link: Option<(&'static str, &'static str)>,
+    /// Whether `%post` gives the package's tree to the service's user.
+    pub(crate) change_ownership: bool,
+    pub(crate) releases: &'static [Release],
+}
+
+/// One version.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) version: &'static str,
+    pub(crate) date: &'static str,
+    pub(crate) builds: &'static [Build],
+    /// As `fixture-service` spells behaviours.
+    pub(crate) behaviour: &'static str,
+    pub(crate) fault: Option<ScriptletFault>,
+    pub(crate) profile: Profile,
+}
+
+/// A scriptlet that fails, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScriptletFault {
+    Pre,
+    Post,
+}
+
+/// One file for one or more distributions: a version may have two that share a NEVRA.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub(crate) tag: &'static str,
+    /// Of the release's date, so that builds differ in their time.
+    pub(crate) hour: u8,
+    pub(crate) distros: &'static [&'static str],
+}
+
+const EVERYWHERE: &[Build] = &[Build {
+    tag: "all",
+    hour: 9,
+    distros: &DISTROS,
+}];
+const SINCE_EL8: &[Build] = &[Build {
+    tag: "el8",
+    hour: 9,
+    distros: &["el8", "el9"],
+}];
+const TWO_BUILDS: &[Build] = &[
+    Build {
+        tag: "el7",
+        hour: 9,
+        distros: &["el7"],
+    },
+    Build {
+        tag: "el8",
+        hour: 10,
+        distros: &["el8", "el9"],
+    },
+];
+
+const fn release(version: &'static str, date: &'static str, builds: &'static [Build]) -> Release {
+    let behaviour = "normal";
+    Release {
+        version,
+        date,
+        builds,
+        behaviour,
+        fault: None,
+        profile: Profile::Good,
+    }
+}
+
+const fn bad(
+    version: &'static str,
+    date: &'static str,
+    behaviour: &'static str,
+    fault: Option<ScriptletFault>,
+) -> Release {
+    Release {
+        version,
+        date,
+        builds: EVERYWHERE,
+        behaviour,
+        fault,
+        profile: Profile::Bad,
+    }
+}
+
+const GATEWAY: &[Release] = &[
+    release("5.0.11", "2024-03-05", TWO_BUILDS),
+    release("5.2.4", "2023-12-07", SINCE_EL8),
+    release("5.2.5", "2023-12-19", SINCE_EL8),
+    release("5.3.0", "2024-04-05", EVERYWHERE),
+    release("5.3.1", "2024-04-24", EVERYWHERE),
+    release("5.3.2", "2024-06-05", EVERYWHERE),
+    bad("5.4.0", "2024-07-02", "exit-after:3:2", None),
+    bad("5.4.1", "2024-07-03", "hangs", None),
+    bad("5.4.2", "2024-07-04", "wrong-version:5.3.9", None),
+    bad("5.4.3", "2024-07-05", "normal", Some(ScriptletFault::Post)),
+    bad("5.4.4", "2024-07-06", "normal", Some(ScriptletFault::Pre)),
+    release("5.8.0", "2025-03-28", EVERYWHERE),
+];
+
+const DASHBOARD: &[Release] = &[
+    release("5.0.11", "2024-03-05", TWO_BUILDS),
+    release("5.2.4", "2023-12-07", SINCE_EL8),
+    release("5.2.5", "2023-12-19", SINCE_EL8),
+    release("5.3.0", "2024-04-05", EVERYWHERE),
+    release("5.3.1", "2024-04-24", EVERYWHERE),
+    release("5.3.2", "2024-06-05", EVERYWHERE),
+    bad("5.4.0", "2024-07-02", "normal", None),
+    bad("5.4.1", "2024-07-03", "normal", None),
+    bad("5.4.2", "2024-07-04", "normal", None),
+    bad("5.4.3", "2024-07-05", "normal", None),
+    bad("5.4.4", "2024-07-06", "normal", None),
+    release("5.8.0", "2025-03-28", EVERYWHERE),
+];
+
+const PUMP: &[Release] = &[
+    release("1.8.2", "2023-09-29", EVERYWHERE),
+    release("1.8.3", "2023-11-21", EVERYWHERE),
+    release("1.9.0", "2024-04-05", EVERYWHERE),
+    bad("1.10.0", "2024-07-03", "normal", None),
+    release("1.12.0", "2025-03-28", EVERYWHERE),
+];
+
+const RELAY: &[Release] = &[
+    release("2.0.0", "2024-01-15", EVERYWHERE),
+    release("2.1.0", "2024-09-30", EVERYWHERE),
+];
+
+pub(crate) const PACKAGES: &[Package] = &[
+    Package {
+        name: "tyk-gateway",
+        product: Product::Tyk,
+        repo: "tyk-gateway",
+        role: "gateway",
+        description: "Tyk Open Source API Gateway written in Go (lab)",
+        binary: "/opt/tyk-gateway/tyk",
+        config: "/opt/tyk-gateway/tyk.conf",
+        unit_dir: "/lib/systemd/system",
+        link: Some(("/opt/tyk", "/opt/tyk-gateway")),
+        change_ownership: false,
+        releases: GATEWAY,
+    },
+    Package {
+        name: "tyk-dashboard",
+        product: Product::Tyk,
+        repo: "tyk-dashboard",
+        role: "dashboard",
+        description: "Dashboard for the Tyk API Gateway (lab)",
+        binary: "/opt/tyk-dashboard/tyk-analytics",
+        config: "/opt/tyk-dashboard/tyk_analytics.conf",
+        unit_dir: "/lib/systemd/system",
+        link: Some(("/opt/tyk-analytics", "/opt/tyk-dashboard")),
+        change_ownership: true,
+        releases: DASHBOARD,
+    },
+    Package {
+        name: "tyk-pump",
+        product: Product::Tyk,
+        repo: "tyk-pump",
+        role: "pump",
+        description: "Tyk Analytics Pump to move analytics data from Redis (lab)",
+        binary: "/opt/tyk-pump/tyk-pump",
+        config: "/opt/tyk-pump/pump.conf",
+        unit_dir: "/lib/systemd/system",
+        link: None,
+        change_ownership: true,
+        releases: PUMP,
+    },
+    Package {
+        name: "relayd",
+        product: Product::Acme,
+        repo: "acme-relay",
+        role: "relay",
+        description: "Acme message relay (lab)",
+        binary: "/usr/lib/relayd/bin/relayd",
+        config: "/etc/relayd/relayd.json",
+        unit_dir: "/usr/lib/systemd/system",
+        link: None,
+        change_ownership: false,
+        releases: RELAY,
+    },
+    Package {
+        name: "relay-console",
+        product: Product::Acme,
+        repo: "acme-relay",
+        role: "relay-console",
+        description: "Acme relay console (lab)",
+        binary: "/usr/lib/relay-console/bin/relay-console",
+        config: "/etc/relay-console/console.json",
+        unit_dir: "/usr/lib/systemd/system",
+        link: None,
+        change_ownership: false,
+        releases: RELAY,
+    },
+];
+
+/// The package and version of which the [`Variant`]s are built.
+pub(crate) const VARIED: (&str, &str, &str) = ("tyk-gateway", "5.3.1", "x86_64");
+
+/// One RPM to build.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Artifact {
+    pub(crate) package: &'static Package,
+    pub(crate) release: &'static Release,
+    pub(crate) build: &'static Build,
+    pub(crate) arch: &'static str,
+    pub(crate) variant: Option<Variant>,
+}
+
+impl Artifact {
+    /// Where it lies below the directory of all RPMs.
+    pub(crate) fn path(&self) -> String {
+        let tag = self.variant.map_or(self.build.tag, Variant::tag);
+        format!("{tag}/{}", self.file_name())
+    }
+
+    pub(crate) fn file_name(&self) -> String {
+        rpm_file_name(self.package.name, self.release.version, self.arch)
+    }
+}
+
+/// Everything that is published, and the variants.
+pub(crate) fn artifacts() -> Vec<Artifact> {
+    let mut artifacts = Vec::new();
+    for package in PACKAGES {
+        for release in package.releases {
+            for build in release.builds {
+                for arch in ARCHES {
+                    let artifact = Artifact {
+                        package,
+                        release,
+                        build,
+                        arch,
+                        variant: None,
+                    };
+                    artifacts.push(artifact);
+                    if (package.name, release.version, arch) == VARIED {
+                        let vary = |variant| Artifact {
+                            variant: Some(variant),
+                            ..artifact
+                        };
+                        artifacts.extend(Variant::ALL.map(vary));
+                    }
+                }
+            }
+        }
+    }
+    artifacts
+}
+
+/// Every repository's name.
+pub(crate) fn repos() -> Vec<&'static str> {
+    let mut repos: Vec<_> = PACKAGES.iter().map(|package| package.repo).collect();
+    repos.dedup();
+    repos
+}

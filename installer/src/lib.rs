@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Installs a signed bundle of RPMs on an isolated host, and reverts what it did.
+//!
+//! Invariants of this crate:
+//!
+//! * A value of a later stage is made by the stage before it alone: `UntrustedBundle` →
+//!   [`bundle::OpenBundle`] with [`bundle::VerifiedMetadata`] → [`plan::InstallPlan`] →
+//!   [`bundle::StagedBundle`] → a run.
+//! * rpm sees nothing but a [`bundle::StagedRpmSet`]: verified bytes behind open descriptors.
+//! * What is executed is the [`plan::InstallPlan`] that was shown; nothing is computed twice.
+//! * Every effect has a durable intent in the journal before it.
+//! * Only `host/cmd.rs` spawns processes; only `secure_fs.rs` and the journal's store write, rename
+//!   or sync files.
+//! * There is no network but the health questions to the host itself.
+
+pub mod bundle;
+pub mod failure;
+pub mod host;
+pub mod layout;
+pub mod secure_fs;
+
+/// Returns the version of this build.
+#[must_use]
+pub fn version() -> semver::Version {
+    let number = |text: &str| text.parse().unwrap_or(0);
+    semver::Version::new(
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    )
+}

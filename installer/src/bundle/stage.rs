@@ -1,0 +1,86 @@
+//! Staging: every payload byte verified, the RPMs this host needs kept in the store.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::sink;
+
+use manifests::bundle::Entry;
+use manifests::digest::Sha256;
+
+use super::{BundleError, OpenBundle, StagedRpmSet, StoredRpmError, VerifiedMetadata};
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError};
+
+/// A bundle of which every byte was verified and whose RPMs for this host are in the store.
+///
+/// Only [`OpenBundle::stage`] makes one; a path is not enough:
+///
+/// ```compile_fail
+/// fn forge(path: std::path::PathBuf) -> installer::bundle::StagedBundle {
+///     path.into()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct StagedBundle {
+    metadata: VerifiedMetadata,
+}
+
+impl OpenBundle {
+    /// Reads the payload to its end, keeping the RPMs whose digests are in `wanted`.
+    ///
+    /// An RPM reaches its name in the store only after its bytes were verified and synced; one that
+    /// is there already is hashed again and replaced if it differs.
+    pub fn stage(
+        mut self,
+        layout: &Layout,
+        wanted: &BTreeSet<Sha256>,
+    ) -> Result<StagedBundle, BundleError> {
+        while let Some(entry) = self.next_payload()? {
+            if entry.path.is_under("packages") && wanted.contains(&entry.sha256) {
+                self.keep(layout, &entry)?;
+            } else {
+                self.copy_payload(&entry, &mut sink())?;
+            }
+        }
+        secure_fs::sync_dir(&layout.store())?;
+        Ok(StagedBundle {
+            metadata: self.into_metadata(),
+        })
+    }
+
+    fn keep(&mut self, layout: &Layout, entry: &Entry) -> Result<(), BundleError> {
+        let path = layout.stored_rpm(&entry.sha256);
+        let pending = path.with_extension("partial");
+        secure_fs::remove_if_present(&pending)?;
+        let mut file = secure_fs::create_new(&pending, 0o600)?;
+        let stored = self
+            .copy_payload(entry, &mut file)
+            .and_then(|()| sync(&file, &pending).map_err(BundleError::from))
+            .and_then(|()| secure_fs::rename(&pending, &path).map_err(BundleError::from));
+        if stored.is_err() {
+            secure_fs::remove_if_present(&pending)?;
+        }
+        stored
+    }
+}
+
+fn sync(file: &File, path: &std::path::Path) -> Result<(), FsError> {
+    file.sync_all().map_err(secure_fs::at("sync", path))
+}
+
+impl StagedBundle {
+    /// Returns the verified metadata.
+    #[must_use]
+    pub const fn metadata(&self) -> &VerifiedMetadata {
+        &self.metadata
+    }
+
+    /// Opens the staged RPMs of these digests, in this order.
+    pub fn rpm_set(
+        &self,
+        layout: &Layout,
+        digests: &[Sha256],
+    ) -> Result<StagedRpmSet, StoredRpmError> {
+        StagedRpmSet::reopen(layout, digests)
+    }
+}

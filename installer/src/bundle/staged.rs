@@ -1,0 +1,137 @@
+//! RPMs that may be handed to rpm: verified bytes behind open descriptors.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use manifests::digest::{Hasher, Sha256};
+
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError};
+
+/// One verified RPM behind an open descriptor.
+///
+/// A file name is not enough to make one:
+///
+/// ```compile_fail
+/// fn forge(path: std::path::PathBuf) -> installer::bundle::StagedRpm {
+///     installer::bundle::StagedRpm::from(path)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct StagedRpm {
+    sha256: Sha256,
+    file: File,
+}
+
+/// The RPMs of one rpm transaction. [`crate::host::Host`] takes nothing else.
+///
+/// ```compile_fail
+/// fn forge(paths: Vec<std::path::PathBuf>) -> installer::bundle::StagedRpmSet {
+///     paths.into()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct StagedRpmSet {
+    rpms: Vec<StagedRpm>,
+}
+
+/// An RPM of the store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredRpmError {
+    /// Not there, or not readable.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// Cannot be hashed.
+    #[error("cannot read the stored RPM {sha256}")]
+    Read {
+        /// The RPM.
+        sha256: Sha256,
+        /// Why.
+        source: io::Error,
+    },
+    /// Changed since it was stored.
+    #[error("the stored RPM {expected} was changed: its SHA-256 is now {found}")]
+    Changed {
+        /// As journalled.
+        expected: Sha256,
+        /// As read.
+        found: Sha256,
+    },
+}
+
+impl StagedRpmSet {
+    /// Opens RPMs of the store and hashes each of them from its open descriptor against the digest
+    /// that a verified manifest or the journalled plan of an earlier run gives.
+    pub fn reopen(layout: &Layout, digests: &[Sha256]) -> Result<Self, StoredRpmError> {
+        let open = |sha256: &Sha256| {
+            let file = secure_fs::open_read(&layout.stored_rpm(sha256))?;
+            let rpm = StagedRpm {
+                sha256: *sha256,
+                file,
+            };
+            rpm.check()?;
+            Ok(rpm)
+        };
+        Ok(Self {
+            rpms: digests
+                .iter()
+                .map(open)
+                .collect::<Result<_, StoredRpmError>>()?,
+        })
+    }
+
+    /// Hashes every RPM again from its open descriptor: the last act before rpm reads it.
+    pub fn check(&self) -> Result<(), StoredRpmError> {
+        self.rpms.iter().try_for_each(StagedRpm::check)
+    }
+
+    /// Returns the RPMs.
+    #[must_use]
+    pub fn rpms(&self) -> &[StagedRpm] {
+        &self.rpms
+    }
+}
+
+impl StagedRpm {
+    /// Returns the RPM's digest.
+    #[must_use]
+    pub const fn sha256(&self) -> &Sha256 {
+        &self.sha256
+    }
+
+    /// Returns the open descriptor.
+    #[must_use]
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn check(&self) -> Result<(), StoredRpmError> {
+        let found = hash(&self.file).map_err(|source| StoredRpmError::Read {
+            sha256: self.sha256,
+            source,
+        })?;
+        if found == self.sha256 {
+            return Ok(());
+        }
+        Err(StoredRpmError::Changed {
+            expected: self.sha256,
+            found,
+        })
+    }
+}
+
+fn hash(file: &File) -> io::Result<Sha256> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    let mut offset = 0;
+    loop {
+        match file.read_at(&mut buffer, offset)? {
+            0 => return Ok(hasher.finish()),
+            read => {
+                hasher.update(&buffer[..read]);
+                offset += read as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! From an untrusted file to verified metadata. The steps are numbered as in
+//! docs/bundle-format.md, section "Reading".
+
+use std::collections::BTreeMap;
+use std::io::sink;
+
+use manifests::bundle::{BundleManifest, Entry};
+use manifests::bundle_path::BundlePath;
+use manifests::digest::Sha256;
+use manifests::format::{HeaderClaim, MANIFEST_PATH, Section, header_for};
+use manifests::limits::{
+    MANIFEST_MAX_BYTES, PACKAGE_FILES_MAX_BYTES, PACKAGE_FILES_TOTAL_MAX_BYTES, PRODUCT_MAX_BYTES,
+    SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES, VENDOR_KEY_MAX_BYTES,
+};
+use manifests::package_files::{PACKAGE_FILES_TYPE, PackageFiles};
+use manifests::product::ProductManifest;
+use manifests::signature::{KeyId, Signature};
+use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
+
+use super::{BundleError, UntrustedBundle};
+
+/// Most documents under `trust/`: a chain of root documents with their signatures.
+const TRUST_ENTRIES_MAX: usize = 256;
+
+/// Manifest, product and file lists of a bundle whose signature was verified.
+///
+/// Only [`OpenBundle::verify`] makes one:
+///
+/// ```compile_fail
+/// fn forge() -> installer::bundle::VerifiedMetadata {
+///     Default::default()
+/// }
+/// ```
+/// ```compile_fail
+/// fn copy(one: &installer::bundle::VerifiedMetadata) -> installer::bundle::VerifiedMetadata {
+///     one.clone()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct VerifiedMetadata {
+    verified: VerifiedManifest,
+    product: ProductManifest,
+    files: BTreeMap<Sha256, PackageFiles>,
+    vendor_keys: Vec<Vec<u8>>,
+}
+
+/// A bundle whose metadata are verified and whose payload is still to be read.
+#[derive(Debug)]
+pub struct OpenBundle {
+    archive: UntrustedBundle,
+    metadata: VerifiedMetadata,
+    /// Index of the next listed entry.
+    next: usize,
+    /// Its header was read already.
+    pending: Option<HeaderClaim>,
+}
+
+impl VerifiedMetadata {
+    /// Returns the signed manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &BundleManifest {
+        self.verified.manifest()
+    }
+
+    /// Returns the manifest with its signers.
+    #[must_use]
+    pub const fn verified(&self) -> &VerifiedManifest {
+        &self.verified
+    }
+
+    /// Returns the product manifest.
+    #[must_use]
+    pub const fn product(&self) -> &ProductManifest {
+        &self.product
+    }
+
+    /// Returns what the header of an RPM of the bundle says.
+    #[must_use]
+    pub fn files(&self, rpm: &Sha256) -> Option<&PackageFiles> {
+        self.files.get(rpm)
+    }
+
+    /// Returns the vendor's package keys, armored.
+    #[must_use]
+    pub fn vendor_keys(&self) -> &[Vec<u8>] {
+        &self.vendor_keys
+    }
+}
+
+impl OpenBundle {
+    /// Verifies everything before the first package.
+    pub fn verify(mut archive: UntrustedBundle, roots: &[TrustRoot]) -> Result<Self, BundleError> {
+        // 1. The first entry is the manifest: bounded, and only bytes so far.
+        let claim = archive.next_header()?;
+        let claim = expect(claim, "`manifest.json`", |c| {
+            c.path.as_str() == MANIFEST_PATH
+        })?;
+        let manifest_bytes = archive.read_body(&claim, MANIFEST_MAX_BYTES)?;
+        // 2. Signatures follow.
+        let (signatures, times, pending) = read_signatures(&mut archive)?;
+        // 3. Verify these bytes, then parse them.
+        let verified = verify_manifest(&manifest_bytes, &signatures, roots)?;
+        let manifest = verified.manifest();
+        check_installer(manifest)?;
+        // 4. The headers read so far carry the manifest's time.
+        if times
+            .into_iter()
+            .chain([claim.mtime])
+            .any(|mtime| mtime != manifest.timestamp)
+        {
+            return Err(BundleError::HeaderMismatch(claim.path));
+        }
+        // 5. The trust chain is signed by itself; it is skipped here.
+        let pending = skip_trust(&mut archive, pending, manifest.timestamp)?;
+        // 6. Product manifest, keys and file lists.
+        let mut reader = MetadataReader {
+            archive,
+            pending,
+            next: 0,
+        };
+        let (product, vendor_keys, files) = reader.read(manifest)?;
+        let MetadataReader {
+            archive,
+            pending,
+            next,
+        } = reader;
+        let metadata = VerifiedMetadata {
+            verified,
+            product,
+            files,
+            vendor_keys,
+        };
+        Ok(Self {
+            archive,
+            metadata,
+            next,
+            pending,
+        })
+    }
+
+    /// Returns the verified metadata.
+    #[must_use]
+    pub const fn metadata(&self) -> &VerifiedMetadata {
+        &self.metadata
+    }
+
+    /// Verifies the payload without keeping any of it.
+    pub fn verify_payload(mut self) -> Result<VerifiedMetadata, BundleError> {
+        while let Some(entry) = self.next_payload()? {
+            self.copy_payload(&entry, &mut sink())?;
+        }
+        Ok(self.metadata)
+    }
+
+    /// Moves to the next listed entry, or checks that the archive ends after the last one.
+    pub(super) fn next_payload(&mut self) -> Result<Option<Entry>, BundleError> {
+        let claim = match self.pending.take() {
+            Some(claim) => Some(claim),
+            None => self.archive.next_header()?,
+        };
+        let manifest = self.metadata.manifest();
+        let entry = manifest.entries.get(self.next).cloned();
+        self.next += 1;
+        check_listed(claim, entry, manifest.timestamp)
+    }
+
+    /// Copies the entry that [`Self::next_payload`] moved to, and compares its digest.
+    pub(super) fn copy_payload(
+        &mut self,
+        entry: &Entry,
+        into: &mut dyn std::io::Write,
+    ) -> Result<(), BundleError> {
+        let found = self.archive.copy_body(entry.size, into)?;
+        check_digest(entry, found)
+    }
+
+    pub(super) fn into_metadata(self) -> VerifiedMetadata {
+        self.metadata
+    }
+}
+
+fn expect(
+    claim: Option<HeaderClaim>,
+    expected: &str,
+    fits: impl Fn(&HeaderClaim) -> bool,
+) -> Result<HeaderClaim, BundleError> {
+    match claim {
+        Some(claim) if fits(&claim) => Ok(claim),
+        Some(claim) => Err(BundleError::Order {
+            expected: expected.to_owned(),
+            found: claim.path,
+        }),
+        None => Err(BundleError::Damaged(format!(
+            "it ends where {expected} belongs"
+        ))),
+    }
+}
+
+type SignaturesRead = (Vec<Signature>, Vec<u64>, Option<HeaderClaim>);
+
+/// Reads `signatures/`, in ascending order, and the header of the entry after it.
+fn read_signatures(archive: &mut UntrustedBundle) -> Result<SignaturesRead, BundleError> {
+    let (mut signatures, mut times) = (Vec::new(), Vec::new());
+    let mut last: Option<BundlePath> = None;
+    loop {
+        let claim = archive.next_header()?;
+        let Some(claim) = claim
+            .clone()
+            .filter(|c| Section::of(&c.path) == Some(Section::Signatures))
+        else {
+            return Ok((signatures, times, claim));
+        };
+        check_rising(last.as_ref(), &claim.path)?;
+        if signatures.len() == SIGNATURES_MAX {
+            return Err(BundleError::Damaged(format!(
+                "more than {SIGNATURES_MAX} signatures"
+            )));
+        }
+        let document = |reason: String| BundleError::Document {
+            path: claim.path.clone(),
+            reason,
+        };
+        let stem = claim.path.file_name().trim_end_matches(".sig");
+        let key_id: KeyId = stem.parse().map_err(|error| document(format!("{error}")))?;
+        let bytes = archive.read_body(&claim, SIGNATURE_MAX_BYTES)?;
+        let signature =
+            Signature::new(key_id, bytes).map_err(|error| document(error.to_string()))?;
+        signatures.push(signature);
+        times.push(claim.mtime);
+        last = Some(claim.path);
+    }
+}
+
+fn check_rising(last: Option<&BundlePath>, path: &BundlePath) -> Result<(), BundleError> {
+    match last {
+        Some(last) if last >= path => {
+            let expected = format!("a name after `{last}`");
+            Err(BundleError::Order {
+                expected,
+                found: path.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_installer(manifest: &BundleManifest) -> Result<(), BundleError> {
+    let own = crate::version();
+    let needed = manifest.minimum_installer.clone();
+    if needed > own {
+        Err(BundleError::InstallerTooOld { needed, own })
+    } else {
+        Ok(())
+    }
+}
+
+fn skip_trust(
+    archive: &mut UntrustedBundle,
+    mut claim: Option<HeaderClaim>,
+    timestamp: u64,
+) -> Result<Option<HeaderClaim>, BundleError> {
+    let mut last: Option<BundlePath> = None;
+    for _ in 0..=TRUST_ENTRIES_MAX {
+        let Some(trust) = claim
+            .clone()
+            .filter(|c| Section::of(&c.path) == Some(Section::Trust))
+        else {
+            return Ok(claim);
+        };
+        check_rising(last.as_ref(), &trust.path)?;
+        if trust.mtime != timestamp {
+            return Err(BundleError::HeaderMismatch(trust.path));
+        }
+        archive.read_body(&trust, TRUST_DOCUMENT_MAX_BYTES)?;
+        last = Some(trust.path);
+        claim = archive.next_header()?;
+    }
+    Err(BundleError::Damaged(format!(
+        "more than {TRUST_ENTRIES_MAX} entries under trust/"
+    )))
+}
+
+fn check_listed(
+    claim: Option<HeaderClaim>,
+    entry: Option<Entry>,
+    timestamp: u64,
+) -> Result<Option<Entry>, BundleError> {
+    match (claim, entry) {
+        (None, None) => Ok(None),
+        (Some(claim), Some(entry)) if claim.path == entry.path => {
+            let expected = header_for(&entry.path, entry.size, timestamp);
+            let found = header_for(&claim.path, claim.size, claim.mtime);
+            if expected.is_ok() && expected == found {
+                return Ok(Some(entry));
+            }
+            Err(BundleError::HeaderMismatch(entry.path))
+        }
+        (Some(claim), Some(entry)) => Err(BundleError::Order {
+            expected: format!("`{}`", entry.path),
+            found: claim.path,
+        }),
+        (Some(claim), None) => Err(BundleError::Order {
+            expected: "the end".to_owned(),
+            found: claim.path,
+        }),
+        (None, Some(entry)) => Err(BundleError::Damaged(format!(
+            "it ends where `{}` belongs",
+            entry.path
+        ))),
+    }
+}
+
+fn check_digest(entry: &Entry, found: Sha256) -> Result<(), BundleError> {
+    if found == entry.sha256 {
+        return Ok(());
+    }
+    Err(BundleError::Digest {
+        path: entry.path.clone(),
+        expected: entry.sha256,
+        found,
+    })
+}
+
+type Metadata = (
+    ProductManifest,
+    Vec<Vec<u8>>,
+    BTreeMap<Sha256, PackageFiles>,
+);
+
+struct MetadataReader {
+    archive: UntrustedBundle,
+    pending: Option<HeaderClaim>,
+    next: usize,
+}
+
+impl MetadataReader {
+    /// Reads the listed entries before the first package.
+    fn read(&mut self, manifest: &BundleManifest) -> Result<Metadata, BundleError> {
+        let mut product = None;
+        let mut keys = Vec::new();
+        let mut files = BTreeMap::new();
+        let mut files_bytes = 0;
+        for entry in &manifest.entries {
+            let section = Section::of(&entry.path).unwrap_or(Section::Packages);
+            if section >= Section::Packages {
+                break;
+            }
+            let claim = match self.pending.take() {
+                Some(claim) => Some(claim),
+                None => self.archive.next_header()?,
+            };
+            check_listed(claim, Some(entry.clone()), manifest.timestamp)?;
+            self.next += 1;
+            match section {
+                Section::Product => {
+                    product = Some(parse_product(
+                        &self.body(entry, PRODUCT_MAX_BYTES)?,
+                        manifest,
+                    )?);
+                }
+                Section::Keys => keys.push(self.body(entry, VENDOR_KEY_MAX_BYTES)?),
+                Section::Files => {
+                    files_bytes += entry.size;
+                    let max = PACKAGE_FILES_TOTAL_MAX_BYTES;
+                    if files_bytes > max {
+                        let (path, size) = (entry.path.clone(), files_bytes);
+                        return Err(BundleError::TooLarge { path, size, max });
+                    }
+                    let list = parse_files(&self.body(entry, PACKAGE_FILES_MAX_BYTES)?, entry)?;
+                    files.insert(list.rpm, list);
+                }
+                _ => {
+                    let found = self.archive.copy_body(entry.size, &mut sink())?;
+                    check_digest(entry, found)?;
+                }
+            }
+        }
+        let product =
+            product.ok_or_else(|| BundleError::Damaged("it has no product".to_owned()))?;
+        check_files(manifest, &files)?;
+        Ok((product, keys, files))
+    }
+
+    fn body(&mut self, entry: &Entry, max: u64) -> Result<Vec<u8>, BundleError> {
+        let claim = HeaderClaim {
+            path: entry.path.clone(),
+            size: entry.size,
+            mtime: 0,
+        };
+        let bytes = self.archive.read_body(&claim, max)?;
+        check_digest(entry, Sha256::of(&bytes))?;
+        Ok(bytes)
+    }
+}
+
+fn parse_product(bytes: &[u8], manifest: &BundleManifest) -> Result<ProductManifest, BundleError> {
+    let refuse = |reason: String| match manifest.entries.first() {
+        Some(entry) => BundleError::Document {
+            path: entry.path.clone(),
+            reason,
+        },
+        None => BundleError::Damaged(reason),
+    };
+    let product = ProductManifest::from_json(bytes).map_err(|error| refuse(error.to_string()))?;
+    if product.name != manifest.product {
+        let reason = format!(
+            "it is for `{}`, the manifest for `{}`",
+            product.name, manifest.product
+        );
+        return Err(refuse(reason));
+    }
+    Ok(product)
+}
+
+fn parse_files(bytes: &[u8], entry: &Entry) -> Result<PackageFiles, BundleError> {
+    let refuse = |reason: String| BundleError::Document {
+        path: entry.path.clone(),
+        reason,
+    };
+    let list: PackageFiles =
+        serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
+    if list.document != PACKAGE_FILES_TYPE {
+        return Err(refuse(format!("its type is `{}`", list.document)));
+    }
+    if BundlePath::for_package_files(&list.rpm) != entry.path {
+        return Err(refuse("it describes another RPM".to_owned()));
+    }
+    Ok(list)
+}
+
+/// Every RPM of the manifest has its file list, and both name the same package.
+fn check_files(
+    manifest: &BundleManifest,
+    files: &BTreeMap<Sha256, PackageFiles>,
+) -> Result<(), BundleError> {
+    for rpm in &manifest.rpms {
+        let same = files
+            .get(&rpm.sha256)
+            .is_some_and(|list| list.nevra == rpm.nevra);
+        if !same {
+            let reason = format!(
+                "its file list is missing or names another package than {}",
+                rpm.nevra
+            );
+            return Err(BundleError::Document {
+                path: rpm.path.clone(),
+                reason,
+            });
+        }
+    }
+    Ok(())
+}

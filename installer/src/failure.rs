@@ -1,0 +1,91 @@
+//! What a person is told when something does not work, and the exit code a script sees.
+
+use std::error::Error;
+use std::fmt;
+
+/// How a command ended. The numbers are part of the interface (docs/exit-codes.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// A defect or an unforeseen condition.
+    Internal = 1,
+    /// The command line asks for something that does not exist.
+    Usage = 2,
+    /// A signature, digest or document is not acceptable.
+    Verification = 3,
+    /// The host does not allow the run; nothing was changed.
+    Refused = 4,
+    /// The run failed and the host is as it was.
+    Reverted = 5,
+    /// The run failed and so did the revert.
+    RevertFailed = 6,
+    /// Another run, or another user of rpm, is at work.
+    Busy = 7,
+    /// `plan --check`: the host would change.
+    Pending = 10,
+    /// Stopped by a signal before anything was changed.
+    Interrupted = 130,
+}
+
+/// An error in three parts: what failed, why, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code it leads to.
+    pub exit: Exit,
+    /// What failed.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What to do next.
+    pub next: String,
+}
+
+impl Failure {
+    /// Makes a failure of its three parts.
+    pub fn new(
+        exit: Exit,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            exit,
+            what: what.into(),
+            why: why.into(),
+            next: next.into(),
+        }
+    }
+
+    /// Makes a failure whose reason is an error with all its sources.
+    pub fn because(
+        exit: Exit,
+        what: impl Into<String>,
+        error: &dyn Error,
+        next: impl Into<String>,
+    ) -> Self {
+        Self::new(exit, what, chain(error), next)
+    }
+}
+
+/// Joins an error and its sources into one line, leaving out what a source repeats.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        source = error.source();
+    }
+    text
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+impl Error for Failure {}

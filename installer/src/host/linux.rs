@@ -1,0 +1,191 @@
+//! The real host.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use manifests::digest::{Hasher, Sha256};
+use manifests::nevra::Arch;
+
+use super::rpm::Rpm;
+use super::{
+    Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
+    RpmMode, Space, UnitAction, UnitState, probe, systemd,
+};
+use crate::bundle::StagedRpmSet;
+use crate::layout::Layout;
+use crate::secure_fs::{FsError, at};
+
+/// The host this process runs on, or the one below `--root`.
+#[derive(Debug, Clone)]
+pub struct LinuxHost {
+    layout: Layout,
+    rpm: Rpm,
+}
+
+impl LinuxHost {
+    /// Describes the host of a layout.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        Self {
+            layout: layout.clone(),
+            rpm: Rpm::new(layout.root()),
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<String, HostError> {
+        let path = self.layout.at(path);
+        Ok(std::fs::read_to_string(&path).map_err(at("read", &path))?)
+    }
+}
+
+fn os_release(text: &str, key: &str) -> String {
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    value
+        .unwrap_or_default()
+        .trim_matches(['"', '\''])
+        .to_owned()
+}
+
+/// A path, or the closest parent that is there.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned()
+}
+
+fn hash_file(path: &Path) -> std::io::Result<Sha256> {
+    struct Sink(Hasher);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut sink = Sink(Hasher::default());
+    std::io::copy(&mut File::open(path)?, &mut sink)?;
+    Ok(sink.0.finish())
+}
+
+impl Host for LinuxHost {
+    fn identity(&self) -> Result<Identity, HostError> {
+        let text = self.read("/etc/os-release")?;
+        let machine = rustix::system::uname()
+            .machine()
+            .to_string_lossy()
+            .into_owned();
+        let fips = std::fs::read_to_string("/proc/sys/crypto/fips_enabled");
+        Ok(Identity {
+            os_id: os_release(&text, "ID"),
+            version_id: os_release(&text, "VERSION_ID"),
+            pretty: os_release(&text, "PRETTY_NAME"),
+            arch: machine.parse::<Arch>().ok(),
+            rpm_version: Rpm::version()?,
+            systemd: self.layout.is_live() && Path::new("/run/systemd/system").is_dir(),
+            fips: fips.is_ok_and(|text| text.trim() == "1"),
+        })
+    }
+
+    fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
+        self.rpm.installed(names)
+    }
+
+    fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError> {
+        self.rpm.verify(names)
+    }
+
+    fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError> {
+        self.rpm.test(set, mode)
+    }
+
+    fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {
+        Rpm::signatures(set, keys, &self.layout.state().join("keyring"))
+    }
+
+    fn rpm_upgrade(
+        &self,
+        set: &StagedRpmSet,
+        mode: RpmMode,
+        log: &File,
+    ) -> Result<RpmAnswer, HostError> {
+        self.rpm.upgrade(set, mode, log)
+    }
+
+    fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {
+        self.rpm.lock_holder()
+    }
+
+    fn unit(&self, unit: &str) -> Result<UnitState, HostError> {
+        systemd::unit(unit)
+    }
+
+    fn instances(&self, template: &str) -> Result<Vec<String>, HostError> {
+        systemd::instances(template)
+    }
+
+    fn change_unit(&self, action: UnitAction, unit: &str) -> Result<(), HostError> {
+        systemd::change(action, unit)
+    }
+
+    fn daemon_reload(&self) -> Result<(), HostError> {
+        systemd::daemon_reload()
+    }
+
+    fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError> {
+        let state = systemd::unit(unit)?;
+        if state.main_pid == 0 || state.active != "active" {
+            return Ok(None);
+        }
+        let link = PathBuf::from(format!("/proc/{}/exe", state.main_pid));
+        let Ok(program) = std::fs::read_link(&link) else {
+            return Ok(None);
+        };
+        // Through the link, so that the hashed bytes are those that run, whatever the name says.
+        let Ok(sha256) = hash_file(&link) else {
+            return Ok(None);
+        };
+        let program = program.to_string_lossy().into_owned();
+        Ok(Some(MainProcess {
+            pid: state.main_pid,
+            program,
+            sha256,
+        }))
+    }
+
+    fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
+        probe::ask(target)
+    }
+
+    fn space(&self, path: &Path) -> Result<Space, HostError> {
+        let place = existing(path);
+        let stat = rustix::fs::statvfs(&place)
+            .map_err(|error| FsError::new("measure", &place, error.into()))?;
+        let free_inodes = if stat.f_files == 0 {
+            u64::MAX
+        } else {
+            stat.f_favail
+        };
+        Ok(Space {
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            free_inodes,
+            read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the host's clock")]
+    fn now(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
+
+    fn sleep(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}

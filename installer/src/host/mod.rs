@@ -1,0 +1,245 @@
+//! The host behind a trait of domain verbs. [`linux::LinuxHost`] is the real one.
+
+pub mod cmd;
+pub mod linux;
+pub(crate) mod probe;
+pub(crate) mod query;
+pub(crate) mod rpm;
+pub(crate) mod systemd;
+
+use std::path::Path;
+use std::time::Duration;
+
+use manifests::digest::Sha256;
+use manifests::nevra::{Arch, Nevra};
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::StagedRpmSet;
+
+pub use cmd::CmdError;
+
+/// What a host does not let us do or see.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A command could not be run to its end, or failed.
+    #[error(transparent)]
+    Command(#[from] CmdError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] crate::secure_fs::FsError),
+    /// An RPM of the store was changed.
+    #[error(transparent)]
+    Rpm(#[from] crate::bundle::StoredRpmError),
+    /// A command's answer was not understood.
+    #[error("cannot understand the answer of `{command}`: {reason}")]
+    Answer {
+        /// The command.
+        command: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// Another process holds rpm's lock.
+    #[error("rpm's database is locked by {holder}")]
+    RpmLocked {
+        /// Process id and name.
+        holder: String,
+    },
+}
+
+/// What the host is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `ID` of `/etc/os-release`.
+    pub os_id: String,
+    /// `VERSION_ID` of `/etc/os-release`.
+    pub version_id: String,
+    /// `PRETTY_NAME` of `/etc/os-release`.
+    pub pretty: String,
+    /// The machine's architecture, if this project knows it.
+    pub arch: Option<Arch>,
+    /// `rpm --version`.
+    pub rpm_version: String,
+    /// Whether systemd runs the host.
+    pub systemd: bool,
+    /// Whether the kernel is in FIPS mode.
+    pub fips: bool,
+}
+
+impl Identity {
+    /// Returns the operating system's major version.
+    #[must_use]
+    pub fn major(&self) -> Option<u32> {
+        self.version_id.split('.').next()?.parse().ok()
+    }
+}
+
+/// An installed package, as the rpm database describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledPackage {
+    /// Its identity.
+    pub nevra: Nevra,
+    /// Build time of its header, seconds since 1970.
+    pub build_time: u64,
+    /// Paths and digests of its files.
+    pub files: Vec<InstalledFile>,
+}
+
+/// A path of an installed package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledFile {
+    /// Absolute path.
+    pub path: String,
+    /// `st_mode`.
+    pub mode: u32,
+    /// Digest in the package's algorithm; empty for directories and symlinks.
+    pub digest: String,
+    /// `%config`.
+    pub config: bool,
+    /// `%config(noreplace)`.
+    pub noreplace: bool,
+}
+
+/// What rpm is asked to do with a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RpmMode {
+    /// Newer packages only.
+    Upgrade,
+    /// Also older and equal ones: the way back.
+    GoBack,
+}
+
+/// What rpm said. The exit code proves nothing; callers look at the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpmAnswer {
+    /// Exit code, or nothing after a signal.
+    pub code: Option<i32>,
+    /// Everything it printed.
+    pub output: String,
+}
+
+/// A unit, as systemd describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitState {
+    /// `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// `active`, `inactive`, `failed`, `activating`, …
+    pub active: String,
+    /// `enabled`, `disabled`, `static`, `masked`, `masked-runtime`, … or empty.
+    pub file: String,
+    /// Main process, 0 if none.
+    pub main_pid: u32,
+    /// Units that start it: sockets, timers, paths.
+    pub triggered_by: Vec<String>,
+}
+
+impl UnitState {
+    /// Whether the unit exists.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.load != "not-found" && !self.load.is_empty()
+    }
+
+    /// Whether it runs, or is about to.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "reloading")
+    }
+}
+
+/// A change of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitAction {
+    /// Start without waiting.
+    Start,
+    /// Stop and wait.
+    Stop,
+    /// Forget failures and the start limit.
+    ResetFailed,
+    /// Enable at boot.
+    Enable,
+    /// Do not start at boot.
+    Disable,
+    /// Forbid every start.
+    Mask,
+}
+
+/// Where a health check asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTarget {
+    /// `http://address:port/path`.
+    pub url: String,
+    /// Longest time.
+    pub timeout: Duration,
+}
+
+/// What a service answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, bounded.
+    pub body: Vec<u8>,
+}
+
+/// The main process of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MainProcess {
+    /// Process id.
+    pub pid: u32,
+    /// What `/proc/<pid>/exe` points to.
+    pub program: String,
+    /// SHA-256 of the running program's file.
+    pub sha256: Sha256,
+}
+
+/// Free space where a path is, or will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes available to root.
+    pub free_bytes: u64,
+    /// Inodes available; filesystems without a limit report `u64::MAX`.
+    pub free_inodes: u64,
+    /// Mounted read-only.
+    pub read_only: bool,
+}
+
+/// The verbs. Each is one question to the host or one effect on it.
+pub trait Host {
+    /// Says what the host is.
+    fn identity(&self) -> Result<Identity, HostError>;
+    /// Lists the installed packages of these names.
+    fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError>;
+    /// Lists what `rpm -V` finds different in the installed packages of these names.
+    fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError>;
+    /// Asks rpm to check a set without changing anything.
+    fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
+    /// Checks package signatures with the given armored keys, in a keyring of their own.
+    fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError>;
+    /// Runs the transaction; output goes to `log` too.
+    fn rpm_upgrade(
+        &self,
+        set: &StagedRpmSet,
+        mode: RpmMode,
+        log: &std::fs::File,
+    ) -> Result<RpmAnswer, HostError>;
+    /// Names the process that holds rpm's lock, if any.
+    fn rpm_lock_holder(&self) -> Result<Option<String>, HostError>;
+    /// Describes a unit.
+    fn unit(&self, unit: &str) -> Result<UnitState, HostError>;
+    /// Lists the loaded instances of a template unit.
+    fn instances(&self, template: &str) -> Result<Vec<String>, HostError>;
+    /// Changes a unit.
+    fn change_unit(&self, action: UnitAction, unit: &str) -> Result<(), HostError>;
+    /// Makes systemd read its unit files again.
+    fn daemon_reload(&self) -> Result<(), HostError>;
+    /// Describes the main process of a unit, if it runs.
+    fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Asks a service over HTTP; an unanswered question is an error text.
+    fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
+    /// Says how much room there is at `path`.
+    fn space(&self, path: &Path) -> Result<Space, HostError>;
+    /// Returns the seconds since 1970.
+    fn now(&self) -> u64;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+}

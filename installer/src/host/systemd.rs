@@ -1,0 +1,87 @@
+//! How systemd is asked. Properties that old versions do not know are simply absent (systemd 219
+//! on EL7 has no `show --value`).
+
+use std::time::Duration;
+
+use super::cmd;
+use super::{HostError, UnitAction, UnitState};
+
+const ASK: Duration = Duration::from_secs(60);
+/// A service may take `TimeoutStopSec` to stop; the unit decides, this only bounds a hung manager.
+const CHANGE: Duration = Duration::from_secs(900);
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,TriggeredBy";
+
+pub(crate) fn unit(name: &str) -> Result<UnitState, HostError> {
+    let finished = cmd::query("systemctl", &["show", "-p", PROPERTIES, name], ASK)?.success()?;
+    Ok(parse_state(&finished.stdout))
+}
+
+fn parse_state(text: &str) -> UnitState {
+    let mut state = UnitState::default();
+    for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        match key {
+            "LoadState" => value.clone_into(&mut state.load),
+            "ActiveState" => value.clone_into(&mut state.active),
+            "UnitFileState" => value.clone_into(&mut state.file),
+            "MainPID" => state.main_pid = value.parse().unwrap_or(0),
+            "TriggeredBy" => {
+                state.triggered_by = value.split_whitespace().map(str::to_owned).collect()
+            }
+            _ => {}
+        }
+    }
+    state
+}
+
+pub(crate) fn instances(template: &str) -> Result<Vec<String>, HostError> {
+    let Some((stem, suffix)) = template.split_once("@.") else {
+        return Ok(Vec::new());
+    };
+    let pattern = format!("{stem}@*.{suffix}");
+    let args = [
+        "list-units",
+        "--all",
+        "--plain",
+        "--no-legend",
+        "--no-pager",
+        &pattern,
+    ];
+    let finished = cmd::query("systemctl", &args, ASK)?.success()?;
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    Ok(finished.stdout.lines().filter_map(first).collect())
+}
+
+pub(crate) fn change(action: UnitAction, unit: &str) -> Result<(), HostError> {
+    let args: &[&str] = match action {
+        UnitAction::Start => &["start", "--no-block", unit],
+        UnitAction::Stop => &["stop", unit],
+        UnitAction::ResetFailed => &["reset-failed", unit],
+        UnitAction::Enable => &["enable", unit],
+        UnitAction::Disable => &["disable", unit],
+        UnitAction::Mask => &["mask", unit],
+    };
+    let finished = cmd::query("systemctl", args, CHANGE)?;
+    // There may be nothing to reset; that is no failure.
+    if action != UnitAction::ResetFailed {
+        finished.success()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn daemon_reload() -> Result<(), HostError> {
+    cmd::query("systemctl", &["daemon-reload"], CHANGE)?.success()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_systemd_leaves_properties_out() {
+        let state = parse_state("LoadState=loaded\nActiveState=active\nMainPID=12\n");
+        assert!(state.exists() && state.is_up());
+        assert_eq!(state.main_pid, 12);
+        assert!(!parse_state("LoadState=not-found\nActiveState=inactive\n").exists());
+    }
+}

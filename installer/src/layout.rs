@@ -1,0 +1,111 @@
+//! Where things are on the host.
+
+use std::path::{Path, PathBuf};
+
+use manifests::digest::Sha256;
+
+/// The installer's places, below `/` or below `--root DIR`.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the layout below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Returns the root directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether the host is the running system itself.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// Returns where the host's absolute path `path` is.
+    #[must_use]
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Returns the state directory, mode 0700.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.at("/var/lib/airgap-bundle")
+    }
+
+    /// Returns the directory of enrolled trust roots, readable by all.
+    #[must_use]
+    pub fn trust(&self) -> PathBuf {
+        self.at("/etc/airgap-bundle/trust")
+    }
+
+    /// Returns the directory of all runs.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.state().join("runs")
+    }
+
+    /// Returns the directory of one run.
+    #[must_use]
+    pub fn run(&self, id: u64) -> PathBuf {
+        self.runs().join(id.to_string())
+    }
+
+    /// Returns the content-addressed store of RPMs.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.state().join("store")
+    }
+
+    /// Returns the place of an RPM in the store.
+    #[must_use]
+    pub fn stored_rpm(&self, sha256: &Sha256) -> PathBuf {
+        self.store().join(format!("{sha256}.rpm"))
+    }
+
+    /// Returns the directory whose files say which held units may start.
+    #[must_use]
+    pub fn released(&self) -> PathBuf {
+        self.at("/run/airgap-bundle/released")
+    }
+
+    /// Returns the directory of an administrator's drop-ins for `unit`. Instances of a template
+    /// share the template's.
+    #[must_use]
+    pub fn drop_in_dir(&self, unit: &str) -> PathBuf {
+        let owner = match (unit.split_once('@'), unit.rsplit_once('.')) {
+            (Some((template, _)), Some((_, suffix))) => format!("{template}@.{suffix}"),
+            _ => unit.to_owned(),
+        };
+        self.at("/etc/systemd/system").join(format!("{owner}.d"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relocated_host_keeps_everything_below_its_root() {
+        let layout = Layout::new(Path::new("/mnt/host"));
+        assert_eq!(
+            layout.run(7),
+            Path::new("/mnt/host/var/lib/airgap-bundle/runs/7")
+        );
+        let drop_in = layout.drop_in_dir("worker@3.service");
+        assert_eq!(
+            drop_in,
+            Path::new("/mnt/host/etc/systemd/system/worker@.service.d")
+        );
+    }
+}

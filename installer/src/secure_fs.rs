@@ -1,0 +1,330 @@
+//! The one room that writes, renames, removes and syncs files on the host.
+//!
+//! A file appears whole or not at all: written under a temporary name in its own directory, with
+//! its final mode from creation, synced, renamed, and the directory synced. No operation follows a
+//! symlink in the last component.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the room the other rooms are sent to"
+)]
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown, lchown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct FsError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FsError {
+    /// Names the operation and the path of an I/O error.
+    pub fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Whether the disk (or a quota) is full.
+    #[must_use]
+    pub fn is_no_space(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+}
+
+/// Turns an I/O error into one that names its operation and path.
+pub(crate) fn at<'a>(
+    operation: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> FsError + 'a {
+    move |source| FsError::new(operation, path, source)
+}
+
+/// Owner and times of a file, as a backup keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970.
+    pub mtime_secs: i64,
+    /// Nanoseconds of the modification time.
+    pub mtime_nanos: u32,
+}
+
+/// Creates `path` and its missing parents with `mode`, then checks that it is a directory of the
+/// caller's that nobody else can write to.
+pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), FsError> {
+    let mut missing = Vec::new();
+    let mut cursor = Some(path);
+    while let Some(dir) = cursor {
+        if dir.symlink_metadata().is_ok() {
+            break;
+        }
+        missing.push(dir);
+        cursor = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    }
+    for dir in missing.into_iter().rev() {
+        let made = DirBuilder::new().mode(mode).create(dir);
+        if let Err(error) = made
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(FsError::new("create directory", dir, error));
+        }
+        sync_parent(dir)?;
+    }
+    check_private(path)
+}
+
+fn check_private(path: &Path) -> Result<(), FsError> {
+    let refuse =
+        |reason: &str| FsError::new("use directory", path, io::Error::other(reason.to_owned()));
+    let metadata = path.symlink_metadata().map_err(at("look at", path))?;
+    if !metadata.is_dir() {
+        return Err(refuse("it is not a directory (a symlink is not followed)"));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refuse("it belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(refuse(
+            "others can write to it: remove group and world write permission",
+        ));
+    }
+    Ok(())
+}
+
+/// Creates a new file that only its owner can read, or with the given mode; an existing name is
+/// an error.
+pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
+    OpenOptions::new()
+        .write(true)
+        .read(true)
+        .create_new(true)
+        .mode(mode)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(at("create", path))
+}
+
+/// Opens a file for reading; a symlink is refused.
+pub fn open_read(path: &Path) -> Result<File, FsError> {
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(at("open", path))
+}
+
+/// Returns the name under which `path` is written before it is complete.
+fn partial_name(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".airgap-partial");
+    path.with_file_name(name)
+}
+
+/// Writes a whole file durably: after success the new content survives a power cut, after failure
+/// the old one is still there.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    let (file, pending) = begin_write(path, mode)?;
+    let written = (&file).write_all(bytes).map_err(at("write", path));
+    finish_write(written, &file, pending, path)
+}
+
+/// Replaces `path` by a file that already holds `bytes`, owner, mode and times.
+pub fn restore_file(path: &Path, bytes: &[u8], owner: Ownership) -> Result<(), FsError> {
+    let (file, pending) = begin_write(path, 0o600)?;
+    let written = (&file).write_all(bytes).map_err(at("write", path));
+    let dressed = written.and_then(|()| set_ownership(&pending, owner));
+    finish_write(dressed, &file, pending, path)
+}
+
+fn begin_write(path: &Path, mode: u32) -> Result<(File, PathBuf), FsError> {
+    let pending = partial_name(path);
+    remove_if_present(&pending)?;
+    Ok((create_new(&pending, mode)?, pending))
+}
+
+fn finish_write(
+    written: Result<(), FsError>,
+    file: &File,
+    pending: PathBuf,
+    path: &Path,
+) -> Result<(), FsError> {
+    let complete = written
+        .and_then(|()| file.sync_all().map_err(at("sync", &pending)))
+        .and_then(|()| rename(&pending, path));
+    if complete.is_err() {
+        // The first error is the one to report; the leftover carries our suffix and is swept later.
+        let _ = remove_if_present(&pending);
+    }
+    complete
+}
+
+/// Renames durably, replacing what is at `to`.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::rename(from, to).map_err(at("rename to", to))?;
+    sync_parent(to)
+}
+
+/// Removes a file or symlink; one that is not there is not an error.
+pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(FsError::new("remove", path, error)),
+    }
+}
+
+/// Removes an empty directory; one that is not there, or not empty, is left alone.
+pub fn remove_dir_if_empty(path: &Path) -> Result<(), FsError> {
+    match fs::remove_dir(path) {
+        Ok(()) => sync_parent(path),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(FsError::new("remove directory", path, error)),
+    }
+}
+
+/// Removes a directory with all it holds. Only for directories below the state directory.
+pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FsError::new("remove", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a directory of a restored tree.
+pub fn restore_dir(path: &Path, owner: Ownership) -> Result<(), FsError> {
+    if !path.is_dir() || path.is_symlink() {
+        remove_if_present(path)?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(at("create directory", path))?;
+        sync_parent(path)?;
+    }
+    set_ownership(path, owner)
+}
+
+/// Makes a symlink of a restored tree.
+pub fn restore_symlink(path: &Path, target: &[u8], owner: Ownership) -> Result<(), FsError> {
+    let pending = partial_name(path);
+    remove_if_present(&pending)?;
+    let target = Path::new(std::ffi::OsStr::from_bytes(target));
+    std::os::unix::fs::symlink(target, &pending).map_err(at("create symlink", path))?;
+    lchown(&pending, Some(owner.uid), Some(owner.gid)).map_err(at("change owner of", path))?;
+    rename(&pending, path)
+}
+
+/// Sets owner, mode and modification time, in the order in which one does not undo the other.
+pub fn set_ownership(path: &Path, owner: Ownership) -> Result<(), FsError> {
+    chown(path, Some(owner.uid), Some(owner.gid)).map_err(at("change owner of", path))?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode & 0o7777);
+    fs::set_permissions(path, mode).map_err(at("change mode of", path))?;
+    let stamp = Timespec {
+        tv_sec: owner.mtime_secs,
+        tv_nsec: i64::from(owner.mtime_nanos),
+    };
+    let times = Timestamps {
+        last_access: stamp,
+        last_modification: stamp,
+    };
+    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|error| FsError::new("set times of", path, error.into()))
+}
+
+/// Sets an extended attribute, such as the SELinux label.
+pub fn set_xattr(path: &Path, name: &std::ffi::OsStr, value: &[u8]) -> Result<(), FsError> {
+    xattr::set(path, name, value).map_err(at("set an extended attribute of", path))
+}
+
+/// Syncs the directory that holds `path`.
+pub fn sync_parent(path: &Path) -> Result<(), FsError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    sync_dir(parent)
+}
+
+/// Syncs a directory: its names survive a power cut.
+pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(at("sync", dir))
+}
+
+/// Writes back everything of the filesystem that holds `path`: rpm does not sync what it unpacks.
+pub fn sync_filesystem(path: &Path) -> Result<(), FsError> {
+    let file = File::open(path).map_err(at("open", path))?;
+    rustix::fs::syncfs(&file).map_err(|error| FsError::new("sync", path, error.into()))
+}
+
+/// Allocates `bytes` of disk for a file without changing its size, where the filesystem can.
+pub fn reserve_space(file: &File, path: &Path, bytes: u64) -> Result<(), FsError> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(FsError::new("reserve space for", path, error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_keeps_the_old_content_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_atomic(&path, b"old", 0o600).unwrap();
+        write_atomic(&path, b"new", 0o640).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write_atomic(&dir.path().join("taken"), b"x", 0o600).is_err());
+        let names = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(names, 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn symlinks_and_shared_directories_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real");
+        ensure_dir(&real, 0o700).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(ensure_dir(&link, 0o700).is_err());
+        assert!(open_read(&link).is_err());
+        assert!(create_new(&link, 0o600).is_err());
+        let shared = std::os::unix::fs::PermissionsExt::from_mode(0o770);
+        fs::set_permissions(&real, shared).unwrap();
+        assert!(ensure_dir(&real, 0o700).is_err());
+    }
+}

@@ -13,7 +13,8 @@
 )]
 
 use std::fmt::Write;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -22,14 +23,24 @@ use super::error::{HostError, Result};
 
 const CACHE_ENV: &str = "AIRGAP_LAB_CACHE";
 const DEFAULT_CACHE: &str = "/var/cache/airgap-bundle-lab";
+const PRIVATE: u32 = 0o700;
 const KEY_CHARS: usize = 16;
 
 /// The cache directory of isolated hosts: `$AIRGAP_LAB_CACHE/host`.
 #[must_use]
 pub fn directory() -> PathBuf {
-    std::env::var_os(CACHE_ENV)
-        .map_or_else(|| PathBuf::from(DEFAULT_CACHE), PathBuf::from)
-        .join("host")
+    let cache =
+        std::env::var_os(CACHE_ENV).map_or_else(|| PathBuf::from(DEFAULT_CACHE), PathBuf::from);
+    std::path::absolute(&cache).unwrap_or(cache).join("host")
+}
+
+/// Makes the cache directory, closed to others: it holds roots with set-user-id programs.
+pub fn prepare_directory() -> Result<PathBuf> {
+    let directory = directory();
+    make_dir(&directory)?;
+    fs::set_permissions(&directory, Permissions::from_mode(PRIVATE))
+        .map_err(HostError::io("close", &directory))?;
+    Ok(directory)
 }
 
 pub(super) fn hosts_directory() -> PathBuf {
@@ -79,8 +90,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// Holds the lock named `name` until dropped; waits for another holder.
 pub(super) fn lock(name: &str) -> Result<File> {
-    let path = directory().join(format!("{name}.lock"));
-    make_dir(&directory())?;
+    let path = prepare_directory()?.join(format!("{name}.lock"));
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

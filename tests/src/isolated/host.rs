@@ -15,7 +15,7 @@ use super::nspawn::Nspawn;
 use super::os_release::ElMajor;
 use super::overlay::Overlay;
 use super::process::ProcessId;
-use super::record::{HostRecord, claim, reap};
+use super::record::{HostRecord, claim};
 
 const BOOT_DEADLINE: Duration = Duration::from_mins(1);
 const SHUTDOWN_DEADLINE: Duration = Duration::from_mins(2);
@@ -87,7 +87,6 @@ impl Deref for IsolatedHost {
 impl IsolatedHost {
     /// Boots a host from the image and waits until its systemd says `running`.
     pub fn boot(image: &Image, options: HostOptions) -> Result<Self> {
-        reap()?;
         let mut host = Self::assemble(image, options)?;
         host.boot_again()?;
         Ok(host)

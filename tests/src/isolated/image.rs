@@ -13,6 +13,7 @@ use super::cache::{directory_once, key};
 use super::error::{HostError, Result};
 use super::recipe::{PACKAGES, PROVISION, SUITE};
 use super::record::reap;
+use super::unavailable;
 
 /// Bumped when the building itself changes.
 const BUILD_VERSION: &str = "1";
@@ -37,6 +38,29 @@ impl Image {
             key,
         })
     }
+
+    /// [`Image::prepare`] for tests: `None`, with the reason printed, where hosts cannot run.
+    ///
+    /// # Panics
+    ///
+    /// When the image cannot be prepared; in CI (`CI=true`) also where hosts cannot run.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    pub fn prepare_or_skip() -> Option<Self> {
+        if let Some(reason) = unavailable() {
+            assert!(!in_ci(), "in CI this must run: {reason}");
+            eprintln!("skipped: {reason}");
+            return None;
+        }
+        match Self::prepare() {
+            Ok(image) => Some(image),
+            Err(error) => panic!("no image: {error}"),
+        }
+    }
+}
+
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
 fn recipe_key() -> String {

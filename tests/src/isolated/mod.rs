@@ -19,6 +19,7 @@
 //! * A dead owner's hosts are reaped by whichever lab process comes next.
 
 mod apt;
+pub mod baseline;
 pub mod cache;
 mod cgroup;
 mod command;
@@ -43,6 +44,7 @@ pub use self::guest::Guest;
 pub use self::host::{Ending, HostOptions, IsolatedHost};
 pub use self::image::Image;
 pub use self::os_release::ElMajor;
+pub use self::process::ProcessId;
 pub use self::record::{HostRecord, list, reap};
 pub use self::snapshot::{FileState, Snapshot};
 pub use self::unit::UnitState;

@@ -14,6 +14,7 @@ use super::process::{ProcessId, namespace_leaders};
 const INIT_DEADLINE: Duration = Duration::from_secs(20);
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_millis(100);
 
 /// What nspawn exits with, under `--keep-unit`, when the host asked for a reboot.
 const REBOOT_CODE: i32 = 133;
@@ -143,6 +144,7 @@ fn runs_systemd(pid: u32) -> bool {
 
 fn wait_for(child: &mut Child, deadline: Duration) -> Result<Option<ExitStatus>> {
     let started = Instant::now();
+    let mut pause = POLL;
     loop {
         let status = child
             .try_wait()
@@ -150,6 +152,7 @@ fn wait_for(child: &mut Child, deadline: Duration) -> Result<Option<ExitStatus>>
         if status.is_some() || started.elapsed() >= deadline {
             return Ok(status);
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_POLL);
     }
 }

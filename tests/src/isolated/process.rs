@@ -19,7 +19,8 @@ pub struct ProcessId {
 
 impl ProcessId {
     /// Identifies the running process `pid`; a zombie is no longer running.
-    pub(super) fn of(pid: u32) -> Option<Self> {
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
         let stat = Stat::read(pid)?;
         (stat.state != 'Z' && stat.state != 'X').then_some(Self {
             pid,
@@ -28,16 +29,18 @@ impl ProcessId {
     }
 
     /// This very process.
-    pub(super) fn current() -> Option<Self> {
+    #[must_use]
+    pub fn current() -> Option<Self> {
         Self::of(std::process::id())
     }
 
-    pub(super) fn is_alive(self) -> bool {
+    #[must_use]
+    pub fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
     /// Sends SIGKILL, to this process or to none.
-    pub(super) fn kill(self) {
+    pub fn kill(self) {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
             return;
         };

@@ -125,9 +125,10 @@ pub(super) fn claim(record: &HostRecord) -> Result<PathBuf> {
             reason: "a host's name is made of letters, digits, `-` and `.`".to_owned(),
         });
     }
-    if directory.exists() {
+    if directory.join(FILE).exists() {
         return Err(HostError::AlreadyRunning(record.id.clone()));
     }
+    remove_tree(&directory)?;
     fs::create_dir_all(&directory).map_err(HostError::io("make directory", &directory))?;
     record.write()?;
     Ok(directory)

@@ -21,7 +21,8 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Runs `lab ARGS` in a session of its own; what it prints goes to a log in the cache.
     pub(super) fn start(name: &str, args: &[String]) -> Result<Self> {
-        let log = cache::prepare_directory()?.join(format!("{name}.log"));
+        cache::prepare_directory()?;
+        let log = log_file(name);
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new("setsid")
             .arg(std::env::current_exe().context("cannot find this program")?)
@@ -34,6 +35,11 @@ impl Supervisor {
         Ok(Self { child, log })
     }
 
+    /// Removes the log of a supervisor that ended well.
+    pub(super) fn forget(name: &str) {
+        let _ = fs::remove_file(log_file(name));
+    }
+
     /// Fails, with what it had to say, once the supervisor is gone.
     pub(super) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -44,4 +50,8 @@ impl Supervisor {
             }
         }
     }
+}
+
+fn log_file(name: &str) -> PathBuf {
+    cache::directory().join(format!("{name}.log"))
 }

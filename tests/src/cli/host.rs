@@ -92,11 +92,15 @@ fn start(args: &StartArgs) -> Result<()> {
         words.extend(["--layer".to_owned(), layer.clone()]);
     }
     let started = Instant::now();
-    let mut supervisor = Supervisor::start(&format!("host-{}", args.name), &words)?;
+    let mut supervisor = Supervisor::start(&log_name(&args.name), &words)?;
     await_boot(&args.name, BUILD_DEADLINE, None, |_| supervisor.check())?;
     let seconds = started.elapsed().as_secs_f32();
     println!("host {} is running ({seconds:.1} s)", args.name);
     Ok(())
+}
+
+fn log_name(host: &str) -> String {
+    format!("host-{host}")
 }
 
 /// Waits until the host is there and up, as long as `check` does not object. A `former` first
@@ -148,6 +152,7 @@ fn stop(name: &str, hard: bool) -> Result<()> {
     if !gone_within(name, SHUTDOWN_DEADLINE)? {
         bail!("host {name} does not go; see `lab host list`");
     }
+    Supervisor::forget(&log_name(name));
     println!("host {name} is gone");
     Ok(())
 }

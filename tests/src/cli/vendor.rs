@@ -124,6 +124,7 @@ fn stop() -> Result<()> {
         }
         std::thread::sleep(POLL);
     }
+    Supervisor::forget("vendor");
     Ok(())
 }
 

@@ -123,6 +123,13 @@ pub(super) fn directory_once(
     Ok(complete)
 }
 
+/// Removes what [`directory_once`] made, and its lock. Nobody may be making it again meanwhile.
+pub(super) fn remove_directory(complete: &Path) -> Result<()> {
+    remove_tree(complete)?;
+    let lock = complete.with_added_extension("lock");
+    fs::remove_file(&lock).map_err(HostError::io("remove", &lock))
+}
+
 #[cfg(test)]
 mod tests {
     use super::key;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use super::cache::{directory_once, key, remove_tree, rename};
+use super::cache::{directory_once, key, remove_directory, rename};
 use super::error::{HostError, Result};
 use super::host::{HostOptions, IsolatedHost};
 use super::image::Image;
@@ -42,7 +42,7 @@ impl Image {
     pub fn remove_layer(self) -> Result<()> {
         let layer = self.lowers.first().and_then(|upper| upper.parent());
         match layer {
-            Some(layer) if self.lowers.len() > 1 => remove_tree(layer),
+            Some(layer) if self.lowers.len() > 1 => remove_directory(layer),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,9 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use super::cache::make_dir;
 use super::error::{HostError, Result};
 
+/// Without it, renaming a directory of the image fails with EXDEV, and so does `rpm --rebuilddb`.
+const DIRECTORY_RENAMES: &str = "redirect_dir=on";
+
 const UNMOUNT_TRIES: u32 = 50;
 const UNMOUNT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -31,7 +34,7 @@ impl Overlay {
             .map(|path| path.display().to_string())
             .collect();
         let options = format!(
-            "lowerdir={},upperdir={},workdir={}",
+            "lowerdir={},upperdir={},workdir={},{DIRECTORY_RENAMES}",
             lowers.join(":"),
             upper.display(),
             work.display()

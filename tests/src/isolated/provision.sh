@@ -10,6 +10,11 @@ HOME=/root rpm --initdb
 chmod 755 /var/lib/rpm
 rpm -qa >/dev/null
 
+# Debian's rpm tells everyone who installs with it to use something else; an EL's does not.
+for verb in -U -i -F -e --upgrade --install --freshen --erase --reinstall; do
+    echo "rpm alias $verb $verb --force-debian"
+done >/etc/popt
+
 # The users: root, and one who may do nothing special.
 useradd --create-home --uid 1000 --gid users --shell /bin/bash operator
 
@@ -23,6 +28,10 @@ systemctl mask console-getty.service getty@.service getty-static.service serial-
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     systemd-firstboot.service systemd-resolved.service systemd-timesyncd.service
 systemctl set-default multi-user.target
+
+# debootstrap copies the machine's name; a host has its own.
+rm -f /etc/hostname
+printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
 
 # Each host gets an identity of its own at its first boot.
 : >/etc/machine-id

@@ -5,7 +5,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use lab::isolated::{HostRecord, Image, ProcessId, reap};
+use lab::isolated::{HostRecord, Image, ProcessId, cache, reap};
 
 use crate::assert_gone;
 
@@ -47,6 +47,8 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         lab(&["host", "stop", "--hard", &self.0]);
+        let log = cache::directory().join(format!("host-{}.log", self.0));
+        let _ = std::fs::remove_file(log);
     }
 }
 

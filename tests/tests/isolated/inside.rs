@@ -21,6 +21,9 @@ fn rpm_works_for_root_and_answers_everyone() {
         .must_succeed();
     assert_eq!(as_root.stdout, "lab-probe-1-1.noarch\n");
     assert_eq!(as_user.stdout, as_root.stdout);
+    assert_eq!(as_root.stderr, "");
+    host.check(&["rpm", "--rebuilddb"]).unwrap();
+    assert_eq!(host.check(&["rpm", "-qa"]).unwrap(), as_root.stdout);
 
     assert_eq!(
         host.run_as("operator", &["id", "-un"]).unwrap().stdout,

@@ -12,11 +12,13 @@
 //!   or sync files.
 //! * There is no network but the health questions to the host itself.
 
+pub mod backup;
 pub mod bundle;
 pub mod failure;
 pub mod host;
 pub mod layout;
 pub mod secure_fs;
+pub mod settings;
 
 /// Returns the version of this build.
 #[must_use]

@@ -185,6 +185,24 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     sync_parent(to)
 }
 
+/// Moves a file or symlink, across filesystems if need be, replacing what is at `to`.
+pub fn move_file(from: &Path, to: &Path) -> Result<(), FsError> {
+    match fs::rename(from, to) {
+        Ok(()) => {
+            sync_parent(to)?;
+            sync_parent(from)
+        }
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            if !from.is_symlink() {
+                let bytes = fs::read(from).map_err(at("read", from))?;
+                write_atomic(to, &bytes, 0o600)?;
+            }
+            remove_if_present(from)
+        }
+        Err(error) => Err(FsError::new("move", from, error)),
+    }
+}
+
 /// Removes a file or symlink; one that is not there is not an error.
 pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
     match fs::remove_file(path) {

@@ -1,0 +1,101 @@
+//! Contents of backed-up files, stored once each under their digest.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use manifests::digest::{Hasher, Sha256};
+
+use crate::secure_fs::{self, FsError, at};
+
+/// A directory of contents named by digest, mode 0700.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    dir: PathBuf,
+}
+
+/// A content that cannot be stored or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The backup was changed since it was made.
+    #[error("the backup of {path} is damaged: its SHA-256 is {found}, not {expected}")]
+    Damaged {
+        /// The stored content.
+        path: PathBuf,
+        /// Its name.
+        expected: Sha256,
+        /// What is in it.
+        found: Sha256,
+    },
+}
+
+impl Blobs {
+    /// Opens or makes the directory.
+    pub fn open(dir: &Path) -> Result<Self, FsError> {
+        secure_fs::ensure_dir(dir, 0o700)?;
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    fn path(&self, sha256: &Sha256) -> PathBuf {
+        self.dir.join(sha256.to_string())
+    }
+
+    /// Stores the content of an open file, and returns its size and digest.
+    pub fn store(&self, file: &mut File, path: &Path) -> Result<(u64, Sha256), BlobError> {
+        let pending = self.dir.join("incoming.partial");
+        secure_fs::remove_if_present(&pending)?;
+        let mut out = secure_fs::create_new(&pending, 0o600)?;
+        let (size, sha256) = copy(file, &mut out).map_err(at("back up", path))?;
+        let target = self.path(&sha256);
+        if target.exists() && self.load(&sha256).is_ok() {
+            secure_fs::remove_if_present(&pending)?;
+        } else {
+            out.sync_all().map_err(at("sync", &pending))?;
+            secure_fs::rename(&pending, &target)?;
+        }
+        Ok((size, sha256))
+    }
+
+    /// Stores a content that is in memory.
+    pub fn put(&self, sha256: &Sha256, bytes: &[u8]) -> Result<(), BlobError> {
+        if self.load(sha256).is_err() {
+            secure_fs::write_atomic(&self.path(sha256), bytes, 0o600)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over a content from another backup.
+    pub fn import(&self, other: &Self, sha256: &Sha256) -> Result<(), BlobError> {
+        self.put(sha256, &other.load(sha256)?)
+    }
+
+    /// Reads a content back and checks it.
+    pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
+        let path = self.path(sha256);
+        let mut bytes = Vec::new();
+        secure_fs::open_read(&path)?.read_to_end(&mut bytes).map_err(at("read", &path))?;
+        let found = Sha256::of(&bytes);
+        if found != *sha256 {
+            return Err(BlobError::Damaged { path, expected: *sha256, found });
+        }
+        Ok(bytes)
+    }
+}
+
+fn copy(from: &mut File, to: &mut File) -> io::Result<(u64, Sha256)> {
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    let mut size = 0;
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((size, hasher.finish()));
+        }
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+        size += read as u64;
+    }
+}

@@ -1,0 +1,110 @@
+//! A snapshot: every path of the backed-up trees with its content's digest and its metadata.
+
+use std::collections::BTreeMap;
+
+use manifests::digest::Sha256;
+use serde::{Deserialize, Serialize};
+
+/// The type a stored snapshot names.
+pub const SNAPSHOT_TYPE: &str = "airgap-bundle/snapshot/1";
+
+/// What was where. Paths are the host's, also below `--root`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Always [`SNAPSHOT_TYPE`].
+    #[serde(rename = "type")]
+    pub document: String,
+    /// The roots that were captured, also those that did not exist.
+    pub roots: Vec<String>,
+    /// Paths below the roots whose content is not part of the snapshot.
+    pub excluded: Vec<String>,
+    /// What there was, by path; names that are not UTF-8 are refused at capture.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// One path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Modification time, seconds since 1970.
+    pub mtime_secs: i64,
+    /// Nanoseconds of the modification time.
+    pub mtime_nanos: u32,
+    /// Extended attributes (SELinux label, ACL, capabilities), values in hexadecimal.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
+}
+
+/// The kinds of path a backup knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Kind {
+    /// A regular file, its content in the blobs.
+    File {
+        /// Size in bytes.
+        size: u64,
+        /// Digest of the content.
+        sha256: Sha256,
+    },
+    /// A regular file of which only the metadata are kept: a program of the package.
+    Program,
+    /// A directory.
+    Directory,
+    /// A symlink.
+    Symlink {
+        /// Its target.
+        target: String,
+    },
+    /// A socket, pipe or device: noted, not restored.
+    Special,
+}
+
+impl Snapshot {
+    /// Makes an empty snapshot of these roots.
+    #[must_use]
+    pub fn new(roots: Vec<String>, excluded: Vec<String>) -> Self {
+        Self { document: SNAPSHOT_TYPE.to_owned(), roots, excluded, entries: BTreeMap::new() }
+    }
+
+    /// Returns the size of all contents in bytes.
+    #[must_use]
+    pub fn content_bytes(&self) -> u64 {
+        let size = |entry: &Entry| if let Kind::File { size, .. } = entry.kind { size } else { 0 };
+        self.entries.values().map(size).sum()
+    }
+
+    /// Returns the paths that differ in anything but the times of directories, which every write
+    /// below them changes.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let paths: std::collections::BTreeSet<&String> =
+            self.entries.keys().chain(other.entries.keys()).collect();
+        let same = |path: &&&String| match (self.entries.get(**path), other.entries.get(**path)) {
+            (Some(a), Some(b)) => a.equals(b),
+            _ => false,
+        };
+        paths.iter().filter(|path| !same(path)).map(|path| (**path).clone()).collect()
+    }
+}
+
+impl Entry {
+    /// Whether two entries are the same thing. Times of directories and symlinks do not count.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        let timeless = matches!(self.kind, Kind::Directory | Kind::Symlink { .. } | Kind::Special);
+        let times = (self.mtime_secs, self.mtime_nanos) == (other.mtime_secs, other.mtime_nanos);
+        self.kind == other.kind
+            && (self.mode, self.uid, self.gid) == (other.mode, other.uid, other.gid)
+            && self.xattrs == other.xattrs
+            && (timeless || times)
+    }
+}

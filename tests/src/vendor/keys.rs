@@ -1,4 +1,4 @@
-//! Throw-away OpenPGP keys, made by `gpg`: one package key per product, one metadata key per
+//! Throw-away `OpenPGP` keys, made by `gpg`: one package key per product, one metadata key per
 //! repository, and a stranger's.
 
 use std::fs;

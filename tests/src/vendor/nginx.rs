@@ -43,7 +43,7 @@ impl Site {
         self.dir.join("nginx.conf")
     }
 
-    pub(crate) fn write_config(&self) -> Result<()> {
+    fn write_config(&self) -> Result<()> {
         Ok(fs::write(self.config_file(), self.config()?)?)
     }
 
@@ -133,22 +133,23 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts it and waits until both servers answer.
     pub(crate) fn start(site: &Site) -> Result<Self> {
-        site.write_config()?;
-        let child = Command::new("nginx")
-            .arg("-p")
-            .arg(&site.dir)
-            .arg("-c")
-            .arg(site.config_file())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(site.dir.join("stderr"))?)
-            .spawn()
-            .context("cannot start nginx")?;
-        let mut nginx = Self { child };
-        for address in [site.origin, site.cdn] {
-            nginx.wait_for(address, &site.dir)?;
-        }
+        let mut nginx = Self {
+            child: spawn(site)?,
+        };
+        nginx.wait(site)?;
         Ok(nginx)
+    }
+
+    /// Takes a changed site into use. (A reload would leave the old worker answering for a while.)
+    pub(crate) fn restart(&mut self, site: &Site) -> Result<()> {
+        self.stop();
+        self.child = spawn(site)?;
+        self.wait(site)
+    }
+
+    fn wait(&mut self, site: &Site) -> Result<()> {
+        self.wait_for(site.origin, &site.dir)?;
+        self.wait_for(site.cdn, &site.dir)
     }
 
     fn wait_for(&mut self, address: SocketAddr, dir: &Path) -> Result<()> {
@@ -168,23 +169,33 @@ impl Nginx {
         }
     }
 
-    /// Takes a changed configuration into use; requests under way are finished.
-    pub(crate) fn reload(&self) -> Result<()> {
-        self.signal(Signal::HUP)
-    }
-
-    fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("nginx has no process id")?, signal).context("cannot signal nginx")
+    /// The master ends its worker on SIGTERM; killing the master would leave the worker behind.
+    fn stop(&mut self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its worker on SIGTERM; killing the master would leave the worker behind.
-        let _ = self.signal(Signal::TERM);
-        let _ = self.child.wait();
+        self.stop();
     }
+}
+
+fn spawn(site: &Site) -> Result<Child> {
+    site.write_config()?;
+    Command::new("nginx")
+        .arg("-p")
+        .arg(&site.dir)
+        .arg("-c")
+        .arg(site.config_file())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(site.dir.join("stderr"))?)
+        .spawn()
+        .context("cannot start nginx")
 }
 
 /// A port that was free a moment ago.

@@ -133,23 +133,10 @@ impl Vendor {
     }
 
     /// Lets redirects be valid for so long from now on; those given out before keep their time.
+    /// Requests under way are cut off.
     pub fn renew_links(&mut self, lifetime: Duration) -> Result<()> {
         self.site.links_expire = expiry(lifetime);
-        self.site.write_config()?;
-        self.nginx.reload()?;
-        let wanted = format!("Expires={}&", self.site.links_expire);
-        let probe = format!("{}/probe/el/", self.base_url());
-        let start = Instant::now();
-        while !http::get(&probe)?
-            .header("location")
-            .is_some_and(|url| url.contains(&wanted))
-        {
-            if start.elapsed() > Duration::from_secs(5) {
-                bail!("nginx does not take the new configuration");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+        self.nginx.restart(&self.site)
     }
 }
 

@@ -82,11 +82,14 @@ fn serve(identity: Identity, arguments: &[String]) -> Result<u8, String> {
         identity.version,
         identity.build
     );
+    let address = config
+        .word(&["listen_address"])
+        .unwrap_or("0.0.0.0".to_owned());
     let listener = match behaviour {
         Behaviour::NeverListens => None,
         _ => Some(
-            TcpListener::bind(("0.0.0.0", port))
-                .map_err(|error| format!("cannot listen on port {port}: {error}"))?,
+            TcpListener::bind((address.as_str(), port))
+                .map_err(|error| format!("listen tcp {address}:{port}: {error}"))?,
         ),
     };
     let exit = behaviour.clone();

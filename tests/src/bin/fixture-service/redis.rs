@@ -87,7 +87,7 @@ impl Session {
     fn exchange(&mut self, command: &[&str]) -> std::io::Result<Result<Option<String>, String>> {
         let mut request = format!("*{}\r\n", command.len());
         for word in command {
-            request += &format!("${}\r\n{word}\r\n", word.len());
+            request.extend(["$", &word.len().to_string(), "\r\n", word, "\r\n"]);
         }
         self.stream.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();

@@ -1,0 +1,15 @@
+//! The fixture vendor is what it claims to be, judged by stock tools: rpm, gpg, dnf and a plain
+//! HTTP client.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab drives real programs and files"
+)]
+#![expect(clippy::unwrap_used, reason = "what a helper cannot do fails the test")]
+
+mod packages;
+mod repositories;
+mod scriptlets;
+mod services;
+mod serving;
+mod support;

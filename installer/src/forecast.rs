@@ -57,11 +57,18 @@ pub fn forecast(
     inventory: &Inventory,
 ) -> Vec<Forecast> {
     let mut found = Vec::new();
-    for file in installed.files.iter().filter(|file| !file.digest.is_empty()) {
+    for file in installed
+        .files
+        .iter()
+        .filter(|file| !file.digest.is_empty())
+    {
         let disk = inventory.disk.get(&file.path).unwrap_or(&OnDisk::Unknown);
         let new = target.files.iter().find(|new| new.path == file.path);
         if let Some(fate) = fate(file, new, disk) {
-            found.push(Forecast { path: file.path.clone(), fate });
+            found.push(Forecast {
+                path: file.path.clone(),
+                fate,
+            });
         }
     }
     found
@@ -80,7 +87,9 @@ fn fate(old: &InstalledFile, new: Option<&PackagedFile>, disk: &OnDisk) -> Optio
     if digest == old.digest {
         return None;
     }
-    let Some(new) = new else { return Some(Fate::Removed) };
+    let Some(new) = new else {
+        return Some(Fate::Removed);
+    };
     if digest == new.digest {
         return None;
     }
@@ -102,7 +111,13 @@ mod tests {
 
     fn old(config: bool, digest: &str) -> InstalledFile {
         let digest = Sha256::of(digest.as_bytes()).to_string();
-        InstalledFile { path: "/f".into(), mode: 0o100_644, digest, config, noreplace: config }
+        InstalledFile {
+            path: "/f".into(),
+            mode: 0o100_644,
+            digest,
+            config,
+            noreplace: config,
+        }
     }
 
     fn new(config: bool, noreplace: bool, digest: &str) -> PackagedFile {
@@ -110,7 +125,18 @@ mod tests {
         let text = String::new;
         let (user, group, link, path) = (text(), text(), text(), "/f".to_owned());
         let (mode, size, ghost) = (0o100_644, 1, false);
-        PackagedFile { path, mode, user, group, size, digest, link, config, noreplace, ghost }
+        PackagedFile {
+            path,
+            mode,
+            user,
+            group,
+            size,
+            digest,
+            link,
+            config,
+            noreplace,
+            ghost,
+        }
     }
 
     fn disk(text: &str) -> OnDisk {
@@ -125,16 +151,43 @@ mod tests {
             (disk("v2"), Some(new(true, true, "v2")), None),
             (disk("mine"), Some(new(true, true, "v1")), Some(Fate::Kept)),
             (disk("mine"), Some(new(true, false, "v1")), Some(Fate::Kept)),
-            (disk("mine"), Some(new(true, true, "v2")), Some(Fate::KeptWithRpmnew)),
-            (disk("mine"), Some(new(true, false, "v2")), Some(Fate::ReplacedWithRpmsave)),
-            (disk("mine"), Some(new(false, false, "v2")), Some(Fate::Overwritten)),
+            (
+                disk("mine"),
+                Some(new(true, true, "v2")),
+                Some(Fate::KeptWithRpmnew),
+            ),
+            (
+                disk("mine"),
+                Some(new(true, false, "v2")),
+                Some(Fate::ReplacedWithRpmsave),
+            ),
+            (
+                disk("mine"),
+                Some(new(false, false, "v2")),
+                Some(Fate::Overwritten),
+            ),
             (disk("mine"), None, Some(Fate::Removed)),
             (OnDisk::Absent, Some(new(true, true, "v2")), None),
-            (OnDisk::Unknown, Some(new(true, true, "v2")), Some(Fate::Unknown)),
+            (
+                OnDisk::Unknown,
+                Some(new(true, true, "v2")),
+                Some(Fate::Unknown),
+            ),
         ];
         for (disk, new, expected) in cases {
-            assert_eq!(fate(&conf, new.as_ref(), &disk), expected, "{disk:?} {new:?}");
+            assert_eq!(
+                fate(&conf, new.as_ref(), &disk),
+                expected,
+                "{disk:?} {new:?}"
+            );
         }
-        assert_eq!(fate(&old(false, "v1"), Some(&new(false, false, "v1")), &disk("mine")), Some(Fate::Overwritten));
+        assert_eq!(
+            fate(
+                &old(false, "v1"),
+                Some(&new(false, false, "v1")),
+                &disk("mine")
+            ),
+            Some(Fate::Overwritten)
+        );
     }
 }

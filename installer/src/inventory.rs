@@ -44,7 +44,11 @@ impl Inventory {
         layout: &Layout,
         product: &ProductManifest,
     ) -> Result<Self, HostError> {
-        let names: Vec<&str> = product.components.iter().map(|c| c.package.as_str()).collect();
+        let names: Vec<&str> = product
+            .components
+            .iter()
+            .map(|c| c.package.as_str())
+            .collect();
         Self::take_of(host, layout, &names, &product.components)
     }
 
@@ -58,7 +62,10 @@ impl Inventory {
         let identity = host.identity()?;
         let packages = host.installed(packages)?;
         let mut units = BTreeMap::new();
-        for unit in components.iter().filter_map(|component| component.unit.as_ref()) {
+        for unit in components
+            .iter()
+            .filter_map(|component| component.unit.as_ref())
+        {
             if identity.systemd {
                 units.insert(unit.clone(), host.unit(unit)?);
             }
@@ -69,13 +76,21 @@ impl Inventory {
             .filter(|file| !file.digest.is_empty())
             .map(|file| (file.path.clone(), look(layout, &file.path)))
             .collect();
-        Ok(Self { identity, packages, units, disk })
+        Ok(Self {
+            identity,
+            packages,
+            units,
+            disk,
+        })
     }
 
     /// Returns the installed packages of a name: none, one, or several after an accident.
     #[must_use]
     pub fn installed(&self, package: &str) -> Vec<&InstalledPackage> {
-        self.packages.iter().filter(|installed| installed.nevra.name() == package).collect()
+        self.packages
+            .iter()
+            .filter(|installed| installed.nevra.name() == package)
+            .collect()
     }
 }
 

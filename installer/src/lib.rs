@@ -14,11 +14,26 @@
 
 pub mod backup;
 pub mod bundle;
+pub mod cli;
+pub mod event;
 pub mod failure;
+pub mod forecast;
+pub mod health;
+pub mod history;
 pub mod host;
+pub mod inventory;
+pub mod journal;
 pub mod layout;
+pub mod lock;
+pub mod plan;
+pub mod preflight;
+pub mod report;
+pub mod run;
 pub mod secure_fs;
 pub mod settings;
+pub mod step;
+pub mod trust;
+pub mod undo;
 
 /// Returns the version of this build.
 #[must_use]

@@ -123,7 +123,10 @@ pub struct Problem {
 impl Problem {
     /// Makes a problem of its two parts.
     pub fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { what: what.into(), cure: cure.into() }
+        Self {
+            what: what.into(),
+            cure: cure.into(),
+        }
     }
 }
 
@@ -142,7 +145,9 @@ impl InstallPlan {
     /// Returns the digests of every RPM a run and its revert need.
     #[must_use]
     pub fn rpms(&self) -> BTreeSet<Sha256> {
-        self.components().flat_map(|planned| [planned.to.sha256, planned.from.sha256]).collect()
+        self.components()
+            .flat_map(|planned| [planned.to.sha256, planned.from.sha256])
+            .collect()
     }
 
     /// Returns the bytes by which the plan is known.
@@ -152,7 +157,10 @@ impl InstallPlan {
 }
 
 /// Plans the upgrade of this host by this bundle, or says everything that speaks against it.
-pub fn plan(metadata: &VerifiedMetadata, inventory: &Inventory) -> Result<InstallPlan, Vec<Problem>> {
+pub fn plan(
+    metadata: &VerifiedMetadata,
+    inventory: &Inventory,
+) -> Result<InstallPlan, Vec<Problem>> {
     let manifest = metadata.manifest();
     let target = find_target(metadata, &inventory.identity).map_err(|problem| vec![problem])?;
     let mut plan = InstallPlan {
@@ -177,7 +185,10 @@ pub fn plan(metadata: &VerifiedMetadata, inventory: &Inventory) -> Result<Instal
         let name = component.name.clone();
         match plan_component(metadata, inventory, target, component) {
             Ok(Change::Upgrade(planned)) => {
-                plan.groups.push(Group { name, components: vec![*planned] });
+                plan.groups.push(Group {
+                    name,
+                    components: vec![*planned],
+                });
             }
             Ok(Change::Current) => plan.current.push(name),
             Ok(Change::Absent) => plan.absent.push(name),
@@ -194,13 +205,14 @@ pub fn plan(metadata: &VerifiedMetadata, inventory: &Inventory) -> Result<Instal
             "this tool upgrades what is installed: install the product first, or choose another host",
         ));
     }
-    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(plan)
+    } else {
+        Err(problems)
+    }
 }
 
-fn find_target<'a>(
-    metadata: &'a VerifiedMetadata,
-    host: &Identity,
-) -> Result<&'a Target, Problem> {
+fn find_target<'a>(metadata: &'a VerifiedMetadata, host: &Identity) -> Result<&'a Target, Problem> {
     let targets = &metadata.manifest().targets;
     let fits = |target: &&Target| {
         target.os_ids.contains(&host.os_id)
@@ -208,13 +220,22 @@ fn find_target<'a>(
             && Some(target.arch) == host.arch
     };
     targets.iter().find(fits).ok_or_else(|| {
-        let offered: Vec<String> =
-            targets.iter().map(|target| format!("{} {}", target.distro, target.arch)).collect();
-        let arch = host.arch.map_or("an unknown architecture".to_owned(), |arch| arch.to_string());
+        let offered: Vec<String> = targets
+            .iter()
+            .map(|target| format!("{} {}", target.distro, target.arch))
+            .collect();
+        let arch = host
+            .arch
+            .map_or("an unknown architecture".to_owned(), |arch| {
+                arch.to_string()
+            });
         Problem::new(
             format!(
                 "the bundle is for {}; this host is {} {} on {arch} ({})",
-                offered.join(", "), host.os_id, host.version_id, host.pretty
+                offered.join(", "),
+                host.os_id,
+                host.version_id,
+                host.pretty
             ),
             "build a bundle for this host: `bundle build --distro … --arch …`",
         )
@@ -242,9 +263,12 @@ fn plan_component(
     };
     let carried = |role| {
         let rpms = metadata.manifest().rpms_for(target, role);
-        rpms.filter(|(purpose, _)| purpose.component == component.name).map(|(_, rpm)| rpm)
+        rpms.filter(|(purpose, _)| purpose.component == component.name)
+            .map(|(_, rpm)| rpm)
     };
-    let Some(to) = carried(Role::Target).next() else { return Ok(Change::NotCarried) };
+    let Some(to) = carried(Role::Target).next() else {
+        return Ok(Change::NotCarried);
+    };
     let files = |rpm: &BundledRpm| metadata.files(&rpm.sha256);
     if installed.nevra == to.nevra {
         return match files(to) {
@@ -254,7 +278,10 @@ fn plan_component(
     }
     if installed.nevra.evr() > to.nevra.evr() {
         return Err(Problem::new(
-            format!("{} is installed, newer than the bundle's {}", installed.nevra, to.nevra),
+            format!(
+                "{} is installed, newer than the bundle's {}",
+                installed.nevra, to.nevra
+            ),
             "build a bundle for a newer version; to go back, use `install undo`",
         ));
     }
@@ -263,10 +290,14 @@ fn plan_component(
         is_build(installed, rpm, list).then_some((rpm, list))
     });
     let Some((from, from_files)) = matching.next() else {
-        let served: Vec<String> = carried(Role::Previous).map(|rpm| rpm.nevra.to_string()).collect();
+        let served: Vec<String> = carried(Role::Previous)
+            .map(|rpm| rpm.nevra.to_string())
+            .collect();
         return Err(no_way_back(installed, &served));
     };
-    let Some(to_files) = files(to) else { return Ok(Change::NotCarried) };
+    let Some(to_files) = files(to) else {
+        return Ok(Change::NotCarried);
+    };
     refuse_by_lint(&inventory.identity, &[to, from])?;
     Ok(Change::Upgrade(Box::new(PlannedComponent {
         component: component.clone(),
@@ -279,24 +310,37 @@ fn plan_component(
 fn duplicate(package: &str, several: &[&InstalledPackage]) -> Problem {
     let names: Vec<String> = several.iter().map(|one| one.nevra.to_string()).collect();
     Problem::new(
-        format!("{package} is installed more than once: {}", names.join(", ")),
+        format!(
+            "{package} is installed more than once: {}",
+            names.join(", ")
+        ),
         "an earlier transaction was cut off: remove the duplicate with `rpm -e` and check `rpm -V`",
     )
 }
 
 fn other_build(installed: &InstalledPackage) -> Problem {
     Problem::new(
-        format!("{} is installed, but it is another build than the bundle's", installed.nevra),
+        format!(
+            "{} is installed, but it is another build than the bundle's",
+            installed.nevra
+        ),
         "the vendor published two packages under one name: rebuild the bundle for this distribution",
     )
 }
 
 fn no_way_back(installed: &InstalledPackage, served: &[String]) -> Problem {
-    let served = if served.is_empty() { "none".to_owned() } else { served.join(", ") };
+    let served = if served.is_empty() {
+        "none".to_owned()
+    } else {
+        served.join(", ")
+    };
     let (nevra, version) = (&installed.nevra, installed.nevra.evr().version());
     Problem::new(
         format!("{nevra} is installed and the bundle cannot bring it back (it carries {served})"),
-        format!("rebuild it with `bundle build … --from {}={version}`", component_hint(nevra)),
+        format!(
+            "rebuild it with `bundle build … --from {}={version}`",
+            component_hint(nevra)
+        ),
     )
 }
 
@@ -306,11 +350,19 @@ fn component_hint(nevra: &Nevra) -> &str {
 
 /// NEVRA alone is not identity: packages are published again under the same name.
 fn is_build(installed: &InstalledPackage, rpm: &BundledRpm, list: &PackageFiles) -> bool {
-    let digests = |path: &str| list.files.iter().find(|f| f.path == path).map(|f| f.digest.as_str());
+    let digests = |path: &str| {
+        list.files
+            .iter()
+            .find(|f| f.path == path)
+            .map(|f| f.digest.as_str())
+    };
     installed.nevra == rpm.nevra
         && installed.build_time == rpm.build_time
         && installed.files.len() == list.files.len()
-        && installed.files.iter().all(|file| digests(&file.path) == Some(&file.digest))
+        && installed
+            .files
+            .iter()
+            .all(|file| digests(&file.path) == Some(&file.digest))
 }
 
 fn planned_rpm(
@@ -320,19 +372,31 @@ fn planned_rpm(
     component: &Component,
 ) -> PlannedRpm {
     let program = component.program.as_ref().and_then(|program| {
-        list.files.iter().find(|file| file.path == *program).and_then(|f| f.digest.parse().ok())
+        list.files
+            .iter()
+            .find(|file| file.path == *program)
+            .and_then(|f| f.digest.parse().ok())
     });
     let directories: BTreeSet<String> = list
         .files
         .iter()
         .filter_map(|file| file.path.rsplit_once('/'))
-        .map(|(dir, _)| if dir.is_empty() { "/".to_owned() } else { dir.to_owned() })
+        .map(|(dir, _)| {
+            if dir.is_empty() {
+                "/".to_owned()
+            } else {
+                dir.to_owned()
+            }
+        })
         .collect();
     PlannedRpm {
         nevra: rpm.nevra.clone(),
         build_time: rpm.build_time,
         sha256: rpm.sha256,
-        size_bytes: metadata.manifest().entry(&rpm.path).map_or(0, |entry| entry.size),
+        size_bytes: metadata
+            .manifest()
+            .entry(&rpm.path)
+            .map_or(0, |entry| entry.size),
         installed_bytes: list.installed_bytes,
         program_sha256: program,
         directories: directories.into_iter().collect(),
@@ -344,8 +408,12 @@ fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<(), Problem> 
     for rpm in rpms {
         for flag in &rpm.lint {
             let reason = match flag {
-                LintFlag::Md5FileDigests if host.fips => "its file digests are MD5, FIPS mode is on",
-                LintFlag::NoSha256Header if host.fips => "it has no SHA-256 digest, FIPS mode is on",
+                LintFlag::Md5FileDigests if host.fips => {
+                    "its file digests are MD5, FIPS mode is on"
+                }
+                LintFlag::NoSha256Header if host.fips => {
+                    "it has no SHA-256 digest, FIPS mode is on"
+                }
                 LintFlag::PayloadNotForEl7 if host.major() == Some(7) => {
                     "its payload cannot be unpacked by this host's rpm"
                 }

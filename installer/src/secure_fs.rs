@@ -123,6 +123,19 @@ pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
         .map_err(at("create", path))
 }
 
+/// Opens or makes the file that a lock is taken on.
+pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(at("open", path))
+}
+
 /// Opens a file for reading; a symlink is refused.
 pub fn open_read(path: &Path) -> Result<File, FsError> {
     let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();

@@ -20,13 +20,17 @@ impl Settings {
         let mut settings = Self::default();
         let mut notes = Vec::new();
         for text in environment {
-            settings.environment.extend(text.lines().filter_map(variable));
+            settings
+                .environment
+                .extend(text.lines().filter_map(variable));
         }
         if let Some((path, text)) = config {
             match serde_json::from_str(text) {
                 Ok(value) => settings.config = Some(value),
                 Err(error) => {
-                    notes.push(format!("{path} is not JSON ({error}); defaults are assumed for it"));
+                    notes.push(format!(
+                        "{path} is not JSON ({error}); defaults are assumed for it"
+                    ));
                 }
             }
         }
@@ -36,8 +40,14 @@ impl Settings {
     /// Returns the value of a setting: the first source that is neither empty nor `0`.
     #[must_use]
     pub fn get(&self, setting: &Setting) -> String {
-        let found = setting.from.iter().filter_map(|source| self.look_up(source));
-        found.into_iter().find(|value| !value.is_empty() && value != "0").unwrap_or_else(|| setting.default.clone())
+        let found = setting
+            .from
+            .iter()
+            .filter_map(|source| self.look_up(source));
+        found
+            .into_iter()
+            .find(|value| !value.is_empty() && value != "0")
+            .unwrap_or_else(|| setting.default.clone())
     }
 
     fn look_up(&self, source: &Source) -> Option<String> {
@@ -79,7 +89,10 @@ mod tests {
     fn port() -> Setting {
         let env = Source::Env("TYK_GW_LISTENPORT".to_owned());
         let from = vec![env, Source::Pointer("/listen_port".to_owned())];
-        Setting { from, default: "8080".to_owned() }
+        Setting {
+            from,
+            default: "8080".to_owned(),
+        }
     }
 
     #[test]

@@ -36,7 +36,9 @@ impl Blobs {
     /// Opens or makes the directory.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
         secure_fs::ensure_dir(dir, 0o700)?;
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self {
+            dir: dir.to_owned(),
+        })
     }
 
     fn path(&self, sha256: &Sha256) -> PathBuf {
@@ -76,10 +78,16 @@ impl Blobs {
     pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
         let path = self.path(sha256);
         let mut bytes = Vec::new();
-        secure_fs::open_read(&path)?.read_to_end(&mut bytes).map_err(at("read", &path))?;
+        secure_fs::open_read(&path)?
+            .read_to_end(&mut bytes)
+            .map_err(at("read", &path))?;
         let found = Sha256::of(&bytes);
         if found != *sha256 {
-            return Err(BlobError::Damaged { path, expected: *sha256, found });
+            return Err(BlobError::Damaged {
+                path,
+                expected: *sha256,
+                found,
+            });
         }
         Ok(bytes)
     }

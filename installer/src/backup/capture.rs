@@ -51,11 +51,19 @@ pub fn capture(
             continue;
         }
         for found in WalkDir::new(&base).sort_by_file_name() {
-            let found =
-                found.map_err(|source| CaptureError::Walk { path: root.clone(), source })?;
+            let found = found.map_err(|source| CaptureError::Walk {
+                path: root.clone(),
+                source,
+            })?;
             let below = found.path().strip_prefix(&base).unwrap_or(Path::new(""));
-            let name = below.to_str().ok_or_else(|| CaptureError::Name(found.path().display().to_string()))?;
-            let path = if name.is_empty() { root.clone() } else { format!("{root}/{name}") };
+            let name = below
+                .to_str()
+                .ok_or_else(|| CaptureError::Name(found.path().display().to_string()))?;
+            let path = if name.is_empty() {
+                root.clone()
+            } else {
+                format!("{root}/{name}")
+            };
             let keep_content = !excluded.contains(&path);
             let entry = capture_path(blobs, found.path(), &path, keep_content)?;
             snapshot.entries.insert(path, entry);
@@ -95,8 +103,12 @@ fn capture_kind(
     }
     if kind.is_symlink() {
         let target = std::fs::read_link(real).map_err(at("read the symlink", real))?;
-        let target = target.to_str().ok_or_else(|| CaptureError::Name(real.display().to_string()))?;
-        return Ok(Kind::Symlink { target: target.to_owned() });
+        let target = target
+            .to_str()
+            .ok_or_else(|| CaptureError::Name(real.display().to_string()))?;
+        return Ok(Kind::Symlink {
+            target: target.to_owned(),
+        });
     }
     if kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
         return Ok(Kind::Special);
@@ -150,5 +162,8 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 != 0 {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
 }

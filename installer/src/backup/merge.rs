@@ -34,18 +34,28 @@ pub struct ThreeWay<'a> {
 
 /// Merges the three states path by path.
 pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
-    let ThreeWay { before, after, current } = states;
+    let ThreeWay {
+        before,
+        after,
+        current,
+    } = states;
     let mut merged = Merged {
         snapshot: Snapshot::new(current.roots.clone(), current.excluded.clone()),
         kept: Vec::new(),
         merged: Vec::new(),
         conflicts: Vec::new(),
     };
-    let paths: BTreeSet<&String> =
-        before.entries.keys().chain(current.entries.keys()).collect();
+    let paths: BTreeSet<&String> = before
+        .entries
+        .keys()
+        .chain(current.entries.keys())
+        .collect();
     for path in paths {
-        let (old, base, own) =
-            (before.entries.get(path), after.entries.get(path), current.entries.get(path));
+        let (old, base, own) = (
+            before.entries.get(path),
+            after.entries.get(path),
+            current.entries.get(path),
+        );
         let chosen = if same(own, base) || same(own, old) {
             old.cloned()
         } else if same(old, base) {
@@ -93,17 +103,27 @@ fn merge_contents(
         let Some(Kind::File { sha256, .. }) = entry.map(|entry| &entry.kind) else {
             return Ok(None);
         };
-        let Ok(text) = String::from_utf8(blobs.load(sha256)?) else { return Ok(None) };
+        let Ok(text) = String::from_utf8(blobs.load(sha256)?) else {
+            return Ok(None);
+        };
         texts.push(text);
     }
     let (Some(own), [old_text, base_text, own_text]) = (own, texts.as_slice()) else {
         return Ok(None);
     };
-    let Ok(result) = diffy::merge(base_text, own_text, old_text) else { return Ok(None) };
+    let Ok(result) = diffy::merge(base_text, own_text, old_text) else {
+        return Ok(None);
+    };
     let sha256 = Sha256::of(result.as_bytes());
     blobs.put(&sha256, result.as_bytes())?;
-    let kind = Kind::File { size: result.len() as u64, sha256 };
-    Ok(Some(Entry { kind, ..own.clone() }))
+    let kind = Kind::File {
+        size: result.len() as u64,
+        sha256,
+    };
+    Ok(Some(Entry {
+        kind,
+        ..own.clone()
+    }))
 }
 
 #[cfg(test)]
@@ -129,22 +149,47 @@ mod tests {
             for (path, text) in files {
                 let sha256 = Sha256::of(text.as_bytes());
                 self.blobs.put(&sha256, text.as_bytes()).unwrap();
-                let kind = Kind::File { size: text.len() as u64, sha256 };
+                let kind = Kind::File {
+                    size: text.len() as u64,
+                    sha256,
+                };
                 let xattrs = BTreeMap::new();
-                let entry =
-                    Entry { kind, mode: 0o644, uid: 0, gid: 0, mtime_secs: 0, mtime_nanos: 0, xattrs };
+                let entry = Entry {
+                    kind,
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                    mtime_secs: 0,
+                    mtime_nanos: 0,
+                    xattrs,
+                };
                 snapshot.entries.insert((*path).to_owned(), entry);
             }
             snapshot
         }
 
-        fn merge(&self, before: &[(&str, &str)], after: &[(&str, &str)], now: &[(&str, &str)]) -> Merged {
+        fn merge(
+            &self,
+            before: &[(&str, &str)],
+            after: &[(&str, &str)],
+            now: &[(&str, &str)],
+        ) -> Merged {
             let (before, after, current) = (self.state(before), self.state(after), self.state(now));
-            merge(ThreeWay { before: &before, after: &after, current: &current }, &self.blobs).unwrap()
+            merge(
+                ThreeWay {
+                    before: &before,
+                    after: &after,
+                    current: &current,
+                },
+                &self.blobs,
+            )
+            .unwrap()
         }
 
         fn text(&self, merged: &Merged, path: &str) -> Option<String> {
-            let Kind::File { sha256, .. } = &merged.snapshot.entries.get(path)?.kind else { return None };
+            let Kind::File { sha256, .. } = &merged.snapshot.entries.get(path)?.kind else {
+                return None;
+            };
             Some(String::from_utf8(self.blobs.load(sha256).unwrap()).unwrap())
         }
     }
@@ -152,8 +197,11 @@ mod tests {
     #[test]
     fn without_later_edits_everything_goes_back() {
         let case = Case::new();
-        let merged = case.merge(&[("/p/a", "1"), ("/p/gone", "g")], &[("/p/a", "2"), ("/p/new", "n")],
-            &[("/p/a", "2"), ("/p/new", "n")]);
+        let merged = case.merge(
+            &[("/p/a", "1"), ("/p/gone", "g")],
+            &[("/p/a", "2"), ("/p/new", "n")],
+            &[("/p/a", "2"), ("/p/new", "n")],
+        );
         assert_eq!(case.text(&merged, "/p/a").unwrap(), "1");
         assert_eq!(case.text(&merged, "/p/gone").unwrap(), "g");
         assert!(case.text(&merged, "/p/new").is_none());
@@ -164,15 +212,31 @@ mod tests {
     fn later_edits_are_kept_merged_or_named() {
         let case = Case::new();
         let merged = case.merge(
-            &[("/p/own", "x"), ("/p/both", "a\nb\nc\nd\nold\n"), ("/p/clash", "old\n")],
-            &[("/p/own", "x"), ("/p/both", "a\nb\nc\nd\nnew\n"), ("/p/clash", "new\n")],
-            &[("/p/own", "y"), ("/p/both", "A\nb\nc\nd\nnew\n"), ("/p/clash", "mine\n"), ("/p/later", "l")],
+            &[
+                ("/p/own", "x"),
+                ("/p/both", "a\nb\nc\nd\nold\n"),
+                ("/p/clash", "old\n"),
+            ],
+            &[
+                ("/p/own", "x"),
+                ("/p/both", "a\nb\nc\nd\nnew\n"),
+                ("/p/clash", "new\n"),
+            ],
+            &[
+                ("/p/own", "y"),
+                ("/p/both", "A\nb\nc\nd\nnew\n"),
+                ("/p/clash", "mine\n"),
+                ("/p/later", "l"),
+            ],
         );
         assert_eq!(case.text(&merged, "/p/own").unwrap(), "y");
         assert_eq!(case.text(&merged, "/p/both").unwrap(), "A\nb\nc\nd\nold\n");
         assert_eq!(case.text(&merged, "/p/clash").unwrap(), "mine\n");
         assert_eq!(case.text(&merged, "/p/later").unwrap(), "l");
         assert_eq!(merged.kept, ["/p/later", "/p/own"]);
-        assert_eq!((merged.merged, merged.conflicts), (vec!["/p/both".into()], vec!["/p/clash".into()]));
+        assert_eq!(
+            (merged.merged, merged.conflicts),
+            (vec!["/p/both".into()], vec!["/p/clash".into()])
+        );
     }
 }

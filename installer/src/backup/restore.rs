@@ -44,7 +44,12 @@ pub fn restore(
     let present = capture(layout, blobs, &snapshot.roots, &snapshot.excluded)?;
     let mut done = Restored::default();
     // Deepest first, so that a directory is empty when its turn comes.
-    for path in present.entries.keys().rev().filter(|path| !snapshot.entries.contains_key(*path)) {
+    for path in present
+        .entries
+        .keys()
+        .rev()
+        .filter(|path| !snapshot.entries.contains_key(*path))
+    {
         displace(layout, path, &present.entries[path], displaced)?;
         done.displaced.push(path.clone());
     }
@@ -130,7 +135,9 @@ fn restore_xattrs(real: &Path, entry: &Entry, present: Option<&Entry>) -> Result
         return Ok(());
     }
     for (name, value) in &entry.xattrs {
-        let known = present.is_some_and(|present| present.kind == entry.kind && present.xattrs.get(name) == Some(value));
+        let known = present.is_some_and(|present| {
+            present.kind == entry.kind && present.xattrs.get(name) == Some(value)
+        });
         if let Some(bytes) = from_hex(value).filter(|_| !known) {
             secure_fs::set_xattr(real, OsStr::new(name), &bytes)?;
         }
@@ -183,12 +190,22 @@ mod tests {
         std::os::unix::fs::symlink("conf", layout.at("/opt/p/link")).unwrap();
         fs::set_permissions(layout.at("/opt/p/conf"), fs::Permissions::from_mode(0o640)).unwrap();
         let blobs = Blobs::open(&dir.path().join("blobs")).unwrap();
-        Place { _dir: dir, layout, blobs }
+        Place {
+            _dir: dir,
+            layout,
+            blobs,
+        }
     }
 
     fn snapshot(place: &Place) -> Snapshot {
         let roots = ["/opt/p".to_owned(), "/etc/absent".to_owned()];
-        capture(&place.layout, &place.blobs, &roots, &["/opt/p/program".to_owned()]).unwrap()
+        capture(
+            &place.layout,
+            &place.blobs,
+            &roots,
+            &["/opt/p/program".to_owned()],
+        )
+        .unwrap()
     }
 
     #[test]
@@ -212,9 +229,16 @@ mod tests {
         assert_eq!(snapshot(&place).differences(&before), Vec::<String>::new());
         assert_eq!(fs::read(at("/opt/p/sub/plain")).unwrap(), b"mine");
         assert_eq!(done.displaced, ["/opt/p/conf.rpmnew", "/etc/absent"]);
-        assert_eq!(fs::read(displaced.join("opt/p/conf.rpmnew")).unwrap(), b"vendor");
+        assert_eq!(
+            fs::read(displaced.join("opt/p/conf.rpmnew")).unwrap(),
+            b"vendor"
+        );
         let again = restore(&place.layout, &place.blobs, &before, &displaced).unwrap();
-        assert_eq!(again, Restored::default(), "a second restoration finds nothing to do");
+        assert_eq!(
+            again,
+            Restored::default(),
+            "a second restoration finds nothing to do"
+        );
     }
 
     #[test]
@@ -223,7 +247,9 @@ mod tests {
         let place = place();
         let before = snapshot(&place);
         fs::write(place.layout.at("/opt/p/conf"), "replaced").unwrap();
-        let Kind::File { sha256, .. } = &before.entries["/opt/p/conf"].kind else { panic!("a file") };
+        let Kind::File { sha256, .. } = &before.entries["/opt/p/conf"].kind else {
+            panic!("a file")
+        };
         let blob = place.layout.at("/blobs").join(sha256.to_string());
         fs::write(&blob, "tampered").unwrap();
         let displaced = place.layout.at("/displaced");

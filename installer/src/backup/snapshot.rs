@@ -72,13 +72,24 @@ impl Snapshot {
     /// Makes an empty snapshot of these roots.
     #[must_use]
     pub fn new(roots: Vec<String>, excluded: Vec<String>) -> Self {
-        Self { document: SNAPSHOT_TYPE.to_owned(), roots, excluded, entries: BTreeMap::new() }
+        Self {
+            document: SNAPSHOT_TYPE.to_owned(),
+            roots,
+            excluded,
+            entries: BTreeMap::new(),
+        }
     }
 
     /// Returns the size of all contents in bytes.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
-        let size = |entry: &Entry| if let Kind::File { size, .. } = entry.kind { size } else { 0 };
+        let size = |entry: &Entry| {
+            if let Kind::File { size, .. } = entry.kind {
+                size
+            } else {
+                0
+            }
+        };
         self.entries.values().map(size).sum()
     }
 
@@ -92,7 +103,11 @@ impl Snapshot {
             (Some(a), Some(b)) => a.equals(b),
             _ => false,
         };
-        paths.iter().filter(|path| !same(path)).map(|path| (**path).clone()).collect()
+        paths
+            .iter()
+            .filter(|path| !same(path))
+            .map(|path| (**path).clone())
+            .collect()
     }
 }
 
@@ -100,7 +115,10 @@ impl Entry {
     /// Whether two entries are the same thing. Times of directories and symlinks do not count.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
-        let timeless = matches!(self.kind, Kind::Directory | Kind::Symlink { .. } | Kind::Special);
+        let timeless = matches!(
+            self.kind,
+            Kind::Directory | Kind::Symlink { .. } | Kind::Special
+        );
         let times = (self.mtime_secs, self.mtime_nanos) == (other.mtime_secs, other.mtime_nanos);
         self.kind == other.kind
             && (self.mode, self.uid, self.gid) == (other.mode, other.uid, other.gid)

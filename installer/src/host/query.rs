@@ -127,6 +127,13 @@ pub(crate) fn broken_file(line: &str) -> Option<&str> {
     (is_broken && !is_config).then_some(path)
 }
 
+/// Which file a line of `rpm -V` says to differ from the package, and whether its content does.
+pub(crate) fn changed_file(line: &str) -> Option<(&str, bool)> {
+    let path = line.split_at_checked(line.find('/')?)?.1;
+    let is_known = line.starts_with(['.', 'S']) || line.starts_with("missing");
+    is_known.then(|| (path, line.chars().nth(2) == Some('5')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,160 @@
+//! `install bundle.tar.zst`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Place, is_set, render, require_root, stop_flag, view};
+use crate::failure::{Exit, Failure, chain};
+use crate::host::HostError;
+use crate::inventory::Inventory;
+use crate::lock::{LockError, RunLock};
+use crate::plan::{self, InstallPlan, Problem};
+use crate::report::RunReport;
+use crate::run::{Context, Undone, execute};
+use crate::{history, preflight, secure_fs};
+
+#[derive(Debug, Args)]
+pub(super) struct InstallArgs {
+    /// The bundle to install.
+    bundle: Option<PathBuf>,
+    /// Longest wait for rpm's lock, in seconds.
+    #[arg(long, default_value_t = 300, value_name = "SECS")]
+    lock_wait: u64,
+}
+
+pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
+    let Some(path) = &args.bundle else {
+        let next = "name one: `install bundle.tar.zst`; `install --help` shows the commands";
+        return Err(Failure::new(
+            Exit::Usage,
+            "nothing to install",
+            "no bundle was named",
+            next,
+        ));
+    };
+    require_root("install a bundle")?;
+    let open = view::open(place, path)?;
+    let lock = take_lock(place)?;
+    refuse_open_run(place)?;
+    let inventory = Inventory::take(&place.host, &place.layout, open.metadata().product())
+        .map_err(|error| cannot_look(&error))?;
+    let refused = "this bundle cannot be installed here";
+    let plan = plan::plan(open.metadata(), &inventory).map_err(|p| refusal(refused, &p))?;
+    eprint!("{}", render::plan(&plan));
+    if plan.is_empty() {
+        render::result(place, &plan, "Nothing to do.");
+        return Ok(0);
+    }
+    let problems = preflight::host(&place.host, &place.layout, &plan);
+    if !problems.is_empty() {
+        return Err(refusal(
+            "the host is not ready; nothing was changed",
+            &problems,
+        ));
+    }
+    secure_fs::ensure_dir(&place.layout.store(), 0o700).map_err(|error| cannot_store(&error))?;
+    let staged = open
+        .stage(&place.layout, &plan.rpms())
+        .map_err(|error| view::refused(path, &error))?;
+    execute_plan(place, &lock, &plan, None, args.lock_wait, || {
+        preflight::packages(&place.host, &place.layout, &plan, &staged)
+    })
+}
+
+/// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
+pub(super) fn execute_plan(
+    place: &Place,
+    lock: &RunLock,
+    plan: &InstallPlan,
+    undone: Option<Undone>,
+    lock_wait_secs: u64,
+    check: impl FnOnce() -> Vec<Problem>,
+) -> Result<u8, Failure> {
+    let flag = stop_flag()?;
+    let run = history::next_id(&place.layout).map_err(|why| internal(&why))?;
+    let stopped = || is_set(&flag);
+    let context = Context {
+        host: &place.host,
+        layout: &place.layout,
+        plan,
+        run,
+        listener: &render::event,
+        stopped: &stopped,
+        lock_wait_secs,
+        undone,
+    };
+    context.wait_for_rpm().map_err(|why| busy(&why))?;
+    let problems = check();
+    if !problems.is_empty() {
+        return Err(refusal(
+            "the packages cannot be installed here; nothing was changed",
+            &problems,
+        ));
+    }
+    if stopped() {
+        let next = "start it again when you are ready";
+        return Err(Failure::new(
+            Exit::Interrupted,
+            "stopped",
+            "a signal came before any change",
+            next,
+        ));
+    }
+    let report = execute(&context, lock).map_err(|why| internal(&why))?;
+    Ok(finish(place, &report))
+}
+
+/// Prints a report and returns its exit code.
+pub(super) fn finish(place: &Place, report: &RunReport) -> u8 {
+    render::result(place, report, &render::report(report));
+    report.outcome.exit().map_or(0, |exit| exit as u8)
+}
+
+pub(super) fn take_lock(place: &Place) -> Result<RunLock, Failure> {
+    RunLock::take(&place.layout).map_err(|error| match &error {
+        LockError::Busy { .. } => busy(&chain(&error)),
+        LockError::File(_) => cannot_store(&error),
+    })
+}
+
+fn busy(why: &str) -> Failure {
+    let next = "wait until it has ended, then start this again; nothing was changed";
+    Failure::new(Exit::Busy, "the host is busy", why, next)
+}
+
+fn refuse_open_run(place: &Place) -> Result<(), Failure> {
+    let open = history::open_run(&place.layout).map_err(|why| internal(&why))?;
+    let Some(open) = open else { return Ok(()) };
+    Err(Failure::new(
+        Exit::Refused,
+        format!("run {} was cut off and is still open", open.id),
+        "its services may be held, and the host may be between two states",
+        "put the host back first: `install revert`",
+    ))
+}
+
+fn cannot_store(error: &dyn std::error::Error) -> Failure {
+    let next = "check owner, mode and free space of /var/lib/airgap-bundle";
+    Failure::because(Exit::Refused, "cannot use the state directory", error, next)
+}
+
+pub(super) fn cannot_look(error: &HostError) -> Failure {
+    let next = "make `rpm -qa` and `systemctl show` work on this host first";
+    Failure::because(
+        Exit::Refused,
+        "cannot take the inventory of this host",
+        error,
+        next,
+    )
+}
+
+pub(super) fn internal(why: &str) -> Failure {
+    let next = "nothing was changed; check /var/lib/airgap-bundle, then report this";
+    Failure::new(Exit::Internal, "the run could not be started", why, next)
+}
+
+pub(super) fn refusal(what: &str, problems: &[Problem]) -> Failure {
+    let (why, next) = render::problems(problems);
+    Failure::new(Exit::Refused, what, why, next)
+}

@@ -1,0 +1,224 @@
+//! The command line. `clap`, printing and exit codes live here and nowhere below.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this room talks to the user"
+)]
+
+mod install;
+mod render;
+mod trust;
+mod undo;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::failure::{Exit, Failure};
+use crate::host::linux::LinuxHost;
+use crate::layout::Layout;
+
+/// Installs a signed bundle on this host, or shows what that would do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "install",
+    version,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        ./install trust add root.json        enrol the builder's root document (once)\n  \
+        ./install plan bundle.tar.zst        show what would change\n  \
+        ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
+        ./install history                    list runs\n  \
+        ./install undo 1                     go back to before run 1\n\n\
+        Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
+        5 failed and reverted, 6 revert failed, 7 busy, 10 changes pending, 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    install: install::InstallArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Work on the host below this directory: rpm, state and trust; services are not touched.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/",
+        env = "INSTALL_ROOT"
+    )]
+    root: PathBuf,
+    /// Form of the results on standard output.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        env = "INSTALL_OUTPUT"
+    )]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify every byte of a bundle against the enrolled trust roots.
+    Verify {
+        /// The bundle.
+        bundle: PathBuf,
+    },
+    /// Show what installing a bundle would change; works for an ordinary user.
+    Plan {
+        /// The bundle.
+        bundle: PathBuf,
+        /// Exit with 10 if something would change.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Enrol, list or remove trust roots.
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
+    /// Show whether a run is open, and what is installed.
+    Status,
+    /// List the runs on this host.
+    History {
+        /// Show one run: `info ID`.
+        #[command(subcommand)]
+        command: Option<HistoryCommand>,
+    },
+    /// Go back to before a run: packages and configuration, as a new run.
+    Undo {
+        /// The run, as `install history` lists it.
+        id: u64,
+        /// Longest wait for rpm's lock, in seconds.
+        #[arg(long, default_value_t = 300, value_name = "SECS")]
+        lock_wait: u64,
+    },
+    /// Revert a run that was cut off.
+    Revert {
+        /// Longest wait for rpm's lock, in seconds.
+        #[arg(long, default_value_t = 300, value_name = "SECS")]
+        lock_wait: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum HistoryCommand {
+    /// Show one run.
+    Info {
+        /// The run.
+        id: u64,
+    },
+}
+
+/// Where a command works, and how it talks.
+struct Place {
+    layout: Layout,
+    host: LinuxHost,
+    output: Output,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage as u8
+            } else {
+                0
+            };
+            // Nothing better can be done when even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            render::failure(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8, Failure> {
+    let layout = Layout::new(&cli.common.root);
+    let host = LinuxHost::new(&layout);
+    let place = Place {
+        layout,
+        host,
+        output: cli.common.output,
+    };
+    match cli.command {
+        None => install::run(&place, &cli.install),
+        Some(Command::Verify { bundle }) => view::verify(&place, &bundle),
+        Some(Command::Plan { bundle, check }) => view::plan(&place, &bundle, check),
+        Some(Command::Trust(command)) => trust::run(&place, &command),
+        Some(Command::Status) => view::status(&place),
+        Some(Command::History { command: None }) => view::history(&place),
+        Some(Command::History {
+            command: Some(HistoryCommand::Info { id }),
+        }) => view::history_info(&place, id),
+        Some(Command::Undo { id, lock_wait }) => undo::undo(&place, id, lock_wait),
+        Some(Command::Revert { lock_wait }) => undo::revert(&place, lock_wait),
+    }
+}
+
+/// Refuses an ordinary user before anything is read.
+fn require_root(what: &str) -> Result<(), Failure> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        format!("cannot {what}"),
+        "this needs root, and the caller is not",
+        "run it again as root; `install plan` and `install verify` work for everybody",
+    ))
+}
+
+/// Registers the signals that ask a run to stop. rpm itself is in another session and finishes.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGHUP,
+    ] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|error| {
+            Failure::because(
+                Exit::Internal,
+                "cannot watch for signals",
+                &error,
+                "report this",
+            )
+        })?;
+    }
+    Ok(flag)
+}
+
+fn is_set(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::SeqCst)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,161 @@
+//! Text for people.
+
+use std::io::Write as _;
+
+use super::{Output, Place};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::plan::{InstallPlan, PlanKind, Problem};
+use crate::report::{Outcome, RunReport};
+
+/// Prints the three parts of a failure.
+pub(super) fn failure(failure: &Failure) {
+    eprintln!("error: {}", failure.what);
+    eprintln!("  why: {}", failure.why);
+    eprintln!(" next: {}", failure.next);
+}
+
+/// Prints a result document, or its text.
+pub(super) fn result<T: serde::Serialize>(place: &Place, document: &T, text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe ends the output, not the run.
+    let _ = match place.output {
+        Output::Text => writeln!(out, "{}", text.trim_end()),
+        Output::Json => match manifests::json::canonical(document) {
+            Ok(bytes) => out.write_all(&bytes),
+            Err(error) => writeln!(out, "{{\"error\":\"{error}\"}}"),
+        },
+    };
+}
+
+/// Prints progress.
+pub(super) fn event(event: &Event) {
+    let mut err = std::io::stderr().lock();
+    // The terminal may be gone; the run goes on.
+    let _ = match event {
+        Event::Started { title, .. } => writeln!(err, "  … {title}"),
+        Event::Done { note, .. } if note.is_empty() => Ok(()),
+        Event::Done { note, .. } => writeln!(err, "    {note}"),
+        Event::Failed { why, .. } => writeln!(err, "  ✗ {why}"),
+        Event::Waiting { what } => writeln!(err, "    waiting for {what}"),
+    };
+}
+
+/// Joins problems into the reason of one failure.
+pub(super) fn problems(problems: &[Problem]) -> (String, String) {
+    let list = |texts: Vec<&str>| match texts.as_slice() {
+        [one] => (*one).to_owned(),
+        several => several
+            .iter()
+            .enumerate()
+            .fold(String::new(), |all, (at, text)| {
+                format!("{all}\n    {}. {text}", at + 1)
+            }),
+    };
+    let mut cures: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.cure.as_str())
+        .collect();
+    cures.dedup();
+    (
+        list(
+            problems
+                .iter()
+                .map(|problem| problem.what.as_str())
+                .collect(),
+        ),
+        list(cures),
+    )
+}
+
+/// Returns a plan as text.
+pub(super) fn plan(plan: &InstallPlan) -> String {
+    let mut text = match plan.kind {
+        PlanKind::Upgrade => format!(
+            "{} {} for {} {} ({})\n",
+            plan.title, plan.version, plan.distro, plan.arch, plan.host
+        ),
+        PlanKind::Undo { run } => format!("{}: undo of run {run} ({})\n", plan.title, plan.host),
+    };
+    if plan.is_empty() {
+        text.push_str("Nothing to do: every installed component is at its target.\n");
+    }
+    for (at, group) in plan.groups.iter().enumerate() {
+        for planned in &group.components {
+            let unit = planned.component.unit.as_deref().unwrap_or("no service");
+            text.push_str(&format!(
+                "  {}. {:<16} {} -> {}   ({unit})\n",
+                at + 1,
+                planned.component.title,
+                planned.from.nevra,
+                planned.to.nevra
+            ));
+            for forecast in &planned.config {
+                text.push_str(&format!(
+                    "       {}: {}\n",
+                    forecast.path,
+                    forecast.fate.text()
+                ));
+            }
+        }
+    }
+    let lines = [
+        ("already at target", &plan.current),
+        ("not on this host", &plan.absent),
+    ];
+    for (what, names) in lines.into_iter().filter(|(_, names)| !names.is_empty()) {
+        text.push_str(&format!("  {what}: {}\n", names.join(", ")));
+    }
+    for note in &plan.notes {
+        text.push_str(&format!("  note: {note}\n"));
+    }
+    text
+}
+
+/// Returns a report as text.
+pub(super) fn report(report: &RunReport) -> String {
+    let verdict = match &report.outcome {
+        Outcome::Done => "done: every component is at its target and healthy".to_owned(),
+        Outcome::Unchanged { cause } => format!("failed before anything was changed: {cause}"),
+        Outcome::Reverted { cause } => {
+            format!("failed and reverted, the host is as it was\n  cause: {cause}")
+        }
+        Outcome::RevertFailed {
+            cause,
+            revert_cause,
+            commands,
+        } => format!(
+            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {cause}\n  \
+             revert: {revert_cause}\n  by hand:\n    {}",
+            commands.join("\n    ")
+        ),
+    };
+    let seconds = report.ended.saturating_sub(report.started);
+    let mut text = format!(
+        "Run {} ({}, {seconds} s): {verdict}\n",
+        report.run, report.title
+    );
+    for change in &report.changes {
+        let arrow = if report.outcome == Outcome::Done {
+            "->"
+        } else {
+            "stays; wanted"
+        };
+        text.push_str(&format!(
+            "  {:<16} {} {arrow} {}\n",
+            change.title, change.from, change.to
+        ));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("  note: {note}\n"));
+    }
+    text
+}
+
+/// Returns a time as UTC text.
+pub(super) fn time(seconds: u64) -> String {
+    let stamp = i64::try_from(seconds)
+        .ok()
+        .and_then(|s| jiff::Timestamp::from_second(s).ok());
+    stamp.map_or_else(|| seconds.to_string(), |stamp| stamp.to_string())
+}

@@ -1,0 +1,185 @@
+//! The commands that only look.
+
+use std::path::Path;
+
+use super::{Place, install, render, shown, trust};
+use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
+use crate::failure::{Exit, Failure};
+use crate::history::{self, PastRun};
+use crate::inventory::Inventory;
+use crate::plan;
+
+/// Opens a bundle and verifies what stands before its payload.
+pub(super) fn open(place: &Place, path: &Path) -> Result<OpenBundle, Failure> {
+    let roots = trust::enrolled(place)?;
+    UntrustedBundle::open(path)
+        .and_then(|archive| OpenBundle::verify(archive, &roots))
+        .map_err(|error| refused(path, &error))
+}
+
+/// Says why a bundle is refused.
+pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
+    use manifests::signature::QuorumError;
+    use manifests::trust::VerifyError;
+    let next = match error {
+        BundleError::File(_) | BundleError::Read { .. } => "check the path and the medium",
+        BundleError::Untrusted(VerifyError::NoTrustRoot) => {
+            "enrol the builder's root document: `install trust add root.json` (it lies beside the \
+             bundle; compare its fingerprint by another road)"
+        }
+        BundleError::Untrusted(VerifyError::Quorum(QuorumError::UnknownKeys { .. })) => {
+            "if you trust the signer, enrol its root document with `install trust add root.json`; \
+             otherwise do not use this bundle"
+        }
+        BundleError::Untrusted(_) => "do not use this bundle; get it again from the builder",
+        BundleError::InstallerTooOld { .. } => "use the installer that lies beside the bundle",
+        _ => "copy the bundle again and compare `sha256sum` on both sides",
+    };
+    let exit = match error {
+        BundleError::File(_) => Exit::Usage,
+        _ => Exit::Verification,
+    };
+    Failure::because(exit, format!("cannot accept {}", shown(path)), error, next)
+}
+
+pub(super) fn verify(place: &Place, path: &Path) -> Result<u8, Failure> {
+    let open = open(place, path)?;
+    let metadata = open
+        .verify_payload()
+        .map_err(|error| refused(path, &error))?;
+    let manifest = metadata.manifest();
+    let signers: Vec<String> = metadata
+        .verified()
+        .signers()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let targets: Vec<String> = manifest
+        .targets
+        .iter()
+        .map(|target| format!("{} {}", target.distro, target.arch))
+        .collect();
+    let text = format!(
+        "{}: every byte verified\n  {} {} for {}\n  manifest  {}\n  signed by {}\n  {} RPMs, {} entries\n",
+        shown(path),
+        manifest.title,
+        manifest.version,
+        targets.join(", "),
+        metadata.verified().digest(),
+        signers.join(", "),
+        manifest.rpms.len(),
+        manifest.entries.len(),
+    );
+    render::result(place, manifest, &text);
+    Ok(0)
+}
+
+pub(super) fn plan(place: &Place, path: &Path, check: bool) -> Result<u8, Failure> {
+    let open = open(place, path)?;
+    let inventory = Inventory::take(&place.host, &place.layout, open.metadata().product())
+        .map_err(|error| install::cannot_look(&error))?;
+    let plan = plan::plan(open.metadata(), &inventory)
+        .map_err(|problems| install::refusal("this bundle cannot be installed here", &problems))?;
+    render::result(place, &plan, &render::plan(&plan));
+    Ok(if check && !plan.is_empty() {
+        Exit::Pending as u8
+    } else {
+        0
+    })
+}
+
+fn unreadable(why: String) -> Failure {
+    let next = "run it as root; if it was root, the state directory is damaged: report this";
+    Failure::new(Exit::Internal, "cannot read the history", why, next)
+}
+
+pub(super) fn runs(place: &Place) -> Result<Vec<PastRun>, Failure> {
+    history::all(&place.layout).map_err(unreadable)
+}
+
+fn word(run: &PastRun) -> &'static str {
+    run.report
+        .as_ref()
+        .map_or("CUT OFF", |report| report.outcome.word())
+}
+
+pub(super) fn history(place: &Place) -> Result<u8, Failure> {
+    let runs = runs(place)?;
+    let line = |run: &PastRun| {
+        let started = run
+            .report
+            .as_ref()
+            .map_or("-".to_owned(), |report| render::time(report.started));
+        let what = match run.plan.kind {
+            plan::PlanKind::Upgrade => format!("{} {}", run.plan.title, run.plan.version),
+            plan::PlanKind::Undo { run: id } => format!("{} undo of run {id}", run.plan.title),
+        };
+        format!("{:>4}  {started:<20}  {:<13}  {what}\n", run.id, word(run))
+    };
+    let mut text = "  ID  Started               Outcome        What\n".to_owned();
+    text.extend(runs.iter().map(line));
+    let text = if runs.is_empty() {
+        "No run yet.".to_owned()
+    } else {
+        text
+    };
+    let reports: Vec<_> = runs.iter().filter_map(|run| run.report.as_ref()).collect();
+    render::result(place, &reports, &text);
+    Ok(0)
+}
+
+pub(super) fn history_info(place: &Place, id: u64) -> Result<u8, Failure> {
+    let run = find(place, id)?;
+    let mut text = match &run.report {
+        Some(report) => render::report(report),
+        None => format!("Run {id} was cut off: `install revert` puts the host back.\n"),
+    };
+    text.push_str(&render::plan(&run.plan));
+    render::result(place, &run.report, &text);
+    Ok(0)
+}
+
+/// Returns one run, or says which exist.
+pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
+    let mut runs = runs(place)?;
+    let at = runs.iter().position(|run| run.id == id);
+    at.map(|at| runs.remove(at)).ok_or_else(|| {
+        let ids: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
+        let why = if ids.is_empty() {
+            "there was no run yet".to_owned()
+        } else {
+            format!("there are {}", ids.join(", "))
+        };
+        Failure::new(
+            Exit::Usage,
+            format!("there is no run {id}"),
+            why,
+            "see `install history`",
+        )
+    })
+}
+
+pub(super) fn status(place: &Place) -> Result<u8, Failure> {
+    let runs = runs(place)?;
+    let text = match (runs.iter().find(|run| run.report.is_none()), runs.last()) {
+        (Some(open), _) => format!(
+            "Run {} is not finished: it is at work in another process, or was cut off.\n  \
+             If no installer runs, `install revert` puts the host back.\n",
+            open.id
+        ),
+        (None, Some(last)) => {
+            let mut text = "No run is open. The last one:\n".to_owned();
+            text.push_str(
+                &last
+                    .report
+                    .as_ref()
+                    .map_or_else(String::new, render::report),
+            );
+            text
+        }
+        (None, None) => "No run yet.".to_owned(),
+    };
+    let last = runs.last().and_then(|run| run.report.as_ref());
+    render::result(place, &last, &text);
+    Ok(0)
+}

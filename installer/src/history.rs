@@ -1,0 +1,84 @@
+//! Past runs, read from their directories.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+use crate::failure::chain;
+use crate::layout::Layout;
+use crate::plan::InstallPlan;
+use crate::report::RunReport;
+
+/// A run of the past, or one that was cut off.
+#[derive(Debug)]
+pub struct PastRun {
+    /// Its number.
+    pub id: u64,
+    /// What it was to do.
+    pub plan: InstallPlan,
+    /// How it ended; nothing if it was cut off.
+    pub report: Option<RunReport>,
+}
+
+/// Reads a JSON document of ours.
+pub(crate) fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let bytes =
+        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{} is damaged: {}", path.display(), chain(&error)))
+}
+
+/// Returns the numbers of all runs, rising.
+pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
+    let entries = match std::fs::read_dir(layout.runs()) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("cannot list {}: {error}", layout.runs().display())),
+    };
+    let mut ids: Vec<u64> = entries
+        .flatten()
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+        })
+        .collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Reads one run. A run whose plan was never complete had no journal and no effect: it is left out.
+pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
+    let dir = layout.run(id);
+    if !dir.join("plan.json").exists() || !dir.join("journal").exists() {
+        return Ok(None);
+    }
+    let plan = read_document(&dir.join("plan.json"))?;
+    let path = dir.join("report.json");
+    let report = if path.exists() {
+        Some(read_document(&path)?)
+    } else {
+        None
+    };
+    Ok(Some(PastRun { id, plan, report }))
+}
+
+/// Reads all runs, rising.
+pub fn all(layout: &Layout) -> Result<Vec<PastRun>, String> {
+    let mut runs = Vec::new();
+    for id in ids(layout)? {
+        runs.extend(load(layout, id)?);
+    }
+    Ok(runs)
+}
+
+/// Returns the run that was cut off, if there is one.
+pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, String> {
+    Ok(all(layout)?.into_iter().find(|run| run.report.is_none()))
+}
+
+/// Returns the number of the next run.
+pub fn next_id(layout: &Layout) -> Result<u64, String> {
+    Ok(ids(layout)?.last().copied().unwrap_or(0) + 1)
+}

@@ -1,0 +1,72 @@
+//! One run at a time. Whoever holds a [`RunLock`] may change the state directory; the journal
+//! cannot be opened without one.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError, at};
+
+/// The held lock. The kernel drops it with the process, also after a kill.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+/// The lock is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another installer is at work.
+    #[error("another installer is at work: process {holder}")]
+    Busy {
+        /// Its process id, as it wrote it.
+        holder: String,
+    },
+    /// The state directory is not usable.
+    #[error(transparent)]
+    File(#[from] FsError),
+}
+
+impl RunLock {
+    /// Takes the lock or says who holds it. Does not wait.
+    pub fn take(layout: &Layout) -> Result<Self, LockError> {
+        secure_fs::ensure_dir(&layout.state(), 0o700)?;
+        let path = layout.state().join("lock");
+        let mut file = secure_fs::open_lock(&path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder)
+                .map_err(at("read", &path))?;
+            return Err(LockError::Busy {
+                holder: holder.trim().to_owned(),
+            });
+        }
+        // The id is for people only, so a torn one does no harm.
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .map_err(at("write", &path))?;
+        writeln!(file, "{}", std::process::id()).map_err(at("write", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_taker_is_told_who_was_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let first = RunLock::take(&layout).unwrap();
+        let error = RunLock::take(&layout).unwrap_err();
+        assert!(
+            error.to_string().contains(&std::process::id().to_string()),
+            "{error}"
+        );
+        drop(first);
+        RunLock::take(&layout).unwrap();
+    }
+}

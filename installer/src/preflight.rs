@@ -1,0 +1,191 @@
+//! What speaks against a run, found before anything changes: all of it at once, each with its cure.
+
+use manifests::digest::Sha256;
+
+use crate::bundle::{StagedBundle, StagedRpmSet};
+use crate::failure::chain;
+use crate::host::{Host, RpmMode, cmd};
+use crate::layout::Layout;
+use crate::plan::{InstallPlan, Problem};
+
+/// Kept free beyond what is counted: the journal, logs, and room for the revert.
+pub const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+const PROGRAMS: [&str; 3] = ["rpm", "rpmkeys", "setsid"];
+
+/// Checks the host for a plan, before the payload is staged.
+pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for program in PROGRAMS
+        .into_iter()
+        .filter(|program| !cmd::is_available(program))
+    {
+        problems.push(Problem::new(
+            format!("the program `{program}` is missing"),
+            "install the package that brings it (rpm, util-linux)",
+        ));
+    }
+    state_space(host, layout, plan, &mut problems);
+    for directory in package_directories(plan) {
+        match host.space(&layout.at(&directory)) {
+            Ok(space) if space.read_only => problems.push(Problem::new(
+                format!("{directory} is on a read-only filesystem"),
+                "remount it read-write for the time of the run",
+            )),
+            Ok(_) => {}
+            Err(error) => {
+                problems.push(Problem::new(chain(&error), "make the directory reachable"))
+            }
+        }
+    }
+    problems
+}
+
+fn package_directories(plan: &InstallPlan) -> Vec<String> {
+    let mut found: Vec<String> = plan
+        .components()
+        .flat_map(|planned| planned.to.directories.iter().cloned())
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn state_space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Vec<Problem>) {
+    let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
+    let rpms = plan
+        .components()
+        .flat_map(|planned| [&planned.to, &planned.from]);
+    let staging: u64 = rpms
+        .filter(|rpm| missing(&rpm.sha256))
+        .map(|rpm| rpm.size_bytes)
+        .sum();
+    // The backup leaves programs out; what is installed is a generous bound for the rest.
+    let backup: u64 = plan
+        .components()
+        .map(|planned| planned.from.installed_bytes / 2)
+        .sum();
+    let needed = staging + backup + RESERVE_BYTES;
+    let state = layout.state();
+    match host.space(&state) {
+        Ok(space) if space.free_bytes < needed => problems.push(Problem::new(
+            format!(
+                "{} has {} MiB free; this run needs {} MiB there",
+                state.display(),
+                space.free_bytes >> 20,
+                needed >> 20
+            ),
+            "free some space on that filesystem",
+        )),
+        Ok(space) if space.free_inodes < 10_000 => problems.push(Problem::new(
+            format!(
+                "{} has {} inodes free; this run needs 10000",
+                state.display(),
+                space.free_inodes
+            ),
+            "remove small files on that filesystem",
+        )),
+        Ok(space) if space.read_only => problems.push(Problem::new(
+            format!("{} is on a read-only filesystem", state.display()),
+            "remount it read-write",
+        )),
+        Ok(_) => {}
+        Err(error) => problems.push(Problem::new(chain(&error), "make the directory reachable")),
+    }
+}
+
+/// Checks the staged packages: signatures, and rpm's own test of every transaction of the plan and
+/// of the way back.
+pub fn packages(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    bundle: &StagedBundle,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
+    match bundle.rpm_set(layout, &all) {
+        Ok(set) => signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems),
+        Err(error) => problems.push(stored(&chain(&error))),
+    }
+    rpm_tests(host, layout, plan, RpmMode::Upgrade, &mut problems);
+    problems
+}
+
+/// Runs rpm's own test over the set of a plan, over each group, and over the way back.
+pub fn rpm_tests(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    mode: RpmMode,
+    problems: &mut Vec<Problem>,
+) {
+    let targets: Vec<Sha256> = plan.components().map(|planned| planned.to.sha256).collect();
+    let previous: Vec<Sha256> = plan
+        .components()
+        .map(|planned| planned.from.sha256)
+        .collect();
+    test(host, layout, "the upgrade", &targets, mode, problems);
+    if plan.groups.len() > 1 {
+        for group in &plan.groups {
+            let digests: Vec<Sha256> = group.components.iter().map(|c| c.to.sha256).collect();
+            test(host, layout, &group.name, &digests, mode, problems);
+        }
+    }
+    test(
+        host,
+        layout,
+        "the way back",
+        &previous,
+        RpmMode::GoBack,
+        problems,
+    );
+}
+
+fn test(
+    host: &dyn Host,
+    layout: &Layout,
+    name: &str,
+    digests: &[Sha256],
+    mode: RpmMode,
+    problems: &mut Vec<Problem>,
+) {
+    let set = match StagedRpmSet::reopen(layout, digests) {
+        Ok(set) => set,
+        Err(error) => return problems.push(stored(&chain(&error))),
+    };
+    match host.rpm_test(&set, mode) {
+        Ok(answer) if answer.code == Some(0) => {}
+        Ok(answer) => problems.push(Problem::new(
+            format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
+            "remove the reason that rpm names, then try again",
+        )),
+        Err(error) => problems.push(Problem::new(
+            format!("rpm cannot test {name}: {}", chain(&error)),
+            "make `rpm -qa` work on this host first",
+        )),
+    }
+}
+
+fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {
+    match host.rpm_signatures(set, keys) {
+        Ok(answer) if answer.code == Some(0) => {}
+        Ok(answer) => problems.push(Problem::new(
+            format!(
+                "this host's rpm does not accept the package signatures: {}",
+                cmd::tail(&answer.output, 6)
+            ),
+            "compare the host's crypto policy with the packages' signatures (`rpmkeys -Kv`)",
+        )),
+        Err(error) => problems.push(Problem::new(
+            format!(
+                "the package signatures cannot be checked: {}",
+                chain(&error)
+            ),
+            "make `rpmkeys` work on this host first",
+        )),
+    }
+}
+
+fn stored(why: &str) -> Problem {
+    Problem::new(why, "copy the bundle again and run `install verify` on it")
+}

@@ -1,0 +1,108 @@
+//! The report of a run: what was asked, what happened, what the host is now.
+
+use manifests::nevra::Nevra;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Exit;
+use crate::plan::{InstallPlan, PlanKind};
+
+/// The type a stored report names.
+pub const REPORT_TYPE: &str = "airgap-bundle/report/1";
+
+/// The report, as stored beside the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunReport {
+    /// Always [`REPORT_TYPE`].
+    #[serde(rename = "type")]
+    pub document: String,
+    /// The run.
+    pub run: u64,
+    /// Forward, or an undo.
+    pub kind: PlanKind,
+    /// The product for people.
+    pub title: String,
+    /// Start, seconds since 1970.
+    pub started: u64,
+    /// End, seconds since 1970.
+    pub ended: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What changed, or would have.
+    pub changes: Vec<Change>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Everything is at its target and healthy.
+    Done,
+    /// It failed before anything was changed.
+    Unchanged {
+        /// Why it failed.
+        cause: String,
+    },
+    /// It failed, and the host was put back and compared with what it was.
+    Reverted {
+        /// Why it failed.
+        cause: String,
+    },
+    /// It failed, and so did the revert: a person is needed.
+    RevertFailed {
+        /// Why it failed.
+        cause: String,
+        /// Why the revert failed.
+        revert_cause: String,
+        /// Commands that put the host back by hand.
+        commands: Vec<String>,
+    },
+}
+
+/// A package's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The component for people.
+    pub title: String,
+    /// Before.
+    pub from: Nevra,
+    /// After, if the run is done.
+    pub to: Nevra,
+}
+
+impl Outcome {
+    /// Returns the exit code it leads to.
+    #[must_use]
+    pub const fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Done => None,
+            Self::Unchanged { .. } | Self::Reverted { .. } => Some(Exit::Reverted),
+            Self::RevertFailed { .. } => Some(Exit::RevertFailed),
+        }
+    }
+
+    /// Returns one word for lists.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged { .. } => "unchanged",
+            Self::Reverted { .. } => "reverted",
+            Self::RevertFailed { .. } => "revert-failed",
+        }
+    }
+}
+
+/// Lists the changes of a plan.
+#[must_use]
+pub fn changes(plan: &InstallPlan) -> Vec<Change> {
+    let change = |planned: &crate::plan::PlannedComponent| Change {
+        title: planned.component.title.clone(),
+        from: planned.from.nevra.clone(),
+        to: planned.to.nevra.clone(),
+    };
+    plan.components().map(change).collect()
+}

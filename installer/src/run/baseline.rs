@@ -1,0 +1,207 @@
+//! What the host was before the first effect: what a revert is compared with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Context, VerifyLines};
+use crate::backup::capture::capture;
+use crate::backup::snapshot::Snapshot;
+use crate::failure::chain;
+use crate::health;
+use crate::host::{HostError, UnitState, query};
+use crate::plan::{InstallPlan, PlannedComponent};
+
+/// The state before a run, durable in its directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Units of the plan and those that trigger them. Empty without systemd.
+    pub units: BTreeMap<String, UnitState>,
+    /// What `rpm -V` said, by package.
+    pub verify: VerifyLines,
+    /// Components that were not well, and why.
+    pub unwell: BTreeMap<String, String>,
+    /// Files named like rpm's temporary ones that were there already.
+    pub leftovers: BTreeSet<String>,
+}
+
+impl Baseline {
+    /// Records the state of everything the plan touches.
+    pub(super) fn take(context: &Context<'_>) -> Result<Self, HostError> {
+        let mut baseline = Self::default();
+        let systemd = context.host.identity()?.systemd;
+        for planned in context.plan.components() {
+            let package = &planned.component.package;
+            baseline
+                .verify
+                .insert(package.clone(), context.host.rpm_verify(&[package])?);
+            baseline.leftovers.extend(leftovers(context, planned));
+            if systemd {
+                baseline.record_unit(context, planned)?;
+            }
+        }
+        Ok(baseline)
+    }
+
+    fn record_unit(
+        &mut self,
+        context: &Context<'_>,
+        planned: &PlannedComponent,
+    ) -> Result<(), HostError> {
+        let Some(unit) = &planned.component.unit else {
+            return Ok(());
+        };
+        let mut units = vec![unit.clone()];
+        if unit.contains("@.") {
+            units = context.host.instances(unit)?;
+        }
+        for unit in units {
+            let state = context.host.unit(&unit)?;
+            for trigger in &state.triggered_by {
+                self.units
+                    .insert(trigger.clone(), context.host.unit(trigger)?);
+            }
+            self.units.insert(unit, state);
+        }
+        let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
+        let version = planned.from.nevra.evr().version();
+        let asked = health::ask_once(context.host, context.layout, &planned.component, version);
+        if let Err(why) = asked
+            && was_up
+        {
+            self.unwell.insert(planned.component.name.clone(), why);
+        }
+        Ok(())
+    }
+
+    /// Returns the services of a component: the unit, or the loaded instances of a template.
+    pub(crate) fn services<'a>(&'a self, planned: &'a PlannedComponent) -> Vec<&'a str> {
+        let Some(unit) = &planned.component.unit else {
+            return Vec::new();
+        };
+        let stem = unit.strip_suffix("@.service");
+        let belongs = |name: &&str| match stem {
+            Some(stem) => name
+                .strip_prefix(stem)
+                .is_some_and(|rest| rest.starts_with('@')),
+            None => *name == unit,
+        };
+        self.units
+            .keys()
+            .map(String::as_str)
+            .filter(belongs)
+            .collect()
+    }
+
+    /// Returns the sockets, timers and paths that start a component's services.
+    pub(crate) fn triggers<'a>(&'a self, planned: &'a PlannedComponent) -> BTreeSet<&'a str> {
+        let services = self.services(planned).into_iter();
+        services
+            .filter_map(|unit| self.units.get(unit))
+            .flat_map(|s| &s.triggered_by)
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+/// Returns files named like rpm's temporary ones (`name;5f3a2b1c`) where a component's files are.
+pub(super) fn leftovers(context: &Context<'_>, planned: &PlannedComponent) -> BTreeSet<String> {
+    let directories: BTreeSet<&String> = planned
+        .from
+        .directories
+        .iter()
+        .chain(&planned.to.directories)
+        .collect();
+    let mut found = BTreeSet::new();
+    for directory in directories {
+        let Ok(entries) = std::fs::read_dir(context.layout.at(directory)) else {
+            continue;
+        };
+        for name in entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+        {
+            if is_leftover(&name) {
+                found.insert(format!("{}/{name}", directory.trim_end_matches('/')));
+            }
+        }
+    }
+    found
+}
+
+fn is_leftover(name: &str) -> bool {
+    name.rsplit_once(';').is_some_and(|(stem, suffix)| {
+        !stem.is_empty() && suffix.len() == 8 && suffix.chars().all(|c| c.is_ascii_hexdigit())
+    })
+}
+
+/// Returns the trees of a backup and what is left out of them.
+pub(crate) fn trees(plan: &InstallPlan, verify: &VerifyLines) -> (Vec<String>, Vec<String>) {
+    let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
+    for planned in plan.components() {
+        let component = &planned.component;
+        for tree in &component.backup {
+            roots.insert(tree.path.clone());
+            excluded.extend(tree.exclude.iter().cloned());
+        }
+        roots.extend(
+            component
+                .config
+                .iter()
+                .chain(&component.environment)
+                .cloned(),
+        );
+        // What the administrator wrote for the unit belongs to the configuration.
+        roots.extend(
+            component
+                .unit
+                .iter()
+                .map(|unit| format!("/etc/systemd/system/{unit}")),
+        );
+    }
+    // A file of the package that somebody changed cannot be had again from the package.
+    let changed = verify
+        .values()
+        .flatten()
+        .filter_map(|line| query::changed_file(line));
+    for (path, content_differs) in changed {
+        if content_differs {
+            excluded.remove(path);
+        }
+        roots.insert(path.to_owned());
+    }
+    let below = |path: &String| {
+        roots
+            .iter()
+            .any(|root| path.starts_with(&format!("{root}/")))
+    };
+    let outer: Vec<String> = roots.iter().filter(|path| !below(path)).cloned().collect();
+    (outer, excluded.into_iter().collect())
+}
+
+/// Captures the trees of the plan.
+pub(super) fn snapshot(context: &Context<'_>, baseline: &Baseline) -> Result<Snapshot, String> {
+    let (roots, excluded) = trees(context.plan, &baseline.verify);
+    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    capture(context.layout, &blobs, &roots, &excluded).map_err(|error| chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_leftover;
+
+    #[test]
+    fn only_rpms_temporary_names_are_leftovers() {
+        assert!(is_leftover("tyk;5f3a2b1c"));
+        for name in [
+            "tyk",
+            ";5f3a2b1c",
+            "tyk;5f3a",
+            "tyk;notahex!",
+            "tyk;5f3a2b1cd",
+        ] {
+            assert!(!is_leftover(name), "{name}");
+        }
+    }
+}

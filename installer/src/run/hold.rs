@@ -1,0 +1,185 @@
+//! The hold: while a run is open, a service of the plan starts only if its token exists.
+//!
+//! Vendors' scriptlets start and stop services inside the transaction. Under the hold a start
+//! request succeeds and does nothing, so scriptlets do not fail and nothing runs on half-replaced
+//! files. `/run` is empty after a boot: everything stays down until a run or a revert releases it.
+
+use super::{Baseline, Context, StepResult};
+use crate::failure::chain;
+use crate::host::{HostError, UnitAction, UnitState};
+use crate::plan::PlannedComponent;
+use crate::secure_fs::{self, FsError};
+
+const DROP_IN: &str = "zz-airgap-bundle.conf";
+
+fn drop_in_text(released: &str) -> String {
+    format!(
+        "# Written by airgap-bundle for the time of one run; removed when it ends.\n\
+         # If it is still here and no run is open (install status), release by hand:\n\
+         #   rm this file; systemctl daemon-reload; systemctl start %n\n\
+         [Unit]\nConditionPathExists={released}/%n\n"
+    )
+}
+
+fn describe(error: &HostError) -> String {
+    chain(error)
+}
+
+fn describe_file(error: &FsError) -> String {
+    chain(error)
+}
+
+impl Context<'_> {
+    /// Creates every token first, then the drop-ins: installing the hold stops nothing.
+    pub(super) fn install_holds(&self, baseline: &Baseline) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok("no systemd: services are not touched".to_owned());
+        }
+        secure_fs::ensure_dir(&self.layout.released(), 0o700).map_err(|e| describe_file(&e))?;
+        for planned in self.plan.components() {
+            for unit in baseline.services(planned) {
+                self.create_token(unit)?;
+                let dir = self.layout.drop_in_dir(unit);
+                secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
+                let text = drop_in_text("/run/airgap-bundle/released");
+                secure_fs::write_atomic(&dir.join(DROP_IN), text.as_bytes(), 0o644)
+                    .map_err(|e| describe_file(&e))?;
+            }
+        }
+        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        Ok(String::new())
+    }
+
+    fn create_token(&self, unit: &str) -> Result<(), String> {
+        let token = self.layout.released().join(unit);
+        secure_fs::ensure_dir(&self.layout.released(), 0o700)
+            .and_then(|()| secure_fs::write_atomic(&token, b"", 0o600))
+            .map_err(|e| describe_file(&e))
+    }
+
+    /// Deletes the tokens, then stops triggers and services.
+    pub(super) fn hold(&self, baseline: &Baseline, components: &[&PlannedComponent]) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok(String::new());
+        }
+        for unit in components
+            .iter()
+            .flat_map(|planned| baseline.services(planned))
+        {
+            secure_fs::remove_if_present(&self.layout.released().join(unit))
+                .map_err(|e| describe_file(&e))?;
+        }
+        for planned in components {
+            for unit in baseline
+                .triggers(planned)
+                .into_iter()
+                .chain(baseline.services(planned))
+            {
+                let state = self.host.unit(unit).map_err(|e| describe(&e))?;
+                if state.exists() && state.active != "inactive" {
+                    self.host
+                        .change_unit(UnitAction::Stop, unit)
+                        .map_err(|e| describe(&e))?;
+                }
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// Makes the tokens again and starts what ran before: services first, then their triggers.
+    pub(super) fn release(
+        &self,
+        baseline: &Baseline,
+        components: &[&PlannedComponent],
+    ) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok("no systemd: services are not started".to_owned());
+        }
+        let mut left_down = Vec::new();
+        for planned in components {
+            let services = baseline.services(planned);
+            for unit in services.iter().copied() {
+                self.create_token(unit)?;
+            }
+            for unit in services.into_iter().chain(baseline.triggers(planned)) {
+                if baseline.units.get(unit).is_some_and(UnitState::is_up) {
+                    self.start(unit)?;
+                } else {
+                    left_down.push(unit.to_owned());
+                }
+            }
+        }
+        if left_down.is_empty() {
+            return Ok(String::new());
+        }
+        Ok(format!(
+            "not started, because not running before: {}",
+            left_down.join(", ")
+        ))
+    }
+
+    fn start(&self, unit: &str) -> Result<(), String> {
+        self.host
+            .change_unit(UnitAction::ResetFailed, unit)
+            .and_then(|()| self.host.change_unit(UnitAction::Start, unit))
+            .map_err(|e| describe(&e))
+    }
+
+    /// Gives every unit back the enablement it had; scriptlets change it.
+    pub(super) fn restore_enablement(
+        &self,
+        baseline: &Baseline,
+        components: &[&PlannedComponent],
+    ) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok(String::new());
+        }
+        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        for unit in components
+            .iter()
+            .flat_map(|planned| baseline.services(planned))
+        {
+            let now = self.host.unit(unit).map_err(|e| describe(&e))?.file;
+            let was = baseline
+                .units
+                .get(unit)
+                .map_or("", |state| state.file.as_str());
+            let action = match was {
+                _ if now == was => continue,
+                "enabled" => UnitAction::Enable,
+                "disabled" => UnitAction::Disable,
+                "masked" => UnitAction::Mask,
+                _ => return Err(format!("{unit} was `{was}` and is now `{now}`")),
+            };
+            self.host
+                .change_unit(action, unit)
+                .map_err(|e| describe(&e))?;
+        }
+        Ok(String::new())
+    }
+
+    /// Removes the drop-ins and the tokens. A running service keeps running.
+    pub(super) fn remove_holds(&self, baseline: &Baseline) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok(String::new());
+        }
+        for planned in self.plan.components() {
+            for unit in baseline.services(planned) {
+                let dir = self.layout.drop_in_dir(unit);
+                secure_fs::remove_if_present(&dir.join(DROP_IN))
+                    .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
+                    .map_err(|e| describe_file(&e))?;
+            }
+        }
+        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        for unit in self
+            .plan
+            .components()
+            .flat_map(|planned| baseline.services(planned))
+        {
+            secure_fs::remove_if_present(&self.layout.released().join(unit))
+                .map_err(|e| describe_file(&e))?;
+        }
+        Ok(String::new())
+    }
+}

@@ -1,0 +1,139 @@
+//! A run: the plan executed step by step, each step journalled around its effect, and the revert.
+
+pub(crate) mod baseline;
+mod check;
+mod execute;
+mod hold;
+mod revert;
+mod transaction;
+
+use std::collections::BTreeMap;
+
+use crate::backup::blobs::Blobs;
+use crate::backup::snapshot::Snapshot;
+use crate::event::{Event, Listener};
+use crate::failure::chain;
+use crate::host::Host;
+use crate::journal::{Journal, JournalError, Phase};
+use crate::layout::Layout;
+use crate::plan::InstallPlan;
+use crate::secure_fs::{self, FsError};
+use crate::step::Step;
+
+pub use baseline::Baseline;
+pub use execute::execute;
+pub use revert::revert_open_run;
+
+/// What a run works with.
+pub struct Context<'a> {
+    /// The host.
+    pub host: &'a dyn Host,
+    /// Where things are.
+    pub layout: &'a Layout,
+    /// What to do.
+    pub plan: &'a InstallPlan,
+    /// The run's number.
+    pub run: u64,
+    /// Who listens.
+    pub listener: Listener<'a>,
+    /// Whether someone asked the run to stop.
+    pub stopped: &'a dyn Fn() -> bool,
+    /// Longest wait for rpm's lock, seconds.
+    pub lock_wait_secs: u64,
+    /// For an undo: the states before and after the undone run.
+    pub undone: Option<Undone>,
+}
+
+/// The configuration around the run that is undone.
+#[derive(Debug)]
+pub struct Undone {
+    /// Before it.
+    pub before: Snapshot,
+    /// Right after it.
+    pub after: Snapshot,
+    /// The contents of both.
+    pub blobs: Blobs,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a step did not work, in words for the report.
+pub(crate) type StepResult = Result<String, String>;
+
+impl Context<'_> {
+    /// Whether the units of the host can be asked and changed.
+    pub(crate) fn has_units(&self, baseline: &Baseline) -> bool {
+        !baseline.units.is_empty() && self.layout.is_live()
+    }
+
+    /// Runs one step between its journal records.
+    pub(crate) fn step(
+        &self,
+        journal: &mut Journal<'_>,
+        step: &Step,
+        effect: impl FnOnce() -> StepResult,
+    ) -> StepResult {
+        let id = step.to_string();
+        (self.listener)(&Event::Started {
+            step: id.clone(),
+            title: step.title(),
+        });
+        let unwritten = |error: JournalError| chain(&error);
+        journal
+            .append(step, Phase::Intent, self.host.now(), "")
+            .map_err(unwritten)?;
+        let result = effect();
+        match &result {
+            Ok(note) => {
+                journal
+                    .append(step, Phase::Done, self.host.now(), note)
+                    .map_err(unwritten)?;
+                (self.listener)(&Event::Done {
+                    step: id,
+                    note: note.clone(),
+                });
+            }
+            Err(why) => {
+                (self.listener)(&Event::Failed {
+                    step: id,
+                    why: why.clone(),
+                });
+                // The failure is what counts; a journal that cannot say so changes nothing in it.
+                let _ = journal.append(step, Phase::Failed, self.host.now(), why);
+            }
+        }
+        result
+    }
+
+    /// Writes a document into the run's directory.
+    pub(crate) fn write_document<T: serde::Serialize>(
+        &self,
+        name: &str,
+        document: &T,
+    ) -> Result<(), String> {
+        let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
+        let path = self.layout.run(self.run).join(name);
+        secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+    }
+
+    pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
+        Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
+    }
+
+    /// Returns the packages of the plan.
+    pub(crate) fn packages(&self) -> Vec<&str> {
+        self.plan
+            .components()
+            .map(|planned| planned.component.package.as_str())
+            .collect()
+    }
+}
+
+/// Lines of `rpm -V`, by package.
+pub(crate) type VerifyLines = BTreeMap<String, Vec<String>>;

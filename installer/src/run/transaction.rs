@@ -1,0 +1,94 @@
+//! One rpm transaction, and the wait for its lock.
+
+use std::fs::File;
+use std::time::Duration;
+
+use manifests::digest::Sha256;
+
+use super::{Context, StepResult};
+use crate::bundle::StagedRpmSet;
+use crate::event::Event;
+use crate::failure::chain;
+use crate::host::{RpmAnswer, RpmMode, cmd, query};
+use crate::plan::InstallPlan;
+use crate::secure_fs;
+
+impl Context<'_> {
+    /// Waits until nobody holds rpm's lock, with a bound; the holder is named, never ended.
+    pub(crate) fn wait_for_rpm(&self) -> Result<(), String> {
+        let mut waited = 0;
+        loop {
+            let holder = self.host.rpm_lock_holder().map_err(|error| chain(&error))?;
+            let Some(holder) = holder else { return Ok(()) };
+            if waited >= self.lock_wait_secs {
+                return Err(format!(
+                    "rpm's database is locked by {holder} (waited {waited} s)"
+                ));
+            }
+            if waited % 5 == 0 {
+                (self.listener)(&Event::Waiting {
+                    what: format!("rpm's lock, held by {holder}"),
+                });
+            }
+            self.host.sleep(Duration::from_secs(1));
+            waited += 1;
+        }
+    }
+
+    /// Hands a set to rpm and returns what rpm complains about. Whether it worked is for the check.
+    pub(super) fn transact(&self, digests: &[Sha256], mode: RpmMode, log: &File) -> StepResult {
+        self.wait_for_rpm()?;
+        let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
+        let answer = self
+            .host
+            .rpm_upgrade(&set, mode, log)
+            .map_err(|error| chain(&error))?;
+        self.sync_touched()?;
+        complaints(&answer)
+    }
+
+    /// rpm does not sync what it unpacks (before 4.16 not even at its end).
+    fn sync_touched(&self) -> Result<(), String> {
+        let mut places: Vec<String> = vec!["/var".to_owned(), "/etc".to_owned(), "/usr".to_owned()];
+        places.extend(directories(self.plan));
+        for place in places {
+            let path = self.layout.at(&place);
+            if path.exists() {
+                secure_fs::sync_filesystem(&path).map_err(|error| chain(&error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the directories of all packages of a plan.
+pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
+    let rpms = plan
+        .components()
+        .flat_map(|planned| [&planned.from, &planned.to]);
+    let mut found: Vec<String> = rpms
+        .flat_map(|rpm| rpm.directories.iter().cloned())
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// A scriptlet that failed is a failed step although rpm exits with 0.
+fn complaints(answer: &RpmAnswer) -> StepResult {
+    let failures = query::scriptlet_failures(&answer.output);
+    if !failures.is_empty() {
+        return Err(format!("a scriptlet failed: {}", failures.join("; ")));
+    }
+    match answer.code {
+        Some(0) => Ok(String::new()),
+        Some(code) => Err(format!(
+            "rpm exits with {code}: {}",
+            cmd::tail(&answer.output, 5)
+        )),
+        None => Err(format!(
+            "rpm was ended by a signal: {}",
+            cmd::tail(&answer.output, 5)
+        )),
+    }
+}

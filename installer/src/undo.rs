@@ -1,0 +1,104 @@
+//! Planning the undo of an earlier run: a new run that goes back. Pure.
+
+use crate::history::PastRun;
+use crate::inventory::Inventory;
+use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, Problem};
+use crate::report::Outcome;
+
+/// Plans the undo of `run`, or says everything that speaks against it.
+pub fn plan(
+    run: &PastRun,
+    later: &[PastRun],
+    inventory: &Inventory,
+) -> Result<InstallPlan, Vec<Problem>> {
+    let done = |run: &PastRun| {
+        run.report
+            .as_ref()
+            .is_some_and(|report| report.outcome == Outcome::Done)
+    };
+    if !done(run) {
+        return Err(vec![Problem::new(
+            format!(
+                "run {} did not end as done: there is nothing to undo",
+                run.id
+            ),
+            "`install history` lists the runs that can be undone",
+        )]);
+    }
+    let mut problems = Vec::new();
+    let mut components = Vec::new();
+    for planned in run.plan.components() {
+        let package = &planned.component.package;
+        let touches = |other: &&PastRun| {
+            done(other)
+                && other
+                    .plan
+                    .components()
+                    .any(|c| c.component.package == *package)
+        };
+        if let Some(other) = later.iter().find(touches) {
+            problems.push(Problem::new(
+                format!("run {} changed {package} after run {}", other.id, run.id),
+                format!("undo run {} first", other.id),
+            ));
+        } else {
+            match back(planned, inventory) {
+                Ok(component) => components.push(component),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let names: Vec<&str> = components
+        .iter()
+        .map(|c| c.component.name.as_str())
+        .collect();
+    // A way back is one transaction: the old packages were tested together.
+    let groups = vec![Group {
+        name: names.join("+"),
+        components,
+    }];
+    let kind = PlanKind::Undo { run: run.id };
+    Ok(InstallPlan {
+        kind,
+        groups,
+        notes: Vec::new(),
+        current: Vec::new(),
+        absent: Vec::new(),
+        ..run.plan.clone()
+    })
+}
+
+fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComponent, Problem> {
+    let PlannedComponent {
+        component,
+        from,
+        to,
+        ..
+    } = planned.clone();
+    match inventory.installed(&component.package).as_slice() {
+        [one] if one.nevra == to.nevra && one.build_time == to.build_time => Ok(PlannedComponent {
+            component,
+            from: to,
+            to: from,
+            config: Vec::new(),
+        }),
+        found => {
+            let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();
+            let found = if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.join(", ")
+            };
+            Err(Problem::new(
+                format!(
+                    "{} should be installed, as the run left it; found {found}",
+                    to.nevra
+                ),
+                "somebody changed the package since: go back by hand, or to what the run left first",
+            ))
+        }
+    }
+}

@@ -38,6 +38,7 @@ mod metadata;
 mod nginx;
 mod package;
 mod parallel;
+mod product;
 mod recipe;
 mod repository;
 mod requests;

@@ -29,9 +29,22 @@ pub enum Profile {
     /// Only versions that work.
     #[default]
     Good,
-    /// Those and the line 5.4, whose gateways fail: 5.4.0 ends three seconds after its start, 5.4.1
-    /// never answers, 5.4.2 answers with another version, 5.4.3 has a failing `%post`, 5.4.4 a
-    /// failing `%pre`.
+    /// Those and the line 5.4, of which each version fails in its own way.
+    ///
+    /// | version | what fails |
+    /// |---|---|
+    /// | 5.4.0 | the gateway ends three seconds after its start, with code 2 |
+    /// | 5.4.1 | the gateway accepts connections and never answers |
+    /// | 5.4.2 | the gateway answers with version 5.3.9 |
+    /// | 5.4.3 | the gateway's `%post` ends with code 3 |
+    /// | 5.4.4 | the gateway's `%pre` ends with code 1 |
+    /// | 5.4.5 | the dashboard ends two seconds after its start; the gateway is well |
+    /// | 5.4.6 | the gateway says `fail` with status 200 |
+    /// | 5.4.7 | the gateway says `fail` with status 503 |
+    /// | 5.4.8 | the gateway never listens |
+    /// | 5.4.9 | the dashboard's `%post` ends with code 3; the gateway is well |
+    ///
+    /// Pump 1.10.0 goes with all of them and is well; 1.10.1 ends at once.
     Bad,
 }
 
@@ -187,6 +200,11 @@ const GATEWAY: &[Release] = &[
     bad("5.4.2", "2024-07-04", "wrong-version:5.3.9", None),
     bad("5.4.3", "2024-07-05", "normal", Some(ScriptletFault::Post)),
     bad("5.4.4", "2024-07-06", "normal", Some(ScriptletFault::Pre)),
+    bad("5.4.5", "2024-07-07", "normal", None),
+    bad("5.4.6", "2024-07-08", "fail-200", None),
+    bad("5.4.7", "2024-07-09", "fail-503", None),
+    bad("5.4.8", "2024-07-10", "never-listens", None),
+    bad("5.4.9", "2024-07-11", "normal", None),
     release("5.8.0", "2025-03-28", EVERYWHERE),
 ];
 
@@ -202,6 +220,11 @@ const DASHBOARD: &[Release] = &[
     bad("5.4.2", "2024-07-04", "normal", None),
     bad("5.4.3", "2024-07-05", "normal", None),
     bad("5.4.4", "2024-07-06", "normal", None),
+    bad("5.4.5", "2024-07-07", "exit-after:2:1", None),
+    bad("5.4.6", "2024-07-08", "normal", None),
+    bad("5.4.7", "2024-07-09", "normal", None),
+    bad("5.4.8", "2024-07-10", "normal", None),
+    bad("5.4.9", "2024-07-11", "normal", Some(ScriptletFault::Post)),
     release("5.8.0", "2025-03-28", EVERYWHERE),
 ];
 
@@ -210,6 +233,7 @@ const PUMP: &[Release] = &[
     release("1.8.3", "2023-11-21", EVERYWHERE),
     release("1.9.0", "2024-04-05", EVERYWHERE),
     bad("1.10.0", "2024-07-03", "normal", None),
+    bad("1.10.1", "2024-07-12", "exit-at-once:1", None),
     release("1.12.0", "2025-03-28", EVERYWHERE),
 ];
 

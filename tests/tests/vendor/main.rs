@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "what a helper cannot do fails the test")]
 
 mod packages;
+mod products;
 mod repositories;
 mod scriptlets;
 mod services;

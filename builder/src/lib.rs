@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The `bundle` program: from a product's yum repositories to one signed, reproducible file.
+//!
+//! Values flow one way, and each is made only by the step before it:
+//!
+//! `ProductManifest` + [`repo::RepoIndex`] → [`plan::BuildPlan`] → [`package::DownloadedRpm`] →
+//! [`assemble::UnsignedBundle`] → [`sign::SignedBundle`] → file.
+//!
+//! Invariants of this crate:
+//!
+//! * Metadata is parsed only after its signature was verified over the exact bytes, and a package
+//!   becomes a [`package::DownloadedRpm`] only after size, digests, identity and package signature
+//!   were checked.
+//! * `resolve`, `plan`, `assemble` and `lock` touch no network; `transport` and `download` are the
+//!   only rooms that know of async.
+//! * Files appear under their names complete and synced, or not at all: every write goes through
+//!   [`output`].
+//! * Nothing reads the clock: times come from packages, the lock or `SOURCE_DATE_EPOCH`.
+//! * `clap`, standard output and exit codes live under [`cli`] and nowhere below.
+
+pub mod checksum;
+pub mod error;
+pub mod event;
+pub mod interrupt;
+pub mod openpgp;
+pub mod output;
+pub mod repo;
+pub mod transport;

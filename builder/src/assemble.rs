@@ -1,0 +1,254 @@
+//! From checked RPMs to the unsigned bundle: every byte of it is decided here.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE};
+use manifests::bundle_path::{BundlePath, BundlePathError};
+use manifests::digest::Sha256;
+use manifests::format::{PRODUCT_PATH, SUMS_PATH, Section};
+use manifests::json::canonical;
+use semver::Version;
+
+use crate::error::{Exit, Explained};
+use crate::installers::Installer;
+use crate::lock::Lock;
+use crate::package::DownloadedRpm;
+use crate::review;
+
+/// The oldest installer that understands what this build writes.
+const MINIMUM_INSTALLER: Version = Version::new(0, 1, 0);
+
+/// A complete bundle that nobody has signed. It cannot be written to a file.
+///
+/// ```compile_fail
+/// fn write(bundle: builder::assemble::UnsignedBundle, file: &mut std::fs::File) {
+///     builder::archive::write(&bundle, file).unwrap();
+/// }
+/// ```
+/// ```compile_fail
+/// let forged = builder::assemble::UnsignedBundle::default();
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct UnsignedBundle {
+    manifest: BundleManifest,
+    manifest_bytes: Vec<u8>,
+    contents: Vec<Content>,
+}
+
+/// One entry with its bytes, in file order.
+#[derive(Debug)]
+pub struct Content {
+    /// As the manifest lists it.
+    pub entry: Entry,
+    /// Where the bytes are.
+    pub source: Source,
+}
+
+/// Where an entry's bytes are.
+#[derive(Debug)]
+pub enum Source {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// In a file, which is hashed again while it is copied.
+    File(PathBuf),
+}
+
+/// A bundle that cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// A name that no entry may have.
+    #[error(transparent)]
+    Path(#[from] BundlePathError),
+    /// A document that cannot be written.
+    #[error("a document cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A manifest that readers would refuse.
+    #[error("the bundle manifest would be refused: {0}")]
+    Inconsistent(String),
+}
+
+impl AssembleError {
+    /// Returns how the program ends.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Path(_) => Exit::Usage,
+            Self::Json(_) | Self::Inconsistent(_) => Exit::Internal,
+        }
+    }
+
+    /// Returns the error in three parts.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let next = match self {
+            Self::Path(_) => "give the key or package a name of letters, digits and ._+~^-",
+            _ => "this is a bug: please report it with the lock",
+        };
+        Explained::new("cannot put the bundle together", self.to_string(), next)
+    }
+}
+
+/// Puts a bundle together. The same lock, RPMs and installers give the same value.
+pub fn assemble(
+    lock: &Lock,
+    rpms: &[DownloadedRpm],
+    installers: &[Installer],
+) -> Result<UnsignedBundle, AssembleError> {
+    let bundled = bundled_rpms(rpms)?;
+    let mut contents = Contents::default();
+    contents.bytes(PRODUCT_PATH.parse()?, canonical(&lock.product)?);
+    for key in &lock.package_keys {
+        let path = format!("keys/vendor/{}.asc", key.name).parse()?;
+        contents.bytes(path, key.armored.clone().into_bytes());
+    }
+    for rpm in rpms {
+        let path = BundlePath::for_package_files(&rpm.sha256());
+        contents.bytes(path, canonical(rpm.files())?);
+    }
+    let sheet = review::sheet(lock, &bundled, rpms);
+    contents.bytes(review::PATH.parse()?, sheet.into_bytes());
+    for installer in installers {
+        let (size, sha256) = (installer.size, installer.sha256);
+        let path = BundlePath::for_installer(installer.arch);
+        contents.file(path, size, sha256, installer.path.clone());
+    }
+    for rpm in rpms {
+        let path = BundlePath::for_package(&rpm.sha256(), &rpm.planned().nevra.file_name())?;
+        let size = rpm.planned().size;
+        contents.file(path, size, rpm.sha256(), rpm.path().to_owned());
+    }
+    let contents = contents.finish(SUMS_PATH.parse()?, &bundled);
+    let manifest = manifest(lock, &contents, bundled);
+    manifest.check().map_err(AssembleError::Inconsistent)?;
+    Ok(UnsignedBundle {
+        manifest_bytes: canonical(&manifest)?,
+        manifest,
+        contents,
+    })
+}
+
+fn manifest(lock: &Lock, contents: &[Content], rpms: Vec<BundledRpm>) -> BundleManifest {
+    let plan = &lock.plan;
+    BundleManifest {
+        document: MANIFEST_TYPE.to_owned(),
+        format: FORMAT,
+        product: plan.product.clone(),
+        title: plan.title.clone(),
+        version: plan.version.clone(),
+        channel: plan.channel.clone(),
+        sequence: lock.sequence,
+        timestamp: lock.timestamp,
+        expires: None,
+        minimum_installer: MINIMUM_INSTALLER,
+        tool_version: lock.tool_version.clone(),
+        targets: plan.targets.clone(),
+        entries: contents.iter().map(|content| content.entry.clone()).collect(),
+        rpms,
+    }
+}
+
+/// Returns the manifest's list of RPMs, in plan order. Files that turn out to be the same (listed
+/// under different checksums) are one RPM with the uses of both.
+fn bundled_rpms(rpms: &[DownloadedRpm]) -> Result<Vec<BundledRpm>, AssembleError> {
+    let mut bundled: Vec<BundledRpm> = Vec::new();
+    for rpm in rpms {
+        let planned = rpm.planned();
+        if let Some(known) = bundled.iter_mut().find(|b| b.sha256 == rpm.sha256()) {
+            let uses: BTreeSet<_> = known.uses.iter().chain(&planned.uses).cloned().collect();
+            known.uses = uses.into_iter().collect();
+            continue;
+        }
+        bundled.push(BundledRpm {
+            path: BundlePath::for_package(&rpm.sha256(), &planned.nevra.file_name())?,
+            sha256: rpm.sha256(),
+            nevra: planned.nevra.clone(),
+            build_time: rpm.build_time(),
+            signer: rpm.signer().map(ToString::to_string),
+            header: rpm.header_digests().clone(),
+            lint: rpm.lint().to_vec(),
+            uses: planned.uses.clone(),
+        });
+    }
+    Ok(bundled)
+}
+
+#[derive(Default)]
+struct Contents(Vec<Content>);
+
+impl Contents {
+    fn bytes(&mut self, path: BundlePath, bytes: Vec<u8>) {
+        let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
+        self.add(path, size, sha256, Source::Bytes(bytes));
+    }
+
+    fn file(&mut self, path: BundlePath, size: u64, sha256: Sha256, file: PathBuf) {
+        self.add(path, size, sha256, Source::File(file));
+    }
+
+    /// Adds an entry once, however many packages share it.
+    fn add(&mut self, path: BundlePath, size: u64, sha256: Sha256, source: Source) {
+        if self.0.iter().any(|content| content.entry.path == path) {
+            return;
+        }
+        let entry = Entry {
+            path,
+            size,
+            sha256,
+            encoding: Encoding::Plain,
+        };
+        self.0.push(Content { entry, source });
+    }
+
+    /// Adds the sums and puts everything in file order: by section, then by path, but packages in
+    /// the order in which hosts install them.
+    fn finish(mut self, sums: BundlePath, rpms: &[BundledRpm]) -> Vec<Content> {
+        let mut lines: Vec<(String, Sha256)> = self
+            .0
+            .iter()
+            .map(|content| &content.entry)
+            .filter(|entry| {
+                let section = Section::of(&entry.path);
+                matches!(
+                    section,
+                    Some(Section::Packages | Section::Extras | Section::Installer)
+                )
+            })
+            .map(|entry| (entry.path.to_string(), entry.sha256))
+            .collect();
+        lines.sort();
+        let text: String = lines
+            .iter()
+            .map(|(path, sha256)| format!("{sha256}  {path}\n"))
+            .collect();
+        self.bytes(sums, text.into_bytes());
+        let place = |content: &Content| {
+            let path = content.entry.path.clone();
+            let among = rpms.iter().position(|rpm| rpm.path == path);
+            (Section::of(&path), among, path)
+        };
+        self.0.sort_by_key(place);
+        self.0
+    }
+}
+
+impl UnsignedBundle {
+    /// Returns the manifest.
+    #[must_use]
+    pub const fn manifest(&self) -> &BundleManifest {
+        &self.manifest
+    }
+
+    /// Returns the exact bytes to sign.
+    #[must_use]
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.manifest_bytes
+    }
+
+    /// Returns the entries in file order.
+    #[must_use]
+    pub fn contents(&self) -> &[Content] {
+        &self.contents
+    }
+}

@@ -1,0 +1,116 @@
+//! The cache: files named by their SHA-256, hashed again whenever they are used.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use manifests::digest::{Hasher as Sha256Hasher, Sha256};
+
+use super::{ReceivedFile, Wanted};
+use crate::checksum::Hasher;
+use crate::output::{self, OutputError, Pending};
+
+/// A directory of `<sha256>.rpm`. `<algorithm>-<checksum>.sha256` leads from what weak metadata
+/// says to the file; nothing in it is believed.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    directory: PathBuf,
+}
+
+impl Cache {
+    /// Opens the cache, making its directory.
+    pub fn open(directory: &Path) -> Result<Self, OutputError> {
+        output::make_private_directory(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// Returns where a file of that digest is or would be.
+    pub(super) fn path_of(&self, sha256: &Sha256) -> PathBuf {
+        self.directory.join(format!("{sha256}.rpm"))
+    }
+
+    fn alias(&self, wanted: &Wanted) -> PathBuf {
+        let checksum = &wanted.package.checksum;
+        let (algorithm, hex) = (checksum.algorithm(), checksum.hex());
+        self.directory.join(format!("{algorithm}-{hex}.sha256"))
+    }
+
+    /// Returns the file if it is there and still is what it must be.
+    pub(super) fn find(&self, wanted: &Wanted) -> Option<ReceivedFile> {
+        let sha256 = match wanted.locked {
+            Some(sha256) => sha256,
+            None => std::fs::read_to_string(self.alias(wanted))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()?,
+        };
+        let path = self.path_of(&sha256);
+        let mut file = File::open(&path).ok()?;
+        let mut both = Digests::new(wanted);
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer).ok()? {
+                0 => break,
+                taken => both.update(&buffer[..taken]),
+            }
+            // A cached file that grew is not worth reading to its end.
+            if both.size > wanted.package.size {
+                return None;
+            }
+        }
+        let (found, checksum, size) = both.finish();
+        let same = found == sha256
+            && checksum == wanted.package.checksum
+            && size == wanted.package.size;
+        same.then_some(ReceivedFile { path, sha256, size })
+    }
+
+    /// Starts a file in the cache's directory.
+    pub(super) fn begin(&self) -> Result<Pending, OutputError> {
+        Pending::begin(&self.directory.join("incoming.rpm"), 0o600)
+    }
+
+    /// Names a complete file by its digest.
+    pub(super) fn keep(
+        &self,
+        pending: Pending,
+        wanted: &Wanted,
+        sha256: &Sha256,
+    ) -> Result<PathBuf, OutputError> {
+        let path = self.path_of(sha256);
+        pending.renamed(&path).commit()?;
+        let note = format!("{sha256}\n");
+        Pending::with_bytes(&self.alias(wanted), note.as_bytes(), 0o600)?.commit()?;
+        Ok(path)
+    }
+}
+
+/// SHA-256 and the metadata's checksum, computed together.
+pub(super) struct Digests {
+    sha256: Sha256Hasher,
+    checksum: Hasher,
+    pub(super) size: u64,
+}
+
+impl Digests {
+    pub(super) fn new(wanted: &Wanted) -> Self {
+        Self {
+            sha256: Sha256Hasher::default(),
+            checksum: Hasher::new(wanted.package.checksum.algorithm()),
+            size: 0,
+        }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.checksum.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    pub(super) fn finish(self) -> (Sha256, crate::checksum::Checksum, u64) {
+        (self.sha256.finish(), self.checksum.finish(), self.size)
+    }
+}

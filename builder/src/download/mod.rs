@@ -1,0 +1,237 @@
+//! Fetching RPMs: several at a time, hashed while they arrive, into a cache named by content.
+//!
+//! One file is one request from its start. Ranges, resume and several connections per file belong
+//! into [`one`], whose interface would not change.
+
+mod cache;
+mod one;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use manifests::digest::Sha256;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::checksum::Checksum;
+use crate::error::{Exit, Explained};
+use crate::event::Observer;
+use crate::output::OutputError;
+use crate::package::PackageError;
+use crate::plan::PlannedPackage;
+use crate::transport::{Transport, TransportErrorKind};
+
+pub use cache::Cache;
+
+/// A file whose size, checksum and (if locked) SHA-256 are as expected. Only this room makes one.
+///
+/// ```compile_fail
+/// let forged = builder::download::ReceivedFile { path: "/tmp/x.rpm".into() };
+/// ```
+#[derive(Debug)]
+pub struct ReceivedFile {
+    path: PathBuf,
+    sha256: Sha256,
+    size: u64,
+}
+
+impl ReceivedFile {
+    /// Returns where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns its SHA-256.
+    #[must_use]
+    pub const fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// Returns its size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// A file to fetch.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The package as planned.
+    pub package: PlannedPackage,
+    /// The SHA-256 that a lock demands.
+    pub locked: Option<Sha256>,
+}
+
+/// Packages that could not be fetched or did not pass; all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("{} of {attempted} packages failed", failures.len())]
+pub struct DownloadError {
+    /// How many were asked for.
+    pub attempted: usize,
+    /// What failed.
+    pub failures: Vec<Failure>,
+}
+
+/// One package that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{nevra} from {url}: {kind}")]
+pub struct Failure {
+    /// The package.
+    pub nevra: String,
+    /// Its address.
+    pub url: Url,
+    /// Why.
+    pub kind: FailureKind,
+}
+
+/// Why a package failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FailureKind {
+    /// The transfer.
+    #[error("{0}")]
+    Fetch(#[from] TransportErrorKind),
+    /// Listed with another size.
+    #[error("it has {found} bytes and the signed metadata says {expected}")]
+    Size {
+        /// In the metadata.
+        expected: u64,
+        /// Received; for a file that is too long, where the reading stopped.
+        found: u64,
+    },
+    /// Listed with another checksum.
+    #[error("its checksum is {found} and the signed metadata says {expected}")]
+    Checksum {
+        /// In the metadata.
+        expected: Checksum,
+        /// Received.
+        found: Checksum,
+    },
+    /// Not the bytes that the lock names: the package was replaced.
+    #[error("its sha256 is {found} and the lock says {expected}: it was replaced under its name")]
+    Replaced {
+        /// In the lock.
+        expected: Sha256,
+        /// Received.
+        found: Sha256,
+    },
+    /// The cache directory.
+    #[error("{0}: {}", .0.source)]
+    Store(#[from] OutputError),
+    /// The package itself.
+    #[error("{0}")]
+    Package(#[from] PackageError),
+}
+
+impl FailureKind {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Size { .. } | Self::Checksum { .. } | Self::Replaced { .. } => Exit::Verification,
+            Self::Package(error) => error.exit(),
+            Self::Fetch(TransportErrorKind::Interrupted(_)) => Exit::Interrupted,
+            Self::Fetch(_) | Self::Store(_) => Exit::Internal,
+        }
+    }
+
+    const fn advice(&self) -> &'static str {
+        match self {
+            Self::Fetch(TransportErrorKind::NotFound) => {
+                "the repository lists a file that it does not have: ask for another version, or use \
+                 a mirror that has it (--repo-url)"
+            }
+            Self::Fetch(_) => {
+                "check the network and run the command again; finished downloads are reused"
+            }
+            Self::Size { .. } | Self::Checksum { .. } => {
+                "a proxy or mirror may have damaged it: try another path to the original; if it \
+                 stays so, tell the vendor, and do not use the file"
+            }
+            Self::Replaced { .. } => {
+                "ask the vendor why the package changed before you build a new lock without --locked"
+            }
+            Self::Store(_) => {
+                "make space or name another directory with --cache-dir"
+            }
+            Self::Package(error) => error.advice(),
+        }
+    }
+}
+
+impl DownloadError {
+    /// Returns how the program ends: what matters most of all failures.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let exits: Vec<Exit> = self.failures.iter().map(|f| f.kind.exit()).collect();
+        [Exit::Interrupted, Exit::Verification, Exit::Usage]
+            .into_iter()
+            .find(|exit| exits.contains(exit))
+            .unwrap_or(Exit::Internal)
+    }
+
+    /// Returns the error in three parts.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let reasons: Vec<String> = self.failures.iter().map(ToString::to_string).collect();
+        let mut advice: Vec<&str> = self.failures.iter().map(|f| f.kind.advice()).collect();
+        advice.sort_unstable();
+        advice.dedup();
+        Explained::new(
+            format!("cannot obtain the packages: {self}"),
+            reasons.join("\n  "),
+            advice.join("\n  "),
+        )
+    }
+}
+
+/// Fetches every file or reports every failure.
+pub fn fetch_all(
+    transport: &Transport,
+    cache: &Cache,
+    wanted: &[Wanted],
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<ReceivedFile>, DownloadError> {
+    let results = transport.runtime().block_on(async {
+        let permits = Arc::new(Semaphore::new(transport.jobs()));
+        let tasks: Vec<_> = wanted
+            .iter()
+            .enumerate()
+            .map(|(index, wanted)| {
+                let (transport, cache) = (transport.clone(), cache.clone());
+                let (permits, observer) = (Arc::clone(&permits), Arc::clone(observer));
+                let wanted = wanted.clone();
+                tokio::spawn(async move {
+                    let _permit = permits.acquire_owned().await;
+                    one::obtain(&transport, &cache, &wanted, index, &*observer).await
+                })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            let lost = |e: tokio::task::JoinError| {
+                Err(TransportErrorKind::Truncated(e.to_string()).into())
+            };
+            results.push(task.await.unwrap_or_else(lost));
+        }
+        results
+    });
+    let (mut received, mut failures) = (Vec::new(), Vec::new());
+    for (result, wanted) in results.into_iter().zip(wanted) {
+        match result {
+            Ok(file) => received.push(file),
+            Err(kind) => failures.push(Failure {
+                nevra: wanted.package.nevra.to_string(),
+                url: wanted.package.url.clone(),
+                kind,
+            }),
+        }
+    }
+    if failures.is_empty() {
+        Ok(received)
+    } else {
+        Err(DownloadError {
+            attempted: wanted.len(),
+            failures,
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! The installers a bundle carries: one program per target architecture.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use manifests::digest::{Hasher, Sha256};
+use manifests::nevra::Arch;
+
+use crate::error::{Exit, Explained};
+
+/// The most an installer may take.
+const INSTALLER_MAX_BYTES: u64 = 512 * 1024 * 1024;
+
+/// An installer that was found and hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installer {
+    /// The machine it runs on.
+    pub arch: Arch,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+}
+
+/// Which installers to carry.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Files named by the user.
+    pub named: BTreeMap<Arch, PathBuf>,
+    /// Architectures that go without.
+    pub without: BTreeSet<Arch>,
+    /// Where `install-<arch>` is looked for otherwise.
+    pub beside: Option<PathBuf>,
+}
+
+/// An installer that cannot be carried.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallerError {
+    /// None given and none found.
+    #[error("there is no installer for {arch}{}", looked_for(looked_for))]
+    Missing {
+        /// The target architecture.
+        arch: Arch,
+        /// Where it was looked for.
+        looked_for: Option<PathBuf>,
+    },
+    /// Cannot be read.
+    #[error("the installer {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a program for that machine.
+    #[error("{} is not an ELF program for {arch}", path.display())]
+    NotAProgram {
+        /// The file.
+        path: PathBuf,
+        /// The machine.
+        arch: Arch,
+    },
+    /// Not the one that the lock names.
+    #[error("the installer for {arch} has sha256 {found} and the lock says {expected}")]
+    NotLocked {
+        /// The machine.
+        arch: Arch,
+        /// In the lock.
+        expected: Sha256,
+        /// Found.
+        found: Sha256,
+    },
+}
+
+fn looked_for(path: &Option<PathBuf>) -> String {
+    path.as_ref()
+        .map_or(String::new(), |path| format!(" at {}", path.display()))
+}
+
+impl InstallerError {
+    /// Returns how the program ends.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::NotLocked { .. } => Exit::Verification,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// Returns the error in three parts.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let next = match self {
+            Self::Missing { arch, .. } => format!(
+                "name it with --installer {arch}=FILE, or leave it out with --without-installer {arch} \
+                 (the host then needs an installer from elsewhere)"
+            ),
+            Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
+            Self::NotAProgram { arch, .. } => {
+                format!("name the `install` program built for {arch}")
+            }
+            Self::NotLocked { arch, .. } => format!(
+                "pass the installer that the locked build carried with --installer {arch}=FILE, or \
+                 build without --locked"
+            ),
+        };
+        Explained::new("cannot take the installers along", self.to_string(), next)
+    }
+}
+
+/// Finds and hashes the installers of `archs`.
+pub fn find(choice: &Choice, archs: &[Arch]) -> Result<Vec<Installer>, InstallerError> {
+    let mut found = Vec::new();
+    for &arch in archs {
+        if choice.without.contains(&arch) {
+            continue;
+        }
+        let default = choice.beside.as_ref().map(|dir| dir.join(format!("install-{arch}")));
+        let path = match (choice.named.get(&arch), &default) {
+            (Some(named), _) => named.clone(),
+            (None, Some(beside)) if beside.exists() => beside.clone(),
+            (None, looked_for) => {
+                let looked_for = looked_for.clone();
+                return Err(InstallerError::Missing { arch, looked_for });
+            }
+        };
+        found.push(hash(arch, &path)?);
+    }
+    Ok(found)
+}
+
+fn hash(arch: Arch, path: &Path) -> Result<Installer, InstallerError> {
+    let unreadable = |source| InstallerError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut file = file.take(INSTALLER_MAX_BYTES);
+    let (mut hasher, mut size) = (Hasher::default(), 0_u64);
+    let mut buffer = vec![0; 256 * 1024];
+    let mut start = Vec::new();
+    loop {
+        let taken = file.read(&mut buffer).map_err(unreadable)?;
+        if taken == 0 {
+            break;
+        }
+        if start.len() < 20 {
+            start.extend_from_slice(&buffer[..taken.min(20)]);
+        }
+        hasher.update(&buffer[..taken]);
+        size += taken as u64;
+    }
+    if !is_program(&start, arch) {
+        let path = path.to_owned();
+        return Err(InstallerError::NotAProgram { path, arch });
+    }
+    Ok(Installer {
+        arch,
+        path: path.to_owned(),
+        size,
+        sha256: hasher.finish(),
+    })
+}
+
+/// A 64-bit little-endian ELF file whose `e_machine` is the architecture's.
+fn is_program(start: &[u8], arch: Arch) -> bool {
+    let machine: u16 = match arch {
+        Arch::X86_64 => 62,
+        Arch::Aarch64 => 183,
+    };
+    start.starts_with(b"\x7fELF\x02\x01") && start.get(18..20) == Some(&machine.to_le_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installer_of_another_machine_is_refused() {
+        let mut start = b"\x7fELF\x02\x01".to_vec();
+        start.resize(20, 0);
+        start[18] = 62;
+        assert!(is_program(&start, Arch::X86_64));
+        assert!(!is_program(&start, Arch::Aarch64));
+        assert!(!is_program(b"#!/bin/sh\n", Arch::X86_64));
+    }
+}

@@ -1,0 +1,385 @@
+//! What a signature must be before it counts. The numbers follow `judge`.
+
+use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{Packet, PacketParser, RevocationCode, Signature, SignatureType};
+use pgp::ser::Serialize as _;
+use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
+
+use super::{Certificate, Fingerprint};
+
+const RSA_MIN_BITS: u16 = 2048;
+
+/// A signature that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The pinned primary key.
+    pub fingerprint: Fingerprint,
+    /// The hash of the data signature, such as `SHA256`.
+    pub hash: String,
+    /// When it was made, seconds since 1970.
+    pub created: u32,
+    /// The hash of the primary key's own certification: recorded, not judged, because the key is
+    /// pinned by fingerprint (packagecloud's is SHA-1).
+    pub certification_hash: Option<String>,
+}
+
+/// Which hashes a data signature may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashRule {
+    /// SHA-256 or better.
+    Strong,
+    /// SHA-1 as well, because the user named the package.
+    WeakBecauseAccepted,
+}
+
+/// Why no signature counts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// No signature packet.
+    #[error("there is no OpenPGP signature in it")]
+    Missing,
+    /// Not OpenPGP.
+    #[error("the signature cannot be read: {0}")]
+    Unreadable(String),
+    /// By a key that is not pinned.
+    #[error("it was made by key {0}, which is not a pinned key")]
+    UnknownKey(String),
+    /// A version or type that is no data signature of today.
+    #[error("the signature has an unsupported form: {0}")]
+    Form(String),
+    /// MD5, SHA-1 and their like.
+    #[error("the signature uses {0}; SHA-256 or better is required")]
+    WeakHash(String),
+    /// A key too short or of an abandoned algorithm.
+    #[error("key {0} is too weak ({1})")]
+    WeakKey(Fingerprint, String),
+    /// The key does not say that it may sign.
+    #[error("key {0} is not a signing key")]
+    NotForSigning(Fingerprint),
+    /// The key had expired when the signature was made.
+    #[error("key {0} had expired when the signature was made")]
+    Expired(Fingerprint),
+    /// The key is revoked.
+    #[error("key {0} is revoked")]
+    Revoked(Fingerprint),
+    /// The subkey is not properly bound.
+    #[error("subkey {0} is not validly bound to its primary key")]
+    Binding(Fingerprint),
+    /// The mathematics says no.
+    #[error("the signature by {0} does not match: the bytes were changed, or are another file's")]
+    Mismatch(Fingerprint),
+}
+
+/// The key that made a signature: primary or subkey.
+enum Maker<'a> {
+    Primary,
+    Sub(&'a SignedPublicSubKey),
+}
+
+/// Finds a signature that counts. Of several refusals the one that knew the key says most.
+pub(super) fn verify(
+    certificates: &[Certificate],
+    bytes: &[u8],
+    signature: &[u8],
+    rule: HashRule,
+) -> Result<SignedBy, SignatureError> {
+    let mut refusal = SignatureError::Missing;
+    for signature in read(signature)? {
+        let mut known = false;
+        for certificate in certificates {
+            for maker in makers(&certificate.key, &signature) {
+                known = true;
+                match judge(certificate, &maker, &signature, bytes, rule) {
+                    Ok(verdict) => return Ok(verdict),
+                    Err(error) => refusal = error,
+                }
+            }
+        }
+        let unexplained = matches!(refusal, SignatureError::Missing);
+        if !known && unexplained {
+            refusal = SignatureError::UnknownKey(issuer(&signature));
+        }
+    }
+    Err(refusal)
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
+    let unreadable = |e: pgp::errors::Error| SignatureError::Unreadable(e.to_string());
+    let mut binary = Vec::new();
+    if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+        let mut armor = pgp::armor::Dearmor::new(bytes);
+        std::io::Read::read_to_end(&mut armor, &mut binary)
+            .map_err(|e| SignatureError::Unreadable(e.to_string()))?;
+    } else {
+        binary.extend_from_slice(bytes);
+    }
+    let mut signatures = Vec::new();
+    for packet in PacketParser::new(binary.as_slice()) {
+        if let Packet::Signature(signature) = packet.map_err(unreadable)? {
+            signatures.push(signature);
+        }
+    }
+    Ok(signatures)
+}
+
+fn issuer(signature: &Signature) -> String {
+    let by_fingerprint = signature
+        .issuer_fingerprint()
+        .first()
+        .map(|f| format!("{f:X}"));
+    let by_id = || {
+        signature
+            .issuer_key_id()
+            .first()
+            .map(|id| id.to_string().to_uppercase())
+    };
+    by_fingerprint
+        .or_else(by_id)
+        .unwrap_or_else(|| "(unnamed)".to_owned())
+}
+
+fn makers<'a>(key: &'a SignedPublicKey, signature: &Signature) -> Vec<Maker<'a>> {
+    let named = |candidate: &dyn KeyDetails| {
+        let fingerprints = signature.issuer_fingerprint();
+        let ids = signature.issuer_key_id();
+        let by_fingerprint = fingerprints.iter().any(|f| **f == candidate.fingerprint());
+        let by_id = ids.iter().any(|id| **id == candidate.legacy_key_id());
+        by_fingerprint || (fingerprints.is_empty() && (by_id || ids.is_empty()))
+    };
+    let mut makers = Vec::new();
+    if named(&key.primary_key) {
+        makers.push(Maker::Primary);
+    }
+    makers.extend(
+        key.public_subkeys
+            .iter()
+            .filter(|subkey| named(&subkey.key))
+            .map(Maker::Sub),
+    );
+    makers
+}
+
+fn judge(
+    certificate: &Certificate,
+    maker: &Maker<'_>,
+    signature: &Signature,
+    bytes: &[u8],
+    rule: HashRule,
+) -> Result<SignedBy, SignatureError> {
+    // 1. A binary data signature of a version that carries its own time.
+    let config = signature
+        .config()
+        .filter(|c| c.typ() == SignatureType::Binary)
+        .ok_or_else(|| SignatureError::Form(format!("{:?}", signature.typ())))?;
+    let created = signature
+        .created()
+        .ok_or_else(|| SignatureError::Form("it names no time".to_owned()))?
+        .as_secs();
+    // 2. A hash without known collisions.
+    let hash = config.hash_alg;
+    if !(is_strong(hash) || rule == HashRule::WeakBecauseAccepted && hash == HashAlgorithm::Sha1) {
+        return Err(SignatureError::WeakHash(hash.to_string()));
+    }
+    // 3. A primary key that was valid at that time, and
+    let primary = &certificate.key.primary_key;
+    let own = newest_certification(&certificate.key);
+    check_primary(&certificate.key, own, created)?;
+    // 4. a strong, signing key: itself, or a subkey validly bound.
+    match maker {
+        Maker::Primary => {
+            check_strength(primary)?;
+            check_signing_flag(primary, own)?;
+            mathematics(signature, primary, bytes)?;
+        }
+        Maker::Sub(subkey) => {
+            check_strength(&subkey.key)?;
+            check_subkey(&certificate.key, subkey, created)?;
+            mathematics(signature, &subkey.key, bytes)?;
+        }
+    }
+    Ok(SignedBy {
+        fingerprint: certificate.fingerprint.clone(),
+        hash: hash.to_string(),
+        created,
+        certification_hash: own.and_then(Signature::hash_alg).map(|h| h.to_string()),
+    })
+}
+
+const fn is_strong(hash: HashAlgorithm) -> bool {
+    matches!(
+        hash,
+        HashAlgorithm::Sha256
+            | HashAlgorithm::Sha384
+            | HashAlgorithm::Sha512
+            | HashAlgorithm::Sha3_256
+            | HashAlgorithm::Sha3_512
+    )
+}
+
+/// Returns the newest self-signature that is valid: it carries expiry and key flags.
+fn newest_certification(key: &SignedPublicKey) -> Option<&Signature> {
+    let primary = &key.primary_key;
+    let direct = key
+        .details
+        .direct_signatures
+        .iter()
+        .filter(|signature| signature.verify_key(primary).is_ok());
+    let users = key.details.users.iter().flat_map(|user| {
+        let own = user.signatures.iter().filter(|signature| {
+            signature
+                .verify_certification(primary, Tag::UserId, &user.id)
+                .is_ok()
+        });
+        let (revocations, certifications): (Vec<_>, Vec<_>) =
+            own.partition(|s| s.typ() == Some(SignatureType::CertRevocation));
+        if revocations.is_empty() {
+            certifications
+        } else {
+            Vec::new()
+        }
+    });
+    direct
+        .chain(users)
+        .max_by_key(|s| s.created().map(|t| t.as_secs()))
+}
+
+fn check_primary(
+    key: &SignedPublicKey,
+    own: Option<&Signature>,
+    at: u32,
+) -> Result<(), SignatureError> {
+    let primary = &key.primary_key;
+    let name = || Fingerprint::of(primary);
+    let revoked = key
+        .details
+        .revocation_signatures
+        .iter()
+        .filter(|signature| signature.verify_key(primary).is_ok())
+        .any(|revocation| reaches(revocation, at));
+    if revoked {
+        return Err(SignatureError::Revoked(name()));
+    }
+    if expired(primary, own, at) {
+        return Err(SignatureError::Expired(name()));
+    }
+    Ok(())
+}
+
+/// A key that was retired or superseded still vouches for what it signed before; one revoked for
+/// another reason vouches for nothing.
+fn reaches(revocation: &Signature, at: u32) -> bool {
+    let soft = matches!(
+        revocation.revocation_reason_code(),
+        Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired)
+    );
+    let since = revocation.created().map_or(0, |time| time.as_secs());
+    !soft || at >= since
+}
+
+fn expired(key: &impl KeyDetails, own: Option<&Signature>, at: u32) -> bool {
+    let born = key.created_at().as_secs();
+    let lifetime = own
+        .and_then(Signature::key_expiration_time)
+        .map_or(0, |d| d.as_secs());
+    at < born || (lifetime != 0 && u64::from(at) >= u64::from(born) + u64::from(lifetime))
+}
+
+fn check_strength(key: &impl KeyDetails) -> Result<(), SignatureError> {
+    let weak = |what: String| Err(SignatureError::WeakKey(Fingerprint::of(key), what));
+    match key.public_params() {
+        PublicParams::RSA(rsa) => {
+            // The wire form starts with the modulus' length in bits.
+            let mut wire = Vec::new();
+            let written = rsa.to_writer(&mut wire);
+            let bits = match wire.as_slice() {
+                [high, low, ..] if written.is_ok() => u16::from_be_bytes([*high, *low]),
+                _ => 0,
+            };
+            if bits < RSA_MIN_BITS {
+                return weak(format!("RSA with {bits} bits"));
+            }
+            Ok(())
+        }
+        PublicParams::ECDSA(_)
+        | PublicParams::EdDSALegacy(_)
+        | PublicParams::Ed25519(_)
+        | PublicParams::Ed448(_) => Ok(()),
+        _ => weak(format!("{:?}", key.algorithm())),
+    }
+}
+
+/// A key without a flags subpacket may do everything (RFC 9580).
+fn check_signing_flag(
+    key: &impl KeyDetails,
+    own: Option<&Signature>,
+) -> Result<(), SignatureError> {
+    let allowed = own.is_none_or(|signature| {
+        let flags = signature.key_flags();
+        flags.sign() || !names_flags(signature)
+    });
+    if allowed {
+        Ok(())
+    } else {
+        Err(SignatureError::NotForSigning(Fingerprint::of(key)))
+    }
+}
+
+fn names_flags(signature: &Signature) -> bool {
+    use pgp::packet::SubpacketData;
+    signature.config().is_some_and(|config| {
+        config
+            .hashed_subpackets()
+            .any(|subpacket| matches!(subpacket.data, SubpacketData::KeyFlags(_)))
+    })
+}
+
+fn check_subkey(
+    key: &SignedPublicKey,
+    subkey: &SignedPublicSubKey,
+    at: u32,
+) -> Result<(), SignatureError> {
+    let name = || Fingerprint::of(&subkey.key);
+    let valid = subkey.signatures.iter().filter(|signature| {
+        signature.hash_alg().is_some_and(is_strong)
+            && signature
+                .verify_subkey_binding(&key.primary_key, &subkey.key)
+                .is_ok()
+    });
+    let (revocations, bindings): (Vec<_>, Vec<_>) =
+        valid.partition(|s| s.typ() == Some(SignatureType::SubkeyRevocation));
+    if revocations.iter().any(|revocation| reaches(revocation, at)) {
+        return Err(SignatureError::Revoked(name()));
+    }
+    let binding = bindings
+        .into_iter()
+        .max_by_key(|s| s.created().map(|t| t.as_secs()))
+        .ok_or_else(|| SignatureError::Binding(name()))?;
+    if !binding.key_flags().sign() {
+        return Err(SignatureError::NotForSigning(name()));
+    }
+    // Without the back signature anybody could adopt another's signing subkey.
+    let back = binding.embedded_signature().is_some_and(|back| {
+        back.verify_primary_key_binding(&subkey.key, &key.primary_key)
+            .is_ok()
+    });
+    if !back {
+        return Err(SignatureError::Binding(name()));
+    }
+    if expired(&subkey.key, Some(binding), at) {
+        return Err(SignatureError::Expired(name()));
+    }
+    Ok(())
+}
+
+fn mathematics<K: VerifyingKey>(
+    signature: &Signature,
+    key: &K,
+    bytes: &[u8],
+) -> Result<(), SignatureError> {
+    if signature.verify(key, bytes).is_ok() {
+        Ok(())
+    } else {
+        Err(SignatureError::Mismatch(Fingerprint::of(key)))
+    }
+}

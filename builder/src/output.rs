@@ -1,0 +1,138 @@
+//! The one room that writes files: complete and synced under their name, or not there at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// A file that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+pub struct OutputError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A complete, synced file that does not have its name yet. Dropping it removes it.
+#[derive(Debug)]
+#[must_use]
+pub struct Pending {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// Starts a file beside `path`.
+    pub fn begin(path: &Path, mode: u32) -> Result<Self, OutputError> {
+        let attempt = || {
+            let file = tempfile::Builder::new()
+                .prefix(".bundle-")
+                .suffix(".partial")
+                .tempfile_in(directory_of(path))?;
+            // The mode is set explicitly: it must not depend on the umask.
+            file.as_file()
+                .set_permissions(Permissions::from_mode(mode))?;
+            Ok(file)
+        };
+        let file = attempt().map_err(|source| failed(path, source))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Makes a file with these bytes.
+    pub fn with_bytes(path: &Path, bytes: &[u8], mode: u32) -> Result<Self, OutputError> {
+        let mut pending = Self::begin(path, mode)?;
+        pending
+            .file
+            .write_all(bytes)
+            .map_err(|source| failed(path, source))?;
+        Ok(pending)
+    }
+
+    /// Changes the name it will get, within the same directory.
+    pub fn renamed(self, path: &Path) -> Self {
+        Self {
+            file: self.file,
+            path: path.to_owned(),
+        }
+    }
+
+    /// Returns the open file.
+    pub fn file_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Returns where the bytes are until the file gets its name.
+    #[must_use]
+    pub fn temporary_path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Syncs the bytes, gives the file its name and syncs the directory.
+    pub fn commit(self) -> Result<(), OutputError> {
+        let Self { file, path } = self;
+        let attempt = || {
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(directory_of(&path))?.sync_all()
+        };
+        attempt().map_err(|source| failed(&path, source))
+    }
+}
+
+/// Makes a directory and its parents, readable by the owner alone.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this room owns the builder's writes; the directories are the user's own"
+)]
+pub fn make_private_directory(path: &Path) -> Result<(), OutputError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| failed(path, source))
+}
+
+/// Returns the directory a file is in.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> OutputError {
+    OutputError {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_complete_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        drop(Pending::with_bytes(&path, b"half", 0o600).unwrap());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        Pending::with_bytes(&path, b"whole", 0o640)
+            .unwrap()
+            .commit()
+            .unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

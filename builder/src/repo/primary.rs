@@ -1,0 +1,257 @@
+//! `primary.xml`: the package list, read as a stream.
+
+use std::collections::BTreeSet;
+use std::io::BufRead;
+
+use manifests::evr::{Evr, EvrError};
+use manifests::nevra::{Nevra, NevraError};
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use url::Url;
+
+use super::RepoPackage;
+use super::href::{self, BadHref};
+use super::repomd::{attribute, name};
+use crate::checksum::{Checksum, ChecksumError};
+
+const PACKAGES_MAX: usize = 1_000_000;
+const TEXT_MAX_BYTES: usize = 64 * 1024;
+const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// A package list that is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum PrimaryError {
+    /// Not XML, cut off, or more than `repomd.xml` says.
+    #[error("it is not well-formed: {0}")]
+    Xml(String),
+    /// More than a reader takes.
+    #[error("it has {0}")]
+    TooLarge(&'static str),
+    /// A package without a field.
+    #[error("its entry of `{name}` has no {field}")]
+    Incomplete {
+        /// The package's name, if known.
+        name: String,
+        /// The missing field.
+        field: &'static str,
+    },
+    /// A version that rpm would not accept.
+    #[error(transparent)]
+    Evr(#[from] EvrError),
+    /// A name that rpm would not accept.
+    #[error(transparent)]
+    Nevra(#[from] NevraError),
+    /// A checksum that cannot be used.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
+    /// A location outside the repository.
+    #[error(transparent)]
+    Href(#[from] BadHref),
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    name: String,
+    arch: String,
+    version: Option<(u32, String, String)>,
+    checksum_type: String,
+    checksum: String,
+    size: Option<u64>,
+    href: Option<String>,
+    foreign_base: bool,
+}
+
+/// Reads the packages whose name is `wanted`.
+pub(super) fn parse(
+    input: impl BufRead,
+    base: &Url,
+    wanted: &BTreeSet<String>,
+) -> Result<Vec<RepoPackage>, PrimaryError> {
+    let mut reader = Reader::from_reader(input);
+    let mut buffer = Vec::new();
+    // Element names below `<package>`; `<format>` repeats some of them deeper down.
+    let mut path: Vec<String> = Vec::new();
+    let mut draft: Option<Draft> = None;
+    let (mut found, mut seen) = (Vec::new(), 0_usize);
+    loop {
+        buffer.clear();
+        let event = reader.read_event_into(&mut buffer).map_err(xml)?;
+        if event.len() > EVENT_MAX_BYTES {
+            return Err(PrimaryError::TooLarge("an element that is too long"));
+        }
+        match event {
+            Event::Start(tag) => {
+                let element = name(&tag);
+                match &mut draft {
+                    None if element == "package" => draft = Some(Draft::default()),
+                    None => {}
+                    Some(draft) => {
+                        draft.attributes(&path, &element, &tag);
+                        path.push(element);
+                    }
+                }
+            }
+            Event::Empty(tag) => {
+                if let Some(draft) = &mut draft {
+                    draft.attributes(&path, &name(&tag), &tag);
+                }
+            }
+            Event::Text(text) => {
+                if let Some(draft) = &mut draft {
+                    draft.text(&path, text.as_ref())?;
+                }
+            }
+            Event::End(_) if path.pop().is_none() => {
+                if let Some(draft) = draft.take() {
+                    seen += 1;
+                    if wanted.contains(&draft.name) {
+                        found.push(draft.finish(base)?);
+                    }
+                }
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+        if seen > PACKAGES_MAX {
+            return Err(PrimaryError::TooLarge("too many packages"));
+        }
+    }
+    if draft.is_some() {
+        return Err(PrimaryError::Xml("it ends inside a package".to_owned()));
+    }
+    Ok(found)
+}
+
+impl Draft {
+    fn attributes(&mut self, path: &[String], element: &str, tag: &BytesStart<'_>) {
+        if !path.is_empty() {
+            return;
+        }
+        match element {
+            "version" => {
+                let epoch = attribute(tag, "epoch").map_or(Some(0), |text| text.parse().ok());
+                let (version, release) = (attribute(tag, "ver"), attribute(tag, "rel"));
+                if let (Some(epoch), Some(version), Some(release)) = (epoch, version, release) {
+                    self.version = Some((epoch, version, release));
+                }
+            }
+            "checksum" => self.checksum_type = attribute(tag, "type").unwrap_or_default(),
+            "size" => self.size = attribute(tag, "package").and_then(|text| text.parse().ok()),
+            "location" => {
+                self.href = attribute(tag, "href");
+                self.foreign_base = attribute(tag, "xml:base").is_some();
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, path: &[String], text: &str) -> Result<(), PrimaryError> {
+        let target = match path {
+            [element] => match element.as_str() {
+                "name" => &mut self.name,
+                "arch" => &mut self.arch,
+                "checksum" => &mut self.checksum,
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        target.push_str(text.trim());
+        if target.len() > TEXT_MAX_BYTES {
+            return Err(PrimaryError::TooLarge("a text that is too long"));
+        }
+        Ok(())
+    }
+
+    fn finish(self, base: &Url) -> Result<RepoPackage, PrimaryError> {
+        let missing = |field| PrimaryError::Incomplete {
+            name: self.name.clone(),
+            field,
+        };
+        let (epoch, version, release) = self.version.as_ref().ok_or_else(|| missing("version"))?;
+        let href = self.href.as_deref().ok_or_else(|| missing("location"))?;
+        let size = self.size.ok_or_else(|| missing("size"))?;
+        if self.foreign_base {
+            return Err(BadHref::new(href, "it names another base").into());
+        }
+        let evr = Evr::new(*epoch, version, release)?;
+        Ok(RepoPackage {
+            nevra: Nevra::new(&self.name, evr, &self.arch)?,
+            url: href::join(base, href)?,
+            size,
+            checksum: Checksum::new(&self.checksum_type, &self.checksum)?,
+        })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape map_err takes")]
+fn xml(error: quick_xml::Error) -> PrimaryError {
+    PrimaryError::Xml(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<!--generated by the amazing packagecloud.io RPM indexer-->
+<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="2">
+<package type="rpm">
+  <name>tyk-gateway</name><arch>x86_64</arch>
+  <version epoch="0" ver="5.3.0" rel="1"/>
+  <checksum type="sha" pkgid="YES">da39a3ee5e6b4b0d3255bfef95601890afd80709</checksum>
+  <summary>x &amp; y</summary><size package="62000000" installed="1" archive="1"/>
+  <location href="tyk-gateway-5.3.0-1.x86_64.rpm"/>
+  <format><rpm:license></rpm:license><rpm:provides><rpm:entry name="x"/></rpm:provides>
+  <file>/opt/x</file><name>decoy</name><location href="../decoy"/></format>
+</package>
+<package type="rpm"><name>other</name><arch>x86_64</arch></package>
+</metadata>"#;
+
+    fn read(text: &str) -> Result<Vec<RepoPackage>, PrimaryError> {
+        let base = "https://host/el/8/x86_64/".parse().unwrap();
+        let wanted = BTreeSet::from(["tyk-gateway".to_owned()]);
+        parse(text.as_bytes(), &base, &wanted)
+    }
+
+    #[test]
+    fn wanted_packages_are_read_and_nothing_below_format_confuses() {
+        let packages = read(LIST).unwrap();
+        assert_eq!(packages.len(), 1);
+        assert_eq!(packages[0].nevra.to_string(), "tyk-gateway-5.3.0-1.x86_64");
+        assert_eq!(packages[0].size, 62_000_000);
+        assert_eq!(
+            packages[0].url.as_str(),
+            "https://host/el/8/x86_64/tyk-gateway-5.3.0-1.x86_64.rpm"
+        );
+    }
+
+    #[test]
+    fn hostile_and_incomplete_entries_are_refused() {
+        for (from, to) in [
+            ("href=\"tyk", "href=\"../../tyk"),
+            ("href=\"tyk", "xml:base=\"http://x/\" href=\"tyk"),
+            ("<name>tyk-gateway", "<name>tyk-gateway</name><name>/../x"),
+            ("ver=\"5.3.0\"", "ver=\"5.3.0/..\""),
+            ("<size package=\"62000000\"", "<size"),
+            ("</metadata>", ""),
+        ] {
+            let changed = LIST.replacen(from, to, 1);
+            assert_ne!(changed, LIST);
+            match read(&changed) {
+                Err(_) => {}
+                // A second name makes it another package, which nobody asked for.
+                Ok(found) => assert!(found.is_empty() || to.is_empty(), "{to}"),
+            }
+        }
+        assert!(read(&LIST[..LIST.len() / 2]).is_err());
+    }
+
+    #[test]
+    fn an_empty_list_is_a_list() {
+        assert!(
+            read("<metadata packages=\"0\"></metadata>")
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

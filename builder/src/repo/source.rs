@@ -1,0 +1,235 @@
+//! Which repositories a build reads, and from where.
+
+use std::str::FromStr;
+
+use manifests::nevra::Arch;
+use manifests::product::{Distro, ProductManifest, Repository};
+use url::Url;
+
+use super::{RepoError, RepoErrorKind};
+
+/// A repository for one distribution and architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoSource {
+    /// The product manifest's repository id.
+    pub repository: String,
+    /// The distribution.
+    pub distro: String,
+    /// The architecture.
+    pub arch: Arch,
+    /// Its address, ending in `/`.
+    pub url: Url,
+}
+
+/// A place that replaces the product manifest's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Override {
+    /// Replaces the start of every address.
+    Base(String),
+    /// Replaces the whole address of one repository; may hold `{major}` and `{arch}`.
+    Repository {
+        /// The repository's id.
+        id: String,
+        /// The address.
+        url: String,
+    },
+}
+
+/// An address that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// Not an address.
+    #[error("`{0}` is not an http, https or file address")]
+    Address(String),
+    /// User name or password inside an address.
+    #[error("the address of `{0}` carries a user name or password")]
+    Credentials(String),
+    /// A repository that the product does not have.
+    #[error("the product has no repository `{id}`; it has {known}")]
+    Repository {
+        /// As given.
+        id: String,
+        /// What exists.
+        known: String,
+    },
+}
+
+impl FromStr for Override {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((id, url)) if !id.contains([':', '/']) => Ok(Self::Repository {
+                id: id.to_owned(),
+                url: url.to_owned(),
+            }),
+            _ => Ok(Self::Base(text.to_owned())),
+        }
+    }
+}
+
+impl RepoSource {
+    /// Returns the address of a file of the repository.
+    pub(super) fn file(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.url.path()));
+        url
+    }
+
+    pub(super) fn error(&self, kind: RepoErrorKind) -> RepoError {
+        RepoError {
+            repository: self.repository.clone(),
+            url: self.url.clone(),
+            kind,
+        }
+    }
+}
+
+/// Reads an address; one with credentials is refused, so that none ever reaches a lock or a log.
+pub fn base_url(text: &str) -> Result<Url, SourceError> {
+    let slashed = format!("{}/", text.trim_end_matches('/'));
+    let url = Url::parse(&slashed).map_err(|_| SourceError::Address(text.to_owned()))?;
+    if !matches!(url.scheme(), "http" | "https" | "file") || url.query().is_some() {
+        return Err(SourceError::Address(text.to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        return Err(SourceError::Credentials(host));
+    }
+    Ok(url)
+}
+
+/// Returns where a repository's metadata key is published.
+pub fn key_url(
+    product: &ProductManifest,
+    repository: &Repository,
+    overrides: &[Override],
+) -> Result<Url, SourceError> {
+    let base = base_url(base_of(product, overrides))?;
+    base.join(&repository.key_path)
+        .map_err(|_| SourceError::Address(repository.key_path.clone()))
+}
+
+/// Returns the sources of every given distribution and architecture.
+pub fn sources_for(
+    product: &ProductManifest,
+    distros: &[&Distro],
+    archs: &[Arch],
+    overrides: &[Override],
+) -> Result<Vec<RepoSource>, SourceError> {
+    check_ids(product, overrides)?;
+    let mut sources = Vec::new();
+    for repository in &product.repositories {
+        for distro in distros {
+            for &arch in archs {
+                let url = address(product, repository, distro, arch, overrides)?;
+                sources.push(RepoSource {
+                    repository: repository.id.clone(),
+                    distro: distro.id.clone(),
+                    arch,
+                    url,
+                });
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn address(
+    product: &ProductManifest,
+    repository: &Repository,
+    distro: &Distro,
+    arch: Arch,
+    overrides: &[Override],
+) -> Result<Url, SourceError> {
+    let whole = overrides
+        .iter()
+        .rev()
+        .find_map(|replacement| match replacement {
+            Override::Repository { id, url } if *id == repository.id => Some(url.clone()),
+            _ => None,
+        });
+    let template = whole.unwrap_or_else(|| {
+        let base = base_of(product, overrides).trim_end_matches('/');
+        format!("{base}/{}", repository.path)
+    });
+    let filled = template
+        .replace("{major}", &distro.major.to_string())
+        .replace("{arch}", arch.as_str());
+    base_url(&filled)
+}
+
+fn base_of<'a>(product: &'a ProductManifest, overrides: &'a [Override]) -> &'a str {
+    overrides
+        .iter()
+        .rev()
+        .find_map(|replacement| match replacement {
+            Override::Base(url) => Some(url.as_str()),
+            Override::Repository { .. } => None,
+        })
+        .unwrap_or(&product.base_url)
+}
+
+fn check_ids(product: &ProductManifest, overrides: &[Override]) -> Result<(), SourceError> {
+    let known: Vec<&str> = product.repositories.iter().map(|r| r.id.as_str()).collect();
+    for replacement in overrides {
+        if let Override::Repository { id, .. } = replacement
+            && !known.contains(&id.as_str())
+        {
+            return Err(SourceError::Repository {
+                id: id.clone(),
+                known: known.join(", "),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use manifests::product::TYK;
+
+    use super::*;
+
+    #[test]
+    fn addresses_follow_the_template_and_the_overrides() {
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let el8 = tyk.distro("el8").unwrap();
+        let plain = sources_for(&tyk, &[el8], &[Arch::X86_64], &[]).unwrap();
+        assert_eq!(
+            plain[0].url.as_str(),
+            "https://packagecloud.io/tyk/tyk-gateway/el/8/x86_64/"
+        );
+        let overrides: Vec<Override> = ["file:///mirror", "tyk-pump=http://m:8080/pump/{major}"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let replaced = sources_for(&tyk, &[el8], &[Arch::X86_64], &overrides).unwrap();
+        assert_eq!(
+            replaced[0].url.as_str(),
+            "file:///mirror/tyk-gateway/el/8/x86_64/"
+        );
+        assert_eq!(replaced[2].url.as_str(), "http://m:8080/pump/8/");
+        let key = key_url(&tyk, &tyk.repositories[0], &overrides).unwrap();
+        assert_eq!(key.as_str(), "file:///mirror/tyk-gateway/gpgkey");
+    }
+
+    #[test]
+    fn credentials_and_strange_addresses_are_refused() {
+        for bad in [
+            "https://token@host/x",
+            "https://u:p@host/",
+            "ftp://host/",
+            "host/x",
+            "http://h/?t=1",
+        ] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let unknown = [Override::Repository {
+            id: "nope".into(),
+            url: "http://x/".into(),
+        }];
+        assert!(sources_for(&tyk, &[], &[], &unknown).is_err());
+    }
+}

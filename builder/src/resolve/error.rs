@@ -1,0 +1,168 @@
+//! Requests that no plan can meet, with what exists instead.
+
+use manifests::bundle::Target;
+use manifests::product::{Component, Distro};
+
+use super::previous::From;
+use super::select::{candidates, newest_by_line, newest_matching, version, versions};
+use super::Inputs;
+use crate::error::Explained;
+use crate::repo::RepoPackage;
+
+/// A plan that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// A distribution the product manifest does not know.
+    #[error("unknown distribution `{name}`")]
+    UnknownDistro {
+        /// As given.
+        name: String,
+        /// What exists.
+        known: Vec<Distro>,
+    },
+    /// A product manifest without its lead; its own check refuses this earlier.
+    #[error("the product has no component `{0}`")]
+    NoLead(String),
+    /// A version or line that this distribution does not have.
+    #[error("{component} {wanted} is not published for {target}")]
+    NotPublished {
+        /// The component.
+        component: String,
+        /// The version or line asked for.
+        wanted: String,
+        /// Distribution and architecture.
+        target: String,
+        /// The newest version of each line that is published there.
+        here: Vec<String>,
+        /// Distributions that do have it.
+        elsewhere: Vec<String>,
+    },
+    /// A pin to a version that is not there.
+    #[error("{component} {wanted}, which goes with {lead}, is not published for {target}")]
+    PinNotPublished {
+        /// The component.
+        component: String,
+        /// Lead and its version.
+        lead: String,
+        /// The pinned version.
+        wanted: String,
+        /// Distribution and architecture.
+        target: String,
+        /// What is published there.
+        published: Vec<String>,
+    },
+    /// Two files with one identity.
+    #[error("the repository {repository} lists {} twice with different content", first.nevra)]
+    Ambiguous {
+        /// The repository.
+        repository: String,
+        /// One entry.
+        first: Box<RepoPackage>,
+        /// The other.
+        second: Box<RepoPackage>,
+    },
+    /// A `--from` that names nothing earlier.
+    #[error("--from {0} names no earlier published version")]
+    FromMatchesNothing(From),
+}
+
+impl ResolveError {
+    /// Returns the error in three parts.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let (reason, next) = match self {
+            Self::UnknownDistro { name, known } => (
+                format!("`{name}` is not a distribution of this product"),
+                format!("use one of {}", distro_list(known)),
+            ),
+            Self::NoLead(_) => (self.to_string(), "correct the product manifest".to_owned()),
+            Self::NotPublished {
+                here, elsewhere, ..
+            } => (self.to_string(), not_published_advice(here, elsewhere)),
+            Self::PinNotPublished { published, .. } => (
+                format!("{self}; published are {}", list(published)),
+                "correct the pin in the product manifest (--product FILE), or ask for a version \
+                 whose pin is published"
+                    .to_owned(),
+            ),
+            Self::Ambiguous { first, second, .. } => (
+                format!("{self}: {} and {}", entry(first), entry(second)),
+                "the package was pushed again under the same name: ask the vendor which one is \
+                 right, and build from a lock that names it (--locked) or from a mirror that holds \
+                 only that one (--repo-url)"
+                    .to_owned(),
+            ),
+            Self::FromMatchesNothing(_) => (
+                self.to_string(),
+                "`bundle versions` shows what is published; it must be older than the target"
+                    .to_owned(),
+            ),
+        };
+        Explained::new("cannot choose the packages", reason, next)
+    }
+}
+
+fn distro_list(known: &[Distro]) -> String {
+    let entries: Vec<String> = known
+        .iter()
+        .map(|distro| format!("{} ({})", distro.id, distro.aliases.join(", ")))
+        .collect();
+    entries.join(", ")
+}
+
+fn not_published_advice(here: &[String], elsewhere: &[String]) -> String {
+    let place = if elsewhere.is_empty() {
+        String::new()
+    } else {
+        format!("it is published for {}; ", elsewhere.join(", "))
+    };
+    format!("{place}here the lines end with {}; `bundle versions` shows all", list(here))
+}
+
+fn list(versions: &[String]) -> String {
+    if versions.is_empty() {
+        "nothing at all".to_owned()
+    } else {
+        versions.join(", ")
+    }
+}
+
+fn entry(package: &RepoPackage) -> String {
+    format!("{} at {}", package.checksum, package.url)
+}
+
+/// Makes the error of a missing version, with every other place of the index where it exists.
+pub(super) fn not_published(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    component: &Component,
+    published: &[&RepoPackage],
+) -> ResolveError {
+    let mut elsewhere: Vec<String> = inputs
+        .index
+        .snapshots
+        .iter()
+        .filter(|snapshot| snapshot.repository == component.repository)
+        .filter(|snapshot| (&snapshot.distro, snapshot.arch) != (&target.distro, target.arch))
+        .filter_map(|snapshot| {
+            let there = Target {
+                distro: snapshot.distro.clone(),
+                os_ids: Vec::new(),
+                major: 0,
+                arch: snapshot.arch,
+            };
+            let published = candidates(inputs.index, component, &there);
+            let found = newest_matching(&published, inputs.version)?;
+            Some(format!("{} {} ({})", there.distro, there.arch, version(found)))
+        })
+        .collect();
+    elsewhere.sort();
+    let lines = newest_by_line(published);
+    ResolveError::NotPublished {
+        component: component.name.clone(),
+        wanted: inputs.version.to_owned(),
+        target: format!("{} {}", target.distro, target.arch),
+        here: versions(&lines),
+        elsewhere,
+    }
+}

@@ -1,0 +1,315 @@
+//! From an index to a plan: which version of which component for which host.
+
+mod error;
+mod previous;
+mod select;
+
+use std::collections::BTreeMap;
+
+use manifests::bundle::{Role, Target, Use};
+use manifests::nevra::Arch;
+use manifests::product::{Component, Distro, ProductManifest, Versioning};
+
+use crate::plan::{BuildPlan, PlannedPackage, PlannedRepository};
+use crate::repo::{RepoIndex, RepoPackage, RepoSnapshot};
+
+pub use error::ResolveError;
+pub use previous::{From, FromRule};
+use select::{candidates, newest_matching, newest_release};
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct Inputs<'a> {
+    /// The product.
+    pub product: &'a ProductManifest,
+    /// What its repositories publish.
+    pub index: &'a RepoIndex,
+    /// The distributions to build for.
+    pub distros: Vec<&'a Distro>,
+    /// The architectures to build for.
+    pub archs: Vec<Arch>,
+    /// The version or line asked for.
+    pub version: &'a str,
+    /// Which previous packages to carry.
+    pub from: &'a FromRule,
+}
+
+/// Finds distributions by id or alias; the result is sorted and free of duplicates.
+pub fn distros<'a>(
+    product: &'a ProductManifest,
+    names: &[String],
+) -> Result<Vec<&'a Distro>, ResolveError> {
+    let find = |name: &String| {
+        product
+            .distro(name)
+            .ok_or_else(|| ResolveError::UnknownDistro {
+                name: name.clone(),
+                known: product.distros.clone(),
+            })
+    };
+    let mut found = names.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    found.dedup_by(|a, b| a.id == b.id);
+    Ok(found)
+}
+
+/// Makes the plan. The same inputs give the same plan, in whatever order they are named.
+pub fn resolve(inputs: &Inputs<'_>) -> Result<BuildPlan, ResolveError> {
+    let mut draft = Draft::default();
+    let mut targets = Vec::new();
+    for distro in &inputs.distros {
+        for &arch in &inputs.archs {
+            let target = Target {
+                distro: distro.id.clone(),
+                os_ids: distro.os_ids.clone(),
+                major: distro.major,
+                arch,
+            };
+            resolve_target(inputs, &target, &mut draft)?;
+            targets.push(target);
+        }
+    }
+    targets.sort();
+    targets.dedup();
+    draft.check_from(inputs.from)?;
+    let product = inputs.product;
+    Ok(BuildPlan {
+        product: product.name.clone(),
+        title: product.title.clone(),
+        channel: product.channel.clone(),
+        version: inputs.version.to_owned(),
+        repositories: repositories(inputs, &targets),
+        packages: draft.packages(),
+        notes: draft.notes(),
+        targets,
+    })
+}
+
+fn resolve_target(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    draft: &mut Draft,
+) -> Result<(), ResolveError> {
+    let product = inputs.product;
+    let lead = product
+        .component(&product.lead)
+        .ok_or_else(|| ResolveError::NoLead(product.lead.clone()))?;
+    let lead_version = {
+        let package = choose_lead(inputs, target, lead)?;
+        package.nevra.evr().version().to_owned()
+    };
+    for (order, component) in (0..).zip(&product.components) {
+        let place = Place {
+            inputs,
+            target,
+            component,
+            order,
+            lead_version: &lead_version,
+        };
+        let chosen = match component.versioning {
+            Versioning::Lead => choose_lead(inputs, target, component)?,
+            Versioning::Pinned => choose_pinned(&place, draft)?,
+        };
+        place.add(chosen, Role::Target, draft)?;
+        for package in previous::choose(&place, chosen, draft) {
+            place.add(package, Role::Previous, draft)?;
+        }
+    }
+    Ok(())
+}
+
+/// One component for one target.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    inputs: &'a Inputs<'a>,
+    target: &'a Target,
+    component: &'a Component,
+    order: u32,
+    lead_version: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn candidates(&self) -> Vec<&'a RepoPackage> {
+        candidates(self.inputs.index, self.component, self.target)
+    }
+
+    /// Adds a package, unless the repository lists other bytes under the same identity.
+    fn add(
+        &self,
+        package: &'a RepoPackage,
+        role: Role,
+        draft: &mut Draft,
+    ) -> Result<(), ResolveError> {
+        let twin = self
+            .candidates()
+            .into_iter()
+            .find(|other| other.nevra == package.nevra && other.checksum != package.checksum);
+        if let Some(twin) = twin {
+            return Err(ResolveError::Ambiguous {
+                repository: self.component.repository.clone(),
+                first: Box::new(package.clone()),
+                second: Box::new(twin.clone()),
+            });
+        }
+        let purpose = Use {
+            distro: self.target.distro.clone(),
+            arch: self.target.arch,
+            role,
+            order: self.order,
+            component: self.component.name.clone(),
+        };
+        draft.add(package, &self.component.repository, purpose);
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        let (component, target) = (&self.component.name, self.target);
+        format!("{component} for {} {}", target.distro, target.arch)
+    }
+}
+
+fn choose_lead<'a>(
+    inputs: &Inputs<'a>,
+    target: &Target,
+    component: &Component,
+) -> Result<&'a RepoPackage, ResolveError> {
+    let published = candidates(inputs.index, component, target);
+    newest_matching(&published, inputs.version)
+        .ok_or_else(|| error::not_published(inputs, target, component, &published))
+}
+
+fn choose_pinned<'a>(
+    place: &Place<'a>,
+    draft: &mut Draft,
+) -> Result<&'a RepoPackage, ResolveError> {
+    let published = place.candidates();
+    let (component, lead) = (place.component, place.lead_version);
+    if let Some(pin) = place.inputs.product.pinned(&component.name, lead) {
+        return newest_matching(&published, &pin.version).ok_or_else(|| {
+            ResolveError::PinNotPublished {
+                component: component.name.clone(),
+                lead: format!("{} {lead}", place.inputs.product.lead),
+                wanted: pin.version.clone(),
+                target: format!("{} {}", place.target.distro, place.target.arch),
+                published: select::versions(&published),
+            }
+        });
+    }
+    let newest = newest_release(&published)
+        .ok_or_else(|| error::not_published(place.inputs, place.target, component, &published))?;
+    draft.note(format!(
+        "the product manifest does not say which {} goes with {} {lead}; {} is the newest published",
+        component.name,
+        place.inputs.product.lead,
+        newest.nevra
+    ));
+    Ok(newest)
+}
+
+/// The plan in the making.
+#[derive(Default)]
+struct Draft {
+    // A file is the same file for every distribution that lists it with the same checksum: one is
+    // fetched, and its SHA-256 and package signature speak for it.
+    packages: Vec<PlannedPackage>,
+    notes: Vec<String>,
+    matched_from: BTreeMap<String, bool>,
+}
+
+impl Draft {
+    fn add(&mut self, package: &RepoPackage, repository: &str, purpose: Use) {
+        let same = |known: &&mut PlannedPackage| {
+            known.nevra == package.nevra
+                && known.checksum == package.checksum
+                && known.size == package.size
+        };
+        let Some(known) = self.packages.iter_mut().find(same) else {
+            self.packages.push(PlannedPackage {
+                nevra: package.nevra.clone(),
+                url: package.url.clone(),
+                size: package.size,
+                checksum: package.checksum.clone(),
+                repository: repository.to_owned(),
+                uses: vec![purpose],
+            });
+            return;
+        };
+        // Whoever comes first in the alphabet names the address, so that order does not matter.
+        if package.url < known.url {
+            known.url = package.url.clone();
+        }
+        if !known.uses.contains(&purpose) {
+            known.uses.push(purpose);
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
+    /// Remembers whether a `--from` value has matched anything yet.
+    fn mark_from(&mut self, from: &From, matched: bool) {
+        let entry = self.matched_from.entry(from.to_string()).or_default();
+        *entry |= matched;
+    }
+
+    fn check_from(&self, rule: &FromRule) -> Result<(), ResolveError> {
+        let FromRule::Versions(wanted) = rule else {
+            return Ok(());
+        };
+        for from in wanted {
+            if !self.matched_from.get(&from.to_string()).copied().unwrap_or(false) {
+                return Err(ResolveError::FromMatchesNothing(from.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn packages(&mut self) -> Vec<PlannedPackage> {
+        for package in &mut self.packages {
+            package.uses.sort();
+        }
+        let rank = |package: &PlannedPackage| {
+            let best = package.uses.iter().map(|u| (u.role, u.order)).min();
+            (best, package.nevra.clone(), package.checksum.clone())
+        };
+        self.packages.sort_by_key(rank);
+        std::mem::take(&mut self.packages)
+    }
+
+    fn notes(&mut self) -> Vec<String> {
+        self.notes.sort();
+        std::mem::take(&mut self.notes)
+    }
+}
+
+fn repositories(inputs: &Inputs<'_>, targets: &[Target]) -> Vec<PlannedRepository> {
+    let used = |snapshot: &&RepoSnapshot| {
+        targets
+            .iter()
+            .any(|t| t.distro == snapshot.distro && t.arch == snapshot.arch)
+    };
+    let mut planned: Vec<PlannedRepository> = inputs
+        .index
+        .snapshots
+        .iter()
+        .filter(used)
+        .map(|snapshot| PlannedRepository {
+            id: snapshot.repository.clone(),
+            distro: snapshot.distro.clone(),
+            arch: snapshot.arch,
+            url: snapshot.url.clone(),
+            revision: snapshot.revision,
+            repomd_sha256: snapshot.repomd_sha256,
+            signer: snapshot.signed_by.fingerprint.clone(),
+            signer_certification_hash: snapshot.signed_by.certification_hash.clone(),
+        })
+        .collect();
+    planned.sort_by(|a, b| (&a.id, &a.distro, a.arch).cmp(&(&b.id, &b.distro, b.arch)));
+    planned
+}
+
+#[cfg(test)]
+mod tests;

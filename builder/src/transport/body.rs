@@ -1,0 +1,89 @@
+//! A body that arrives in pieces, from the network or a local file.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use url::Url;
+
+use super::{TransportErrorKind, http};
+use crate::interrupt;
+
+const PIECE_BYTES: usize = 256 * 1024;
+/// How often a waiting read looks whether the user asked to stop.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// An open file or response.
+pub(crate) struct Body {
+    source: Source,
+    silence: Duration,
+}
+
+enum Source {
+    Local(tokio::fs::File),
+    Http(reqwest::Response),
+}
+
+impl Body {
+    pub(super) const fn from_response(response: reqwest::Response, silence: Duration) -> Self {
+        Self {
+            source: Source::Http(response),
+            silence,
+        }
+    }
+
+    /// Returns the next piece, or nothing at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportErrorKind> {
+        watched(self.silence, self.read()).await?
+    }
+
+    async fn read(&mut self) -> Result<Option<Vec<u8>>, TransportErrorKind> {
+        match &mut self.source {
+            Source::Local(file) => {
+                let mut piece = vec![0; PIECE_BYTES];
+                let taken = file
+                    .read(&mut piece)
+                    .await
+                    .map_err(TransportErrorKind::Local)?;
+                piece.truncate(taken);
+                Ok((taken > 0).then_some(piece))
+            }
+            Source::Http(response) => match response.chunk().await {
+                Ok(piece) => Ok(piece.map(Into::into)),
+                Err(error) => Err(http::explain(error)),
+            },
+        }
+    }
+}
+
+/// Awaits `work` with a bound, and gives up early when the user asked to stop.
+pub(super) async fn watched<T>(
+    silence: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, TransportErrorKind> {
+    let work = tokio::time::timeout(silence, work);
+    tokio::pin!(work);
+    loop {
+        interrupt::check()?;
+        match tokio::time::timeout(LOOK, &mut work).await {
+            Ok(Ok(result)) => return Ok(result),
+            Ok(Err(_)) => return Err(TransportErrorKind::Silent(silence)),
+            Err(_) => {}
+        }
+    }
+}
+
+pub(super) async fn open_local(url: &Url) -> Result<Body, TransportErrorKind> {
+    let path = url
+        .to_file_path()
+        .map_err(|()| TransportErrorKind::Scheme(url.to_string()))?;
+    match tokio::fs::File::open(path).await {
+        Ok(file) => Ok(Body {
+            source: Source::Local(file),
+            silence: Duration::from_mins(5),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(TransportErrorKind::NotFound)
+        }
+        Err(error) => Err(TransportErrorKind::Local(error)),
+    }
+}

@@ -1,0 +1,441 @@
+//! The vendor's keys: fetched, compared with the pins, and never believed because they were there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use manifests::limits::VENDOR_KEY_MAX_BYTES;
+use manifests::product::ProductManifest;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::error::{Exit, Explained};
+use crate::openpgp::{Certificate, CertificateError, Fingerprint, TrustedKeys};
+use crate::repo::{self, Override, SourceError, fetch_advice, fetch_exit};
+use crate::transport::{Request, Transport, TransportError};
+
+/// Keys of a build, all pinned.
+#[derive(Debug, Clone)]
+pub struct VendorKeys {
+    /// Metadata keys by repository id.
+    pub metadata: BTreeMap<String, TrustedKeys>,
+    /// Package keys.
+    pub packages: PackageKeys,
+}
+
+/// The keys that may have signed the packages.
+#[derive(Debug, Clone)]
+pub struct PackageKeys {
+    /// Against these every package is checked.
+    pub trusted: TrustedKeys,
+    /// The same keys as the bundle carries them.
+    pub carried: Vec<CarriedKey>,
+}
+
+/// A package key as a bundle and a lock carry it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedKey {
+    /// `keys/vendor/<name>.asc`.
+    pub name: String,
+    /// Where it was read from.
+    pub origin: String,
+    /// The primary key's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The armored certificate.
+    pub armored: String,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signs a repository's metadata.
+    Metadata(String),
+    /// Signs packages.
+    Package(String),
+}
+
+/// Where a key is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An address.
+    Url(Url),
+    /// A file that the user named.
+    File(PathBuf),
+}
+
+/// A key whose fingerprint is not among the pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpinned {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Where it was read from.
+    pub origin: Origin,
+    /// What the pins are.
+    pub pins: Vec<Fingerprint>,
+    /// What was found.
+    pub found: Vec<Fingerprint>,
+}
+
+/// Keys that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum VendorKeyError {
+    /// The key's address does not answer.
+    #[error("the {purpose} cannot be fetched: {source}")]
+    Fetch {
+        /// What it is for.
+        purpose: Purpose,
+        /// What went wrong.
+        source: TransportError,
+    },
+    /// The key file cannot be read.
+    #[error("the key file {} cannot be read: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not a key.
+    #[error("the {purpose} at {origin} is not usable: {source}")]
+    Certificate {
+        /// What it is for.
+        purpose: Purpose,
+        /// Where it was read from.
+        origin: Origin,
+        /// What is wrong.
+        source: CertificateError,
+    },
+    /// Fingerprints that nobody vouched for.
+    #[error("{}", not_pinned(.0))]
+    NotPinned(Vec<Unpinned>),
+    /// A pin in the product manifest that is no fingerprint.
+    #[error("the product manifest pins {0}")]
+    Pin(CertificateError),
+    /// An address that cannot be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+fn not_pinned(keys: &[Unpinned]) -> String {
+    let lines: Vec<String> = keys
+        .iter()
+        .map(|key| {
+            let found: Vec<&str> = key.found.iter().map(Fingerprint::as_str).collect();
+            let expected = if key.pins.is_empty() {
+                "no fingerprint is pinned for it".to_owned()
+            } else {
+                let pins: Vec<&str> = key.pins.iter().map(Fingerprint::as_str).collect();
+                format!("the pinned fingerprint is {}", pins.join(" or "))
+            };
+            let (purpose, origin, found) = (&key.purpose, &key.origin, found.join(", "));
+            format!("the {purpose} at {origin} has fingerprint {found}, and {expected}")
+        })
+        .collect();
+    lines.join("; ")
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metadata(repository) => write!(f, "metadata key of {repository}"),
+            Self::Package(id) => write!(f, "package key {id}"),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => write!(f, "{url}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl VendorKeyError {
+    /// Returns how the program ends.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Fetch { source, .. } => fetch_exit(&source.kind),
+            Self::NotPinned(_) => Exit::Verification,
+            Self::File { .. } | Self::Pin(_) | Self::Source(_) => Exit::Usage,
+            Self::Certificate { .. } => Exit::Internal,
+        }
+    }
+
+    /// Returns the error in three parts.
+    #[must_use]
+    pub fn explain(&self) -> Explained {
+        let next = match self {
+            Self::Fetch { source, .. } => fetch_advice(&source.kind).to_owned(),
+            Self::NotPinned(keys) => accept_advice(keys),
+            Self::File { .. } => "name a readable OpenPGP public key with --package-key".to_owned(),
+            Self::Certificate { .. } => {
+                "check the address; --package-key FILE uses a package key from a file".to_owned()
+            }
+            Self::Pin(_) => "write the whole fingerprint, 40 or 64 hexadecimal digits".to_owned(),
+            Self::Source(error) => source_advice(error).to_owned(),
+        };
+        Explained::new("cannot establish the vendor's keys", self.to_string(), next)
+    }
+}
+
+fn accept_advice(keys: &[Unpinned]) -> String {
+    let mut found: Vec<&Fingerprint> = keys.iter().flat_map(|key| &key.found).collect();
+    found.sort();
+    found.dedup();
+    let flags: Vec<String> = found
+        .iter()
+        .map(|fingerprint| format!("--trust-vendor-key {fingerprint}"))
+        .collect();
+    let changed = keys.iter().any(|key| !key.pins.is_empty());
+    let warning = if changed {
+        "A pinned key that changes is an alarm. "
+    } else {
+        ""
+    };
+    format!(
+        "{warning}Compare the fingerprints with what the vendor publishes elsewhere; if they are \
+         right, run the same command again with\n  {}",
+        flags.join(" ")
+    )
+}
+
+pub(crate) const fn source_advice(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Address(_) => {
+            "give an address such as https://host/path or file:///directory, without a query"
+        }
+        SourceError::Credentials(_) => {
+            "use a mirror that needs no credentials: secrets in addresses end up in logs and locks"
+        }
+        SourceError::Repository { .. } => "use one of the listed names in --repo-url NAME=ADDRESS",
+    }
+}
+
+struct Wanted {
+    purpose: Purpose,
+    origin: Origin,
+    pins: Vec<Fingerprint>,
+}
+
+/// Fetches the metadata keys of every repository.
+pub fn fetch_metadata_keys(
+    transport: &Transport,
+    product: &ProductManifest,
+    overrides: &[Override],
+    accepted: &[Fingerprint],
+) -> Result<BTreeMap<String, TrustedKeys>, VendorKeyError> {
+    let wanted = metadata_wanted(product, overrides)?;
+    let keys = establish(transport, &wanted, accepted)?;
+    Ok(by_repository(product, keys))
+}
+
+/// Fetches every key of a build. All keys that are not pinned are reported together.
+pub fn fetch_all(
+    transport: &Transport,
+    product: &ProductManifest,
+    overrides: &[Override],
+    package_key_files: &[PathBuf],
+    accepted: &[Fingerprint],
+) -> Result<VendorKeys, VendorKeyError> {
+    let mut wanted = metadata_wanted(product, overrides)?;
+    wanted.extend(package_wanted(product, package_key_files)?);
+    let mut keys = establish(transport, &wanted, accepted)?;
+    let package_sets = keys.split_off(product.repositories.len());
+    let carried = carried(&wanted[product.repositories.len()..], &package_sets)?;
+    Ok(VendorKeys {
+        metadata: by_repository(product, keys),
+        packages: PackageKeys {
+            trusted: TrustedKeys::union(package_sets),
+            carried,
+        },
+    })
+}
+
+impl PackageKeys {
+    /// Takes the keys that a lock carries.
+    pub fn from_carried(carried: Vec<CarriedKey>) -> Result<Self, VendorKeyError> {
+        let mut sets = Vec::new();
+        for key in &carried {
+            let purpose = || Purpose::Package(key.name.clone());
+            let origin = || Origin::File(PathBuf::from("(the lock)"));
+            let found = Certificate::read_all(key.armored.as_bytes()).map_err(|source| {
+                VendorKeyError::Certificate {
+                    purpose: purpose(),
+                    origin: origin(),
+                    source,
+                }
+            })?;
+            let pins = vec![key.fingerprint.clone()];
+            sets.push(TrustedKeys::pin(found, &pins).map_err(|error| {
+                VendorKeyError::NotPinned(vec![Unpinned {
+                    purpose: purpose(),
+                    origin: origin(),
+                    pins: pins.clone(),
+                    found: error.found,
+                }])
+            })?);
+        }
+        Ok(Self {
+            trusted: TrustedKeys::union(sets),
+            carried,
+        })
+    }
+}
+
+fn by_repository(
+    product: &ProductManifest,
+    keys: Vec<TrustedKeys>,
+) -> BTreeMap<String, TrustedKeys> {
+    let ids = product.repositories.iter().map(|r| r.id.clone());
+    ids.zip(keys).collect()
+}
+
+fn metadata_wanted(
+    product: &ProductManifest,
+    overrides: &[Override],
+) -> Result<Vec<Wanted>, VendorKeyError> {
+    let wanted = |repository: &manifests::product::Repository| {
+        Ok(Wanted {
+            purpose: Purpose::Metadata(repository.id.clone()),
+            origin: Origin::Url(repo::key_url(product, repository, overrides)?),
+            pins: parse_pins(&repository.key_fingerprints)?,
+        })
+    };
+    product.repositories.iter().map(wanted).collect()
+}
+
+fn package_wanted(
+    product: &ProductManifest,
+    files: &[PathBuf],
+) -> Result<Vec<Wanted>, VendorKeyError> {
+    if files.is_empty() {
+        let from_url = |key: &manifests::product::PackageKey| {
+            let url = Url::parse(&key.url).map_err(|_| SourceError::Address(key.url.clone()))?;
+            Ok(Wanted {
+                purpose: Purpose::Package(key.id.clone()),
+                origin: Origin::Url(url),
+                pins: parse_pins(&key.fingerprints)?,
+            })
+        };
+        return product.package_keys.iter().map(from_url).collect();
+    }
+    // Files replace the published keys in their order; what may be accepted stays the same.
+    let mut pins = Vec::new();
+    for key in &product.package_keys {
+        pins.extend(parse_pins(&key.fingerprints)?);
+    }
+    let from_file = |(at, file): (usize, &PathBuf)| Wanted {
+        purpose: Purpose::Package(match product.package_keys.get(at) {
+            Some(key) => key.id.clone(),
+            None => format!("package-key-{}", at + 1),
+        }),
+        origin: Origin::File(file.clone()),
+        pins: pins.clone(),
+    };
+    Ok(files.iter().enumerate().map(from_file).collect())
+}
+
+fn parse_pins(texts: &[String]) -> Result<Vec<Fingerprint>, VendorKeyError> {
+    let parse = |text: &String| text.parse().map_err(VendorKeyError::Pin);
+    texts.iter().map(parse).collect()
+}
+
+fn establish(
+    transport: &Transport,
+    wanted: &[Wanted],
+    accepted: &[Fingerprint],
+) -> Result<Vec<TrustedKeys>, VendorKeyError> {
+    let requests = wanted.iter().filter_map(|key| match &key.origin {
+        Origin::Url(url) => Some(Request {
+            url: url.clone(),
+            limit_bytes: VENDOR_KEY_MAX_BYTES,
+        }),
+        Origin::File(_) => None,
+    });
+    let mut fetched = transport.fetch_all(requests.collect()).into_iter();
+    let (mut trusted, mut unpinned) = (Vec::new(), Vec::new());
+    for key in wanted {
+        let bytes = match &key.origin {
+            Origin::File(path) => read_key(path)?,
+            Origin::Url(_) => match fetched.next() {
+                Some(Err(source)) => {
+                    let purpose = key.purpose.clone();
+                    return Err(VendorKeyError::Fetch { purpose, source });
+                }
+                Some(Ok(bytes)) => bytes,
+                None => Vec::new(),
+            },
+        };
+        let found = Certificate::read_all(&bytes).map_err(|source| VendorKeyError::Certificate {
+            purpose: key.purpose.clone(),
+            origin: key.origin.clone(),
+            source,
+        })?;
+        let allowed: Vec<Fingerprint> = key.pins.iter().chain(accepted).cloned().collect();
+        match TrustedKeys::pin(found, &allowed) {
+            Ok(keys) => trusted.push(keys),
+            Err(error) => unpinned.push(Unpinned {
+                purpose: key.purpose.clone(),
+                origin: key.origin.clone(),
+                pins: key.pins.clone(),
+                found: error.found,
+            }),
+        }
+    }
+    if unpinned.is_empty() {
+        Ok(trusted)
+    } else {
+        Err(VendorKeyError::NotPinned(unpinned))
+    }
+}
+
+fn read_key(path: &Path) -> Result<Vec<u8>, VendorKeyError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path)?;
+        file.take(VENDOR_KEY_MAX_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|source| VendorKeyError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Only pinned certificates are carried, each in a file of its own: the host imports all of them.
+fn carried(wanted: &[Wanted], sets: &[TrustedKeys]) -> Result<Vec<CarriedKey>, VendorKeyError> {
+    let mut carried = Vec::new();
+    for (key, set) in wanted.iter().zip(sets) {
+        let Purpose::Package(id) = &key.purpose else {
+            continue;
+        };
+        for (at, certificate) in set.certificates().iter().enumerate() {
+            let armored = certificate
+                .armored()
+                .map_err(|source| VendorKeyError::Certificate {
+                    purpose: key.purpose.clone(),
+                    origin: key.origin.clone(),
+                    source,
+                })?;
+            carried.push(CarriedKey {
+                name: if at == 0 { id.clone() } else { format!("{id}-{}", at + 1) },
+                origin: match &key.origin {
+                    Origin::Url(url) => url.to_string(),
+                    // A path of the build machine is nobody's business.
+                    Origin::File(path) => path
+                        .file_name()
+                        .map(|name| name.to_string_lossy().into_owned())
+                        .unwrap_or_default(),
+                },
+                fingerprint: certificate.fingerprint().clone(),
+                armored,
+            });
+        }
+    }
+    Ok(carried)
+}

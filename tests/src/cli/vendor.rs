@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     },
     /// End the server
     Stop,
-    /// Print, as JSON, where the server is and which keys it signs with
+    /// Print, as JSON, where the server is, which keys it signs with and its product files
     Info,
     /// Be the server until the state file is removed
     #[command(hide = true)]
@@ -58,6 +58,10 @@ struct State {
     supervisor: ProcessId,
     package_keys: BTreeMap<String, Key>,
     metadata_keys: BTreeMap<String, Key>,
+    /// For `bundle build --product`: Tyk's manifest with this server's addresses and keys.
+    product_file: PathBuf,
+    /// The same of the second product.
+    acme_product_file: PathBuf,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -152,6 +156,8 @@ fn serve(profile: Serve) -> Result<()> {
             .iter()
             .map(|repo| Ok(((*repo).to_owned(), fixtures.metadata_key(repo)?.into())))
             .collect::<Result<_>>()?,
+        product_file: write_product(&fixtures, Product::Tyk, &vendor)?,
+        acme_product_file: write_product(&fixtures, Product::Acme, &vendor)?,
     })?;
     while running()?.is_some() {
         std::thread::sleep(POLL);
@@ -166,14 +172,26 @@ fn package_keys(fixtures: &Fixtures) -> Result<BTreeMap<String, Key>> {
         .collect()
 }
 
+/// Writes the product manifest for a server; the next server's takes its place.
+fn write_product(fixtures: &Fixtures, product: Product, vendor: &Vendor) -> Result<PathBuf> {
+    let file = cache::directory().join(format!("vendor-{}.toml", product.name()));
+    replace(&file, &fixtures.product_toml(product, &vendor.base_url())?)?;
+    Ok(file)
+}
+
 fn state_file() -> PathBuf {
     cache::directory().join("vendor.json")
 }
 
 fn write_state(state: &State) -> Result<()> {
-    let fresh = state_file().with_extension("new");
-    fs::write(&fresh, serde_json::to_string(state)?)?;
-    Ok(fs::rename(fresh, state_file())?)
+    replace(&state_file(), &serde_json::to_string(state)?)
+}
+
+/// A reader finds the old text or the new one, never a part.
+fn replace(file: &Path, text: &str) -> Result<()> {
+    let fresh = file.with_extension("new");
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The server of the state file, if it still runs.

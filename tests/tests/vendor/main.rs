@@ -7,10 +7,14 @@
 )]
 #![expect(clippy::unwrap_used, reason = "what a helper cannot do fails the test")]
 
+mod flaws;
+mod installed;
+mod misbehaviour;
 mod packages;
 mod products;
 mod repositories;
 mod scriptlets;
+mod served;
 mod services;
 mod serving;
 mod support;

@@ -33,9 +33,9 @@ impl Fixtures {
             .filter_map(|part| part.health.as_mut())
         {
             health.consecutive = 2;
-            health.interval_ms = 250;
+            health.interval_ms = 300;
             health.timeout_ms = 2000;
-            health.budget_secs = 20;
+            health.budget_secs = 12;
         }
         Ok(manifest)
     }

@@ -33,12 +33,12 @@ pub enum Profile {
     ///
     /// | version | what fails |
     /// |---|---|
-    /// | 5.4.0 | the gateway ends three seconds after its start, with code 2 |
+    /// | 5.4.0 | the gateway ends a second after its start, with code 2, before it is seen well twice |
     /// | 5.4.1 | the gateway accepts connections and never answers |
     /// | 5.4.2 | the gateway answers with version 5.3.9 |
     /// | 5.4.3 | the gateway's `%post` ends with code 3 |
     /// | 5.4.4 | the gateway's `%pre` ends with code 1 |
-    /// | 5.4.5 | the dashboard ends two seconds after its start; the gateway is well |
+    /// | 5.4.5 | the dashboard ends at once; the gateway is well |
     /// | 5.4.6 | the gateway says `fail` with status 200 |
     /// | 5.4.7 | the gateway says `fail` with status 503 |
     /// | 5.4.8 | the gateway never listens |
@@ -195,7 +195,7 @@ const GATEWAY: &[Release] = &[
     release("5.3.0", "2024-04-05", EVERYWHERE),
     release("5.3.1", "2024-04-24", EVERYWHERE),
     release("5.3.2", "2024-06-05", EVERYWHERE),
-    bad("5.4.0", "2024-07-02", "exit-after:3:2", None),
+    bad("5.4.0", "2024-07-02", "exit-after:1:2", None),
     bad("5.4.1", "2024-07-03", "hangs", None),
     bad("5.4.2", "2024-07-04", "wrong-version:5.3.9", None),
     bad("5.4.3", "2024-07-05", "normal", Some(ScriptletFault::Post)),
@@ -220,7 +220,7 @@ const DASHBOARD: &[Release] = &[
     bad("5.4.2", "2024-07-04", "normal", None),
     bad("5.4.3", "2024-07-05", "normal", None),
     bad("5.4.4", "2024-07-06", "normal", None),
-    bad("5.4.5", "2024-07-07", "exit-after:2:1", None),
+    bad("5.4.5", "2024-07-07", "exit-at-once:1", None),
     bad("5.4.6", "2024-07-08", "normal", None),
     bad("5.4.7", "2024-07-09", "normal", None),
     bad("5.4.8", "2024-07-10", "normal", None),

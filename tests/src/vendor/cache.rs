@@ -60,7 +60,9 @@ pub(crate) fn recipe_digest() -> Result<String> {
         .chain(files_below(&service::source_dir())?)
     {
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        digest.update(file.to_string_lossy().as_bytes());
+        // Relative, so that every checkout of the same files shares one cache.
+        let name = file.strip_prefix(env!("CARGO_MANIFEST_DIR"))?;
+        digest.update(name.to_string_lossy().as_bytes());
         digest.update(bytes.len().to_le_bytes());
         digest.update(bytes);
     }

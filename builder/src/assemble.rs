@@ -144,7 +144,10 @@ fn manifest(lock: &Lock, contents: &[Content], rpms: Vec<BundledRpm>) -> BundleM
         minimum_installer: MINIMUM_INSTALLER,
         tool_version: lock.tool_version.clone(),
         targets: plan.targets.clone(),
-        entries: contents.iter().map(|content| content.entry.clone()).collect(),
+        entries: contents
+            .iter()
+            .map(|content| content.entry.clone())
+            .collect(),
         rpms,
     }
 }

@@ -2,10 +2,17 @@
 
 use std::process::ExitCode;
 
+use crate::archive::ArchiveError;
+use crate::assemble::AssembleError;
+use crate::download::DownloadError;
+use crate::installers::InstallerError;
 use crate::interrupt::Interrupted;
+use crate::lock::LockError;
 use crate::output::OutputError;
-use crate::repo::{RepoError, fetch_advice, fetch_exit};
-use crate::transport::TransportError;
+use crate::repo::RepoError;
+use crate::resolve::ResolveError;
+use crate::sign::KeyError;
+use crate::vendor_keys::VendorKeyError;
 
 /// An error as a person reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,20 +63,35 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A request that contradicts itself or names what is not there.
-    #[error("{}: {}", .0.failed, .0.reason)]
+    #[error("{}", .0.reason)]
     Usage(Explained),
-    /// A signature, digest or identity that is not what it must be.
-    #[error("{}: {}", .0.failed, .0.reason)]
-    Verification(Explained),
-    /// Network, disk, or something that should not happen.
-    #[error("{}: {}", .0.failed, .0.reason)]
-    Other(Explained),
     /// Repository metadata.
     #[error(transparent)]
     Repo(#[from] RepoError),
-    /// A file that could not be fetched.
+    /// Keys of the vendor.
     #[error(transparent)]
-    Fetch(#[from] TransportError),
+    VendorKeys(#[from] VendorKeyError),
+    /// The choice of packages.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Downloads, with the checks of each package.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The carried installers.
+    #[error(transparent)]
+    Installer(#[from] InstallerError),
+    /// Putting the bundle together.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// Our own keys and root document.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The bundle file.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// A file that could not be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -79,42 +101,20 @@ pub enum Error {
 }
 
 impl Error {
-    /// Makes an error of a request that cannot be met.
-    pub fn usage(
-        failed: impl Into<String>,
-        reason: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
-        Self::Usage(Explained::new(failed, reason, next))
-    }
-
-    /// Makes an error of something that is not what it must be.
-    pub fn verification(
-        failed: impl Into<String>,
-        reason: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
-        Self::Verification(Explained::new(failed, reason, next))
-    }
-
-    /// Makes an error of the surroundings.
-    pub fn other(
-        failed: impl Into<String>,
-        reason: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
-        Self::Other(Explained::new(failed, reason, next))
-    }
-
     /// Returns how the program ends.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
-            Self::Verification(_) => Exit::Verification,
-            Self::Other(_) | Self::Output(_) => Exit::Internal,
+            Self::Usage(_) | Self::Resolve(_) => Exit::Usage,
+            Self::VendorKeys(error) => error.exit(),
             Self::Repo(error) => error.exit(),
-            Self::Fetch(error) => fetch_exit(&error.kind),
+            Self::Download(error) => error.exit(),
+            Self::Lock(error) => error.exit(),
+            Self::Installer(error) => error.exit(),
+            Self::Archive(error) => error.exit(),
+            Self::Key(error) => error.exit(),
+            Self::Assemble(error) => error.exit(),
+            Self::Output(_) => Exit::Internal,
             Self::Interrupted(_) => Exit::Interrupted,
         }
     }
@@ -123,25 +123,26 @@ impl Error {
     #[must_use]
     pub fn explain(&self) -> Explained {
         match self {
-            Self::Usage(explained) | Self::Verification(explained) | Self::Other(explained) => {
-                explained.clone()
-            }
+            Self::Usage(explained) => explained.clone(),
             Self::Repo(error) => error.explain(),
-            Self::Fetch(error) => Explained::new(
-                format!("cannot fetch {}", error.url),
-                error.kind.to_string(),
-                fetch_advice(&error.kind),
-            ),
+            Self::VendorKeys(error) => error.explain(),
+            Self::Resolve(error) => error.explain(),
+            Self::Download(error) => error.explain(),
+            Self::Lock(error) => error.explain(),
+            Self::Installer(error) => error.explain(),
+            Self::Assemble(error) => error.explain(),
+            Self::Key(error) => error.explain(),
+            Self::Archive(error) => error.explain(),
             Self::Output(error) => Explained::new(
+                "cannot write a file",
                 error.to_string(),
-                error.source.to_string(),
                 "make sure that the directory exists, is writable and has space, then run the \
                  command again",
             ),
             Self::Interrupted(_) => Explained::new(
                 "stopped",
                 "a signal asked the program to stop; nothing was left behind",
-                "run the same command again",
+                "run the same command again; finished downloads are reused from the cache",
             ),
         }
     }

@@ -41,7 +41,7 @@ pub struct Choice {
 #[derive(Debug, thiserror::Error)]
 pub enum InstallerError {
     /// None given and none found.
-    #[error("there is no installer for {arch}{}", looked_for(looked_for))]
+    #[error("there is no installer for {arch}{}", place(looked_for.as_deref()))]
     Missing {
         /// The target architecture.
         arch: Arch,
@@ -76,9 +76,8 @@ pub enum InstallerError {
     },
 }
 
-fn looked_for(path: &Option<PathBuf>) -> String {
-    path.as_ref()
-        .map_or(String::new(), |path| format!(" at {}", path.display()))
+fn place(path: Option<&Path>) -> String {
+    path.map_or(String::new(), |path| format!(" at {}", path.display()))
 }
 
 impl InstallerError {
@@ -119,7 +118,10 @@ pub fn find(choice: &Choice, archs: &[Arch]) -> Result<Vec<Installer>, Installer
         if choice.without.contains(&arch) {
             continue;
         }
-        let default = choice.beside.as_ref().map(|dir| dir.join(format!("install-{arch}")));
+        let default = choice
+            .beside
+            .as_ref()
+            .map(|dir| dir.join(format!("install-{arch}")));
         let path = match (choice.named.get(&arch), &default) {
             (Some(named), _) => named.clone(),
             (None, Some(beside)) if beside.exists() => beside.clone(),

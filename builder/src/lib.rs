@@ -17,11 +17,24 @@
 //! * Nothing reads the clock: times come from packages, the lock or `SOURCE_DATE_EPOCH`.
 //! * `clap`, standard output and exit codes live under [`cli`] and nowhere below.
 
+pub mod archive;
+pub mod assemble;
+pub mod build;
 pub mod checksum;
+pub mod cli;
+pub mod download;
 pub mod error;
 pub mod event;
+pub mod installers;
 pub mod interrupt;
+pub mod lock;
 pub mod openpgp;
 pub mod output;
+pub mod package;
+pub mod plan;
 pub mod repo;
+pub mod resolve;
+pub mod review;
+pub mod sign;
 pub mod transport;
+pub mod vendor_keys;

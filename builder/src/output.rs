@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}", path.display())]
+#[error("{} cannot be written: {source}", path.display())]
 pub struct OutputError {
     /// The file or directory.
     pub path: PathBuf,

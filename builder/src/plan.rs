@@ -117,7 +117,9 @@ impl fmt::Display for BuildPlan {
                     writeln!(
                         f,
                         "  {word:<9} {:<10} {:<44} {:>12} bytes",
-                        purpose.component, package.nevra.to_string(), package.size
+                        purpose.component,
+                        package.nevra.to_string(),
+                        package.size
                     )?;
                 }
             }

@@ -43,7 +43,9 @@ pub fn sheet(lock: &Lock, bundled: &[BundledRpm], rpms: &[DownloadedRpm]) -> Str
 fn repositories(text: &mut String, lock: &Lock) {
     let _ = writeln!(text, "\nREPOSITORIES (metadata signature verified)\n");
     for repository in &lock.plan.repositories {
-        let revision = repository.revision.map_or("-".to_owned(), |r| r.to_string());
+        let revision = repository
+            .revision
+            .map_or("-".to_owned(), |r| r.to_string());
         let certification = repository
             .signer_certification_hash
             .as_deref()
@@ -127,7 +129,13 @@ fn scriptlets(text: &mut String, rpms: &[DownloadedRpm]) {
                 // Control characters could rewrite what a terminal shows.
                 let shown: String = line
                     .chars()
-                    .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+                    .map(|c| {
+                        if c.is_control() && c != '\t' {
+                            '\u{fffd}'
+                        } else {
+                            c
+                        }
+                    })
                     .collect();
                 let _ = writeln!(text, "  | {shown}");
             }

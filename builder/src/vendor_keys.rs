@@ -371,11 +371,12 @@ fn establish(
                 None => Vec::new(),
             },
         };
-        let found = Certificate::read_all(&bytes).map_err(|source| VendorKeyError::Certificate {
-            purpose: key.purpose.clone(),
-            origin: key.origin.clone(),
-            source,
-        })?;
+        let found =
+            Certificate::read_all(&bytes).map_err(|source| VendorKeyError::Certificate {
+                purpose: key.purpose.clone(),
+                origin: key.origin.clone(),
+                source,
+            })?;
         let allowed: Vec<Fingerprint> = key.pins.iter().chain(accepted).cloned().collect();
         match TrustedKeys::pin(found, &allowed) {
             Ok(keys) => trusted.push(keys),
@@ -423,7 +424,11 @@ fn carried(wanted: &[Wanted], sets: &[TrustedKeys]) -> Result<Vec<CarriedKey>, V
                     source,
                 })?;
             carried.push(CarriedKey {
-                name: if at == 0 { id.clone() } else { format!("{id}-{}", at + 1) },
+                name: if at == 0 {
+                    id.clone()
+                } else {
+                    format!("{id}-{}", at + 1)
+                },
                 origin: match &key.origin {
                     Origin::Url(url) => url.to_string(),
                     // A path of the build machine is nobody's business.

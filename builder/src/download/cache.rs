@@ -62,9 +62,8 @@ impl Cache {
             }
         }
         let (found, checksum, size) = both.finish();
-        let same = found == sha256
-            && checksum == wanted.package.checksum
-            && size == wanted.package.size;
+        let same =
+            found == sha256 && checksum == wanted.package.checksum && size == wanted.package.size;
         same.then_some(ReceivedFile { path, sha256, size })
     }
 

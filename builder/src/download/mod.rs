@@ -117,7 +117,7 @@ pub enum FailureKind {
         found: Sha256,
     },
     /// The cache directory.
-    #[error("{0}: {}", .0.source)]
+    #[error(transparent)]
     Store(#[from] OutputError),
     /// The package itself.
     #[error("{0}")]
@@ -150,9 +150,7 @@ impl FailureKind {
             Self::Replaced { .. } => {
                 "ask the vendor why the package changed before you build a new lock without --locked"
             }
-            Self::Store(_) => {
-                "make space or name another directory with --cache-dir"
-            }
+            Self::Store(_) => "make space or name another directory with --cache-dir",
             Self::Package(error) => error.advice(),
         }
     }

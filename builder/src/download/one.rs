@@ -47,7 +47,8 @@ async fn fetch(
     index: usize,
     observer: &dyn Observer,
 ) -> Result<ReceivedFile, FailureKind> {
-    let deadline = Duration::from_secs(DEADLINE_MIN_SECS + wanted.package.size / BYTES_PER_SECOND_MIN);
+    let deadline =
+        Duration::from_secs(DEADLINE_MIN_SECS + wanted.package.size / BYTES_PER_SECOND_MIN);
     // Every attempt starts at the original address: a redirect may have expired.
     let attempt = || attempt(transport, cache, wanted, index, observer);
     let attempts = attempt

@@ -81,7 +81,11 @@ fn dependencies(
             },
         }
     };
-    Ok(found.map_err(unreadable)?.into_iter().map(describe).collect())
+    Ok(found
+        .map_err(unreadable)?
+        .into_iter()
+        .map(describe)
+        .collect())
 }
 
 fn scriptlets(metadata: &PackageMetadata) -> Result<Vec<Scriptlet>, PackageError> {
@@ -113,7 +117,12 @@ fn scriptlets(metadata: &PackageMetadata) -> Result<Vec<Scriptlet>, PackageError
         ("file", metadata.get_file_triggers()),
         ("transfile", metadata.get_trans_file_triggers()),
     ] {
-        found.extend(triggers.map_err(unreadable)?.iter().map(|t| trigger(kind, t)));
+        found.extend(
+            triggers
+                .map_err(unreadable)?
+                .iter()
+                .map(|t| trigger(kind, t)),
+        );
     }
     Ok(found)
 }

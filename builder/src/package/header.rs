@@ -28,14 +28,17 @@ pub(super) fn unreadable(error: impl std::fmt::Display) -> PackageError {
 /// Reads the header alone; the payload stays on disk.
 pub(super) fn read(path: &Path) -> Result<Header, PackageError> {
     let file = File::open(path).map_err(unreadable)?;
-    let metadata =
-        PackageMetadata::parse(&mut BufReader::new(file.take(HEADER_MAX_BYTES))).map_err(unreadable)?;
+    let metadata = PackageMetadata::parse(&mut BufReader::new(file.take(HEADER_MAX_BYTES)))
+        .map_err(unreadable)?;
     let offsets = metadata.get_package_segment_offsets();
     let mut file = File::open(path).map_err(unreadable)?;
-    file.seek(SeekFrom::Start(offsets.header)).map_err(unreadable)?;
+    file.seek(SeekFrom::Start(offsets.header))
+        .map_err(unreadable)?;
     let length = offsets.payload.saturating_sub(offsets.header);
     let mut bytes = Vec::new();
-    file.take(length).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(length)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     // What is verified must be what was parsed: a header that does not serialize to its own bytes
     // could mean one thing to us and another to rpm.
     if metadata.header_bytes().map_err(unreadable)? != bytes {

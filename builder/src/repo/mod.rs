@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::checksum::{Checksum, ChecksumError};
 use crate::error::{Exit, Explained};
-use crate::openpgp::{Fingerprint, HashRule, SignatureError, SignedBy, TrustedKeys};
+use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
 use crate::transport::{Request, Transport, TransportError, TransportErrorKind};
 
 pub use href::BadHref;
@@ -334,14 +334,4 @@ fn parse_primary(
         primary::parse(reader, &repomd.source.url, wanted).map_err(RepoErrorKind::Primary)
     };
     parse().map_err(|kind| repomd.source.error(kind))
-}
-
-/// Returns the fingerprints that signed an index, for the record.
-#[must_use]
-pub fn signers(index: &RepoIndex) -> BTreeSet<Fingerprint> {
-    index
-        .snapshots
-        .iter()
-        .map(|snapshot| snapshot.signed_by.fingerprint.clone())
-        .collect()
 }

@@ -3,9 +3,9 @@
 use manifests::bundle::Target;
 use manifests::product::{Component, Distro};
 
+use super::Inputs;
 use super::previous::From;
 use super::select::{candidates, newest_by_line, newest_matching, version, versions};
-use super::Inputs;
 use crate::error::Explained;
 use crate::repo::RepoPackage;
 
@@ -116,7 +116,10 @@ fn not_published_advice(here: &[String], elsewhere: &[String]) -> String {
     } else {
         format!("it is published for {}; ", elsewhere.join(", "))
     };
-    format!("{place}here the lines end with {}; `bundle versions` shows all", list(here))
+    format!(
+        "{place}here the lines end with {}; `bundle versions` shows all",
+        list(here)
+    )
 }
 
 fn list(versions: &[String]) -> String {
@@ -153,7 +156,12 @@ pub(super) fn not_published(
             };
             let published = candidates(inputs.index, component, &there);
             let found = newest_matching(&published, inputs.version)?;
-            Some(format!("{} {} ({})", there.distro, there.arch, version(found)))
+            Some(format!(
+                "{} {} ({})",
+                there.distro,
+                there.arch,
+                version(found)
+            ))
         })
         .collect();
     elsewhere.sort();

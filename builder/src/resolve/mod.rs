@@ -260,7 +260,12 @@ impl Draft {
             return Ok(());
         };
         for from in wanted {
-            if !self.matched_from.get(&from.to_string()).copied().unwrap_or(false) {
+            if !self
+                .matched_from
+                .get(&from.to_string())
+                .copied()
+                .unwrap_or(false)
+            {
                 return Err(ResolveError::FromMatchesNothing(from.clone()));
             }
         }

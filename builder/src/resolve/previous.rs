@@ -142,7 +142,9 @@ fn named<'a>(
                 draft.mark_from(from, found.is_some());
                 if found.is_none() {
                     let name = place.name();
-                    draft.note(format!("{from} is not an earlier published version of {name}"));
+                    draft.note(format!(
+                        "{from} is not an earlier published version of {name}"
+                    ));
                 }
                 chosen.extend(found);
             }

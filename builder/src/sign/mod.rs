@@ -6,9 +6,7 @@ use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
 use manifests::json::canonical;
 use manifests::signature::{Algorithm, KeyError as ManifestKeyError, PublicKey, Signature};
-use manifests::trust::{
-    ROOT_TYPE, ReleaseRole, Role, RootDocument, RootError, RootKey, TrustRoot,
-};
+use manifests::trust::{ROOT_TYPE, ReleaseRole, Role, RootDocument, RootError, RootKey, TrustRoot};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
@@ -94,7 +92,7 @@ pub enum KeyError {
     #[error("the key cannot be made: {0}")]
     Make(String),
     /// Cannot be written.
-    #[error("{0}: {}", .0.source)]
+    #[error(transparent)]
     Output(#[from] OutputError),
 }
 
@@ -171,7 +169,10 @@ impl Identity {
 /// Signs the manifest, and adds the root document for whoever wants to look at it.
 pub fn sign(bundle: UnsignedBundle, identity: &Identity) -> Result<SignedBundle, KeyError> {
     let broken = |error: ManifestKeyError| KeyError::Make(error.to_string());
-    let path = |text: String| text.parse::<BundlePath>().map_err(|e| KeyError::Make(e.to_string()));
+    let path = |text: String| {
+        text.parse::<BundlePath>()
+            .map_err(|e| KeyError::Make(e.to_string()))
+    };
     let id = identity.public.id();
     let version = identity.root.document().version;
     let by = |bytes: &[u8]| Signature::new(id.clone(), identity.sign(bytes)).map_err(broken);

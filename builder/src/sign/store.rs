@@ -179,7 +179,10 @@ mod tests {
         assert!(matches!(store.open(), Err(KeyError::None(_))));
         let first = store.open_or_create().unwrap();
         assert!(first.created);
-        let mode = std::fs::metadata(store.key_path()).unwrap().permissions().mode();
+        let mode = std::fs::metadata(store.key_path())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         let again = store.open_or_create().unwrap();
         assert!(!again.created);
@@ -194,7 +197,10 @@ mod tests {
         store.open_or_create().unwrap();
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(store.key_path(), open).unwrap();
-        assert!(matches!(store.open(), Err(KeyError::TooOpen { mode: 0o644, .. })));
+        assert!(matches!(
+            store.open(),
+            Err(KeyError::TooOpen { mode: 0o644, .. })
+        ));
     }
 
     #[test]

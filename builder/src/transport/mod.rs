@@ -147,10 +147,6 @@ impl Transport {
         self.jobs
     }
 
-    pub(crate) const fn patience(&self) -> Patience {
-        self.patience
-    }
-
     /// Fetches small files into memory, several at a time, and returns them in order.
     #[must_use]
     pub fn fetch_all(&self, requests: Vec<Request>) -> Vec<Result<Vec<u8>, TransportError>> {

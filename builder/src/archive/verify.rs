@@ -1,0 +1,170 @@
+//! The verdict over a whole bundle. The numbers follow docs/bundle-format.md.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use manifests::bundle::{BundleManifest, Entry};
+use manifests::format::{HeaderClaim, Section};
+use manifests::limits::{SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES};
+use manifests::signature::{KeyId, PublicKey, Signature, verify_quorum};
+use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
+
+use super::ArchiveError;
+use super::read::{Entries, read_manifest};
+
+const TRUST_ENTRIES_MAX: usize = 64 * SIGNATURES_MAX;
+
+/// A bundle whose every byte was read and is as its signed manifest says.
+#[derive(Debug)]
+pub struct Verified {
+    /// The manifest, with digest and signers.
+    pub manifest: VerifiedManifest,
+    /// The sum of all listed entries.
+    pub total_bytes: u64,
+}
+
+/// Reads a bundle from its first byte to its last.
+///
+/// 1. One zstd frame whose header keeps the bounds.
+/// 2. `manifest.json`, then the signatures; a trusted quorum signed exactly those bytes.
+/// 3. Carried root documents are whole and signed by their own keys. They prove nothing.
+/// 4. Exactly the listed entries, in their order, with their sizes, times and digests.
+/// 5. The end marker, the end of the frame and the end of the file.
+pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, ArchiveError> {
+    let mut entries = Entries::open(input)?;
+    let raw = read_manifest(&mut entries)?;
+    let manifest = verify_manifest(&raw.bytes, &raw.signatures, roots)?;
+    if raw.mtime != manifest.manifest().timestamp {
+        let first = raw.next.map(|claim| ArchiveError::Time(claim.path));
+        return Err(first.unwrap_or(ArchiveError::Excess("the manifest has another time")));
+    }
+    let next = read_trust(&mut entries, raw.next, raw.mtime)?;
+    let total_bytes = read_listed(&mut entries, next, manifest.manifest())?;
+    entries.finish()?;
+    Ok(Verified {
+        manifest,
+        total_bytes,
+    })
+}
+
+fn read_listed<R: Read>(
+    entries: &mut Entries<R>,
+    mut next: Option<HeaderClaim>,
+    manifest: &BundleManifest,
+) -> Result<u64, ArchiveError> {
+    let mut total = 0;
+    for entry in &manifest.entries {
+        let claim = next.ok_or_else(|| ArchiveError::Order {
+            found: "the end".to_owned(),
+            expected: format!("`{}`", entry.path),
+        })?;
+        read_entry(entries, &claim, entry, manifest.timestamp)?;
+        total += entry.size;
+        next = entries.next()?;
+    }
+    match next {
+        None => Ok(total),
+        Some(claim) => Err(ArchiveError::Order {
+            found: claim.path.to_string(),
+            expected: "the end".to_owned(),
+        }),
+    }
+}
+
+fn read_entry<R: Read>(
+    entries: &mut Entries<R>,
+    claim: &HeaderClaim,
+    entry: &Entry,
+    time: u64,
+) -> Result<(), ArchiveError> {
+    if claim.path != entry.path {
+        return Err(ArchiveError::Order {
+            found: claim.path.to_string(),
+            expected: format!("`{}`", entry.path),
+        });
+    }
+    if claim.size != entry.size {
+        return Err(ArchiveError::Size(entry.path.clone()));
+    }
+    if claim.mtime != time {
+        return Err(ArchiveError::Time(entry.path.clone()));
+    }
+    if entries.digest()? != entry.sha256 {
+        return Err(ArchiveError::Digest(entry.path.clone()));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct CarriedRoot {
+    document: Option<Vec<u8>>,
+    signatures: Vec<Signature>,
+}
+
+/// Reads `trust/`: `root.N.json` and `root.N.<key id>.sig`. Whether a host believes a root is not
+/// decided here, but a damaged one is refused.
+fn read_trust<R: Read>(
+    entries: &mut Entries<R>,
+    mut next: Option<HeaderClaim>,
+    time: u64,
+) -> Result<Option<HeaderClaim>, ArchiveError> {
+    let mut roots: BTreeMap<u64, CarriedRoot> = BTreeMap::new();
+    let mut count = 0;
+    while let Some(claim) = next
+        .as_ref()
+        .filter(|claim| Section::of(&claim.path) == Some(Section::Trust))
+    {
+        count += 1;
+        if count > TRUST_ENTRIES_MAX {
+            return Err(ArchiveError::TooMany("trust documents"));
+        }
+        if claim.mtime != time {
+            return Err(ArchiveError::Time(claim.path.clone()));
+        }
+        let refuse = || ArchiveError::Order {
+            found: claim.path.to_string(),
+            expected: "trust/root.N.json or trust/root.N.<key id>.sig".to_owned(),
+        };
+        let (version, key_id) = trust_name(claim.path.file_name()).ok_or_else(refuse)?;
+        let root = roots.entry(version).or_default();
+        match key_id {
+            None if root.document.is_some() => return Err(refuse()),
+            None => root.document = Some(entries.bytes(TRUST_DOCUMENT_MAX_BYTES)?),
+            Some(key_id) => {
+                let signature = Signature::new(key_id, entries.bytes(SIGNATURE_MAX_BYTES)?);
+                root.signatures.push(signature.map_err(|_| refuse())?);
+            }
+        }
+        next = entries.next()?;
+    }
+    for root in roots.values() {
+        check_root(root)?;
+    }
+    Ok(next)
+}
+
+fn trust_name(name: &str) -> Option<(u64, Option<KeyId>)> {
+    let rest = name.strip_prefix("root.")?;
+    let (version, rest) = rest.split_once('.')?;
+    let version = version.parse().ok()?;
+    match rest.strip_suffix(".sig") {
+        Some(key_id) => Some((version, Some(key_id.parse().ok()?))),
+        None if rest == "json" => Some((version, None)),
+        None => None,
+    }
+}
+
+fn check_root(carried: &CarriedRoot) -> Result<(), ArchiveError> {
+    let bytes = carried.document.as_deref().unwrap_or_default();
+    let root = TrustRoot::parse(bytes).map_err(ArchiveError::CarriedRoot)?;
+    let document = root.document();
+    let keys: Vec<PublicKey> = document
+        .keys
+        .iter()
+        .filter(|key| document.root.keys.contains(&key.id))
+        .filter_map(|key| PublicKey::from_pem(key.algorithm, &key.public).ok())
+        .collect();
+    verify_quorum(bytes, &carried.signatures, &keys, document.root.threshold)
+        .map(|_| ())
+        .map_err(ArchiveError::CarriedRootSignature)
+}

@@ -1,0 +1,93 @@
+//! Writing a signed bundle: deterministic ustar in one zstd frame.
+
+use std::fs::File;
+use std::io::{Read as _, Write};
+use std::path::Path;
+
+use manifests::bundle::Entry;
+use manifests::digest::Hasher;
+use manifests::format::{
+    BLOCK_BYTES, ZSTD_JOB_BYTES, ZSTD_LEVEL, ZSTD_OVERLAP_LOG, header_for, padding,
+};
+use manifests::limits::ZSTD_WINDOW_MAX_LOG;
+use zstd::stream::raw::CParameter;
+use zstd::stream::write::Encoder;
+
+use super::ArchiveError;
+use crate::assemble::Source;
+use crate::interrupt;
+use crate::sign::SignedBundle;
+
+/// Writes a bundle. The bytes depend on the bundle alone: level, window, job size and overlap are
+/// fixed, and with at least one worker the number of workers does not show.
+pub fn write(
+    bundle: &SignedBundle,
+    output: &mut impl Write,
+    workers: u32,
+) -> Result<(), ArchiveError> {
+    let mut encoder = encoder(output, workers).map_err(ArchiveError::Write)?;
+    let mtime = bundle.unsigned().manifest().timestamp;
+    for (path, bytes) in bundle.front() {
+        let header = header_for(path, bytes.len() as u64, mtime)?;
+        put(&mut encoder, &header)?;
+        put(&mut encoder, bytes)?;
+        pad(&mut encoder, bytes.len() as u64)?;
+    }
+    for content in bundle.unsigned().contents() {
+        let entry = &content.entry;
+        put(&mut encoder, &header_for(&entry.path, entry.size, mtime)?)?;
+        match &content.source {
+            Source::Bytes(bytes) => put(&mut encoder, bytes)?,
+            Source::File(path) => copy(&mut encoder, path, entry)?,
+        }
+        pad(&mut encoder, entry.size)?;
+    }
+    put(&mut encoder, &[0; 2 * BLOCK_BYTES])?;
+    encoder.finish().map_err(ArchiveError::Write)?;
+    Ok(())
+}
+
+fn encoder<W: Write>(output: W, workers: u32) -> std::io::Result<Encoder<'static, W>> {
+    let mut encoder = Encoder::new(output, ZSTD_LEVEL)?;
+    encoder.multithread(workers.max(1))?;
+    encoder.include_checksum(true)?;
+    encoder.include_contentsize(false)?;
+    encoder.set_parameter(CParameter::WindowLog(ZSTD_WINDOW_MAX_LOG))?;
+    encoder.set_parameter(CParameter::JobSize(ZSTD_JOB_BYTES))?;
+    encoder.set_parameter(CParameter::OverlapSizeLog(ZSTD_OVERLAP_LOG))?;
+    Ok(encoder)
+}
+
+fn put(output: &mut impl Write, bytes: &[u8]) -> Result<(), ArchiveError> {
+    output.write_all(bytes).map_err(ArchiveError::Write)
+}
+
+fn pad(output: &mut impl Write, size: u64) -> Result<(), ArchiveError> {
+    put(output, &[0; BLOCK_BYTES][..padding(size)])
+}
+
+/// Copies a checked file, and checks once more that it is the file that was checked.
+fn copy(output: &mut impl Write, path: &Path, entry: &Entry) -> Result<(), ArchiveError> {
+    let changed = || ArchiveError::Changed(path.to_owned());
+    let open = |source| ArchiveError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = File::open(path).map_err(open)?.take(entry.size);
+    let (mut hasher, mut size) = (Hasher::default(), 0);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        interrupt::check()?;
+        let taken = file.read(&mut buffer).map_err(open)?;
+        if taken == 0 {
+            break;
+        }
+        hasher.update(&buffer[..taken]);
+        size += taken as u64;
+        put(output, &buffer[..taken])?;
+    }
+    if size != entry.size || hasher.finish() != entry.sha256 {
+        return Err(changed());
+    }
+    Ok(())
+}

@@ -1,0 +1,450 @@
+//! The build from beginning to end. Each step takes the value of the step before it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use manifests::digest::Sha256;
+use manifests::json::canonical;
+use manifests::nevra::Arch;
+use manifests::product::{Distro, ProductManifest};
+
+use crate::archive::{self, ArchiveError};
+use crate::assemble::assemble;
+use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
+use crate::error::{Error, Explained};
+use crate::event::{Event, Observer};
+use crate::installers::{self, Installer, InstallerError};
+use crate::interrupt;
+use crate::lock::{LOCK_TYPE, Lock, LockedInstaller, LockedRpm, tool_version};
+use crate::openpgp::Fingerprint;
+use crate::output::Pending;
+use crate::package::{self, DownloadedRpm, Requirements};
+use crate::plan::BuildPlan;
+use crate::repo::{self, Override, RepoIndex};
+use crate::resolve::{self, FromRule, ResolveError};
+use crate::sign::{KeyStore, Opened, sign};
+use crate::transport::Transport;
+use crate::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
+
+/// Where a product's packages come from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The product.
+    pub product: ProductManifest,
+    /// Places that replace the product manifest's.
+    pub overrides: Vec<Override>,
+    /// Package keys from files.
+    pub package_keys: Vec<PathBuf>,
+    /// Fingerprints accepted on the command line.
+    pub trusted: Vec<Fingerprint>,
+}
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Distribution ids or aliases.
+    pub distros: Vec<String>,
+    /// Architectures.
+    pub archs: Vec<Arch>,
+    /// Version or line.
+    pub version: String,
+    /// Which previous packages to carry.
+    pub from: FromRule,
+}
+
+/// How to build it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The bundle.
+    pub out: PathBuf,
+    /// The lock; nothing when one is given.
+    pub lock: Option<PathBuf>,
+    /// A fixed sequence.
+    pub sequence: Option<u64>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub timestamp: Option<u64>,
+    /// Packages that may lack a strong signature.
+    pub accept_unsigned: Vec<String>,
+    /// The carried installers.
+    pub installers: installers::Choice,
+    /// Where RPMs are kept.
+    pub cache: PathBuf,
+    /// Where our key is kept.
+    pub keys: KeyStore,
+    /// Compression threads.
+    pub workers: u32,
+}
+
+/// A finished build.
+#[derive(Debug)]
+pub struct Built {
+    /// What was built.
+    pub lock: Lock,
+    /// The digest of the manifest.
+    pub digest: Sha256,
+    /// The size of the bundle in bytes.
+    pub bytes: u64,
+    /// The fingerprint of the root document.
+    pub root_fingerprint: Sha256,
+    /// The id of the signing key.
+    pub key_id: String,
+    /// Whether that key was made by this build.
+    pub key_created: bool,
+    /// The bundle, then the files beside it.
+    pub files: Vec<PathBuf>,
+}
+
+/// A plan and the keys its packages are checked with.
+#[derive(Debug)]
+pub struct Planned {
+    /// What to fetch.
+    pub plan: BuildPlan,
+    /// The package keys.
+    pub keys: PackageKeys,
+}
+
+/// Reads the repositories and makes the plan.
+pub fn plan(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    observer: &dyn Observer,
+) -> Result<Planned, Error> {
+    let product = &origin.product;
+    let distros = resolve::distros(product, &wish.distros)?;
+    observer.event(&Event::Stage("fetching the vendor's keys"));
+    let keys = vendor_keys::fetch_all(
+        transport,
+        product,
+        &origin.overrides,
+        &origin.package_keys,
+        &origin.trusted,
+    )?;
+    observer.event(&Event::Stage("reading and verifying repository metadata"));
+    let index = read_index(transport, origin, &distros, &wish.archs, &keys)?;
+    let resolve = |index: &RepoIndex| {
+        resolve::resolve(&resolve::Inputs {
+            product,
+            index,
+            distros: distros.clone(),
+            archs: wish.archs.clone(),
+            version: &wish.version,
+            from: &wish.from,
+        })
+    };
+    let plan = match resolve(&index) {
+        Err(ResolveError::NotPublished { .. }) => {
+            // Worth a look at the other distributions, to say where it does exist.
+            resolve(&widen(transport, origin, &keys, index))?
+        }
+        other => other?,
+    };
+    interrupt::check()?;
+    Ok(Planned {
+        plan,
+        keys: keys.packages,
+    })
+}
+
+fn read_index(
+    transport: &Transport,
+    origin: &Origin,
+    distros: &[&Distro],
+    archs: &[Arch],
+    keys: &VendorKeys,
+) -> Result<RepoIndex, Error> {
+    let sources = repo::sources_for(&origin.product, distros, archs, &origin.overrides)
+        .map_err(VendorKeyError::Source)?;
+    let names = package_names(&origin.product);
+    Ok(repo::fetch_index(
+        transport,
+        &sources,
+        &keys.metadata,
+        &names,
+    )?)
+}
+
+/// Adds what other distributions publish, as far as their repositories answer.
+fn widen(
+    transport: &Transport,
+    origin: &Origin,
+    keys: &VendorKeys,
+    mut index: RepoIndex,
+) -> RepoIndex {
+    for distro in &origin.product.distros {
+        if index.snapshots.iter().any(|s| s.distro == distro.id) {
+            continue;
+        }
+        let archs: BTreeSet<Arch> = index.snapshots.iter().map(|s| s.arch).collect();
+        let archs: Vec<Arch> = archs.into_iter().collect();
+        if let Ok(more) = read_index(transport, origin, &[distro], &archs, keys) {
+            index.snapshots.extend(more.snapshots);
+        }
+    }
+    index
+}
+
+/// Returns the names of the packages a product consists of.
+#[must_use]
+pub fn package_names(product: &ProductManifest) -> BTreeSet<String> {
+    product
+        .components
+        .iter()
+        .map(|component| component.package.clone())
+        .collect()
+}
+
+/// Builds from the repositories.
+pub fn build(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Built, Error> {
+    // What is cheap to refuse is refused before anything is fetched.
+    let installers = installers::find(&settings.installers, &wish.archs)?;
+    let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
+    let wanted: Vec<Wanted> = plan
+        .packages
+        .iter()
+        .map(|package| Wanted {
+            package: package.clone(),
+            locked: None,
+        })
+        .collect();
+    let requirements = Requirements {
+        keys: &keys.trusted,
+        accept_unsigned: &settings.accept_unsigned,
+    };
+    let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    let lock = lock(plan, &rpms, &keys, &installers, origin, settings)?;
+    finish(lock, &rpms, &installers, settings, &**observer)
+}
+
+/// Builds from a lock: no metadata is read, and the bytes are those of the first build.
+pub fn build_locked(
+    transport: &Transport,
+    lock: Lock,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Built, Error> {
+    let installers = locked_installers(&lock, &settings.installers)?;
+    let keys = PackageKeys::from_carried(lock.package_keys.clone())?;
+    let wanted: Vec<Wanted> = lock
+        .plan
+        .packages
+        .iter()
+        .zip(&lock.rpms)
+        .map(|(package, rpm)| Wanted {
+            package: package.clone(),
+            locked: Some(rpm.sha256),
+        })
+        .collect();
+    let requirements = Requirements {
+        keys: &keys.trusted,
+        accept_unsigned: &lock.accepted_unsigned,
+    };
+    let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    finish(lock, &rpms, &installers, settings, &**observer)
+}
+
+fn locked_installers(
+    lock: &Lock,
+    choice: &installers::Choice,
+) -> Result<Vec<Installer>, InstallerError> {
+    let archs: Vec<Arch> = lock.installers.iter().map(|locked| locked.arch).collect();
+    let found = installers::find(choice, &archs)?;
+    for (installer, locked) in found.iter().zip(&lock.installers) {
+        if installer.sha256 != locked.sha256 {
+            return Err(InstallerError::NotLocked {
+                arch: locked.arch,
+                expected: locked.sha256,
+                found: installer.sha256,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Downloads and checks every package; every failure of either kind is reported.
+fn obtain(
+    transport: &Transport,
+    cache: &Path,
+    wanted: &[Wanted],
+    requirements: Requirements<'_>,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<DownloadedRpm>, Error> {
+    observer.event(&Event::Stage("downloading packages"));
+    let cache = Cache::open(cache)?;
+    let received = download::fetch_all(transport, &cache, wanted, observer)?;
+    observer.event(&Event::Stage("checking package signatures and digests"));
+    let (mut rpms, mut failures) = (Vec::new(), Vec::new());
+    for (wanted, file) in wanted.iter().zip(&received) {
+        interrupt::check()?;
+        match package::check(wanted.package.clone(), file, requirements) {
+            Ok(rpm) => rpms.push(rpm),
+            Err(error) => failures.push(Failure {
+                nevra: wanted.package.nevra.to_string(),
+                url: wanted.package.url.clone(),
+                kind: FailureKind::Package(error),
+            }),
+        }
+    }
+    if failures.is_empty() {
+        return Ok(rpms);
+    }
+    Err(Error::Download(DownloadError {
+        attempted: wanted.len(),
+        failures,
+    }))
+}
+
+fn lock(
+    plan: BuildPlan,
+    rpms: &[DownloadedRpm],
+    keys: &PackageKeys,
+    installers: &[Installer],
+    origin: &Origin,
+    settings: &Settings,
+) -> Result<Lock, Error> {
+    let newest = rpms.iter().map(DownloadedRpm::build_time).max();
+    let timestamp = settings.timestamp.or(newest).unwrap_or(0);
+    let product = canonical(&origin.product).map_err(crate::lock::LockError::Json)?;
+    let mut trusted_vendor_keys = origin.trusted.clone();
+    trusted_vendor_keys.sort();
+    trusted_vendor_keys.dedup();
+    Ok(Lock {
+        document: LOCK_TYPE.to_owned(),
+        tool_version: tool_version(),
+        sequence: sequence(&plan, settings, timestamp),
+        timestamp,
+        rpms: rpms
+            .iter()
+            .map(|rpm| LockedRpm {
+                nevra: rpm.planned().nevra.clone(),
+                sha256: rpm.sha256(),
+            })
+            .collect(),
+        plan,
+        product: origin.product.clone(),
+        product_sha256: Sha256::of(&product),
+        package_keys: keys.carried.clone(),
+        trusted_vendor_keys,
+        accepted_unsigned: settings.accept_unsigned.clone(),
+        installers: installers
+            .iter()
+            .map(|installer| LockedInstaller {
+                arch: installer.arch,
+                sha256: installer.sha256,
+            })
+            .collect(),
+    })
+}
+
+/// `--sequence`, else one more than the earlier lock, but never behind the metadata's revision: two
+/// builders that take turns, only one of which has the earlier lock, must not overtake each other.
+fn sequence(plan: &BuildPlan, settings: &Settings, timestamp: u64) -> u64 {
+    let earlier = settings
+        .lock
+        .as_deref()
+        .and_then(|path| Lock::next_sequence(path, &plan.product, &plan.channel));
+    let revision = plan.newest_revision();
+    settings
+        .sequence
+        .or_else(|| earlier.max(revision))
+        .unwrap_or(timestamp)
+}
+
+/// Assembles, signs and writes. Everything is written and verified before anything gets its name,
+/// and the bundle gets its name last.
+fn finish(
+    lock: Lock,
+    rpms: &[DownloadedRpm],
+    installers: &[Installer],
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Built, Error> {
+    observer.event(&Event::Stage("writing and signing the bundle"));
+    let unsigned = assemble(&lock, rpms, installers)?;
+    let Opened { identity, created } = settings.keys.open_or_create()?;
+    let signed = sign(unsigned, &identity)?;
+    let mut bundle = Pending::begin(&settings.out, 0o644)?;
+    archive::write(&signed, bundle.file_mut(), settings.workers)?;
+    observer.event(&Event::Stage("reading the bundle back"));
+    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
+        path: settings.out.clone(),
+        source,
+    })?;
+    let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
+    archive::verify(reopened, std::slice::from_ref(identity.root()))?;
+    let mut files = vec![settings.out.clone()];
+    let mut pending = companions(
+        &lock,
+        installers,
+        identity.root_bytes(),
+        settings,
+        &mut files,
+    )?;
+    pending.push(bundle);
+    for file in pending {
+        file.commit()?;
+    }
+    Ok(Built {
+        digest: signed.digest(),
+        bytes,
+        root_fingerprint: *identity.root().fingerprint(),
+        key_id: identity.public().id().as_str().to_owned(),
+        key_created: created,
+        files,
+        lock,
+    })
+}
+
+/// Prepares the files beside the bundle.
+fn companions(
+    lock: &Lock,
+    installers: &[Installer],
+    root: &[u8],
+    settings: &Settings,
+    files: &mut Vec<PathBuf>,
+) -> Result<Vec<Pending>, Error> {
+    let directory = crate::output::directory_of(&settings.out).to_owned();
+    let mut pending = Vec::new();
+    let mut add = |path: PathBuf, bytes: &[u8], mode: u32| -> Result<(), Error> {
+        pending.push(Pending::with_bytes(&path, bytes, mode)?);
+        files.push(path);
+        Ok(())
+    };
+    for installer in installers {
+        let name = format!("install-{}", installer.arch);
+        let bytes =
+            std::fs::read(&installer.path).map_err(|source| InstallerError::Unreadable {
+                path: installer.path.clone(),
+                source,
+            })?;
+        if Sha256::of(&bytes) != installer.sha256 {
+            return Err(ArchiveError::Changed(installer.path.clone()).into());
+        }
+        let sum = format!("{}  {name}\n", installer.sha256);
+        add(directory.join(&name), &bytes, 0o755)?;
+        add(
+            directory.join(format!("{name}.sha256")),
+            sum.as_bytes(),
+            0o644,
+        )?;
+    }
+    add(directory.join("root.json"), root, 0o644)?;
+    if let Some(path) = &settings.lock {
+        add(path.clone(), &lock.to_bytes()?, 0o644)?;
+    }
+    Ok(pending)
+}
+
+/// Makes a usage error.
+#[must_use]
+pub fn usage(failed: &str, reason: impl Into<String>, next: &str) -> Error {
+    Error::Usage(Explained::new(failed, reason, next))
+}

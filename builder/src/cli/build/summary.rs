@@ -1,0 +1,166 @@
+//! What a person wants to know at the end of a build.
+
+use std::fmt::Write as _;
+
+use manifests::bundle::{Role, Target};
+use serde::Serialize;
+
+use super::{Format, show};
+use crate::build::Built;
+
+/// The result for programs.
+#[derive(Serialize)]
+struct Summary {
+    bundle: String,
+    bytes: u64,
+    digest: String,
+    sequence: u64,
+    key_id: String,
+    key_created: bool,
+    root_fingerprint: String,
+    files: Vec<String>,
+    targets: Vec<TargetSummary>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TargetSummary {
+    distro: String,
+    arch: String,
+    components: Vec<ComponentSummary>,
+}
+
+#[derive(Serialize)]
+struct ComponentSummary {
+    component: String,
+    target: String,
+    /// Installed versions that a host can be upgraded from and reverted to.
+    serves: Vec<String>,
+}
+
+pub(super) fn show(built: &Built, format: Format) {
+    let summary = summarize(built);
+    match format {
+        Format::Json => show::json(&summary),
+        Format::Text => show::text(&text(&summary)),
+    }
+}
+
+fn summarize(built: &Built) -> Summary {
+    let lock = &built.lock;
+    let files: Vec<String> = built
+        .files
+        .iter()
+        .map(|f| f.display().to_string())
+        .collect();
+    Summary {
+        bundle: files.first().cloned().unwrap_or_default(),
+        bytes: built.bytes,
+        digest: built.digest.to_string(),
+        sequence: lock.sequence,
+        key_id: built.key_id.clone(),
+        key_created: built.key_created,
+        root_fingerprint: built.root_fingerprint.to_string(),
+        files,
+        targets: lock.plan.targets.iter().map(|t| target(built, t)).collect(),
+        notes: lock.plan.notes.clone(),
+    }
+}
+
+fn target(built: &Built, target: &Target) -> TargetSummary {
+    let plan = &built.lock.plan;
+    let version = |nevra: &manifests::nevra::Nevra| nevra.evr().version().to_owned();
+    let component =
+        |(purpose, package): (&manifests::bundle::Use, &crate::plan::PlannedPackage)| {
+            let previous = plan.packages_for(target, Role::Previous);
+            ComponentSummary {
+                component: purpose.component.clone(),
+                target: version(&package.nevra),
+                serves: previous
+                    .iter()
+                    .filter(|(other, _)| other.component == purpose.component)
+                    .map(|(_, previous)| version(&previous.nevra))
+                    .collect(),
+            }
+        };
+    TargetSummary {
+        distro: target.distro.clone(),
+        arch: target.arch.to_string(),
+        components: plan
+            .packages_for(target, Role::Target)
+            .into_iter()
+            .map(component)
+            .collect(),
+    }
+}
+
+fn text(summary: &Summary) -> String {
+    let mut text = String::new();
+    let made = if summary.key_created {
+        " (made by this build: keep it safe)"
+    } else {
+        ""
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "bundle    {} ({} bytes)",
+        summary.bundle, summary.bytes
+    );
+    let _ = writeln!(text, "digest    sha256 {}", summary.digest);
+    let _ = writeln!(text, "sequence  {}", summary.sequence);
+    let _ = writeln!(text, "signed    by key {}{made}", summary.key_id);
+    let _ = writeln!(
+        text,
+        "root      sha256 {} (root.json)",
+        summary.root_fingerprint
+    );
+    for file in summary.files.iter().skip(1) {
+        let _ = writeln!(text, "beside    {file}");
+    }
+    for target in &summary.targets {
+        let _ = writeln!(text, "\n{} {}", target.distro, target.arch);
+        for component in &target.components {
+            let serves = if component.serves.is_empty() {
+                "no earlier version".to_owned()
+            } else {
+                component.serves.join(", ")
+            };
+            let (name, version) = (&component.component, &component.target);
+            let _ = writeln!(
+                text,
+                "  {name:<10} {version:<10} upgrades and reverts {serves}"
+            );
+        }
+    }
+    let _ = writeln!(
+        text,
+        "Hosts that run another version need a bundle built with --from VERSION, or --from any."
+    );
+    for note in &summary.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    next_steps(&mut text, summary);
+    text
+}
+
+fn next_steps(text: &mut String, summary: &Summary) {
+    let file_name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let bundle = file_name(&summary.bundle);
+    let names: Vec<String> = summary.files.iter().map(file_name).collect();
+    let installer = names
+        .iter()
+        .find(|name| name.starts_with("install-") && !name.contains('.'));
+    let Some(installer) = installer else {
+        return;
+    };
+    let _ = write!(
+        text,
+        "\nCarry these files to the host, and there, as root:\n  \
+         sha256sum -c {installer}.sha256\n  \
+         ./{installer} trust add root.json --fingerprint {}\n  \
+         ./{installer} plan {bundle}\n  \
+         ./{installer} {bundle}\n",
+        summary.root_fingerprint
+    );
+}

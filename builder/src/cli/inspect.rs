@@ -1,0 +1,77 @@
+//! `bundle inspect`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use manifests::bundle::{BundleManifest, Role};
+use manifests::digest::Sha256;
+
+use super::{Context, Format, show};
+use crate::archive::{ArchiveError, Entries, read_manifest};
+use crate::error::Error;
+use crate::review;
+
+/// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The bundle
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
+    let file = File::open(&args.file).map_err(|source| ArchiveError::Open {
+        path: args.file.clone(),
+        source,
+    })?;
+    let raw = read_manifest(&mut Entries::open(file)?)?;
+    let manifest = raw.parse_unverified()?;
+    match context.format {
+        Format::Json => show::json(&manifest),
+        Format::Text => {
+            let keys: Vec<&str> = raw.signatures.iter().map(|s| s.key_id().as_str()).collect();
+            show::text(&text(&manifest, &Sha256::of(&raw.bytes), &keys));
+        }
+    }
+    Ok(())
+}
+
+fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "NOT VERIFIED: this is what the file says about itself.\n"
+    );
+    let _ = writeln!(text, "product   {} {}", manifest.title, manifest.version);
+    let _ = writeln!(text, "channel   {}", manifest.channel);
+    let _ = writeln!(text, "sequence  {}", manifest.sequence);
+    let _ = writeln!(
+        text,
+        "time      {} (seconds since 1970)",
+        manifest.timestamp
+    );
+    let _ = writeln!(text, "digest    sha256 {digest}");
+    let _ = writeln!(text, "signed    by key {}", keys.join(", "));
+    for target in &manifest.targets {
+        let _ = writeln!(text, "\n{} {}", target.distro, target.arch);
+        for role in [Role::Target, Role::Previous] {
+            for (purpose, rpm) in manifest.rpms_for(target, role) {
+                let word = match role {
+                    Role::Target => "target",
+                    Role::Previous => "previous",
+                };
+                let (component, nevra) = (&purpose.component, &rpm.nevra);
+                let _ = writeln!(text, "  {word:<9} {component:<10} {nevra}");
+                for flag in &rpm.lint {
+                    let _ = writeln!(text, "    mind: {}", review::lint(*flag));
+                }
+            }
+        }
+    }
+    let bytes: u64 = manifest.entries.iter().map(|entry| entry.size).sum();
+    let _ = writeln!(text, "\n{} entries, {bytes} bytes", manifest.entries.len());
+    text
+}

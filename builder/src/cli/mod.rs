@@ -1,0 +1,113 @@
+//! The command line: one file per subcommand, and nothing but translation between words and rooms.
+
+mod build;
+mod digest;
+mod generate;
+mod inspect;
+mod key;
+mod origin;
+mod places;
+mod progress;
+mod show;
+mod verify;
+mod versions;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::Error;
+use crate::interrupt;
+
+const EXAMPLES: &str = "\
+Examples:
+  bundle build --version 5.3 --distro el8
+  bundle build --version 5.3 --distro el8,el9 --arch x86_64 --from 5.2 -o out/bundle.tar.zst
+  bundle build --locked out/bundle.lock.json -o again/bundle.tar.zst
+  bundle versions --distro el8
+  bundle verify bundle.tar.zst
+
+Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
+
+/// Builds signed upgrade bundles for hosts without a network.
+#[derive(Debug, Parser)]
+#[command(name = "bundle", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// Format of the results on standard output, and of errors on standard error
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "BUNDLE_OUTPUT")]
+    output: Format,
+
+    /// Show no progress
+    #[arg(long, global = true, env = "BUNDLE_QUIET")]
+    quiet: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(Box<build::Args>),
+    Versions(versions::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Digest(digest::Args),
+    Key(key::Args),
+    #[command(hide = true)]
+    Generate(generate::Args),
+}
+
+/// What every subcommand gets.
+#[derive(Debug, Clone, Copy)]
+struct Context {
+    format: Format,
+    quiet: bool,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::listen();
+    let context = Context {
+        format: cli.output,
+        quiet: cli.quiet,
+    };
+    let result = match cli.command {
+        Command::Build(args) => build::run(*args, context),
+        Command::Versions(args) => versions::run(&args, context),
+        Command::Inspect(args) => inspect::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Digest(args) => digest::run(&args, context),
+        Command::Key(args) => key::run(&args, context),
+        Command::Generate(args) => generate::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, context.format),
+    }
+}
+
+fn fail(error: &Error, format: Format) -> ExitCode {
+    show::error(&error.explain(), error.exit(), format);
+    error.exit().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

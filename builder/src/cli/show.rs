@@ -1,0 +1,61 @@
+//! Results on standard output, errors on standard error.
+
+use std::io::Write as _;
+
+use manifests::json::canonical;
+use serde::Serialize;
+
+use super::Format;
+use crate::error::{Exit, Explained};
+
+/// Prints a result. A reader that went away is not an error of ours.
+pub(super) fn text(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end());
+    let _ = out.flush();
+}
+
+/// Prints a result as JSON.
+pub(super) fn json(value: &impl Serialize) {
+    if let Ok(bytes) = canonical(value) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(&bytes);
+        let _ = out.flush();
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    error: &'a str,
+    why: &'a str,
+    next: &'a str,
+    exit_code: u8,
+}
+
+/// Prints an error in three parts.
+pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
+    let mut err = std::io::stderr().lock();
+    let Explained {
+        failed,
+        reason,
+        next,
+    } = explained;
+    let _ = match format {
+        Format::Text => writeln!(err, "error: {failed}\nwhy: {reason}\nnext: {next}"),
+        Format::Json => {
+            let document = ErrorDocument {
+                error: failed,
+                why: reason,
+                next,
+                exit_code: exit as u8,
+            };
+            let bytes = canonical(&document).unwrap_or_default();
+            err.write_all(&bytes)
+        }
+    };
+}
+
+/// Prints a remark.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,10 @@
+//! The program `bundle` as a user meets it: exit codes, three-part errors, files that appear.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod bundles;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod vendor;

@@ -1,0 +1,118 @@
+//! Running `bundle` in an environment of its own.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test runs the program and makes directories for it"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::vendor::{Vendor, names};
+
+/// A user with a home and an empty directory for the results.
+pub(crate) struct User {
+    home: TempDir,
+}
+
+/// What a run left.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl User {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("out")).unwrap();
+        Self { home }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.home.path().join(below)
+    }
+
+    pub(crate) fn bundle(&self) -> PathBuf {
+        self.path("out/bundle.tar.zst")
+    }
+
+    /// Runs the program with another umask and time zone if they are given.
+    pub(crate) fn run_as(&self, umask: &str, zone: &str, args: &[&str]) -> Run {
+        let script = format!("umask {umask}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_bundle")])
+            .args(args)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("TZ", zone)
+            .current_dir(self.home.path());
+        Run::of(&command.output().unwrap())
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        self.run_as("022", "UTC", args)
+    }
+
+    /// `bundle build` of a vendor's product, with more arguments.
+    pub(crate) fn build(&self, vendor: &Vendor, more: &[&str]) -> Run {
+        let (product, out) = (vendor.product(), self.bundle());
+        let mut args = vec!["build", "--product", text(&product), "-o", text(&out)];
+        args.extend(["--without-installer", "x86_64"]);
+        args.extend(more);
+        self.run(&args)
+    }
+
+    /// The usual request.
+    pub(crate) fn build_el8(&self, vendor: &Vendor) -> Run {
+        self.build(vendor, &["--version", "5.3", "--distro", "el8"])
+    }
+
+    /// Nothing may be where the results go, not even a temporary file.
+    pub(crate) fn assert_nothing_written(&self) {
+        assert_eq!(names(&self.path("out")), Vec::<String>::new());
+    }
+}
+
+impl Run {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_ok(&self) -> &Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// The exit code, the three parts in order, and words that the error must hold.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        let places: Vec<Option<usize>> = ["error: ", "why: ", "next: "]
+            .iter()
+            .map(|part| {
+                let at_line = |line: &str| line.trim_start().starts_with(part);
+                self.stderr.lines().position(at_line)
+            })
+            .collect();
+        let rising = places.iter().all(Option::is_some) && places.is_sorted();
+        assert!(rising, "three parts are missing: {}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?}: {}", self.stderr);
+        }
+    }
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

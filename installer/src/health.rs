@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use manifests::digest::Sha256;
 use manifests::product::{Component, Health};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::host::{Host, ProbeAnswer, ProbeTarget};
@@ -13,6 +14,40 @@ use crate::settings::Settings;
 
 /// Main processes that may come and go before a service counts as one that cannot stay up.
 const RESTARTS_MAX: u32 = 4;
+
+/// How a service is not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ill {
+    /// The kind, for comparison with the state before a run.
+    pub kind: IllKind,
+    /// For people.
+    pub why: String,
+}
+
+/// Kinds of not being well. A run is excused only by the very kind that was there before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IllKind {
+    /// It does not answer.
+    Silent,
+    /// It answers, and says that it or what it needs is not well.
+    Complaining,
+    /// It answers as another version.
+    Version,
+    /// Its main process does not run, does not stay up, or is another program.
+    Process,
+    /// Nobody waited long enough to know.
+    Stopped,
+}
+
+impl Ill {
+    fn new(kind: IllKind, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            why: why.into(),
+        }
+    }
+}
 
 /// What a healthy service must be.
 #[derive(Debug, Clone, Copy)]
@@ -62,93 +97,118 @@ pub fn target(settings: &Settings, health: &Health) -> ProbeTarget {
 }
 
 /// Judges one answer. Pure.
-pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(), String> {
-    if answer.status != 200 {
-        return Err(format!("it answers with HTTP status {}", answer.status));
+pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(), Ill> {
+    let complaint = |why: String| Ill::new(IllKind::Complaining, why);
+    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    // The version first: a wrong one is never excused by a complaint that was there before.
+    if let (Some(pointer), Some(body)) = (&health.version_pointer, &body) {
+        match body.pointer(pointer).and_then(Value::as_str) {
+            // Some builds write the version with a leading `v`.
+            Some(found) if found.trim_start_matches('v') != version => {
+                let why = format!("it answers as version {found}, not {version}");
+                return Err(Ill::new(IllKind::Version, why));
+            }
+            None if answer.status == 200 => {
+                return Err(Ill::new(IllKind::Version, "its answer carries no version"));
+            }
+            _ => {}
+        }
     }
-    let body: Value =
-        serde_json::from_slice(&answer.body).map_err(|_| "its answer is not JSON".to_owned())?;
+    if answer.status != 200 {
+        return Err(complaint(format!(
+            "it answers with HTTP status {}",
+            answer.status
+        )));
+    }
+    let body = body.ok_or_else(|| complaint("its answer is not JSON".to_owned()))?;
     for expectation in &health.expect {
         let found = body.pointer(&expectation.pointer).and_then(Value::as_str);
         if !found.is_some_and(|found| expectation.any_of.iter().any(|well| well == found)) {
             let said = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
-            return Err(format!("its answer says {said} at {}", expectation.pointer));
+            return Err(complaint(format!(
+                "its answer says {said} at {}",
+                expectation.pointer
+            )));
         }
     }
-    let Some(pointer) = &health.version_pointer else {
-        return Ok(());
-    };
-    match body.pointer(pointer).and_then(Value::as_str) {
-        // Some builds write the version with a leading `v`.
-        Some(found) if found.trim_start_matches('v') == version => Ok(()),
-        Some(found) => Err(format!("it answers as version {found}, not {version}")),
-        None => Err("its answer carries no version".to_owned()),
-    }
+    Ok(())
 }
 
-/// Asks once, without looking at the process: the state before a run.
-pub fn ask_once(
+/// Longest wait for a service that started just before the run to say that it is well.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// Asks a service before a run. One that was just started gets time to settle: calling it ill would
+/// excuse an upgrade that breaks it.
+pub fn ask_before(
     host: &dyn Host,
     layout: &Layout,
     component: &Component,
     version: &str,
-) -> Result<(), String> {
+) -> Result<(), Ill> {
     let Some(health) = &component.health else {
         return Ok(());
     };
-    let (settings, _) = settings(layout, component);
-    judge(&host.probe(&target(&settings, health))?, health, version)
+    let started = std::time::Instant::now();
+    loop {
+        let (settings, _) = settings(layout, component);
+        let verdict = host
+            .probe(&target(&settings, health))
+            .map_err(|why| Ill::new(IllKind::Silent, why))
+            .and_then(|answer| judge(&answer, health, version));
+        if verdict.is_ok() || started.elapsed() > SETTLE {
+            return verdict;
+        }
+        host.sleep(Duration::from_millis(health.interval_ms));
+    }
 }
 
-/// Waits until a service is well, or says why it is not within its budget.
+/// Waits until a service is well and returns its main process (0 where there is none to watch), or
+/// says why it is not well within its budget.
 pub fn wait(
     host: &dyn Host,
     layout: &Layout,
     component: &Component,
     expected: Expected<'_>,
     stopped: &dyn Fn() -> bool,
-) -> Result<(), String> {
+) -> Result<u32, Ill> {
     let (Some(unit), Some(health)) = (&component.unit, &component.health) else {
-        return Ok(());
+        return Ok(0);
     };
-    let pause = Duration::from_millis(health.interval_ms);
     let started = std::time::Instant::now();
     let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
     let (mut streak, mut processes, mut pid) = (0, 0, 0);
-    let mut last = "it was never asked".to_owned();
+    let mut last = Ill::new(IllKind::Stopped, "it was never asked");
     for _ in 0..=probes {
-        let found = look(host, layout, component, health, unit, expected);
-        let verdict = match found {
-            Ok(found_pid) if found_pid == pid => Ok(()),
-            Ok(found_pid) => {
-                (streak, processes, pid) = (0, processes + 1, found_pid);
-                Ok(())
-            }
-            Err(why) => Err(why),
-        };
-        streak = if verdict.is_ok() { streak + 1 } else { 0 };
-        if streak >= health.consecutive {
-            return Ok(());
+        match look(host, layout, component, health, unit, expected) {
+            Ok(found) if found == pid => streak += 1,
+            Ok(found) => (streak, processes, pid) = (1, processes + 1, found),
+            Err(ill) => (streak, last) = (0, ill),
         }
-        let why = verdict
-            .err()
-            .unwrap_or_else(|| "it was well too short a time".to_owned());
+        if streak >= health.consecutive {
+            return Ok(pid);
+        }
         if processes > RESTARTS_MAX {
-            return Err(format!("its main process does not stay up; last: {why}"));
+            let why = format!("its main process does not stay up; last: {}", last.why);
+            return Err(Ill::new(IllKind::Process, why));
         }
         if host.unit(unit).is_ok_and(|state| state.active == "failed") {
-            return Err(format!("the unit failed; last: {why}"));
+            return Err(Ill::new(
+                IllKind::Process,
+                format!("the unit failed; last: {}", last.why),
+            ));
         }
         if stopped() {
-            return Err("the run was told to stop".to_owned());
+            return Err(Ill::new(IllKind::Stopped, "the run was told to stop"));
         }
-        last = why;
         if started.elapsed() >= Duration::from_secs(health.budget_secs) {
             break;
         }
-        host.sleep(pause);
+        host.sleep(Duration::from_millis(health.interval_ms));
     }
-    Err(format!("{last} (after {} s)", health.budget_secs))
+    Err(Ill {
+        why: format!("{} (after {} s)", last.why, health.budget_secs),
+        ..last
+    })
 }
 
 fn look(
@@ -158,18 +218,25 @@ fn look(
     health: &Health,
     unit: &str,
     expected: Expected<'_>,
-) -> Result<u32, String> {
-    let process = host.main_process(unit).map_err(|error| error.to_string())?;
-    let process = process.ok_or_else(|| "its main process does not run".to_owned())?;
+) -> Result<u32, Ill> {
+    let no_process = |why: String| Ill::new(IllKind::Process, why);
+    let process = host
+        .main_process(unit)
+        .map_err(|error| no_process(error.to_string()))?;
+    let process = process.ok_or_else(|| no_process("its main process does not run".to_owned()))?;
     match expected.program {
         Some(program) if program != process.sha256 => {
-            return Err(format!("{} is not the package's program", process.program));
+            return Err(no_process(format!(
+                "{} is not the package's program",
+                process.program
+            )));
         }
         _ => {}
     }
     // Read anew each time: the upgrade may bring a new default.
     let (settings, _) = settings(layout, component);
-    let answer = host.probe(&target(&settings, health))?;
+    let answer = host.probe(&target(&settings, health));
+    let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
     judge(&answer, health, expected.version)?;
     Ok(process.pid)
 }
@@ -190,7 +257,7 @@ mod tests {
             status,
             body: body.as_bytes().to_vec(),
         };
-        judge(&answer, gateway().health.as_ref().unwrap(), "5.3.2")
+        judge(&answer, gateway().health.as_ref().unwrap(), "5.3.2").map_err(|ill| ill.why)
     }
 
     #[test]

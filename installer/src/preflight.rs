@@ -33,7 +33,7 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem
             )),
             Ok(_) => {}
             Err(error) => {
-                problems.push(Problem::new(chain(&error), "make the directory reachable"))
+                problems.push(Problem::new(chain(&error), "make the directory reachable"));
             }
         }
     }

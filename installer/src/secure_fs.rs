@@ -27,6 +27,7 @@ pub struct FsError {
 
 impl FsError {
     /// Names the operation and the path of an I/O error.
+    #[must_use]
     pub fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self {
             operation,
@@ -81,8 +82,8 @@ pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), FsError> {
         cursor = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     }
     for dir in missing.into_iter().rev() {
-        let made = DirBuilder::new().mode(mode).create(dir);
-        if let Err(error) = made
+        let result = DirBuilder::new().mode(mode).create(dir);
+        if let Err(error) = result
             && error.kind() != io::ErrorKind::AlreadyExists
         {
             return Err(FsError::new("create directory", dir, error));
@@ -159,7 +160,7 @@ fn partial_name(path: &Path) -> PathBuf {
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     let (file, pending) = begin_write(path, mode)?;
     let written = (&file).write_all(bytes).map_err(at("write", path));
-    finish_write(written, &file, pending, path)
+    finish_write(written, &file, &pending, path)
 }
 
 /// Replaces `path` by a file that already holds `bytes`, owner, mode and times.
@@ -167,7 +168,7 @@ pub fn restore_file(path: &Path, bytes: &[u8], owner: Ownership) -> Result<(), F
     let (file, pending) = begin_write(path, 0o600)?;
     let written = (&file).write_all(bytes).map_err(at("write", path));
     let dressed = written.and_then(|()| set_ownership(&pending, owner));
-    finish_write(dressed, &file, pending, path)
+    finish_write(dressed, &file, &pending, path)
 }
 
 fn begin_write(path: &Path, mode: u32) -> Result<(File, PathBuf), FsError> {
@@ -179,15 +180,15 @@ fn begin_write(path: &Path, mode: u32) -> Result<(File, PathBuf), FsError> {
 fn finish_write(
     written: Result<(), FsError>,
     file: &File,
-    pending: PathBuf,
+    pending: &Path,
     path: &Path,
 ) -> Result<(), FsError> {
     let complete = written
-        .and_then(|()| file.sync_all().map_err(at("sync", &pending)))
-        .and_then(|()| rename(&pending, path));
+        .and_then(|()| file.sync_all().map_err(at("sync", pending)))
+        .and_then(|()| rename(pending, path));
     if complete.is_err() {
         // The first error is the one to report; the leftover carries our suffix and is swept later.
-        let _ = remove_if_present(&pending);
+        let _ = remove_if_present(pending);
     }
     complete
 }
@@ -291,7 +292,7 @@ pub fn set_ownership(path: &Path, owner: Ownership) -> Result<(), FsError> {
         .map_err(|error| FsError::new("set times of", path, error.into()))
 }
 
-/// Sets an extended attribute, such as the SELinux label.
+/// Sets an extended attribute, such as the `SELinux` label.
 pub fn set_xattr(path: &Path, name: &std::ffi::OsStr, value: &[u8]) -> Result<(), FsError> {
     xattr::set(path, name, value).map_err(at("set an extended attribute of", path))
 }

@@ -1,5 +1,6 @@
 //! The test lab: a fixture vendor that behaves as packagecloud and the vendor's RPMs do, and an
 //! isolated host with a real rpm and a real systemd behind a real air gap.
 
+pub mod forge;
 pub mod isolated;
 pub mod vendor;

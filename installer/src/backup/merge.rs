@@ -61,17 +61,12 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
         } else if same(old, base) {
             merged.kept.push(path.clone());
             own.cloned()
+        } else if let Some(entry) = merge_contents(old, base, own, blobs)? {
+            merged.merged.push(path.clone());
+            Some(entry)
         } else {
-            match merge_contents(old, base, own, blobs)? {
-                Some(entry) => {
-                    merged.merged.push(path.clone());
-                    Some(entry)
-                }
-                None => {
-                    merged.conflicts.push(path.clone());
-                    own.cloned()
-                }
-            }
+            merged.conflicts.push(path.clone());
+            own.cloned()
         };
         if let Some(entry) = chosen {
             merged.snapshot.entries.insert(path.clone(), entry);

@@ -39,7 +39,7 @@ pub struct Entry {
     pub mtime_secs: i64,
     /// Nanoseconds of the modification time.
     pub mtime_nanos: u32,
-    /// Extended attributes (SELinux label, ACL, capabilities), values in hexadecimal.
+    /// Extended attributes (`SELinux` label, ACL, capabilities), values in hexadecimal.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, String>,
 }

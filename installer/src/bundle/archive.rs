@@ -92,7 +92,12 @@ impl UntrustedBundle {
     fn check_end(&mut self) -> Result<(), BundleError> {
         let trailing = |place| BundleError::Damaged(format!("there are data after the {place}"));
         let mut byte = [0_u8; 1];
-        if self.decoder.read(&mut byte).map_err(damaged)? != 0 {
+        if self
+            .decoder
+            .read(&mut byte)
+            .map_err(|error| damaged(&error))?
+            != 0
+        {
             return Err(trailing("end marker"));
         }
         let rest = self.decoder.get_mut().fill_buf();
@@ -108,7 +113,9 @@ impl UntrustedBundle {
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), BundleError> {
-        self.decoder.read_exact(buffer).map_err(damaged)
+        self.decoder
+            .read_exact(buffer)
+            .map_err(|error| damaged(&error))
     }
 
     /// Reads the body of a small entry, at most `max` bytes.
@@ -143,7 +150,9 @@ impl UntrustedBundle {
                 .unwrap_or(usize::MAX)
                 .min(buffer.len());
             let chunk = &mut buffer[..want];
-            self.decoder.read_exact(chunk).map_err(damaged)?;
+            self.decoder
+                .read_exact(chunk)
+                .map_err(|error| damaged(&error))?;
             hasher.update(chunk);
             sink.write_all(chunk).map_err(|source| BundleError::Read {
                 path: self.path.clone(),
@@ -163,7 +172,7 @@ impl UntrustedBundle {
     }
 }
 
-fn damaged(error: io::Error) -> BundleError {
+fn damaged(error: &io::Error) -> BundleError {
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
         _ => error.to_string(),

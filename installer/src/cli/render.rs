@@ -115,6 +115,10 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
 /// Returns a report as text.
 pub(super) fn report(report: &RunReport) -> String {
     let verdict = match &report.outcome {
+        Outcome::Done if report.notes.iter().any(|note| note.contains("not healthy")) => {
+            "done: every component is at its target; not all are healthy, as before the run"
+                .to_owned()
+        }
         Outcome::Done => "done: every component is at its target and healthy".to_owned(),
         Outcome::Unchanged { cause } => format!("failed before anything was changed: {cause}"),
         Outcome::Reverted { cause } => {

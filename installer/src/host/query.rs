@@ -19,7 +19,7 @@ pub(crate) fn parse_packages(output: &str) -> Result<Vec<InstalledPackage>, Host
         let mut fields = line.split('\t');
         match fields.next() {
             Some("P") => {
-                packages.push(parse_package(&mut fields).map_err(|why| refuse(line, &why))?)
+                packages.push(parse_package(&mut fields).map_err(|why| refuse(line, &why))?);
             }
             Some("F") => {
                 let file = parse_file(&mut fields).map_err(|why| refuse(line, &why))?;

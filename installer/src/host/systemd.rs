@@ -25,7 +25,7 @@ fn parse_state(text: &str) -> UnitState {
             "UnitFileState" => value.clone_into(&mut state.file),
             "MainPID" => state.main_pid = value.parse().unwrap_or(0),
             "TriggeredBy" => {
-                state.triggered_by = value.split_whitespace().map(str::to_owned).collect()
+                state.triggered_by = value.split_whitespace().map(str::to_owned).collect();
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use super::{Context, VerifyLines};
 use crate::backup::capture::capture;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
-use crate::health;
+use crate::health::{self, Ill};
 use crate::host::{HostError, UnitState, query};
 use crate::plan::{InstallPlan, PlannedComponent};
 
@@ -21,7 +21,7 @@ pub struct Baseline {
     /// What `rpm -V` said, by package.
     pub verify: VerifyLines,
     /// Components that were not well, and why.
-    pub unwell: BTreeMap<String, String>,
+    pub unwell: BTreeMap<String, Ill>,
     /// Files named like rpm's temporary ones that were there already.
     pub leftovers: BTreeSet<String>,
 }
@@ -66,11 +66,11 @@ impl Baseline {
         }
         let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
         let version = planned.from.nevra.evr().version();
-        let asked = health::ask_once(context.host, context.layout, &planned.component, version);
-        if let Err(why) = asked
+        let asked = health::ask_before(context.host, context.layout, &planned.component, version);
+        if let Err(ill) = asked
             && was_up
         {
-            self.unwell.insert(planned.component.name.clone(), why);
+            self.unwell.insert(planned.component.name.clone(), ill);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Forward: every step of the plan, and the revert when one of them does not work.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 
 use manifests::digest::Sha256;
@@ -9,7 +10,7 @@ use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
 use crate::failure::chain;
-use crate::health::{self, Expected};
+use crate::health::{self, Expected, Ill};
 use crate::host::{RpmMode, UnitState};
 use crate::journal::Journal;
 use crate::lock::RunLock;
@@ -69,6 +70,8 @@ pub(super) struct State {
     pub(super) before: Option<Snapshot>,
     pub(super) has_effects: bool,
     pub(super) notes: Vec<String>,
+    /// Main processes of services that were found well, by unit.
+    pub(super) processes: BTreeMap<String, u32>,
 }
 
 fn forward(
@@ -119,7 +122,11 @@ fn perform(
         Step::Configure(_) => configure(context, state, notes),
         Step::Check(name) => context.check_forward(&state.baseline, &group(name)),
         Step::Release(name) => context.release(&state.baseline, &group(name)),
-        Step::Health(name) => wait_for_health(context, &state.baseline, &group(name), notes),
+        Step::Health(name) => {
+            let found = wait_for_health(context, &state.baseline, &group(name), notes)?;
+            state.processes.extend(found);
+            same_processes(context, &state.processes)
+        }
         Step::RemoveHolds => context.remove_holds(&state.baseline),
         Step::Commit => commit(context, state),
         Step::Revert(_) => Err("a revert is no step of a plan".to_owned()),
@@ -143,7 +150,7 @@ const fn mode(plan: &InstallPlan) -> RpmMode {
 
 fn back_up(context: &Context<'_>, state: &mut State, notes: &mut Vec<String>) -> StepResult {
     state.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
-    for (component, why) in &state.baseline.unwell {
+    for (component, Ill { why, .. }) in &state.baseline.unwell {
         notes.push(format!("{component} was not well before the run: {why}"));
     }
     save_snapshot(context, state)
@@ -255,7 +262,8 @@ pub(super) fn wait_for_health(
     baseline: &Baseline,
     group: &[&PlannedComponent],
     notes: &mut Vec<String>,
-) -> StepResult {
+) -> Result<BTreeMap<String, u32>, String> {
+    let mut processes = BTreeMap::new();
     for planned in group {
         let component = &planned.component;
         let was_up = component
@@ -280,12 +288,39 @@ pub(super) fn wait_for_health(
             expected,
             context.stopped,
         );
-        if let Err(why) = waited {
-            let why = format!("{} is not healthy: {why}", component.title);
-            if !baseline.unwell.contains_key(&component.name) {
-                return Err(why);
+        match (waited, &component.unit) {
+            (Ok(pid), Some(unit)) if pid != 0 => {
+                processes.insert(unit.clone(), pid);
             }
-            notes.push(format!("{why}; it was not well before the run either"));
+            (Ok(_), _) => {}
+            (Err(ill), _) => {
+                let why = format!("{} is not healthy: {}", component.title, ill.why);
+                let before = baseline
+                    .unwell
+                    .get(&component.name)
+                    .map(|before| before.kind);
+                if before != Some(ill.kind) {
+                    return Err(why);
+                }
+                notes.push(format!("{why}; it was so before the run"));
+            }
+        }
+    }
+    Ok(processes)
+}
+
+/// A service that was well must still be the same process when later groups are: one that crashed
+/// in between was restarted by systemd and only looks well.
+fn same_processes(context: &Context<'_>, processes: &BTreeMap<String, u32>) -> StepResult {
+    for (unit, pid) in processes {
+        let now = context
+            .host
+            .main_process(unit)
+            .map_err(|error| chain(&error))?;
+        if now.as_ref().map(|process| process.pid) != Some(*pid) {
+            return Err(format!(
+                "{unit} was well, but its main process has ended since"
+            ));
         }
     }
     Ok(String::new())

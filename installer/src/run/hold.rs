@@ -180,6 +180,14 @@ impl Context<'_> {
             secure_fs::remove_if_present(&self.layout.released().join(unit))
                 .map_err(|e| describe_file(&e))?;
         }
+        let released = self.layout.released();
+        secure_fs::remove_dir_if_empty(&released)
+            .and_then(|()| {
+                released
+                    .parent()
+                    .map_or(Ok(()), secure_fs::remove_dir_if_empty)
+            })
+            .map_err(|e| describe_file(&e))?;
         Ok(String::new())
     }
 }

@@ -125,14 +125,6 @@ impl Context<'_> {
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
         Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
     }
-
-    /// Returns the packages of the plan.
-    pub(crate) fn packages(&self) -> Vec<&str> {
-        self.plan
-            .components()
-            .map(|planned| planned.component.package.as_str())
-            .collect()
-    }
 }
 
 /// Lines of `rpm -V`, by package.

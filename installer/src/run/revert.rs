@@ -65,12 +65,13 @@ fn perform(
         RevertStep::Release => context.release(baseline, components),
         RevertStep::Health => {
             let back: Vec<PlannedComponent> = components.iter().map(|c| swapped(c)).collect();
-            wait_for_health(
+            let waited = wait_for_health(
                 context,
                 baseline,
                 &back.iter().collect::<Vec<_>>(),
                 &mut Vec::new(),
-            )
+            );
+            waited.map(|_| String::new())
         }
         RevertStep::RemoveHolds => context.remove_holds(baseline),
     }
@@ -176,7 +177,7 @@ fn load_state(context: &Context<'_>) -> Result<State, String> {
         baseline,
         before: Some(before),
         has_effects: true,
-        notes: Vec::new(),
+        ..State::default()
     })
 }
 

@@ -1,0 +1,236 @@
+//! A bundle writer of the lab's own: it packs any RPMs into a format 1 bundle, signed with a marked
+//! test key, so that the installer is tested against a second implementation of the format, and
+//! against bundles that the builder would refuse to make.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab drives real programs and files"
+)]
+
+mod header;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use manifests::bundle::{
+    BundleManifest, BundledRpm, Encoding, Entry, FORMAT, HeaderDigests, MANIFEST_TYPE, Role,
+    Target, Use,
+};
+use manifests::bundle_path::BundlePath;
+use manifests::digest::Sha256;
+use manifests::format::{header_for, padding};
+use manifests::json::canonical;
+use manifests::nevra::Arch;
+use manifests::package_files::PackageFiles;
+use manifests::product::ProductManifest;
+use manifests::signature::{Algorithm, PublicKey};
+use manifests::trust::{ROOT_TYPE, ReleaseRole, Role as KeyRole, RootDocument, RootKey};
+use p256::ecdsa::signature::Signer as _;
+use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+
+/// Time of every forged entry.
+const TIMESTAMP: u64 = 1_700_000_000;
+
+/// What a forged bundle holds.
+#[derive(Debug, Clone)]
+pub struct Forge {
+    /// The product manifest.
+    pub product: ProductManifest,
+    /// Armored vendor keys.
+    pub vendor_keys: Vec<PathBuf>,
+    /// RPMs with the role each has; the component is found by the package's name.
+    pub rpms: Vec<(PathBuf, Role)>,
+    /// The distribution, such as `el8`.
+    pub distro: String,
+    /// What the bundle says it is.
+    pub version: String,
+}
+
+/// A test key: fixed, public, and marked as such wherever it appears.
+#[derive(Debug)]
+pub struct TestKey {
+    secret: p256::ecdsa::SigningKey,
+    public: PublicKey,
+}
+
+impl TestKey {
+    /// Makes the key of a seed.
+    pub fn from_seed(seed: u8) -> Result<Self> {
+        let secret = p256::ecdsa::SigningKey::from_slice(&[seed; 32])?;
+        let public: p256::PublicKey = secret.verifying_key().into();
+        let pem = public.to_public_key_pem(LineEnding::LF)?;
+        let public = PublicKey::from_pem(Algorithm::EcdsaP256Sha256, &pem)?;
+        Ok(Self { secret, public })
+    }
+
+    /// Returns a root document that trusts this key alone.
+    pub fn root_document(&self) -> Result<Vec<u8>> {
+        let id = self.public.id().clone();
+        let key = RootKey {
+            id: id.clone(),
+            algorithm: Algorithm::EcdsaP256Sha256,
+            public: self.public.pem().to_owned(),
+        };
+        let document = RootDocument {
+            document: ROOT_TYPE.to_owned(),
+            version: 1,
+            title: "TEST KEY, trusted by nobody".to_owned(),
+            keys: vec![key],
+            root: KeyRole {
+                threshold: 1,
+                keys: vec![id.clone()],
+            },
+            release: ReleaseRole {
+                threshold: 1,
+                keys: vec![id],
+                products: vec!["*".to_owned()],
+            },
+        };
+        Ok(canonical(&document)?)
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        let signature: p256::ecdsa::DerSignature = self.secret.sign(bytes);
+        signature.as_bytes().to_vec()
+    }
+}
+
+impl Forge {
+    /// Writes the bundle, signed with `key`.
+    pub fn write(&self, key: &TestKey, out: &Path) -> Result<()> {
+        let (manifest, contents) = self.collect()?;
+        let manifest_bytes = canonical(&manifest)?;
+        let mut tar = Vec::new();
+        append(&mut tar, "manifest.json", &manifest_bytes)?;
+        let name = format!("signatures/{}.sig", key.public.id());
+        append(&mut tar, &name, &key.sign(&manifest_bytes))?;
+        for (path, bytes) in &contents {
+            append(&mut tar, path.as_str(), bytes)?;
+        }
+        tar.extend([0; 1024]);
+        fs::write(out, compress(&tar)?).with_context(|| format!("cannot write {}", out.display()))
+    }
+
+    fn collect(&self) -> Result<(BundleManifest, Vec<(BundlePath, Vec<u8>)>)> {
+        let distro = self
+            .product
+            .distro(&self.distro)
+            .context("unknown distribution")?;
+        let target = Target {
+            distro: distro.id.clone(),
+            os_ids: distro.os_ids.clone(),
+            major: distro.major,
+            arch: Arch::X86_64,
+        };
+        let mut contents = vec![("product.json".parse()?, canonical(&self.product)?)];
+        for (at, key) in self.vendor_keys.iter().enumerate() {
+            contents.push((format!("keys/vendor/key{at}.asc").parse()?, fs::read(key)?));
+        }
+        let mut rpms = Vec::new();
+        let mut packages = Vec::new();
+        for (path, role) in &self.rpms {
+            let bytes =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let header = header::read(path, Sha256::of(&bytes))?;
+            let rpm = self.describe(&header, *role, &target)?;
+            contents.push((
+                BundlePath::for_package_files(&rpm.sha256),
+                canonical(&header.files)?,
+            ));
+            packages.push((rpm.path.clone(), bytes));
+            rpms.push(rpm);
+        }
+        contents.extend(packages);
+        let entries = contents
+            .iter()
+            .map(|(path, bytes)| entry(path, bytes))
+            .collect();
+        Ok((self.manifest(target, entries, rpms), contents))
+    }
+
+    fn describe(&self, header: &header::Header, role: Role, target: &Target) -> Result<BundledRpm> {
+        let PackageFiles {
+            nevra, rpm: sha256, ..
+        } = &header.files;
+        let order = self
+            .product
+            .components
+            .iter()
+            .position(|c| c.package == nevra.name());
+        let order = order.with_context(|| format!("{nevra} belongs to no component"))?;
+        let purpose = Use {
+            distro: target.distro.clone(),
+            arch: target.arch,
+            role,
+            order: u32::try_from(order)?,
+            component: self.product.components[order].name.clone(),
+        };
+        Ok(BundledRpm {
+            path: BundlePath::for_package(sha256, &nevra.file_name())?,
+            sha256: *sha256,
+            nevra: nevra.clone(),
+            build_time: header.build_time,
+            signer: None,
+            header: HeaderDigests {
+                sha1: None,
+                sha256: None,
+                payload_sha256: None,
+            },
+            lint: Vec::new(),
+            uses: vec![purpose],
+        })
+    }
+
+    fn manifest(
+        &self,
+        target: Target,
+        entries: Vec<Entry>,
+        rpms: Vec<BundledRpm>,
+    ) -> BundleManifest {
+        let version = semver::Version::new(0, 1, 0);
+        BundleManifest {
+            document: MANIFEST_TYPE.to_owned(),
+            format: FORMAT,
+            product: self.product.name.clone(),
+            title: self.product.title.clone(),
+            version: self.version.clone(),
+            channel: self.product.channel.clone(),
+            sequence: 1,
+            timestamp: TIMESTAMP,
+            expires: None,
+            minimum_installer: version.clone(),
+            tool_version: version,
+            targets: vec![target],
+            entries,
+            rpms,
+        }
+    }
+}
+
+fn entry(path: &BundlePath, bytes: &[u8]) -> Entry {
+    let (path, size, sha256) = (path.clone(), bytes.len() as u64, Sha256::of(bytes));
+    Entry {
+        path,
+        size,
+        sha256,
+        encoding: Encoding::Plain,
+    }
+}
+
+/// Appends one entry to a tar stream.
+pub fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8]) -> Result<()> {
+    tar.extend(header_for(&path.parse()?, bytes.len() as u64, TIMESTAMP)?);
+    tar.extend(bytes);
+    tar.extend(vec![0; padding(bytes.len() as u64)]);
+    Ok(())
+}
+
+/// Compresses a tar stream as a bundle is compressed.
+pub fn compress(tar: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+    encoder.window_log(20)?;
+    encoder.write_all(tar)?;
+    Ok(encoder.finish()?)
+}

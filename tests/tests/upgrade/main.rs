@@ -1,0 +1,11 @@
+//! The installer on a real host: real RPMs, a real rpm, a real systemd, no network.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab drives real programs and files"
+)]
+
+mod forward;
+mod refused;
+mod reverted;
+mod support;

@@ -1,0 +1,158 @@
+//! A host that runs 5.2, an installer on it, and bundles for it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use lab::forge::{Forge, TestKey};
+use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, Snapshot, baseline};
+use lab::vendor::{Fixtures, Product};
+use manifests::bundle::Role;
+use manifests::product::ProductManifest;
+
+pub(crate) const SERVICES: [(&str, u16, &str); 3] = [
+    ("tyk-gateway.service", 8080, "/hello"),
+    ("tyk-dashboard.service", 3000, "/hello"),
+    ("tyk-pump.service", 8083, "/health"),
+];
+
+/// Builds the installer once and says where it is.
+pub(crate) fn installer() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let status = Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "-p", "installer", "--bin", "install"])
+                .status()
+                .unwrap();
+            assert!(status.success(), "the installer does not build");
+            let deps = std::env::current_exe().unwrap();
+            deps.parent().unwrap().parent().unwrap().join("install")
+        })
+        .clone()
+}
+
+pub(crate) struct Site {
+    pub(crate) host: IsolatedHost,
+    pub(crate) fixtures: Fixtures,
+}
+
+/// Boots a host that runs 5.2.5, with the installer on it and the test root enrolled. Nothing where
+/// there is no root; a failure there in CI.
+pub(crate) fn site(name: &str) -> Option<Site> {
+    let image = Image::prepare_or_skip()?;
+    let fixtures = Fixtures::prepare().unwrap();
+    let image = baseline::tyk_image(&image, &fixtures, "5.2.5").unwrap();
+    let host = IsolatedHost::boot(&image, HostOptions::named(name)).unwrap();
+    baseline::wait_for_tyk(&host, std::time::Duration::from_secs(30)).unwrap();
+    host.copy_in(&installer(), "/root/install", 0o755).unwrap();
+    let root = TestKey::from_seed(1).unwrap().root_document().unwrap();
+    let fingerprint = manifests::digest::Sha256::of(&root).to_string();
+    host.write("/root/root.json", &root, 0o644).unwrap();
+    let site = Site { host, fixtures };
+    site.must_install(&[
+        "trust",
+        "add",
+        "/root/root.json",
+        "--fingerprint",
+        &fingerprint,
+    ]);
+    Some(site)
+}
+
+impl Site {
+    /// Runs the installer on the host, which must work.
+    #[track_caller]
+    pub(crate) fn must_install(&self, args: &[&str]) -> Finished {
+        let finished = self.install(args);
+        assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+        finished
+    }
+
+    /// Runs the installer on the host.
+    pub(crate) fn install(&self, args: &[&str]) -> Finished {
+        let argv: Vec<&str> = std::iter::once("/root/install")
+            .chain(args.iter().copied())
+            .collect();
+        let finished = self
+            .host
+            .command(&argv)
+            .deadline(std::time::Duration::from_secs(240))
+            .run()
+            .unwrap();
+        println!(
+            "$ install {}\n{}{}",
+            args.join(" "),
+            finished.stderr,
+            finished.stdout
+        );
+        finished
+    }
+
+    pub(crate) fn forge(&self, gateway: &str, dashboard: &str, pump: &str) -> Forge {
+        let text = self
+            .fixtures
+            .product_toml(Product::Tyk, "http://127.0.0.1:9")
+            .unwrap();
+        let rpm = |package: &str, version: &str| {
+            self.fixtures
+                .rpm(package, version, "el8", "x86_64")
+                .unwrap()
+        };
+        Forge {
+            product: ProductManifest::from_toml(&text).unwrap(),
+            vendor_keys: vec![self.fixtures.package_key(Product::Tyk).unwrap().file],
+            rpms: vec![
+                (rpm("tyk-gateway", gateway), Role::Target),
+                (rpm("tyk-dashboard", dashboard), Role::Target),
+                (rpm("tyk-pump", pump), Role::Target),
+                (rpm("tyk-gateway", "5.2.5"), Role::Previous),
+                (rpm("tyk-dashboard", "5.2.5"), Role::Previous),
+                (rpm("tyk-pump", "1.8.3"), Role::Previous),
+            ],
+            distro: "el8".to_owned(),
+            version: gateway.to_owned(),
+        }
+    }
+
+    /// Carries a bundle onto the host.
+    pub(crate) fn carry(&self, forge: &Forge) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bundle.tar.zst");
+        forge.write(&TestKey::from_seed(1).unwrap(), &file).unwrap();
+        self.host
+            .copy_in(&file, "/root/bundle.tar.zst", 0o644)
+            .unwrap();
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.host.snapshot(&["/run/airgap-bundle"]).unwrap()
+    }
+
+    /// The version in a service's answer, and that it is up.
+    pub(crate) fn version(&self, service: usize) -> Option<String> {
+        let (unit, port, path) = SERVICES[service];
+        assert!(
+            self.host.unit(unit).unwrap().is_active(),
+            "{unit} is not active"
+        );
+        let (status, body) = self.host.http_get(port, path).unwrap();
+        assert_eq!(status, 200, "{unit}: {body}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        body.pointer("/version")
+            .and_then(|v| v.as_str())
+            .map(str::to_owned)
+    }
+
+    pub(crate) fn nevras(&self) -> Vec<String> {
+        let out = self.host.check(&["rpm", "-qa", "tyk-*"]).unwrap();
+        let mut names: Vec<String> = out.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Differences that a run may leave: the trust root, which stays enrolled by design.
+pub(crate) fn changes(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    before.diff_except(after, &["/etc/airgap-bundle", "/var/lib/airgap-bundle"])
+}

@@ -1,6 +1,7 @@
 //! From checked RPMs to the unsigned bundle: every byte of it is decided here.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE};
@@ -221,10 +222,11 @@ impl Contents {
             .map(|entry| (entry.path.to_string(), entry.sha256))
             .collect();
         lines.sort();
-        let text: String = lines
-            .iter()
-            .map(|(path, sha256)| format!("{sha256}  {path}\n"))
-            .collect();
+        let mut text = String::new();
+        for (path, sha256) in &lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{sha256}  {path}");
+        }
         self.bytes(sums, text.into_bytes());
         let place = |content: &Content| {
             let path = content.entry.path.clone();

@@ -19,7 +19,7 @@ use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::{LOCK_TYPE, Lock, LockedInstaller, LockedRpm, tool_version};
 use crate::openpgp::Fingerprint;
-use crate::output::Pending;
+use crate::output::{OutputError, Pending};
 use crate::package::{self, DownloadedRpm, Requirements};
 use crate::plan::BuildPlan;
 use crate::repo::{self, Override, RepoIndex};
@@ -205,6 +205,7 @@ pub fn build(
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
     // What is cheap to refuse is refused before anything is fetched.
+    check_writable(settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
     let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
     let wanted: Vec<Wanted> = plan
@@ -231,6 +232,7 @@ pub fn build_locked(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
+    check_writable(settings)?;
     let installers = locked_installers(&lock, &settings.installers)?;
     let keys = PackageKeys::from_carried(lock.package_keys.clone())?;
     let wanted: Vec<Wanted> = lock
@@ -249,6 +251,11 @@ pub fn build_locked(
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
     finish(lock, &rpms, &installers, settings, &**observer)
+}
+
+/// Makes a file where the bundle will be, and drops it.
+fn check_writable(settings: &Settings) -> Result<(), OutputError> {
+    Pending::begin(&settings.out, 0o600).map(drop)
 }
 
 fn locked_installers(

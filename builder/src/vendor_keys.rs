@@ -60,7 +60,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// An address.
-    Url(Url),
+    Url(Box<Url>),
     /// A file that the user named.
     File(PathBuf),
 }
@@ -302,7 +302,7 @@ fn metadata_wanted(
     let wanted = |repository: &manifests::product::Repository| {
         Ok(Wanted {
             purpose: Purpose::Metadata(repository.id.clone()),
-            origin: Origin::Url(repo::key_url(product, repository, overrides)?),
+            origin: Origin::Url(Box::new(repo::key_url(product, repository, overrides)?)),
             pins: parse_pins(&repository.key_fingerprints)?,
         })
     };
@@ -318,7 +318,7 @@ fn package_wanted(
             let url = Url::parse(&key.url).map_err(|_| SourceError::Address(key.url.clone()))?;
             Ok(Wanted {
                 purpose: Purpose::Package(key.id.clone()),
-                origin: Origin::Url(url),
+                origin: Origin::Url(Box::new(url)),
                 pins: parse_pins(&key.fingerprints)?,
             })
         };
@@ -352,7 +352,7 @@ fn establish(
 ) -> Result<Vec<TrustedKeys>, VendorKeyError> {
     let requests = wanted.iter().filter_map(|key| match &key.origin {
         Origin::Url(url) => Some(Request {
-            url: url.clone(),
+            url: (**url).clone(),
             limit_bytes: VENDOR_KEY_MAX_BYTES,
         }),
         Origin::File(_) => None,

@@ -55,7 +55,7 @@ impl<R: Read> Entries<R> {
 
     /// Returns the next entry's header, or nothing at the end marker. The entry before must have
     /// been read to its end.
-    pub fn next(&mut self) -> Result<Option<HeaderClaim>, ArchiveError> {
+    pub fn advance(&mut self) -> Result<Option<HeaderClaim>, ArchiveError> {
         self.end_entry()?;
         let block = self.block()?;
         if block == [0; BLOCK_BYTES] {
@@ -187,7 +187,7 @@ impl RawManifest {
 
 /// Reads the manifest and the signatures, which are the first entries.
 pub fn read_manifest<R: Read>(entries: &mut Entries<R>) -> Result<RawManifest, ArchiveError> {
-    let first = entries.next()?;
+    let first = entries.advance()?;
     let is_manifest = |claim: &&HeaderClaim| claim.path.as_str() == MANIFEST_PATH;
     let Some(manifest) = first.as_ref().filter(is_manifest) else {
         return Err(ArchiveError::Order {
@@ -199,7 +199,7 @@ pub fn read_manifest<R: Read>(entries: &mut Entries<R>) -> Result<RawManifest, A
     let bytes = entries.bytes(MANIFEST_MAX_BYTES)?;
     let mut signatures = Vec::new();
     loop {
-        let next = entries.next()?;
+        let next = entries.advance()?;
         let is_signature =
             |claim: &&HeaderClaim| Section::of(&claim.path) == Some(Section::Signatures);
         let Some(claim) = next.as_ref().filter(is_signature) else {

@@ -60,7 +60,7 @@ fn read_listed<R: Read>(
         })?;
         read_entry(entries, &claim, entry, manifest.timestamp)?;
         total += entry.size;
-        next = entries.next()?;
+        next = entries.advance()?;
     }
     match next {
         None => Ok(total),
@@ -135,7 +135,7 @@ fn read_trust<R: Read>(
                 root.signatures.push(signature.map_err(|_| refuse())?);
             }
         }
-        next = entries.next()?;
+        next = entries.advance()?;
     }
     for root in roots.values() {
         check_root(root)?;

@@ -118,11 +118,11 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
     Ok((arch.parse()?, PathBuf::from(path)))
 }
 
-pub(super) fn run(args: Args, context: Context) -> Result<(), Error> {
+pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let observer: Arc<dyn Observer> = progress::observer(context);
     let transport = args.origin.transport()?;
     if args.plan {
-        let wish = wish(&args)?;
+        let wish = wish(args)?;
         let origin = args.origin.origin(&args.package_key)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
         match context.format {
@@ -131,14 +131,13 @@ pub(super) fn run(args: Args, context: Context) -> Result<(), Error> {
         }
         return Ok(());
     }
-    let settings = settings(&args)?;
-    let built = match &args.locked {
-        Some(path) => build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?,
-        None => {
-            let wish = wish(&args)?;
-            let origin = args.origin.origin(&args.package_key)?;
-            build::build(&transport, &origin, &wish, &settings, &observer)?
-        }
+    let settings = settings(args)?;
+    let built = if let Some(path) = &args.locked {
+        build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
+    } else {
+        let wish = wish(args)?;
+        let origin = args.origin.origin(&args.package_key)?;
+        build::build(&transport, &origin, &wish, &settings, &observer)?
     };
     summary::show(&built, context.format);
     Ok(())

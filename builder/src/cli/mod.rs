@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
         quiet: cli.quiet,
     };
     let result = match cli.command {
-        Command::Build(args) => build::run(*args, context),
+        Command::Build(args) => build::run(&args, context),
         Command::Versions(args) => versions::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

@@ -1,4 +1,4 @@
-//! OpenPGP certificates of vendors, and the verdict over their signatures.
+//! `OpenPGP` certificates of vendors, and the verdict over their signatures.
 //!
 //! The crate `pgp` checks the mathematics; what a signature is *worth* (a pinned key, a signing
 //! key, not expired or revoked when it signed, no SHA-1) is decided in [`policy`].
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use policy::{HashRule, SignatureError, SignedBy};
 
-/// The fingerprint of an OpenPGP key: 40 (version 4) or 64 (version 6) upper-case digits.
+/// The fingerprint of an `OpenPGP` key: 40 (version 4) or 64 (version 6) upper-case digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
@@ -34,7 +34,7 @@ pub struct TrustedKeys {
 /// Bytes that hold no usable certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// Neither armored nor binary OpenPGP.
+    /// Neither armored nor binary `OpenPGP`.
     #[error("it is not an OpenPGP public key: {0}")]
     Unreadable(String),
     /// Readable, and no public key in it.

@@ -39,7 +39,7 @@ pub enum SignatureError {
     /// No signature packet.
     #[error("there is no OpenPGP signature in it")]
     Missing,
-    /// Not OpenPGP.
+    /// Not `OpenPGP`.
     #[error("the signature cannot be read: {0}")]
     Unreadable(String),
     /// By a key that is not pinned.
@@ -241,7 +241,7 @@ fn newest_certification(key: &SignedPublicKey) -> Option<&Signature> {
     });
     direct
         .chain(users)
-        .max_by_key(|s| s.created().map(|t| t.as_secs()))
+        .max_by_key(|s| s.created().map(pgp::types::Timestamp::as_secs))
 }
 
 fn check_primary(
@@ -273,7 +273,9 @@ fn reaches(revocation: &Signature, at: u32) -> bool {
         revocation.revocation_reason_code(),
         Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired)
     );
-    let since = revocation.created().map_or(0, |time| time.as_secs());
+    let since = revocation
+        .created()
+        .map_or(0, pgp::types::Timestamp::as_secs);
     !soft || at >= since
 }
 
@@ -281,7 +283,7 @@ fn expired(key: &impl KeyDetails, own: Option<&Signature>, at: u32) -> bool {
     let born = key.created_at().as_secs();
     let lifetime = own
         .and_then(Signature::key_expiration_time)
-        .map_or(0, |d| d.as_secs());
+        .map_or(0, pgp::types::Duration::as_secs);
     at < born || (lifetime != 0 && u64::from(at) >= u64::from(born) + u64::from(lifetime))
 }
 
@@ -353,7 +355,7 @@ fn check_subkey(
     }
     let binding = bindings
         .into_iter()
-        .max_by_key(|s| s.created().map(|t| t.as_secs()))
+        .max_by_key(|s| s.created().map(pgp::types::Timestamp::as_secs))
         .ok_or_else(|| SignatureError::Binding(name()))?;
     if !binding.key_flags().sign() {
         return Err(SignatureError::NotForSigning(name()));

@@ -85,7 +85,7 @@ pub struct RepoError {
     /// The product manifest's repository id.
     pub repository: String,
     /// Its address.
-    pub url: Url,
+    pub url: Box<Url>,
     /// What is wrong.
     pub kind: RepoErrorKind,
 }

@@ -79,7 +79,7 @@ impl RepoSource {
     pub(super) fn error(&self, kind: RepoErrorKind) -> RepoError {
         RepoError {
             repository: self.repository.clone(),
-            url: self.url.clone(),
+            url: Box::new(self.url.clone()),
             kind,
         }
     }

@@ -32,10 +32,8 @@ pub enum ResolveError {
         wanted: String,
         /// Distribution and architecture.
         target: String,
-        /// The newest version of each line that is published there.
-        here: Vec<String>,
-        /// Distributions that do have it.
-        elsewhere: Vec<String>,
+        /// What is published instead.
+        instead: Box<Instead>,
     },
     /// A pin to a version that is not there.
     #[error("{component} {wanted}, which goes with {lead}, is not published for {target}")]
@@ -49,7 +47,7 @@ pub enum ResolveError {
         /// Distribution and architecture.
         target: String,
         /// What is published there.
-        published: Vec<String>,
+        published: Box<[String]>,
     },
     /// Two files with one identity.
     #[error("the repository {repository} lists {} twice with different content", first.nevra)]
@@ -66,6 +64,15 @@ pub enum ResolveError {
     FromMatchesNothing(From),
 }
 
+/// What exists where a version does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The newest version of each line that is published there.
+    pub here: Vec<String>,
+    /// Distributions that do have it.
+    pub elsewhere: Vec<String>,
+}
+
 impl ResolveError {
     /// Returns the error in three parts.
     #[must_use]
@@ -76,9 +83,7 @@ impl ResolveError {
                 format!("use one of {}", distro_list(known)),
             ),
             Self::NoLead(_) => (self.to_string(), "correct the product manifest".to_owned()),
-            Self::NotPublished {
-                here, elsewhere, ..
-            } => (self.to_string(), not_published_advice(here, elsewhere)),
+            Self::NotPublished { instead, .. } => (self.to_string(), not_published_advice(instead)),
             Self::PinNotPublished { published, .. } => (
                 format!("{self}; published are {}", list(published)),
                 "correct the pin in the product manifest (--product FILE), or ask for a version \
@@ -105,12 +110,16 @@ impl ResolveError {
 fn distro_list(known: &[Distro]) -> String {
     let entries: Vec<String> = known
         .iter()
-        .map(|distro| format!("{} ({})", distro.id, distro.aliases.join(", ")))
+        .map(|distro| match distro.aliases.as_slice() {
+            [] => distro.id.clone(),
+            aliases => format!("{} ({})", distro.id, aliases.join(", ")),
+        })
         .collect();
     entries.join(", ")
 }
 
-fn not_published_advice(here: &[String], elsewhere: &[String]) -> String {
+fn not_published_advice(instead: &Instead) -> String {
+    let Instead { here, elsewhere } = instead;
     let place = if elsewhere.is_empty() {
         String::new()
     } else {
@@ -170,7 +179,9 @@ pub(super) fn not_published(
         component: component.name.clone(),
         wanted: inputs.version.to_owned(),
         target: format!("{} {}", target.distro, target.arch),
-        here: versions(&lines),
-        elsewhere,
+        instead: Box::new(Instead {
+            here: versions(&lines),
+            elsewhere,
+        }),
     }
 }

@@ -13,7 +13,7 @@ use manifests::product::{Component, Distro, ProductManifest, Versioning};
 use crate::plan::{BuildPlan, PlannedPackage, PlannedRepository};
 use crate::repo::{RepoIndex, RepoPackage, RepoSnapshot};
 
-pub use error::ResolveError;
+pub use error::{Instead, ResolveError};
 pub use previous::{From, FromRule};
 use select::{candidates, newest_matching, newest_release};
 
@@ -191,7 +191,7 @@ fn choose_pinned<'a>(
                 lead: format!("{} {lead}", place.inputs.product.lead),
                 wanted: pin.version.clone(),
                 target: format!("{} {}", place.target.distro, place.target.arch),
-                published: select::versions(&published),
+                published: select::versions(&published).into(),
             }
         });
     }

@@ -65,7 +65,7 @@ pub struct Request {
 #[error("{url}: {kind}")]
 pub struct TransportError {
     /// The address as asked for, never the one of a redirect.
-    pub url: Url,
+    pub url: Box<Url>,
     /// What went wrong.
     pub kind: TransportErrorKind,
 }
@@ -156,7 +156,7 @@ impl Transport {
                 .into_iter()
                 .map(|request| {
                     let (transport, permits) = (self.clone(), Arc::clone(&permits));
-                    let url = request.url.clone();
+                    let url = Box::new(request.url.clone());
                     let task = tokio::spawn(async move {
                         let _permit = permits.acquire_owned().await;
                         transport.fetch(&request).await
@@ -193,7 +193,7 @@ impl Transport {
             .when(TransportErrorKind::is_passing)
             .await
             .map_err(|kind| TransportError {
-                url: request.url.clone(),
+                url: Box::new(request.url.clone()),
                 kind,
             })
     }

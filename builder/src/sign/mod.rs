@@ -187,13 +187,14 @@ pub fn sign(bundle: UnsignedBundle, identity: &Identity) -> Result<SignedBundle,
             path(format!("signatures/{}.sig", id.as_str()))?,
             over_manifest.as_bytes().to_vec(),
         ),
-        (
-            path(format!("trust/root.{version}.json"))?,
-            identity.root_bytes.clone(),
-        ),
+        // By name: a key id is hexadecimal and sorts before `json`.
         (
             path(format!("trust/root.{version}.{}.sig", id.as_str()))?,
             over_root.as_bytes().to_vec(),
+        ),
+        (
+            path(format!("trust/root.{version}.json"))?,
+            identity.root_bytes.clone(),
         ),
     ];
     Ok(SignedBundle {

@@ -52,6 +52,9 @@ pub(super) async fn open(
     let response = watched(silence, request).await?.map_err(explain)?;
     match response.status().as_u16() {
         200 => Ok(Body::from_response(response, silence)),
+        300..=399 => Err(TransportErrorKind::Redirect(
+            "it leads to nothing that http or https can reach".to_owned(),
+        )),
         404 | 410 => Err(TransportErrorKind::NotFound),
         other => Err(TransportErrorKind::Status(other)),
     }

@@ -5,6 +5,12 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod tamper;
 #[cfg(test)]
 mod vendor;

@@ -5,6 +5,7 @@
     reason = "the lab drives real programs and files"
 )]
 
+mod built;
 mod forward;
 mod refused;
 mod reverted;

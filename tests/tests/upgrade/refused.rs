@@ -87,21 +87,9 @@ fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
     let Some(site) = site("locked") else { return };
     let before = site.snapshot();
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
-    let hold = "import fcntl,time; f=open('/var/lib/rpm/.rpm.lock','w'); fcntl.lockf(f,fcntl.LOCK_EX); time.sleep(60)";
-    let python = site
-        .host
-        .run(&["sh", "-c", "command -v python3 || command -v perl"])
-        .unwrap();
-    let argv: Vec<&str> = if python.stdout.contains("python3") {
-        vec!["python3", "-c", hold]
-    } else {
-        vec![
-            "perl",
-            "-e",
-            "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); fcntl(F,F_SETLK,pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0)) or die; sleep 60",
-        ]
-    };
-    let mut holder = site.host.spawn(&argv).unwrap();
+    // As rpm does it: a POSIX write lock over the whole file.
+    let hold = "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); my $l=pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0); fcntl(F,F_SETLK,$l) or die; sleep 60";
+    let mut holder = site.host.spawn(&["perl", "-e", hold]).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(1));
     let run = site.install(&["--lock-wait", "2", "/root/bundle.tar.zst"]);
     assert_refused(&site, &run, 7, &["locked by process"]);

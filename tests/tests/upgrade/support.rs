@@ -16,19 +16,22 @@ pub(crate) const SERVICES: [(&str, u16, &str); 3] = [
     ("tyk-pump.service", 8083, "/health"),
 ];
 
+/// Builds a program of the workspace and says where it is.
+pub(crate) fn program(package: &str, name: &str) -> PathBuf {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", package, "--bin", name])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{name} does not build");
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join(name)
+}
+
 /// Builds the installer once and says where it is.
 pub(crate) fn installer() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
-        .get_or_init(|| {
-            let status = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "-p", "installer", "--bin", "install"])
-                .status()
-                .unwrap();
-            assert!(status.success(), "the installer does not build");
-            let deps = std::env::current_exe().unwrap();
-            deps.parent().unwrap().parent().unwrap().join("install")
-        })
+        .get_or_init(|| program("installer", "install"))
         .clone()
 }
 

@@ -7,6 +7,8 @@ mod bundles;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod server;

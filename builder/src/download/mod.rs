@@ -36,6 +36,17 @@ pub struct ReceivedFile {
 }
 
 impl ReceivedFile {
+    /// Stands in for a download in tests of later steps.
+    #[cfg(test)]
+    pub(crate) fn fake(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        Self {
+            path: path.to_owned(),
+            sha256: Sha256::of(&bytes),
+            size: bytes.len() as u64,
+        }
+    }
+
     /// Returns where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

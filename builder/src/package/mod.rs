@@ -206,3 +206,6 @@ impl DownloadedRpm {
         &self.files
     }
 }
+
+#[cfg(test)]
+mod tests;

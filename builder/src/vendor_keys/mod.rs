@@ -1,7 +1,8 @@
 //! The vendor's keys: fetched, compared with the pins, and never believed because they were there.
 
+mod error;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,11 @@ use manifests::product::ProductManifest;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::{Exit, Explained};
-use crate::openpgp::{Certificate, CertificateError, Fingerprint, TrustedKeys};
-use crate::repo::{self, Override, SourceError, fetch_advice, fetch_exit};
-use crate::transport::{Request, Transport, TransportError};
+use crate::openpgp::{Certificate, Fingerprint, TrustedKeys};
+use crate::repo::{self, Override, SourceError};
+use crate::transport::{Request, Transport};
+
+pub use error::VendorKeyError;
 
 /// Keys of a build, all pinned.
 #[derive(Debug, Clone)]
@@ -76,144 +78,6 @@ pub struct Unpinned {
     pub pins: Vec<Fingerprint>,
     /// What was found.
     pub found: Vec<Fingerprint>,
-}
-
-/// Keys that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum VendorKeyError {
-    /// The key's address does not answer.
-    #[error("the {purpose} cannot be fetched: {source}")]
-    Fetch {
-        /// What it is for.
-        purpose: Purpose,
-        /// What went wrong.
-        source: TransportError,
-    },
-    /// The key file cannot be read.
-    #[error("the key file {} cannot be read: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not a key.
-    #[error("the {purpose} at {origin} is not usable: {source}")]
-    Certificate {
-        /// What it is for.
-        purpose: Purpose,
-        /// Where it was read from.
-        origin: Origin,
-        /// What is wrong.
-        source: CertificateError,
-    },
-    /// Fingerprints that nobody vouched for.
-    #[error("{}", not_pinned(.0))]
-    NotPinned(Vec<Unpinned>),
-    /// A pin in the product manifest that is no fingerprint.
-    #[error("the product manifest pins {0}")]
-    Pin(CertificateError),
-    /// An address that cannot be used.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-}
-
-fn not_pinned(keys: &[Unpinned]) -> String {
-    let lines: Vec<String> = keys
-        .iter()
-        .map(|key| {
-            let found: Vec<&str> = key.found.iter().map(Fingerprint::as_str).collect();
-            let expected = if key.pins.is_empty() {
-                "no fingerprint is pinned for it".to_owned()
-            } else {
-                let pins: Vec<&str> = key.pins.iter().map(Fingerprint::as_str).collect();
-                format!("the pinned fingerprint is {}", pins.join(" or "))
-            };
-            let (purpose, origin, found) = (&key.purpose, &key.origin, found.join(", "));
-            format!("the {purpose} at {origin} has fingerprint {found}, and {expected}")
-        })
-        .collect();
-    lines.join("; ")
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Metadata(repository) => write!(f, "metadata key of {repository}"),
-            Self::Package(id) => write!(f, "package key {id}"),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(url) => write!(f, "{url}"),
-            Self::File(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-impl VendorKeyError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::Fetch { source, .. } => fetch_exit(&source.kind),
-            Self::NotPinned(_) => Exit::Verification,
-            Self::File { .. } | Self::Pin(_) | Self::Source(_) => Exit::Usage,
-            Self::Certificate { .. } => Exit::Internal,
-        }
-    }
-
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
-        let next = match self {
-            Self::Fetch { source, .. } => fetch_advice(&source.kind).to_owned(),
-            Self::NotPinned(keys) => accept_advice(keys),
-            Self::File { .. } => "name a readable OpenPGP public key with --package-key".to_owned(),
-            Self::Certificate { .. } => {
-                "check the address; --package-key FILE uses a package key from a file".to_owned()
-            }
-            Self::Pin(_) => "write the whole fingerprint, 40 or 64 hexadecimal digits".to_owned(),
-            Self::Source(error) => source_advice(error).to_owned(),
-        };
-        Explained::new("cannot establish the vendor's keys", self.to_string(), next)
-    }
-}
-
-fn accept_advice(keys: &[Unpinned]) -> String {
-    let mut found: Vec<&Fingerprint> = keys.iter().flat_map(|key| &key.found).collect();
-    found.sort();
-    found.dedup();
-    let flags: Vec<String> = found
-        .iter()
-        .map(|fingerprint| format!("--trust-vendor-key {fingerprint}"))
-        .collect();
-    let changed = keys.iter().any(|key| !key.pins.is_empty());
-    let warning = if changed {
-        "A pinned key that changes is an alarm. "
-    } else {
-        ""
-    };
-    format!(
-        "{warning}Compare the fingerprints with what the vendor publishes elsewhere; if they are \
-         right, run the same command again with\n  {}",
-        flags.join(" ")
-    )
-}
-
-pub(crate) const fn source_advice(error: &SourceError) -> &'static str {
-    match error {
-        SourceError::Address(_) => {
-            "give an address such as https://host/path or file:///directory, without a query"
-        }
-        SourceError::Credentials(_) => {
-            "use a mirror that needs no credentials: secrets in addresses end up in logs and locks"
-        }
-        SourceError::Repository { .. } => "use one of the listed names in --repo-url NAME=ADDRESS",
-    }
 }
 
 struct Wanted {

@@ -9,4 +9,5 @@ mod built;
 mod forward;
 mod refused;
 mod reverted;
+mod second_product;
 mod support;

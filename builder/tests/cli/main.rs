@@ -9,6 +9,8 @@ mod http;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod server;

@@ -6,7 +6,8 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -71,6 +72,25 @@ impl User {
     /// The usual request.
     pub(crate) fn build_el8(&self, vendor: &Vendor) -> Run {
         self.build(vendor, &["--version", "5.3", "--distro", "el8"])
+    }
+
+    /// `bundle build`, ended by SIGINT after a while.
+    pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str], after: Duration) -> Run {
+        let (product, out) = (vendor.product(), self.bundle());
+        let child = Command::new(env!("CARGO_BIN_EXE_bundle"))
+            .args(["build", "--product", text(&product), "-o", text(&out)])
+            .args(["--without-installer", "x86_64"])
+            .args(more)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(after);
+        let id = i32::try_from(child.id()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+        Run::of(&child.wait_with_output().unwrap())
     }
 
     /// Nothing may be where the results go, not even a temporary file.

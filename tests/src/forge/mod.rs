@@ -97,6 +97,9 @@ impl TestKey {
     }
 }
 
+/// Files in the order in which they are written.
+type Contents = Vec<(BundlePath, Vec<u8>)>;
+
 impl Forge {
     /// Writes the bundle, signed with `key`.
     pub fn write(&self, key: &TestKey, out: &Path) -> Result<()> {
@@ -113,7 +116,7 @@ impl Forge {
         fs::write(out, compress(&tar)?).with_context(|| format!("cannot write {}", out.display()))
     }
 
-    fn collect(&self) -> Result<(BundleManifest, Vec<(BundlePath, Vec<u8>)>)> {
+    fn collect(&self) -> Result<(BundleManifest, Contents)> {
         let distro = self
             .product
             .distro(&self.distro)

@@ -59,7 +59,7 @@ fn a_bundle_from_the_vendor_upgrades_the_host() {
         .copy_in(&file, "/root/bundle.tar.zst", 0o644)
         .unwrap();
     site.host
-        .copy_in(&dir.path().join("root.json"), "/root/root.json", 0o644)
+        .copy_in(dir.path().join("root.json"), "/root/root.json", 0o644)
         .unwrap();
 
     let unknown = site.install(&["/root/bundle.tar.zst"]);

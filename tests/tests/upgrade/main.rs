@@ -2,7 +2,9 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the lab drives real programs and files"
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests drive real programs and files, show what they said, and fail by panicking"
 )]
 
 mod built;

@@ -21,7 +21,7 @@ fn an_invented_product_goes_forward_and_back() {
     for package in ["relayd", "relay-console"] {
         let inside = format!("/root/{package}.rpm");
         site.host
-            .copy_in(&rpm(package, "2.0.0"), &inside, 0o644)
+            .copy_in(rpm(package, "2.0.0"), &inside, 0o644)
             .unwrap();
         install.push(inside);
     }

@@ -48,7 +48,7 @@ pub(crate) fn site(name: &str) -> Option<Site> {
     let image = baseline::tyk_image(&image, &fixtures, "5.2.5").unwrap();
     let host = IsolatedHost::boot(&image, HostOptions::named(name)).unwrap();
     baseline::wait_for_tyk(&host, std::time::Duration::from_secs(30)).unwrap();
-    host.copy_in(&installer(), "/root/install", 0o755).unwrap();
+    host.copy_in(installer(), "/root/install", 0o755).unwrap();
     let root = TestKey::from_seed(1).unwrap().root_document().unwrap();
     let fingerprint = manifests::digest::Sha256::of(&root).to_string();
     host.write("/root/root.json", &root, 0o644).unwrap();
@@ -74,12 +74,12 @@ impl Site {
 
     /// Runs the installer on the host.
     pub(crate) fn install(&self, args: &[&str]) -> Finished {
-        let argv: Vec<&str> = std::iter::once("/root/install")
+        let command: Vec<&str> = std::iter::once("/root/install")
             .chain(args.iter().copied())
             .collect();
         let finished = self
             .host
-            .command(&argv)
+            .command(&command)
             .deadline(std::time::Duration::from_secs(240))
             .run()
             .unwrap();

@@ -1,7 +1,7 @@
 //! Fetching RPMs: several at a time, hashed while they arrive, into a cache named by content.
 //!
 //! One file is one request from its start. Ranges, resume and several connections per file belong
-//! into [`one`], whose interface would not change.
+//! into `one`, whose interface would not change.
 
 mod cache;
 mod one;

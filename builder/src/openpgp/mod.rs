@@ -1,7 +1,7 @@
 //! `OpenPGP` certificates of vendors, and the verdict over their signatures.
 //!
 //! The crate `pgp` checks the mathematics; what a signature is *worth* (a pinned key, a signing
-//! key, not expired or revoked when it signed, no SHA-1) is decided in [`policy`].
+//! key, not expired or revoked when it signed, no SHA-1) is decided in `policy`.
 
 mod policy;
 

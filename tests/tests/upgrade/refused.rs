@@ -1,8 +1,11 @@
 //! What is refused before anything changes: three parts, the right exit code, an unchanged host.
 
-use lab::isolated::Finished;
+use std::time::Duration;
 
-use crate::support::{Site, changes, site};
+use lab::forge::TestKey;
+use lab::isolated::{Finished, Guest};
+
+use crate::support::{Site, changes, site, site_with};
 
 #[track_caller]
 fn assert_refused(site: &Site, run: &Finished, code: i32, words: &[&str]) {
@@ -62,12 +65,15 @@ fn bad_bundles_and_unready_hosts() {
     site.carry(&older);
     assert_refused(&site, &site.install(&[bundle]), 4, &["newer than"]);
 
+    let stranger = TestKey::from_seed(2).unwrap();
+    site.carry_signed(&good, &stranger);
+    assert_refused(
+        &site,
+        &site.install(&[bundle]),
+        3,
+        &["none of which is trusted"],
+    );
     site.carry(&good);
-    let run = site
-        .host
-        .run_as("operator", &["/root/install", bundle])
-        .unwrap();
-    assert_ne!(run.code(), Some(0), "an ordinary user may not install");
 
     site.host
         .check(&["rm", "-rf", "/etc/airgap-bundle"])
@@ -95,4 +101,74 @@ fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
     assert_refused(&site, &run, 7, &["locked by process"]);
     holder.kill().unwrap();
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+}
+
+#[test]
+fn an_ordinary_user_may_look_and_not_install() {
+    let Some(site) = site("ordinary") else { return };
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    site.host
+        .check(&["cp", "/root/install", "/root/bundle.tar.zst", "/srv"])
+        .unwrap();
+    let run = |args: &[&str]| site.host.run_as("operator", args).unwrap();
+    let plan = run(&["/srv/install", "plan", "/srv/bundle.tar.zst"]);
+    assert_eq!(plan.code(), Some(0), "{}", plan.stderr);
+    assert!(
+        plan.stdout.contains("tyk-gateway-5.3.2-1.x86_64"),
+        "{}",
+        plan.stdout
+    );
+    assert_eq!(
+        run(&["/srv/install", "verify", "/srv/bundle.tar.zst"]).code(),
+        Some(0)
+    );
+    assert_refused(
+        &site,
+        &run(&["/srv/install", "/srv/bundle.tar.zst"]),
+        4,
+        &["needs root"],
+    );
+}
+
+#[test]
+fn a_second_installer_is_told_who_is_at_work() {
+    let Some(site) = site("second") else { return };
+    site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
+    let first = site
+        .host
+        .spawn(&["/root/install", "/root/bundle.tar.zst"])
+        .unwrap();
+    let started = |guest: &Guest| Ok(guest.exists("/var/lib/airgap-bundle/runs/1/journal"));
+    site.host
+        .wait_until("the first run", Duration::from_secs(60), started)
+        .unwrap();
+    let second = site.install(&["/root/bundle.tar.zst"]);
+    assert_eq!(second.code(), Some(7), "{}", second.stderr);
+    assert!(
+        second
+            .stderr
+            .contains("another installer is at work: process"),
+        "{}",
+        second.stderr
+    );
+    first.wait(Duration::from_secs(120)).unwrap();
+    assert_eq!(
+        site.version(0).as_deref(),
+        Some("5.2.5"),
+        "the first run went on and reverted"
+    );
+}
+
+#[test]
+fn too_little_space_is_said_before_anything_is_staged() {
+    let Some(site) = site_with(
+        "space",
+        &["--tmpfs=/var/lib/airgap-bundle:size=8M,mode=0700"],
+    ) else {
+        return;
+    };
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    let run = site.install(&["/root/bundle.tar.zst"]);
+    assert_refused(&site, &run, 4, &["MiB free", "free some space"]);
+    assert!(!site.host.exists("/var/lib/airgap-bundle/store"));
 }

@@ -43,10 +43,17 @@ pub(crate) struct Site {
 /// Boots a host that runs 5.2.5, with the installer on it and the test root enrolled. Nothing where
 /// there is no root; a failure there in CI.
 pub(crate) fn site(name: &str) -> Option<Site> {
+    site_with(name, &[])
+}
+
+/// The same, booted with further arguments for `systemd-nspawn`.
+pub(crate) fn site_with(name: &str, nspawn_args: &[&str]) -> Option<Site> {
     let image = Image::prepare_or_skip()?;
     let fixtures = Fixtures::prepare().unwrap();
     let image = baseline::tyk_image(&image, &fixtures, "5.2.5").unwrap();
-    let host = IsolatedHost::boot(&image, HostOptions::named(name)).unwrap();
+    let mut options = HostOptions::named(name);
+    options.nspawn_args = nspawn_args.iter().map(|&arg| arg.to_owned()).collect();
+    let host = IsolatedHost::boot(&image, options).unwrap();
     baseline::wait_for_tyk(&host, std::time::Duration::from_secs(30)).unwrap();
     host.copy_in(installer(), "/root/install", 0o755).unwrap();
     let root = TestKey::from_seed(1).unwrap().root_document().unwrap();
@@ -120,9 +127,14 @@ impl Site {
 
     /// Carries a bundle onto the host.
     pub(crate) fn carry(&self, forge: &Forge) {
+        self.carry_signed(forge, &TestKey::from_seed(1).unwrap());
+    }
+
+    /// Carries a bundle that `key` signed.
+    pub(crate) fn carry_signed(&self, forge: &Forge, key: &TestKey) {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("bundle.tar.zst");
-        forge.write(&TestKey::from_seed(1).unwrap(), &file).unwrap();
+        forge.write(key, &file).unwrap();
         self.host
             .copy_in(&file, "/root/bundle.tar.zst", 0o644)
             .unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use manifests::bundle::{BundleManifest, Entry};
+use manifests::bundle_path::BundlePath;
 use manifests::format::{HeaderClaim, Section};
 use manifests::limits::{SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES};
 use manifests::signature::{KeyId, PublicKey, Signature, verify_quorum};
@@ -110,6 +111,7 @@ fn read_trust<R: Read>(
 ) -> Result<Option<HeaderClaim>, ArchiveError> {
     let mut roots: BTreeMap<u64, CarriedRoot> = BTreeMap::new();
     let mut count = 0;
+    let mut last: Option<BundlePath> = None;
     while let Some(claim) = next
         .as_ref()
         .filter(|claim| Section::of(&claim.path) == Some(Section::Trust))
@@ -121,6 +123,13 @@ fn read_trust<R: Read>(
         if claim.mtime != time {
             return Err(ArchiveError::Time(claim.path.clone()));
         }
+        if let Some(last) = last.as_ref().filter(|last| **last >= claim.path) {
+            return Err(ArchiveError::Order {
+                found: claim.path.to_string(),
+                expected: format!("a name after {last}"),
+            });
+        }
+        last = Some(claim.path.clone());
         let refuse = || ArchiveError::Order {
             found: claim.path.to_string(),
             expected: "trust/root.N.json or trust/root.N.<key id>.sig".to_owned(),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::failure::chain;
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
-use crate::report::RunReport;
+use crate::report::{Outcome, RunReport};
 
 /// A run of the past, or one that was cut off.
 #[derive(Debug)]
@@ -73,9 +73,18 @@ pub fn all(layout: &Layout) -> Result<Vec<PastRun>, String> {
     Ok(runs)
 }
 
-/// Returns the run that was cut off, if there is one.
+impl PastRun {
+    /// Whether the host may still be between two states: the run was cut off, or its revert failed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let failed = |report: &RunReport| matches!(report.outcome, Outcome::RevertFailed { .. });
+        self.report.as_ref().is_none_or(failed)
+    }
+}
+
+/// Returns the run that is still open, if there is one. No other run may start before it is closed.
 pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, String> {
-    Ok(all(layout)?.into_iter().find(|run| run.report.is_none()))
+    Ok(all(layout)?.into_iter().find(PastRun::is_open))
 }
 
 /// Returns the number of the next run.

@@ -123,12 +123,15 @@ fn busy(why: &str) -> Failure {
     Failure::new(Exit::Busy, "the host is busy", why, next)
 }
 
-fn refuse_open_run(place: &Place) -> Result<(), Failure> {
+pub(super) fn refuse_open_run(place: &Place) -> Result<(), Failure> {
     let open = history::open_run(&place.layout).map_err(|why| internal(&why))?;
     let Some(open) = open else { return Ok(()) };
     Err(Failure::new(
         Exit::Refused,
-        format!("run {} was cut off and is still open", open.id),
+        format!(
+            "run {} is still open: it was cut off, or its revert failed",
+            open.id
+        ),
         "its services may be held, and the host may be between two states",
         "put the host back first: `install revert`",
     ))

@@ -13,6 +13,7 @@ use crate::undo as planning;
 pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure> {
     require_root("undo a run")?;
     let lock = install::take_lock(place)?;
+    install::refuse_open_run(place)?;
     let run = view::find(place, id)?;
     let later: Vec<PastRun> = view::runs(place)?
         .into_iter()

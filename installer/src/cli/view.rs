@@ -161,9 +161,10 @@ pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
 
 pub(super) fn status(place: &Place) -> Result<u8, Failure> {
     let runs = runs(place)?;
-    let text = match (runs.iter().find(|run| run.report.is_none()), runs.last()) {
+    let text = match (runs.iter().find(|run| run.is_open()), runs.last()) {
         (Some(open), _) => format!(
-            "Run {} is not finished: it is at work in another process, or was cut off.\n  \
+            "Run {} is not finished: it is at work in another process, was cut off, or its revert \
+             failed.\n  \
              If no installer runs, `install revert` puts the host back.\n",
             open.id
         ),

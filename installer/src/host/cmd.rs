@@ -12,6 +12,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -160,7 +161,11 @@ pub fn query_with(
     deadline: Duration,
 ) -> Result<Finished, CmdError> {
     let (mut command, line) = prepare(program, args)?;
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Not in the terminal's foreground group: Ctrl-C asks this process to stop, not its helpers.
+    command
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let failed = |source| CmdError::Spawn {
         command: line.clone(),
         source,

@@ -88,6 +88,13 @@ impl Rpm {
         args.extend(names);
         // Differences make it exit with 1; they are the answer.
         let finished = self.query(&args, VERIFY)?;
+        if finished.code.is_none() || finished.stderr.contains("error:") {
+            let reason = format!("it did not end well: {}", cmd::tail(&finished.stderr, 3));
+            return Err(HostError::Answer {
+                command: "rpm -V",
+                reason,
+            });
+        }
         let mut lines: Vec<String> = finished
             .stdout
             .lines()

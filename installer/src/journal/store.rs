@@ -24,6 +24,8 @@ pub struct Journal<'lock> {
     plan: Sha256,
     seq: u64,
     sum: String,
+    /// Bytes of whole records.
+    length: u64,
     _lock: &'lock RunLock,
 }
 
@@ -64,6 +66,7 @@ impl<'lock> Journal<'lock> {
             plan,
             seq: 0,
             sum: String::new(),
+            length: 0,
             _lock: lock,
         })
     }
@@ -98,6 +101,7 @@ impl<'lock> Journal<'lock> {
                 plan,
                 seq,
                 sum,
+                length: whole,
                 _lock: lock,
             },
             records,
@@ -124,12 +128,27 @@ impl<'lock> Journal<'lock> {
         };
         record.sum = record.checksum(&self.sum);
         let line = line_of(&record);
-        self.file
+        let written = (&self.file)
             .write_all(line.as_bytes())
-            .map_err(at("write", &self.path))?;
-        self.file.sync_data().map_err(at("sync", &self.path))?;
+            .and_then(|()| self.file.sync_data())
+            .map_err(at("write", &self.path));
+        if let Err(error) = written {
+            // Whatever reached the disk goes again, so that the next record follows a whole one.
+            self.cut()?;
+            return Err(error.into());
+        }
+        self.length += line.len() as u64;
         self.seq = record.seq;
         self.sum = record.sum;
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<(), JournalError> {
+        self.file
+            .set_len(self.length)
+            .map_err(at("cut a failed record of", &self.path))?;
+        let end = std::io::SeekFrom::Start(self.length);
+        self.file.seek(end).map_err(at("continue", &self.path))?;
         Ok(())
     }
 }

@@ -21,7 +21,8 @@ use crate::step::Step;
 
 /// Executes the plan of a context under the lock, and reports.
 ///
-/// An error means that not even the journal could be opened: nothing was changed.
+/// An error means that not even the journal could be opened: nothing was changed. Once it is open,
+/// there is always a report.
 pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, String> {
     let started = context.host.now();
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
@@ -38,18 +39,27 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, Strin
         Err(cause) if !state.has_effects => Outcome::Unchanged { cause },
         Err(cause) => super::revert::after_failure(context, &mut journal, &state, cause),
     };
-    let report = report(context, started, outcome, state.notes);
-    context.write_document("report.json", &report)?;
-    Ok(report)
+    Ok(finish(context, started, outcome, state.notes))
 }
 
-/// Makes the report of a run.
-pub(super) fn report(
+/// Makes the report and stores it. One that cannot be stored is still the truth about the host, so
+/// it is returned all the same; the run then counts as open.
+pub(super) fn finish(
     context: &Context<'_>,
     started: u64,
     outcome: Outcome,
     notes: Vec<String>,
 ) -> RunReport {
+    let mut report = report(context, started, outcome, notes);
+    if let Err(why) = context.write_document("report.json", &report) {
+        report
+            .notes
+            .push(format!("this report could not be stored: {why}"));
+    }
+    report
+}
+
+fn report(context: &Context<'_>, started: u64, outcome: Outcome, notes: Vec<String>) -> RunReport {
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use manifests::digest::Sha256;
 
-use super::execute::{State, open_log, report, wait_for_health};
+use super::execute::{State, finish, open_log, wait_for_health};
 use super::{Context, StepResult};
 use crate::backup::restore::restore;
 use crate::failure::chain;
@@ -158,9 +158,7 @@ pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunRepor
     } else {
         Outcome::Unchanged { cause }
     };
-    let report = report(context, started, outcome, Vec::new());
-    context.write_document("report.json", &report)?;
-    Ok(report)
+    Ok(finish(context, started, outcome, Vec::new()))
 }
 
 fn has_effects(records: &[Record]) -> bool {

@@ -1,6 +1,8 @@
 //! Whether a service is well: its main process runs the right program and stays the same, and its
 //! answer says what the product manifest demands, several times in a row.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
@@ -61,7 +63,7 @@ pub struct Expected<'a> {
 /// Reads what a component's configuration says about itself.
 #[must_use]
 pub fn settings(layout: &Layout, component: &Component) -> (Settings, Vec<String>) {
-    let read = |path: &String| std::fs::read_to_string(layout.at(path)).ok();
+    let read = |path: &String| read_bounded(&layout.at(path));
     let environment: Vec<String> = component.environment.iter().filter_map(read).collect();
     let path = component.config.first();
     let text = path.and_then(read);
@@ -69,6 +71,27 @@ pub fn settings(layout: &Layout, component: &Component) -> (Settings, Vec<String
         .zip(text.as_ref())
         .map(|(path, text)| (path.as_str(), text.as_str()));
     Settings::read(&environment, config)
+}
+
+/// Largest configuration file that is looked into.
+const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Reads a configuration file. Its owner may be the service's user: no pipe, device or endless file
+/// may hang or exhaust this process.
+fn read_bounded(path: &std::path::Path) -> Option<String> {
+    use std::io::Read as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .ok()?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(CONFIG_MAX_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Returns where a component is asked.
@@ -171,8 +194,11 @@ pub fn wait(
     expected: Expected<'_>,
     stopped: &dyn Fn() -> bool,
 ) -> Result<u32, Ill> {
-    let (Some(unit), Some(health)) = (&component.unit, &component.health) else {
+    let Some(unit) = &component.unit else {
         return Ok(0);
+    };
+    let Some(health) = &component.health else {
+        return stays_up(host, unit);
     };
     let started = std::time::Instant::now();
     let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
@@ -209,6 +235,33 @@ pub fn wait(
         why: format!("{} (after {} s)", last.why, health.budget_secs),
         ..last
     })
+}
+
+/// Without a question to ask, a service must at least stay up for some seconds.
+fn stays_up(host: &dyn Host, unit: &str) -> Result<u32, Ill> {
+    let process = || {
+        host.main_process(unit)
+            .ok()
+            .flatten()
+            .map_or(0, |process| process.pid)
+    };
+    let mut first = 0;
+    for _ in 0..5 {
+        host.sleep(Duration::from_secs(1));
+        let state = host
+            .unit(unit)
+            .map_err(|e| Ill::new(IllKind::Process, e.to_string()))?;
+        if first == 0 {
+            first = process();
+        }
+        if state.active == "failed" || (first != 0 && process() != first) {
+            return Err(Ill::new(
+                IllKind::Process,
+                format!("{unit} does not stay up"),
+            ));
+        }
+    }
+    Ok(first)
 }
 
 fn look(

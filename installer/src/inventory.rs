@@ -66,7 +66,8 @@ impl Inventory {
             .iter()
             .filter_map(|component| component.unit.as_ref())
         {
-            if identity.systemd {
+            // A bare template is no unit that could be asked.
+            if identity.systemd && !unit.contains("@.") {
                 units.insert(unit.clone(), host.unit(unit)?);
             }
         }

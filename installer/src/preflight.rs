@@ -2,11 +2,14 @@
 
 use manifests::digest::Sha256;
 
+use crate::backup::capture::measure;
 use crate::bundle::{StagedBundle, StagedRpmSet};
 use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
-use crate::plan::{InstallPlan, Problem};
+use crate::plan::{InstallPlan, PlannedComponent, Problem};
+use crate::run::VerifyLines;
+use crate::run::baseline::trees;
 
 /// Kept free beyond what is counted: the journal, logs, and room for the revert.
 pub const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -59,11 +62,10 @@ fn state_space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
-    // The backup leaves programs out; what is installed is a generous bound for the rest.
-    let backup: u64 = plan
-        .components()
-        .map(|planned| planned.from.installed_bytes / 2)
-        .sum();
+    // Twice: as it is before and after the run.
+    let all: Vec<&PlannedComponent> = plan.components().collect();
+    let (roots, excluded) = trees(&all, &VerifyLines::new());
+    let backup = 2 * measure(layout, &roots, &excluded);
     let needed = staging + backup + RESERVE_BYTES;
     let state = layout.state();
     match host.space(&state) {

@@ -30,8 +30,38 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// What changed, or would have.
     pub changes: Vec<Change>,
+    /// How the components that were touched are.
+    pub health: Vec<ComponentHealth>,
     /// What a person should know.
     pub notes: Vec<String>,
+}
+
+/// The health of one component at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentHealth {
+    /// The component for people.
+    pub title: String,
+    /// How it is.
+    pub state: HealthState,
+}
+
+/// How a component is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HealthState {
+    /// It answered as it should, several times in a row.
+    Healthy,
+    /// It is not well, in the way in which it was not well before.
+    AsBefore {
+        /// What is wrong.
+        why: String,
+    },
+    /// Nobody asked.
+    NotChecked {
+        /// Why.
+        why: String,
+    },
 }
 
 /// How a run ended.

@@ -68,16 +68,15 @@ impl Step {
                 Self::Refresh(name()),
                 Self::Transaction(name()),
             ]);
+            // What rpm did is judged before anything else writes.
+            steps.push(Self::Check(name()));
             if undo {
                 steps.push(Self::Configure(name()));
             }
-            steps.extend([
-                Self::Check(name()),
-                Self::Release(name()),
-                Self::Health(name()),
-            ]);
+            steps.extend([Self::Release(name()), Self::Health(name())]);
         }
-        steps.extend([Self::RemoveHolds, Self::Commit]);
+        // Committed first: a run that is cut off in between is finished forward.
+        steps.extend([Self::Commit, Self::RemoveHolds]);
         steps
     }
 

@@ -1,7 +1,7 @@
 //! Contents of backed-up files, stored once each under their digest.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use manifests::digest::{Hasher, Sha256};
@@ -93,7 +93,12 @@ impl Blobs {
     }
 }
 
-fn copy(from: &mut File, to: &mut File) -> io::Result<(u64, Sha256)> {
+/// Returns size and digest of an open file's content.
+pub(super) fn hash(file: &mut File) -> io::Result<(u64, Sha256)> {
+    copy(file, &mut io::sink())
+}
+
+fn copy(from: &mut File, to: &mut dyn io::Write) -> io::Result<(u64, Sha256)> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0_u8; 128 * 1024];
     let mut size = 0;

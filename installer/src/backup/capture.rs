@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use walkdir::WalkDir;
 
-use super::blobs::{BlobError, Blobs};
+use super::blobs::{self, BlobError, Blobs};
 use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
@@ -37,10 +37,30 @@ pub enum CaptureError {
     Unstable(String),
 }
 
-/// Captures `roots` without following symlinks. A root that does not exist is captured as absent.
+/// What becomes of contents.
+#[derive(Debug, Clone, Copy)]
+pub enum Contents<'a> {
+    /// Stored.
+    Keep(&'a Blobs),
+    /// Hashed only: takes no space.
+    Hash,
+}
+
+/// What if a file changes while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Services run; a log that grows is captured as it was at some moment.
+    AtWork,
+    /// Everything is stopped: a file that still changes is an error.
+    Stopped,
+}
+
+/// Captures `roots` without following symlinks. A root that does not exist is captured as absent,
+/// and so is what vanishes while it is looked at.
 pub fn capture(
     layout: &Layout,
-    blobs: &Blobs,
+    contents: Contents<'_>,
+    writers: Writers,
     roots: &[String],
     excluded: &[String],
 ) -> Result<Snapshot, CaptureError> {
@@ -51,10 +71,16 @@ pub fn capture(
             continue;
         }
         for found in WalkDir::new(&base).sort_by_file_name() {
-            let found = found.map_err(|source| CaptureError::Walk {
-                path: root.clone(),
-                source,
-            })?;
+            let found = match found {
+                Ok(found) => found,
+                Err(error) if has_vanished(error.io_error()) => continue,
+                Err(source) => {
+                    return Err(CaptureError::Walk {
+                        path: root.clone(),
+                        source,
+                    });
+                }
+            };
             let below = found.path().strip_prefix(&base).unwrap_or(Path::new(""));
             let name = below
                 .to_str()
@@ -64,38 +90,62 @@ pub fn capture(
             } else {
                 format!("{root}/{name}")
             };
-            let keep_content = !excluded.contains(&path);
-            let entry = capture_path(blobs, found.path(), &path, keep_content)?;
-            snapshot.entries.insert(path, entry);
+            let contents = if excluded.contains(&path) {
+                None
+            } else {
+                Some(contents)
+            };
+            let entry = capture_path(contents, writers, found.path(), &path)?;
+            snapshot.entries.extend(entry.map(|entry| (path, entry)));
         }
     }
     Ok(snapshot)
 }
 
+fn has_vanished(error: Option<&std::io::Error>) -> bool {
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 fn capture_path(
-    blobs: &Blobs,
+    contents: Option<Contents<'_>>,
+    writers: Writers,
     real: &Path,
     path: &str,
-    keep_content: bool,
-) -> Result<Entry, CaptureError> {
-    // A service may still write while the first copy is made; the copy under the hold is final.
+) -> Result<Option<Entry>, CaptureError> {
+    let mut last = None;
     for _ in 0..3 {
-        let before = real.symlink_metadata().map_err(at("look at", real))?;
-        let kind = capture_kind(blobs, real, &before, keep_content)?;
-        let after = real.symlink_metadata().map_err(at("look at", real))?;
+        let Some(before) = look(real)? else {
+            return Ok(None);
+        };
+        let kind = capture_kind(contents, real, &before)?;
+        let Some(after) = look(real)? else {
+            return Ok(None);
+        };
+        let entry = dress(kind, &after, xattrs(real)?);
         let stamp = |m: &Metadata| (m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime_nsec());
         if stamp(&before) == stamp(&after) {
-            return Ok(dress(kind, &after, xattrs(real)?));
+            return Ok(Some(entry));
         }
+        last = Some(entry);
     }
-    Err(CaptureError::Unstable(path.to_owned()))
+    match writers {
+        Writers::AtWork => Ok(last),
+        Writers::Stopped => Err(CaptureError::Unstable(path.to_owned())),
+    }
+}
+
+fn look(real: &Path) -> Result<Option<Metadata>, FsError> {
+    match real.symlink_metadata() {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if has_vanished(Some(&error)) => Ok(None),
+        Err(error) => Err(FsError::new("look at", real, error)),
+    }
 }
 
 fn capture_kind(
-    blobs: &Blobs,
+    contents: Option<Contents<'_>>,
     real: &Path,
     metadata: &Metadata,
-    keep_content: bool,
 ) -> Result<Kind, CaptureError> {
     let kind = metadata.file_type();
     if kind.is_dir() {
@@ -110,14 +160,39 @@ fn capture_kind(
             target: target.to_owned(),
         });
     }
-    if kind.is_fifo() || kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
+    if !kind.is_file() {
         return Ok(Kind::Special);
     }
-    if !keep_content {
+    let Some(contents) = contents else {
         return Ok(Kind::Program);
+    };
+    let mut file = secure_fs::open_read(real)?;
+    if !file.metadata().map_err(at("look at", real))?.is_file() {
+        return Err(CaptureError::Unstable(real.display().to_string()));
     }
-    let (size, sha256) = blobs.store(&mut secure_fs::open_read(real)?, real)?;
+    let (size, sha256) = match contents {
+        Contents::Keep(blobs) => blobs.store(&mut file, real)?,
+        Contents::Hash => blobs::hash(&mut file).map_err(at("read", real))?,
+    };
     Ok(Kind::File { size, sha256 })
+}
+
+/// Returns how many bytes of content the trees hold now.
+#[must_use]
+pub fn measure(layout: &Layout, roots: &[String], excluded: &[String]) -> u64 {
+    let size = |root: &String| -> u64 {
+        let base = layout.at(root);
+        let files = WalkDir::new(&base)
+            .into_iter()
+            .flatten()
+            .filter(|found| found.file_type().is_file());
+        let kept =
+            files.filter(|found| !excluded.iter().any(|path| layout.at(path) == found.path()));
+        kept.filter_map(|found| found.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
+    };
+    roots.iter().map(size).sum()
 }
 
 fn dress(kind: Kind, metadata: &Metadata, xattrs: BTreeMap<String, String>) -> Entry {

@@ -1,14 +1,13 @@
 //! Putting a snapshot back.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::path::Path;
 
 use super::blobs::{BlobError, Blobs};
-use super::capture::{CaptureError, capture, from_hex};
+use super::capture::{CaptureError, Contents, Writers, capture, from_hex};
 use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
-use crate::secure_fs::{self, FsError, Ownership};
+use crate::secure_fs::{self, FsError, Ownership, Place};
 
 /// A snapshot that cannot be put back.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +21,9 @@ pub enum RestoreError {
     /// The present state cannot be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// Everything was written, and yet something is not as it was.
+    #[error("still different after the restoration: {}", .0.join(", "))]
+    Different(Vec<String>),
 }
 
 /// What a restoration did.
@@ -34,40 +36,74 @@ pub struct Restored {
 }
 
 /// Makes the trees of `snapshot` what they were: contents, modes, owners, times, attributes. What
-/// appeared since is moved below `displaced`, never deleted.
+/// appeared or was written since is moved below `displaced`, never deleted. Takes space for nothing
+/// but the files it writes, and ends by comparing.
 pub fn restore(
     layout: &Layout,
     blobs: &Blobs,
     snapshot: &Snapshot,
     displaced: &Path,
 ) -> Result<Restored, RestoreError> {
-    let present = capture(layout, blobs, &snapshot.roots, &snapshot.excluded)?;
+    let present = look(layout, snapshot)?;
     let mut done = Restored::default();
     // Deepest first, so that a directory is empty when its turn comes.
-    for path in present
-        .entries
-        .keys()
-        .rev()
-        .filter(|path| !snapshot.entries.contains_key(*path))
-    {
-        displace(layout, path, &present.entries[path], displaced)?;
-        done.displaced.push(path.clone());
+    for (path, entry) in present.entries.iter().rev() {
+        if !snapshot.entries.contains_key(path) {
+            displace(layout, path, entry, displaced)?;
+            done.displaced.push(path.clone());
+        }
     }
     let different: BTreeSet<String> = snapshot.differences(&present).into_iter().collect();
-    for (path, entry) in &snapshot.entries {
-        if different.contains(path) {
-            write(layout, blobs, path, entry, present.entries.get(path))?;
-            done.written.push(path.clone());
-        }
+    for (path, entry) in snapshot
+        .entries
+        .iter()
+        .filter(|(path, _)| different.contains(*path))
+    {
+        write(
+            layout,
+            blobs,
+            path,
+            entry,
+            present.entries.get(path),
+            displaced,
+        )?;
+        done.written.push(path.clone());
     }
-    restore_directory_times(layout, snapshot)?;
-    for root in &snapshot.roots {
-        let real = layout.at(root);
-        if real.exists() {
-            secure_fs::sync_filesystem(&real)?;
-        }
+    dress_directories(layout, snapshot, &present)?;
+    for root in snapshot
+        .roots
+        .iter()
+        .map(|root| layout.at(root))
+        .filter(|root| root.exists())
+    {
+        secure_fs::sync_filesystem(&root)?;
     }
-    Ok(done)
+    let rest = snapshot.differences(&look(layout, snapshot)?);
+    let rest: Vec<String> = rest
+        .into_iter()
+        .filter(|path| is_ours_to_restore(snapshot, path))
+        .collect();
+    if rest.is_empty() {
+        Ok(done)
+    } else {
+        Err(RestoreError::Different(rest))
+    }
+}
+
+fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> {
+    capture(
+        layout,
+        Contents::Hash,
+        Writers::AtWork,
+        &snapshot.roots,
+        &snapshot.excluded,
+    )
+}
+
+/// Packages bring programs, services make sockets; what appeared must be gone.
+fn is_ours_to_restore(snapshot: &Snapshot, path: &str) -> bool {
+    let kind = snapshot.entries.get(path).map(|entry| &entry.kind);
+    !matches!(kind, Some(Kind::Program | Kind::Special))
 }
 
 /// Moves a path out of the way. Directories are only removed when empty: what was in them has been
@@ -78,82 +114,98 @@ fn displace(
     entry: &Entry,
     displaced: &Path,
 ) -> Result<(), RestoreError> {
-    let real = layout.at(path);
-    match entry.kind {
-        Kind::Directory => secure_fs::remove_dir_if_empty(&real)?,
-        Kind::Special => secure_fs::remove_if_present(&real)?,
-        _ => {
-            let target = displaced.join(path.trim_start_matches('/'));
-            if let Some(parent) = target.parent() {
-                secure_fs::ensure_dir(parent, 0o700)?;
-            }
-            secure_fs::move_file(&real, &target)?;
-        }
+    let place = Place::of(&layout.at(path))?;
+    if matches!(entry.kind, Kind::Directory | Kind::Special) {
+        return Ok(place.remove()?);
     }
-    Ok(())
+    let target = displaced.join(path.trim_start_matches('/'));
+    if let Some(parent) = target.parent() {
+        secure_fs::ensure_dir(parent, 0o700)?;
+    }
+    Ok(place.displace(&target)?)
 }
 
 /// Writes one path of the snapshot.
-pub(super) fn write(
+fn write(
     layout: &Layout,
     blobs: &Blobs,
     path: &str,
     entry: &Entry,
     present: Option<&Entry>,
+    displaced: &Path,
 ) -> Result<(), RestoreError> {
-    let real = layout.at(path);
-    let owner = ownership(entry);
+    let place = Place::of(&layout.at(path))?;
     let same_content = present.is_some_and(|present| present.kind == entry.kind);
     match &entry.kind {
-        Kind::File { .. } if same_content => secure_fs::set_ownership(&real, owner)?,
+        Kind::File { .. } | Kind::Program if same_content => {
+            place.set_ownership(ownership(entry), &xattrs(entry), &surplus(entry, present))?;
+        }
         Kind::File { sha256, .. } => {
-            clear_directory(&real)?;
-            secure_fs::restore_file(&real, &blobs.load(sha256)?, owner)?;
+            let bytes = blobs.load(sha256)?;
+            set_aside(layout, path, present, displaced);
+            remove_directory(&place, present)?;
+            place.restore_file(&bytes, ownership(entry), &xattrs(entry))?;
+        }
+        Kind::Directory => place.restore_dir()?,
+        Kind::Symlink { target } => {
+            remove_directory(&place, present)?;
+            place.restore_symlink(target, ownership(entry))?;
         }
         // The package brings the program; if it did not, the check after the revert says so.
-        Kind::Program if same_content => secure_fs::set_ownership(&real, owner)?,
-        Kind::Directory => secure_fs::restore_dir(&real, owner)?,
-        Kind::Symlink { target } => {
-            clear_directory(&real)?;
-            secure_fs::restore_symlink(&real, target.as_bytes(), owner)?;
-        }
-        Kind::Program | Kind::Special => return Ok(()),
-    }
-    restore_xattrs(&real, entry, present)?;
-    Ok(())
-}
-
-fn clear_directory(real: &Path) -> Result<(), FsError> {
-    if real.is_dir() && !real.is_symlink() {
-        return secure_fs::remove_dir_if_empty(real);
+        Kind::Program | Kind::Special => {}
     }
     Ok(())
 }
 
-fn restore_xattrs(real: &Path, entry: &Entry, present: Option<&Entry>) -> Result<(), FsError> {
-    if matches!(entry.kind, Kind::Symlink { .. }) {
-        return Ok(());
+/// Keeps what is about to be overwritten, if there is room: the state to restore matters more.
+fn set_aside(layout: &Layout, path: &str, present: Option<&Entry>, displaced: &Path) {
+    if let Some(present) = present.filter(|present| matches!(present.kind, Kind::File { .. })) {
+        let _ = displace(layout, path, present, displaced);
     }
-    for (name, value) in &entry.xattrs {
-        let known = present.is_some_and(|present| {
-            present.kind == entry.kind && present.xattrs.get(name) == Some(value)
-        });
-        if let Some(bytes) = from_hex(value).filter(|_| !known) {
-            secure_fs::set_xattr(real, OsStr::new(name), &bytes)?;
-        }
+}
+
+fn remove_directory(place: &Place, present: Option<&Entry>) -> Result<(), FsError> {
+    if present.is_some_and(|present| present.kind == Kind::Directory) {
+        return place.remove();
     }
     Ok(())
 }
 
-/// Directories' times last: every write below them changed them.
-fn restore_directory_times(layout: &Layout, snapshot: &Snapshot) -> Result<(), FsError> {
+/// Directories last: every write below them changed their times.
+fn dress_directories(
+    layout: &Layout,
+    snapshot: &Snapshot,
+    present: &Snapshot,
+) -> Result<(), FsError> {
     for (path, entry) in snapshot.entries.iter().rev() {
-        let real = layout.at(path);
-        if entry.kind == Kind::Directory && real.is_dir() {
-            secure_fs::set_ownership(&real, ownership(entry))?;
+        if entry.kind == Kind::Directory {
+            let surplus = surplus(entry, present.entries.get(path));
+            Place::of(&layout.at(path))?.set_ownership(
+                ownership(entry),
+                &xattrs(entry),
+                &surplus,
+            )?;
         }
     }
     Ok(())
+}
+
+fn xattrs(entry: &Entry) -> Vec<(String, Vec<u8>)> {
+    let decode = |(name, value): (&String, &String)| Some((name.clone(), from_hex(value)?));
+    entry.xattrs.iter().filter_map(decode).collect()
+}
+
+/// Attributes that appeared since.
+fn surplus(entry: &Entry, present: Option<&Entry>) -> Vec<String> {
+    let Some(present) = present.filter(|present| present.kind == entry.kind) else {
+        return Vec::new();
+    };
+    present
+        .xattrs
+        .keys()
+        .filter(|name| !entry.xattrs.contains_key(*name))
+        .cloned()
+        .collect()
 }
 
 fn ownership(entry: &Entry) -> Ownership {
@@ -201,7 +253,8 @@ mod tests {
         let roots = ["/opt/p".to_owned(), "/etc/absent".to_owned()];
         capture(
             &place.layout,
-            &place.blobs,
+            Contents::Keep(&place.blobs),
+            Writers::Stopped,
             &roots,
             &["/opt/p/program".to_owned()],
         )

@@ -80,6 +80,34 @@ impl Snapshot {
         }
     }
 
+    /// Returns the part of the snapshot that lies in `roots`.
+    #[must_use]
+    pub fn restricted(&self, roots: &[String]) -> Self {
+        let inside = |path: &String| is_inside(path, roots);
+        let entries = self.entries.iter().filter(|(path, _)| inside(path));
+        Self {
+            roots: roots.to_vec(),
+            entries: entries
+                .map(|(path, entry)| (path.clone(), entry.clone()))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Takes over a newer capture of some trees.
+    pub fn replace(&mut self, newer: Self) {
+        self.entries
+            .retain(|path, _| !is_inside(path, &newer.roots));
+        self.entries.extend(newer.entries);
+        self.excluded.retain(|path| !is_inside(path, &newer.roots));
+        self.excluded.extend(newer.excluded);
+        for root in newer.roots {
+            if !is_inside(&root, &self.roots) {
+                self.roots.push(root);
+            }
+        }
+    }
+
     /// Returns the size of all contents in bytes.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
@@ -109,6 +137,14 @@ impl Snapshot {
             .map(|path| (**path).clone())
             .collect()
     }
+}
+
+/// Whether a path is one of the roots or below one.
+fn is_inside(path: &str, roots: &[String]) -> bool {
+    roots.iter().any(|root| {
+        path.strip_prefix(root.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 impl Entry {

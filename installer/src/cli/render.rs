@@ -6,7 +6,7 @@ use super::{Output, Place};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::plan::{InstallPlan, PlanKind, Problem};
-use crate::report::{Outcome, RunReport};
+use crate::report::{ComponentHealth, HealthState, Outcome, RunReport};
 
 /// Prints the three parts of a failure.
 pub(super) fn failure(failure: &Failure) {
@@ -115,11 +115,15 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
 /// Returns a report as text.
 pub(super) fn report(report: &RunReport) -> String {
     let verdict = match &report.outcome {
-        Outcome::Done if report.notes.iter().any(|note| note.contains("not healthy")) => {
-            "done: every component is at its target; not all are healthy, as before the run"
-                .to_owned()
+        Outcome::Done
+            if report
+                .health
+                .iter()
+                .all(|one| one.state == HealthState::Healthy) =>
+        {
+            "done: every component is at its target and healthy".to_owned()
         }
-        Outcome::Done => "done: every component is at its target and healthy".to_owned(),
+        Outcome::Done => "done: every component is at its target; see below for health".to_owned(),
         Outcome::Unchanged { cause } => format!("failed before anything was changed: {cause}"),
         Outcome::Reverted { cause } => {
             format!("failed and reverted, the host is as it was\n  cause: {cause}")
@@ -149,6 +153,17 @@ pub(super) fn report(report: &RunReport) -> String {
             "  {:<16} {} {arrow} {}\n",
             change.title, change.from, change.to
         ));
+    }
+    for ComponentHealth { title, state } in &report.health {
+        match state {
+            HealthState::Healthy => {}
+            HealthState::AsBefore { why } => {
+                text.push_str(&format!("  {title}: not well, as before the run: {why}\n"));
+            }
+            HealthState::NotChecked { why } => {
+                text.push_str(&format!("  {title}: health not checked: {why}\n"));
+            }
+        }
     }
     for note in &report.notes {
         text.push_str(&format!("  note: {note}\n"));

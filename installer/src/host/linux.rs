@@ -114,8 +114,9 @@ impl Host for LinuxHost {
         set: &StagedRpmSet,
         mode: RpmMode,
         log: &File,
+        mark: &File,
     ) -> Result<RpmAnswer, HostError> {
-        self.rpm.upgrade(set, mode, log)
+        self.rpm.upgrade(set, mode, log, mark)
     }
 
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {

@@ -106,6 +106,8 @@ pub enum RpmMode {
     Upgrade,
     /// Also older and equal ones: the way back.
     GoBack,
+    /// The same without the `%preun` of what is replaced: for a second try only.
+    GoBackWithoutPreun,
 }
 
 /// What rpm said. The exit code proves nothing; callers look at the host.
@@ -130,6 +132,8 @@ pub struct UnitState {
     pub main_pid: u32,
     /// Units that start it: sockets, timers, paths.
     pub triggered_by: Vec<String>,
+    /// Units that stop with it.
+    pub dependents: Vec<String>,
 }
 
 impl UnitState {
@@ -215,12 +219,13 @@ pub trait Host {
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
     /// Checks package signatures with the given armored keys, in a keyring of their own.
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError>;
-    /// Runs the transaction; output goes to `log` too.
+    /// Runs the transaction; output goes to `log` too, and rpm inherits the open file `mark`.
     fn rpm_upgrade(
         &self,
         set: &StagedRpmSet,
         mode: RpmMode,
         log: &std::fs::File,
+        mark: &std::fs::File,
     ) -> Result<RpmAnswer, HostError>;
     /// Names the process that holds rpm's lock, if any.
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError>;

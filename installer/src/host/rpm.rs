@@ -108,8 +108,11 @@ impl Rpm {
     fn arguments(&self, set: &StagedRpmSet, mode: RpmMode, test: bool) -> Vec<String> {
         let mut args = self.relocation();
         args.extend(["-U", "--nomanifest", "--noglob"].map(str::to_owned));
-        if mode == RpmMode::GoBack {
+        if mode != RpmMode::Upgrade {
             args.extend(["--oldpackage", "--replacepkgs"].map(str::to_owned));
+        }
+        if mode == RpmMode::GoBackWithoutPreun {
+            args.push("--nopreun".to_owned());
         }
         if test {
             args.push("--test".to_owned());
@@ -135,11 +138,14 @@ impl Rpm {
         set: &StagedRpmSet,
         mode: RpmMode,
         log: &File,
+        mark: &File,
     ) -> Result<RpmAnswer, HostError> {
         let args = self.arguments(set, mode, false);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         set.check()?;
-        let finished = cmd::transaction("rpm", &args, &files(set), log)?;
+        let mut inherited = files(set);
+        inherited.push(mark);
+        let finished = cmd::transaction("rpm", &args, &inherited, log)?;
         Ok(RpmAnswer {
             code: finished.code,
             output: finished.stderr,

@@ -9,7 +9,8 @@ use super::{HostError, UnitAction, UnitState};
 const ASK: Duration = Duration::from_secs(60);
 /// A service may take `TimeoutStopSec` to stop; the unit decides, this only bounds a hung manager.
 const CHANGE: Duration = Duration::from_secs(900);
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,TriggeredBy";
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,TriggeredBy,\
+                          RequiredBy,BoundBy,ConsistsOf";
 
 pub(crate) fn unit(name: &str) -> Result<UnitState, HostError> {
     let finished = cmd::query("systemctl", &["show", "-p", PROPERTIES, name], ASK)?.success()?;
@@ -24,13 +25,16 @@ fn parse_state(text: &str) -> UnitState {
             "ActiveState" => value.clone_into(&mut state.active),
             "UnitFileState" => value.clone_into(&mut state.file),
             "MainPID" => state.main_pid = value.parse().unwrap_or(0),
-            "TriggeredBy" => {
-                state.triggered_by = value.split_whitespace().map(str::to_owned).collect();
-            }
+            "TriggeredBy" => state.triggered_by.extend(names(value)),
+            "RequiredBy" | "BoundBy" | "ConsistsOf" => state.dependents.extend(names(value)),
             _ => {}
         }
     }
     state
+}
+
+fn names(value: &str) -> impl Iterator<Item = String> {
+    value.split_whitespace().map(str::to_owned)
 }
 
 pub(crate) fn instances(template: &str) -> Result<Vec<String>, HostError> {

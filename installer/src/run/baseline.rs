@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, VerifyLines};
-use crate::backup::capture::capture;
+use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::health::{self, Ill};
 use crate::host::{HostError, UnitState, query};
-use crate::plan::{InstallPlan, PlannedComponent};
+use crate::plan::PlannedComponent;
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Baseline {
     pub units: BTreeMap<String, UnitState>,
     /// What `rpm -V` said, by package.
     pub verify: VerifyLines,
+    /// Active units that stop when a service stops, by service; a stop does not start them again.
+    pub dependents: BTreeMap<String, Vec<String>>,
     /// Components that were not well, and why.
     pub unwell: BTreeMap<String, Ill>,
     /// Files named like rpm's temporary ones that were there already.
@@ -62,13 +64,18 @@ impl Baseline {
                 self.units
                     .insert(trigger.clone(), context.host.unit(trigger)?);
             }
+            self.dependents
+                .insert(unit.clone(), dependents(context, &state)?);
             self.units.insert(unit, state);
+        }
+        if unit.contains("@.") {
+            return Ok(());
         }
         let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
         let version = planned.from.nevra.evr().version();
-        let asked = health::ask_before(context.host, context.layout, &planned.component, version);
-        if let Err(ill) = asked
-            && was_up
+        if was_up
+            && let Err(ill) =
+                health::ask_before(context.host, context.layout, &planned.component, version)
         {
             self.unwell.insert(planned.component.name.clone(), ill);
         }
@@ -105,6 +112,23 @@ impl Baseline {
     }
 }
 
+/// Returns the active units that depend on a unit so that they stop with it, at any distance.
+fn dependents(context: &Context<'_>, state: &UnitState) -> Result<Vec<String>, HostError> {
+    let mut found: Vec<String> = Vec::new();
+    let mut open: Vec<String> = state.dependents.clone();
+    while let Some(unit) = open.pop() {
+        if found.contains(&unit) {
+            continue;
+        }
+        let state = context.host.unit(&unit)?;
+        if state.is_up() {
+            found.push(unit);
+            open.extend(state.dependents);
+        }
+    }
+    Ok(found)
+}
+
 /// Returns files named like rpm's temporary ones (`name;5f3a2b1c`) where a component's files are.
 pub(super) fn leftovers(context: &Context<'_>, planned: &PlannedComponent) -> BTreeSet<String> {
     let directories: BTreeSet<&String> = planned
@@ -136,10 +160,13 @@ fn is_leftover(name: &str) -> bool {
     })
 }
 
-/// Returns the trees of a backup and what is left out of them.
-pub(crate) fn trees(plan: &InstallPlan, verify: &VerifyLines) -> (Vec<String>, Vec<String>) {
+/// Returns the trees of some components' backup and what is left out of them.
+pub(crate) fn trees(
+    components: &[&PlannedComponent],
+    verify: &VerifyLines,
+) -> (Vec<String>, Vec<String>) {
     let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
-    for planned in plan.components() {
+    for planned in components {
         let component = &planned.component;
         for tree in &component.backup {
             roots.insert(tree.path.clone());
@@ -159,17 +186,14 @@ pub(crate) fn trees(plan: &InstallPlan, verify: &VerifyLines) -> (Vec<String>, V
                 .iter()
                 .map(|unit| format!("/etc/systemd/system/{unit}")),
         );
-    }
-    // A file of the package that somebody changed cannot be had again from the package.
-    let changed = verify
-        .values()
-        .flatten()
-        .filter_map(|line| query::changed_file(line));
-    for (path, content_differs) in changed {
-        if content_differs {
-            excluded.remove(path);
+        // A file of the package that somebody changed cannot be had again from the package.
+        let lines = verify.get(&component.package).into_iter().flatten();
+        for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {
+            if content_differs {
+                excluded.remove(path);
+            }
+            roots.insert(path.to_owned());
         }
-        roots.insert(path.to_owned());
     }
     let below = |path: &String| {
         roots
@@ -180,11 +204,23 @@ pub(crate) fn trees(plan: &InstallPlan, verify: &VerifyLines) -> (Vec<String>, V
     (outer, excluded.into_iter().collect())
 }
 
-/// Captures the trees of the plan.
-pub(super) fn snapshot(context: &Context<'_>, baseline: &Baseline) -> Result<Snapshot, String> {
-    let (roots, excluded) = trees(context.plan, &baseline.verify);
+/// Captures the trees of some components.
+pub(super) fn snapshot(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    components: &[&PlannedComponent],
+    writers: Writers,
+) -> Result<Snapshot, String> {
+    let (roots, excluded) = trees(components, &baseline.verify);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
-    capture(context.layout, &blobs, &roots, &excluded).map_err(|error| chain(&error))
+    capture(
+        context.layout,
+        Contents::Keep(&blobs),
+        writers,
+        &roots,
+        &excluded,
+    )
+    .map_err(|error| chain(&error))
 }
 
 #[cfg(test)]

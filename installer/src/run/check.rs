@@ -91,6 +91,11 @@ impl Context<'_> {
         }
     }
 
+    /// Whether exactly this build is installed.
+    pub(super) fn is_installed(&self, planned: &PlannedComponent, wanted: &PlannedRpm) -> bool {
+        self.check_installed(planned, wanted).is_ok()
+    }
+
     fn check_leftovers(
         &self,
         baseline: &Baseline,

@@ -12,12 +12,14 @@ use crate::secure_fs::{self, FsError};
 
 const DROP_IN: &str = "zz-airgap-bundle.conf";
 
-fn drop_in_text(released: &str) -> String {
+/// The token's name is spelled out, since an alias has another `%n`; only templates need it.
+fn drop_in_text(released: &str, unit: &str) -> String {
+    let name = if unit.contains('@') { "%n" } else { unit };
     format!(
         "# Written by airgap-bundle for the time of one run; removed when it ends.\n\
          # If it is still here and no run is open (install status), release by hand:\n\
-         #   rm this file; systemctl daemon-reload; systemctl start %n\n\
-         [Unit]\nConditionPathExists={released}/%n\n"
+         #   rm this file; systemctl daemon-reload; systemctl start {name}\n\
+         [Unit]\nConditionPathExists={released}/{name}\n"
     )
 }
 
@@ -41,7 +43,7 @@ impl Context<'_> {
                 self.create_token(unit)?;
                 let dir = self.layout.drop_in_dir(unit);
                 secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
-                let text = drop_in_text("/run/airgap-bundle/released");
+                let text = drop_in_text("/run/airgap-bundle/released", unit);
                 secure_fs::write_atomic(&dir.join(DROP_IN), text.as_bytes(), 0o644)
                     .map_err(|e| describe_file(&e))?;
             }
@@ -101,12 +103,19 @@ impl Context<'_> {
             for unit in services.iter().copied() {
                 self.create_token(unit)?;
             }
-            for unit in services.into_iter().chain(baseline.triggers(planned)) {
+            for unit in services.iter().copied().chain(baseline.triggers(planned)) {
                 if baseline.units.get(unit).is_some_and(UnitState::is_up) {
                     self.start(unit)?;
                 } else {
                     left_down.push(unit.to_owned());
                 }
+            }
+            for unit in services
+                .iter()
+                .filter_map(|unit| baseline.dependents.get(*unit))
+                .flatten()
+            {
+                self.start(unit)?;
             }
         }
         if left_down.is_empty() {
@@ -125,7 +134,8 @@ impl Context<'_> {
             .map_err(|e| describe(&e))
     }
 
-    /// Gives every unit back the enablement it had; scriptlets change it.
+    /// Gives every unit back the enablement it had; scriptlets change it. A unit that the new
+    /// package brings keeps what the package gave it.
     pub(super) fn restore_enablement(
         &self,
         baseline: &Baseline,
@@ -135,6 +145,7 @@ impl Context<'_> {
             return Ok(String::new());
         }
         self.host.daemon_reload().map_err(|e| describe(&e))?;
+        let mut notes = Vec::new();
         for unit in components
             .iter()
             .flat_map(|planned| baseline.services(planned))
@@ -149,13 +160,16 @@ impl Context<'_> {
                 "enabled" => UnitAction::Enable,
                 "disabled" => UnitAction::Disable,
                 "masked" => UnitAction::Mask,
-                _ => return Err(format!("{unit} was `{was}` and is now `{now}`")),
+                _ => {
+                    notes.push(format!("{unit} was `{was}` and is now `{now}`"));
+                    continue;
+                }
             };
             self.host
                 .change_unit(action, unit)
                 .map_err(|e| describe(&e))?;
         }
-        Ok(String::new())
+        Ok(notes.join("; "))
     }
 
     /// Removes the drop-ins and the tokens. A running service keeps running.

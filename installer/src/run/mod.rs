@@ -2,10 +2,13 @@
 
 pub(crate) mod baseline;
 mod check;
+mod configure;
 mod execute;
 mod hold;
+mod reserve;
 mod revert;
 mod transaction;
+mod wellness;
 
 use std::collections::BTreeMap;
 
@@ -62,6 +65,10 @@ impl std::fmt::Debug for Context<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// Removes every drop-in of ours by hand.
+pub(crate) const FREE_BY_HAND: &str =
+    "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload";
 
 /// Why a step did not work, in words for the report.
 pub(crate) type StepResult = Result<String, String>;
@@ -120,6 +127,44 @@ impl Context<'_> {
         let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
         let path = self.layout.run(self.run).join(name);
         secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+    }
+
+    /// Runs one step of a way back. The journal is kept as well as it can be: a full disk must not
+    /// keep the host from being put back.
+    pub(crate) fn step_back(
+        &self,
+        journal: &mut Journal<'_>,
+        step: &Step,
+        effect: impl FnOnce() -> StepResult,
+    ) -> StepResult {
+        let id = step.to_string();
+        (self.listener)(&Event::Started {
+            step: id.clone(),
+            title: step.title(),
+        });
+        let _ = journal.append(step, Phase::Intent, self.host.now(), "");
+        let result = effect();
+        let (phase, text, event) = match &result {
+            Ok(note) => (
+                Phase::Done,
+                note,
+                Event::Done {
+                    step: id,
+                    note: note.clone(),
+                },
+            ),
+            Err(why) => (
+                Phase::Failed,
+                why,
+                Event::Failed {
+                    step: id,
+                    why: why.clone(),
+                },
+            ),
+        };
+        let _ = journal.append(step, phase, self.host.now(), text);
+        (self.listener)(&event);
+        result
     }
 
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {

@@ -1,11 +1,15 @@
 //! Backward: what the run touched is put back and compared with what it was.
+//!
+//! A revert does not stop at its first trouble: each step does what it can, and what is left is
+//! said. Only services are not released onto packages that are not the previous ones.
 
+use std::fs::File;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
 
-use super::execute::{State, finish, open_log, wait_for_health};
-use super::{Context, StepResult};
+use super::execute::{State, finish, members, open_log};
+use super::{Context, FREE_BY_HAND, StepResult, baseline, reserve, wellness};
 use crate::backup::restore::restore;
 use crate::failure::chain;
 use crate::host::RpmMode;
@@ -20,58 +24,75 @@ use crate::step::{RevertStep, Step};
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
-    state: &State,
+    state: &mut State,
     cause: String,
 ) -> Outcome {
-    match revert(context, journal, state) {
-        Ok(()) => Outcome::Reverted { cause },
-        Err(revert_cause) => Outcome::RevertFailed {
-            cause,
-            revert_cause,
-            commands: by_hand(context),
-        },
-    }
-}
-
-fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &State) -> Result<(), String> {
+    reserve::free(context.layout);
     // Whoever asked the run to stop asked for this; it is not stopped itself.
     let context = &Context {
         stopped: &|| false,
         undone: None,
         ..*context
     };
-    let components: Vec<&PlannedComponent> = context.plan.components().collect();
-    for step in RevertStep::ALL {
-        let journalled = Step::Revert(step);
-        context.step(journal, &journalled, || {
-            perform(context, state, step, &components)
-        })?;
+    state.health.clear();
+    let troubles = revert(context, journal, state);
+    if troubles.is_empty() {
+        return Outcome::Reverted { cause };
     }
-    Ok(())
+    let revert_cause = troubles.join("; ");
+    Outcome::RevertFailed {
+        cause,
+        revert_cause,
+        commands: by_hand(context),
+    }
+}
+
+fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -> Vec<String> {
+    let reached: Vec<&PlannedComponent> = state
+        .reached
+        .iter()
+        .flat_map(|group| members(context.plan, group))
+        .collect();
+    let mut troubles = Vec::new();
+    for step in RevertStep::ALL {
+        let needs_packages = matches!(
+            step,
+            RevertStep::Release | RevertStep::Health | RevertStep::RemoveHolds
+        );
+        if needs_packages && !reached.iter().all(|c| context.is_installed(c, &c.from)) {
+            troubles.push("the services stay held".to_owned());
+            break;
+        }
+        let effect = || perform(context, state, step, &reached);
+        if let Err(why) = context.step_back(journal, &Step::Revert(step), effect) {
+            troubles.push(why);
+        }
+    }
+    troubles
 }
 
 fn perform(
     context: &Context<'_>,
-    state: &State,
+    state: &mut State,
     step: RevertStep,
-    components: &[&PlannedComponent],
+    reached: &[&PlannedComponent],
 ) -> StepResult {
     let baseline = &state.baseline;
     match step {
-        RevertStep::Hold => context.hold(baseline, components),
-        RevertStep::Transaction => reinstall(context, state, components),
-        RevertStep::Configuration => put_back(context, state),
-        RevertStep::Check => context.check_reverted(baseline, components),
-        RevertStep::Release => context.release(baseline, components),
+        // The drop-ins may be gone already, or their tokens with a reboot.
+        RevertStep::Hold => {
+            context.install_holds(baseline)?;
+            context.hold(baseline, reached)
+        }
+        RevertStep::Transaction => reinstall(context, state, reached),
+        RevertStep::Configuration => put_back(context, state, reached),
+        RevertStep::Check => context.check_reverted(baseline, reached),
+        RevertStep::Release => context.release(baseline, reached),
         RevertStep::Health => {
-            let back: Vec<PlannedComponent> = components.iter().map(|c| swapped(c)).collect();
-            let waited = wait_for_health(
-                context,
-                baseline,
-                &back.iter().collect::<Vec<_>>(),
-                &mut Vec::new(),
-            );
-            waited.map(|_| String::new())
+            let back: Vec<PlannedComponent> = reached.iter().map(|c| swapped(c)).collect();
+            let found = wellness::wait(context, baseline, &back.iter().collect::<Vec<_>>())?;
+            state.health = found.health;
+            Ok(String::new())
         }
         RevertStep::RemoveHolds => context.remove_holds(baseline),
     }
@@ -92,49 +113,77 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
     }
 }
 
-/// One transaction of everything that is not as it was.
-fn reinstall(context: &Context<'_>, state: &State, components: &[&PlannedComponent]) -> StepResult {
-    let touched: Vec<&&PlannedComponent> = components
-        .iter()
-        .filter(|c| !context.is_untouched(&state.baseline, c))
-        .collect();
-    if touched.is_empty() {
-        return Ok("no package was changed".to_owned());
+/// One transaction of everything that is not as it was, and a second one without the `%preun` of
+/// what is replaced, which may be what failed.
+fn reinstall(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]) -> StepResult {
+    let log = open_log(context, "rpm-revert.log").or_else(|_| null());
+    let log = log.map_err(|error| format!("cannot open a log: {error}"))?;
+    let mut complaints = Vec::new();
+    for mode in [RpmMode::GoBack, RpmMode::GoBackWithoutPreun] {
+        let touched: Vec<&&PlannedComponent> = reached
+            .iter()
+            .filter(|c| !context.is_untouched(&state.baseline, c))
+            .collect();
+        if touched.is_empty() {
+            break;
+        }
+        sweep(context, state, reached)?;
+        // rpm names its temporary files by the second; a transaction within the same second as a
+        // disturbed one trips over them.
+        context.host.sleep(Duration::from_millis(1100));
+        let digests: Vec<Sha256> = touched.iter().map(|planned| planned.from.sha256).collect();
+        let complaint = context.transact(&digests, mode, &log)?;
+        complaints.extend(Some(complaint).filter(|text| !text.is_empty()));
+        if touched
+            .iter()
+            .all(|planned| context.is_installed(planned, &planned.from))
+        {
+            break;
+        }
     }
-    sweep(context, state, components)?;
-    // rpm names its temporary files by the second; a second transaction within the same second as
-    // a disturbed one trips over them.
-    context.host.sleep(Duration::from_millis(1100));
-    let digests: Vec<Sha256> = touched.iter().map(|planned| planned.from.sha256).collect();
-    let log = open_log(context, "rpm-revert.log")?;
-    context.transact(&digests, RpmMode::GoBack, &log)
+    // What rpm complains about is for the record; whether it worked is for the check.
+    Ok(complaints.join("; "))
+}
+
+fn null() -> std::io::Result<File> {
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
 }
 
 /// Removes rpm's temporary files that were not there before the run.
 fn sweep(
     context: &Context<'_>,
     state: &State,
-    components: &[&PlannedComponent],
+    reached: &[&PlannedComponent],
 ) -> Result<(), String> {
-    for planned in components {
-        for path in
-            super::baseline::leftovers(context, planned).difference(&state.baseline.leftovers)
-        {
-            secure_fs::remove_if_present(&context.layout.at(path))
+    for planned in reached {
+        let found = baseline::leftovers(context, planned);
+        for path in found.difference(&state.baseline.leftovers) {
+            secure_fs::Place::of(&context.layout.at(path))
+                .and_then(|place| place.remove())
                 .map_err(|error| chain(&error))?;
         }
     }
     Ok(())
 }
 
-fn put_back(context: &Context<'_>, state: &State) -> StepResult {
-    let Some(before) = &state.before else {
-        return Err("there is no backup".to_owned());
-    };
+fn put_back(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]) -> StepResult {
+    if reached.is_empty() {
+        return Ok("no service was stopped, no file changed".to_owned());
+    }
+    let before = state.before.as_ref().ok_or("there is no backup")?;
+    let (roots, _) = baseline::trees(reached, &state.baseline.verify);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     let displaced = context.layout.run(context.run).join("displaced");
-    let done =
-        restore(context.layout, &blobs, before, &displaced).map_err(|error| chain(&error))?;
+    let done = restore(
+        context.layout,
+        &blobs,
+        &before.restricted(&roots),
+        &displaced,
+    )
+    .map_err(|error| chain(&error))?;
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
@@ -142,7 +191,7 @@ fn put_back(context: &Context<'_>, state: &State) -> StepResult {
     ))
 }
 
-/// Reverts a run that was cut off: its journal says how far it came, its directory what was before.
+/// Closes a run that was cut off: its journal says how far it came, its directory what was before.
 pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, String> {
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
     let plan = Sha256::of(&bytes);
@@ -152,13 +201,30 @@ pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunRepor
         .first()
         .map_or_else(|| context.host.now(), |record| record.at);
     let cause = "the run was cut off".to_owned();
-    let outcome = if has_effects(&records) {
-        let state = load_state(context)?;
-        after_failure(context, &mut journal, &state, cause)
+    if !has_effects(&records) {
+        return Ok(finish(
+            context,
+            started,
+            Outcome::Unchanged { cause },
+            State::default(),
+        ));
+    }
+    let mut state = load_state(context, &records)?;
+    let outcome = if state.is_committed {
+        let remove = Step::RemoveHolds;
+        let removed = context.step_back(&mut journal, &remove, || {
+            context.remove_holds(&state.baseline)
+        });
+        if let Err(why) = removed {
+            state.notes.push(format!(
+                "{why}; remove the drop-ins by hand: {FREE_BY_HAND}"
+            ));
+        }
+        Outcome::Done
     } else {
-        Outcome::Unchanged { cause }
+        after_failure(context, &mut journal, &mut state, cause)
     };
-    Ok(finish(context, started, outcome, Vec::new()))
+    Ok(finish(context, started, outcome, state))
 }
 
 fn has_effects(records: &[Record]) -> bool {
@@ -167,14 +233,23 @@ fn has_effects(records: &[Record]) -> bool {
         .any(|record| record.phase == Phase::Intent && record.step != Step::Backup)
 }
 
-fn load_state(context: &Context<'_>) -> Result<State, String> {
+fn load_state(context: &Context<'_>, records: &[Record]) -> Result<State, String> {
     let dir = context.layout.run(context.run).join("backup");
     let baseline = crate::history::read_document(&dir.join("baseline.json"))?;
     let before = crate::history::read_document(&dir.join("before.json"))?;
+    let reached = records
+        .iter()
+        .filter_map(|record| match (&record.step, record.phase) {
+            (Step::Hold(group), Phase::Intent) => Some(group.clone()),
+            _ => None,
+        });
+    let committed = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
     Ok(State {
         baseline,
         before: Some(before),
         has_effects: true,
+        reached: reached.collect(),
+        is_committed: records.iter().any(committed),
         ..State::default()
     })
 }
@@ -199,14 +274,13 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .collect();
     let backup = context.layout.run(context.run).join("backup");
     vec![
-        "install revert".to_owned(),
+        "install revert        # tries all of it again".to_owned(),
         format!("rpm -U --oldpackage --replacepkgs {}", files.join(" ")),
         format!(
             "# configuration as it was: {} (before.json names the blobs)",
             backup.display()
         ),
-        "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload"
-            .to_owned(),
+        FREE_BY_HAND.to_owned(),
         format!("systemctl start {}", units.join(" ")),
     ]
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
+use rustix::fs::{FlockOperation, flock};
 
 use super::{Context, StepResult};
 use crate::bundle::StagedRpmSet;
@@ -35,16 +36,28 @@ impl Context<'_> {
         }
     }
 
+    /// Opens the file whose lock an rpm of ours inherits: as long as it runs, even without us, the
+    /// lock is held.
+    fn mark_rpm(&self) -> Result<File, String> {
+        let path = self.layout.state().join("rpm-at-work");
+        let file = secure_fs::open_lock(&path).map_err(|error| chain(&error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file),
+            Err(_) => Err("an rpm that an earlier run started is still at work".to_owned()),
+        }
+    }
+
     /// Hands a set to rpm and returns what rpm complains about. Whether it worked is for the check.
     pub(super) fn transact(&self, digests: &[Sha256], mode: RpmMode, log: &File) -> StepResult {
         self.wait_for_rpm()?;
+        let mark = self.mark_rpm()?;
         let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
         let answer = self
             .host
-            .rpm_upgrade(&set, mode, log)
+            .rpm_upgrade(&set, mode, log, &mark)
             .map_err(|error| chain(&error))?;
         self.sync_touched()?;
-        complaints(&answer)
+        Ok(complaints(&answer))
     }
 
     /// rpm does not sync what it unpacks (before 4.16 not even at its end).
@@ -74,21 +87,16 @@ pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
     found
 }
 
-/// A scriptlet that failed is a failed step although rpm exits with 0.
-fn complaints(answer: &RpmAnswer) -> StepResult {
+/// Returns what rpm complained about: a scriptlet that failed although it exits with 0, or its exit.
+fn complaints(answer: &RpmAnswer) -> String {
     let failures = query::scriptlet_failures(&answer.output);
     if !failures.is_empty() {
-        return Err(format!("a scriptlet failed: {}", failures.join("; ")));
+        return format!("a scriptlet failed: {}", failures.join("; "));
     }
+    let tail = cmd::tail(&answer.output, 5);
     match answer.code {
-        Some(0) => Ok(String::new()),
-        Some(code) => Err(format!(
-            "rpm exits with {code}: {}",
-            cmd::tail(&answer.output, 5)
-        )),
-        None => Err(format!(
-            "rpm was ended by a signal: {}",
-            cmd::tail(&answer.output, 5)
-        )),
+        Some(0) => String::new(),
+        Some(code) => format!("rpm exits with {code}: {tail}"),
+        None => format!("rpm was ended by a signal: {tail}"),
     }
 }

@@ -76,3 +76,69 @@ fn what_was_stopped_or_disabled_stays_so() {
     );
     site.version(0);
 }
+
+#[test]
+fn an_edited_plain_file_is_overwritten_and_undo_brings_the_edit_back() {
+    let Some(site) = site("plain") else { return };
+    let policies = "/opt/tyk-gateway/policies/policies.json";
+    site.host
+        .write(policies, "{ \"mine\": true }\n", 0o644)
+        .unwrap();
+    let before = site.snapshot();
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    let plan = site.install(&["plan", "/root/bundle.tar.zst"]);
+    assert!(
+        plan.stdout.contains("policies.json: overwritten"),
+        "{}",
+        plan.stdout
+    );
+    site.must_install(&["/root/bundle.tar.zst"]);
+    let now = site.host.read(policies).unwrap();
+    assert!(!now.starts_with(b"{ \"mine\""), "rpm overwrites it");
+    site.host
+        .write("/opt/tyk-gateway/apps/later.json", "{}", 0o644)
+        .unwrap();
+    let undo = site.must_install(&["undo", "1"]);
+    assert!(
+        undo.stdout.contains("later.json: your later edit is kept"),
+        "{}",
+        undo.stdout
+    );
+    let kept = changes(&before, &site.snapshot());
+    assert!(
+        kept.iter()
+            .all(|line| line.contains("later.json") || line.contains("/apps")),
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn a_unit_that_stops_with_the_service_is_started_again_and_a_socket_is_no_way_around_the_hold() {
+    let Some(site) = site("dependent") else {
+        return;
+    };
+    let unit = "[Unit]\nBindsTo=tyk-gateway.service\nAfter=tyk-gateway.service\n\
+                [Service]\nExecStart=/bin/sleep infinity\n";
+    site.host
+        .write("/etc/systemd/system/site-probe.service", unit, 0o644)
+        .unwrap();
+    let timer = "[Timer]\nOnActiveSec=1\nOnUnitInactiveSec=1\nUnit=tyk-pump.service\n";
+    site.host
+        .write("/etc/systemd/system/pump-waker.timer", timer, 0o644)
+        .unwrap();
+    site.host.check(&["systemctl", "daemon-reload"]).unwrap();
+    site.host
+        .check(&[
+            "systemctl",
+            "start",
+            "site-probe.service",
+            "pump-waker.timer",
+        ])
+        .unwrap();
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    site.must_install(&["/root/bundle.tar.zst"]);
+    for unit in ["site-probe.service", "pump-waker.timer"] {
+        assert!(site.host.unit(unit).unwrap().is_active(), "{unit}");
+    }
+    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
+}

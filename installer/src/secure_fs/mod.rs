@@ -8,13 +8,14 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod beneath;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown, lchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+pub use beneath::{Ownership, Place};
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,21 +53,6 @@ pub(crate) fn at<'a>(
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> FsError + 'a {
     move |source| FsError::new(operation, path, source)
-}
-
-/// Owner and times of a file, as a backup keeps them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ownership {
-    /// Permission bits.
-    pub mode: u32,
-    /// Numeric owner.
-    pub uid: u32,
-    /// Numeric group.
-    pub gid: u32,
-    /// Modification time, seconds since 1970.
-    pub mtime_secs: i64,
-    /// Nanoseconds of the modification time.
-    pub mtime_nanos: u32,
 }
 
 /// Creates `path` and its missing parents with `mode`, then checks that it is a directory of the
@@ -139,10 +125,11 @@ pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
 
 /// Opens a file for reading; a symlink is refused.
 pub fn open_read(path: &Path) -> Result<File, FsError> {
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    // Without waiting: a pipe that took the file's place must not hang the reader.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     OpenOptions::new()
         .read(true)
-        .custom_flags(flags)
+        .custom_flags(flags.bits().cast_signed())
         .open(path)
         .map_err(at("open", path))
 }
@@ -161,14 +148,6 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError>
     let (file, pending) = begin_write(path, mode)?;
     let written = (&file).write_all(bytes).map_err(at("write", path));
     finish_write(written, &file, &pending, path)
-}
-
-/// Replaces `path` by a file that already holds `bytes`, owner, mode and times.
-pub fn restore_file(path: &Path, bytes: &[u8], owner: Ownership) -> Result<(), FsError> {
-    let (file, pending) = begin_write(path, 0o600)?;
-    let written = (&file).write_all(bytes).map_err(at("write", path));
-    let dressed = written.and_then(|()| set_ownership(&pending, owner));
-    finish_write(dressed, &file, &pending, path)
 }
 
 fn begin_write(path: &Path, mode: u32) -> Result<(File, PathBuf), FsError> {
@@ -197,24 +176,6 @@ fn finish_write(
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::rename(from, to).map_err(at("rename to", to))?;
     sync_parent(to)
-}
-
-/// Moves a file or symlink, across filesystems if need be, replacing what is at `to`.
-pub fn move_file(from: &Path, to: &Path) -> Result<(), FsError> {
-    match fs::rename(from, to) {
-        Ok(()) => {
-            sync_parent(to)?;
-            sync_parent(from)
-        }
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            if !from.is_symlink() {
-                let bytes = fs::read(from).map_err(at("read", from))?;
-                write_atomic(to, &bytes, 0o600)?;
-            }
-            remove_if_present(from)
-        }
-        Err(error) => Err(FsError::new("move", from, error)),
-    }
 }
 
 /// Removes a file or symlink; one that is not there is not an error.
@@ -250,51 +211,6 @@ pub fn remove_tree(path: &Path) -> Result<(), FsError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Makes a directory of a restored tree.
-pub fn restore_dir(path: &Path, owner: Ownership) -> Result<(), FsError> {
-    if !path.is_dir() || path.is_symlink() {
-        remove_if_present(path)?;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(path)
-            .map_err(at("create directory", path))?;
-        sync_parent(path)?;
-    }
-    set_ownership(path, owner)
-}
-
-/// Makes a symlink of a restored tree.
-pub fn restore_symlink(path: &Path, target: &[u8], owner: Ownership) -> Result<(), FsError> {
-    let pending = partial_name(path);
-    remove_if_present(&pending)?;
-    let target = Path::new(std::ffi::OsStr::from_bytes(target));
-    std::os::unix::fs::symlink(target, &pending).map_err(at("create symlink", path))?;
-    lchown(&pending, Some(owner.uid), Some(owner.gid)).map_err(at("change owner of", path))?;
-    rename(&pending, path)
-}
-
-/// Sets owner, mode and modification time, in the order in which one does not undo the other.
-pub fn set_ownership(path: &Path, owner: Ownership) -> Result<(), FsError> {
-    chown(path, Some(owner.uid), Some(owner.gid)).map_err(at("change owner of", path))?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(owner.mode & 0o7777);
-    fs::set_permissions(path, mode).map_err(at("change mode of", path))?;
-    let stamp = Timespec {
-        tv_sec: owner.mtime_secs,
-        tv_nsec: i64::from(owner.mtime_nanos),
-    };
-    let times = Timestamps {
-        last_access: stamp,
-        last_modification: stamp,
-    };
-    utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|error| FsError::new("set times of", path, error.into()))
-}
-
-/// Sets an extended attribute, such as the `SELinux` label.
-pub fn set_xattr(path: &Path, name: &std::ffi::OsStr, value: &[u8]) -> Result<(), FsError> {
-    xattr::set(path, name, value).map_err(at("set an extended attribute of", path))
 }
 
 /// Syncs the directory that holds `path`.

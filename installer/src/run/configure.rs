@@ -1,0 +1,47 @@
+//! Configuration of an undo: back to before the undone run, with later edits kept.
+
+use super::Context;
+use crate::backup::merge::{ThreeWay, merge};
+use crate::backup::restore::restore;
+use crate::backup::snapshot::{Kind, Snapshot};
+use crate::failure::chain;
+
+/// Merges the configuration of before the undone run with what was edited since, writes it, and
+/// returns what a person should know.
+pub(super) fn merge_back(
+    context: &Context<'_>,
+    current: Option<&Snapshot>,
+) -> Result<Vec<String>, String> {
+    let (Some(undone), Some(current)) = (&context.undone, current) else {
+        return Err("the undone run has no backup".to_owned());
+    };
+    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    for entry in undone
+        .before
+        .entries
+        .values()
+        .chain(undone.after.entries.values())
+    {
+        if let Kind::File { sha256, .. } = &entry.kind {
+            blobs
+                .import(&undone.blobs, sha256)
+                .map_err(|error| chain(&error))?;
+        }
+    }
+    let states = ThreeWay {
+        before: &undone.before,
+        after: &undone.after,
+        current,
+    };
+    let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
+    let displaced = context.layout.run(context.run).join("displaced");
+    restore(context.layout, &blobs, &merged.snapshot, &displaced).map_err(|error| chain(&error))?;
+    let say = |paths: &[String], what: &str| -> Vec<String> {
+        paths.iter().map(|path| format!("{path}: {what}")).collect()
+    };
+    let mut notes = say(&merged.kept, "your later edit is kept");
+    notes.extend(say(&merged.merged, "merged with your later edit"));
+    let conflict = "your later edit is kept; it conflicts with the state before the undone run";
+    notes.extend(say(&merged.conflicts, conflict));
+    Ok(notes)
+}

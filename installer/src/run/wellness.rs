@@ -1,0 +1,117 @@
+//! The health of what ran before.
+
+use std::collections::BTreeMap;
+
+use super::{Baseline, Context, StepResult};
+use crate::failure::chain;
+use crate::health::{self, Expected};
+use crate::host::UnitState;
+use crate::plan::PlannedComponent;
+use crate::report::{ComponentHealth, HealthState};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) health: Vec<ComponentHealth>,
+    /// Main processes, by unit.
+    pub(super) processes: BTreeMap<String, u32>,
+}
+
+/// Waits for the health of a group. What was red before is not blamed on the run, but only for the
+/// very same kind of red.
+pub(super) fn wait(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    group: &[&PlannedComponent],
+) -> Result<Found, String> {
+    let mut found = Found::default();
+    for planned in group {
+        let state = match excuse(context, baseline, planned) {
+            Some(why) => HealthState::NotChecked { why },
+            None => ask(context, baseline, planned, &mut found)?,
+        };
+        found.health.push(ComponentHealth {
+            title: planned.component.title.clone(),
+            state,
+        });
+    }
+    Ok(found)
+}
+
+/// Why a component's health cannot be asked, if so.
+fn excuse(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    planned: &PlannedComponent,
+) -> Option<String> {
+    let Some(unit) = &planned.component.unit else {
+        return Some("it has no service".to_owned());
+    };
+    if !context.has_units(baseline) {
+        return Some("services are not touched here".to_owned());
+    }
+    let services = baseline.services(planned);
+    let was_up = |unit: &&str| baseline.units.get(*unit).is_some_and(UnitState::is_up);
+    if !services.iter().any(was_up) {
+        return Some("the service did not run before".to_owned());
+    }
+    unit.contains("@.")
+        .then(|| "instances of a template have no health question".to_owned())
+}
+
+fn ask(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    planned: &PlannedComponent,
+    found: &mut Found,
+) -> Result<HealthState, String> {
+    let component = &planned.component;
+    let expected = Expected {
+        version: planned.to.nevra.evr().version(),
+        program: planned.to.program_sha256,
+    };
+    let waited = health::wait(
+        context.host,
+        context.layout,
+        component,
+        expected,
+        context.stopped,
+    );
+    match waited {
+        Ok(pid) => {
+            let unit = component.unit.clone().filter(|_| pid != 0);
+            found.processes.extend(unit.map(|unit| (unit, pid)));
+            Ok(HealthState::Healthy)
+        }
+        Err(ill) => {
+            let before = baseline
+                .unwell
+                .get(&component.name)
+                .map(|before| before.kind);
+            if before == Some(ill.kind) {
+                return Ok(HealthState::AsBefore { why: ill.why });
+            }
+            Err(format!("{} is not healthy: {}", component.title, ill.why))
+        }
+    }
+}
+
+/// A service that was well must still be the same process when later groups are: one that crashed
+/// in between was restarted by systemd and only looks well.
+pub(super) fn same_processes(
+    context: &Context<'_>,
+    processes: &BTreeMap<String, u32>,
+) -> StepResult {
+    for (unit, pid) in processes {
+        let now = context
+            .host
+            .main_process(unit)
+            .map_err(|error| chain(&error))?;
+        if now.as_ref().map(|process| process.pid) != Some(*pid) {
+            return Err(format!(
+                "{unit} was well, but its main process has ended since"
+            ));
+        }
+    }
+    Ok(String::new())
+}

@@ -1,6 +1,6 @@
 //! `install bundle.tar.zst`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -21,6 +21,12 @@ pub(super) struct InstallArgs {
     /// Longest wait for rpm's lock, in seconds.
     #[arg(long, default_value_t = 300, value_name = "SECS")]
     lock_wait: u64,
+}
+
+impl InstallArgs {
+    pub(super) fn bundle(&self) -> Option<&Path> {
+        self.bundle.as_deref()
+    }
 }
 
 pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {

@@ -23,7 +23,7 @@ use crate::layout::Layout;
 #[command(
     name = "install",
     version,
-    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
         ./install trust add root.json        enrol the builder's root document (once)\n  \
@@ -156,6 +156,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<u8, Failure> {
+    if let (Some(_), Some(word)) = (&cli.command, cli.install.bundle()) {
+        let why = format!("`{}` stands before a command", shown(word));
+        let next = "name a bundle or a command, not both; `install --help` shows the commands";
+        return Err(Failure::new(
+            Exit::Usage,
+            "cannot read the command line",
+            why,
+            next,
+        ));
+    }
     let layout = Layout::new(&cli.common.root);
     let host = LinuxHost::new(&layout);
     let place = Place {

@@ -103,12 +103,23 @@ type Contents = Vec<(BundlePath, Vec<u8>)>;
 impl Forge {
     /// Writes the bundle, signed with `key`.
     pub fn write(&self, key: &TestKey, out: &Path) -> Result<()> {
+        self.write_with(Some(key), out)
+    }
+
+    /// Writes the bundle without any signature.
+    pub fn write_unsigned(&self, out: &Path) -> Result<()> {
+        self.write_with(None, out)
+    }
+
+    fn write_with(&self, key: Option<&TestKey>, out: &Path) -> Result<()> {
         let (manifest, contents) = self.collect()?;
         let manifest_bytes = canonical(&manifest)?;
         let mut tar = Vec::new();
         append(&mut tar, "manifest.json", &manifest_bytes)?;
-        let name = format!("signatures/{}.sig", key.public.id());
-        append(&mut tar, &name, &key.sign(&manifest_bytes))?;
+        if let Some(key) = key {
+            let name = format!("signatures/{}.sig", key.public.id());
+            append(&mut tar, &name, &key.sign(&manifest_bytes))?;
+        }
         for (path, bytes) in &contents {
             append(&mut tar, path.as_str(), bytes)?;
         }

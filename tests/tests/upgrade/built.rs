@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use lab::vendor::{Product, Vendor, VendorOptions};
+use lab::vendor::{Fixtures, Product, Vendor, VendorOptions};
 
 use crate::support::{Site, changes, program, site};
 
@@ -77,4 +77,85 @@ fn a_bundle_from_the_vendor_upgrades_the_host() {
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
     site.must_install(&["undo", "1"]);
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+}
+
+#[test]
+fn one_bundle_serves_several_distributions_and_architectures() {
+    let fixtures = Fixtures::prepare().unwrap();
+    let vendor = Vendor::start(&fixtures, VendorOptions::default()).unwrap();
+    let product = fixtures
+        .product_toml(Product::Tyk, &vendor.base_url())
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("product.toml"), product).unwrap();
+    let build = |out: &str, rest: &[&str]| {
+        let mut args = vec![
+            "build",
+            "--product",
+            "product.toml",
+            "--version",
+            "5.3",
+            "-o",
+            out,
+        ];
+        args.extend([
+            "--without-installer",
+            "x86_64",
+            "--without-installer",
+            "aarch64",
+        ]);
+        args.extend(rest);
+        assert!(bundle(dir.path(), &args).status.success());
+    };
+    let targets = [
+        "--distro",
+        "el7,rocky8,el9",
+        "--arch",
+        "x86_64",
+        "--arch",
+        "aarch64",
+    ];
+    build(
+        "first.tar.zst",
+        &[&targets[..], &["--from", "5.0"]].concat(),
+    );
+    assert!(
+        bundle(dir.path(), &["verify", "first.tar.zst"])
+            .status
+            .success()
+    );
+    let inspected = bundle(
+        dir.path(),
+        &["--output", "json", "inspect", "first.tar.zst"],
+    );
+    let said: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    let text = said.to_string();
+    for word in [
+        "el7",
+        "el8",
+        "el9",
+        "aarch64",
+        "tyk-gateway-5.0.11-1.x86_64",
+    ] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    let digest = |file: &str| bundle(dir.path(), &["digest", file]).stdout;
+    let locked = [
+        "build",
+        "--locked",
+        "first.lock.json",
+        "-o",
+        "second.tar.zst",
+        "--without-installer",
+        "x86_64",
+        "--without-installer",
+        "aarch64",
+    ];
+    assert!(bundle(dir.path(), &locked).status.success());
+    let bytes = |file: &str| std::fs::read(dir.path().join(file)).unwrap();
+    assert!(
+        bytes("first.tar.zst") == bytes("second.tar.zst"),
+        "the same lock, other bytes"
+    );
+    assert_eq!(digest("first.tar.zst"), digest("second.tar.zst"));
 }

@@ -10,6 +10,7 @@
 mod built;
 mod forward;
 mod refused;
+mod relocated;
 mod reverted;
 mod second_product;
 mod support;

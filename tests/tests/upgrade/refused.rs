@@ -65,6 +65,16 @@ fn bad_bundles_and_unready_hosts() {
     site.carry(&older);
     assert_refused(&site, &site.install(&[bundle]), 4, &["newer than"]);
 
+    let unsigned = tempfile::NamedTempFile::new().unwrap();
+    good.write_unsigned(unsigned.path()).unwrap();
+    site.host.copy_in(unsigned.path(), bundle, 0o644).unwrap();
+    assert_refused(
+        &site,
+        &site.install(&[bundle]),
+        3,
+        &["carries no signature"],
+    );
+
     let stranger = TestKey::from_seed(2).unwrap();
     site.carry_signed(&good, &stranger);
     assert_refused(

@@ -2,6 +2,7 @@
 
 mod archive;
 mod frame;
+mod metadata;
 mod stage;
 mod staged;
 mod verify;

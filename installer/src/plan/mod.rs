@@ -1,0 +1,156 @@
+//! The plan: what a run will do, as data. Pure; what is shown is what is executed.
+
+mod make;
+
+use std::collections::BTreeSet;
+
+use manifests::digest::Sha256;
+use manifests::nevra::{Arch, Nevra};
+use manifests::product::Component;
+use serde::{Deserialize, Serialize};
+
+use crate::forecast::Forecast;
+
+pub use make::plan;
+
+/// The type a stored plan names.
+pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstallPlan {
+    /// Always [`PLAN_TYPE`].
+    #[serde(rename = "type")]
+    pub document: String,
+    /// Forward, or back.
+    pub kind: PlanKind,
+    /// Digest of the signed manifest the plan was made from.
+    pub bundle: Sha256,
+    /// The product's name.
+    pub product: String,
+    /// The product's name for people.
+    pub title: String,
+    /// The version that was asked for at the build.
+    pub version: String,
+    /// Release channel.
+    pub channel: String,
+    /// The bundle's sequence.
+    pub sequence: u64,
+    /// The target this host is, such as `el8`.
+    pub distro: String,
+    /// The host's architecture.
+    pub arch: Arch,
+    /// The host's name for itself.
+    pub host: String,
+    /// What changes, in order. Each group is one rpm transaction.
+    pub groups: Vec<Group>,
+    /// Components that are at their target already.
+    pub current: Vec<String>,
+    /// Components that this host does not have.
+    pub absent: Vec<String>,
+    /// What a person should know before the run.
+    pub notes: Vec<String>,
+}
+
+/// Why a plan was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanKind {
+    /// To the bundle's target versions.
+    Upgrade,
+    /// Back to before an earlier run.
+    Undo {
+        /// The run that is undone.
+        run: u64,
+    },
+}
+
+/// Components that change together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The names of its components, joined by `+`.
+    pub name: String,
+    /// Its components.
+    pub components: Vec<PlannedComponent>,
+}
+
+/// A component that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedComponent {
+    /// The product's facts about it.
+    pub component: Component,
+    /// What is installed.
+    pub from: PlannedRpm,
+    /// What will be.
+    pub to: PlannedRpm,
+    /// What happens to edited files.
+    pub config: Vec<Forecast>,
+}
+
+/// An RPM of the bundle or the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedRpm {
+    /// The package.
+    pub nevra: Nevra,
+    /// Build time of its header.
+    pub build_time: u64,
+    /// Digest of the RPM.
+    pub sha256: Sha256,
+    /// Size of the RPM in bytes.
+    pub size_bytes: u64,
+    /// Size of its files in bytes.
+    pub installed_bytes: u64,
+    /// Digest of the component's program, where the header gives a SHA-256.
+    pub program_sha256: Option<Sha256>,
+    /// Directories that hold its files.
+    pub directories: Vec<String>,
+}
+
+/// A reason not to start, with its cure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong, and why it matters.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl Problem {
+    /// Makes a problem of its two parts.
+    pub fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            cure: cure.into(),
+        }
+    }
+}
+
+impl InstallPlan {
+    /// Returns every component that changes.
+    pub fn components(&self) -> impl Iterator<Item = &PlannedComponent> {
+        self.groups.iter().flat_map(|group| &group.components)
+    }
+
+    /// Whether the host is as the plan wants it already.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Returns the digests of every RPM a run and its revert need.
+    #[must_use]
+    pub fn rpms(&self) -> BTreeSet<Sha256> {
+        self.components()
+            .flat_map(|planned| [planned.to.sha256, planned.from.sha256])
+            .collect()
+    }
+
+    /// Returns the bytes by which the plan is known.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        manifests::json::canonical(self)
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line. `clap`, printing and exit codes live here and nowhere below.
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
+mod generate;
 mod install;
 mod render;
 mod trust;
@@ -106,11 +107,32 @@ enum Command {
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
     },
-    /// Revert a run that was cut off.
+    /// Write completions and man pages.
+    #[command(hide = true)]
+    Generate {
+        /// What to write.
+        #[command(subcommand)]
+        what: GenerateCommand,
+    },
+    /// Put the host back after a run that was cut off, or whose revert failed.
     Revert {
         /// Longest wait for rpm's lock, in seconds.
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum GenerateCommand {
+    /// Write completions to standard output.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man page of a command to standard output; without one, of `install` itself.
+    Man {
+        /// The command.
+        command: Option<String>,
     },
 }
 
@@ -179,6 +201,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Plan { bundle, check }) => view::plan(&place, &bundle, check),
         Some(Command::Trust(command)) => trust::run(&place, &command),
         Some(Command::Status) => view::status(&place),
+        Some(Command::Generate { what }) => generate::run(&what),
         Some(Command::History { command: None }) => view::history(&place),
         Some(Command::History {
             command: Some(HistoryCommand::Info { id }),

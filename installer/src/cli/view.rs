@@ -6,8 +6,10 @@ use super::{Place, install, render, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure};
 use crate::history::{self, PastRun};
+use crate::host::{Host as _, HostError};
 use crate::inventory::Inventory;
-use crate::plan;
+use crate::plan::{self, InstallPlan};
+use crate::report::RunReport;
 
 /// Opens a bundle and verifies what stands before its payload.
 pub(super) fn open(place: &Place, path: &Path) -> Result<OpenBundle, Failure> {
@@ -159,28 +161,83 @@ pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
     })
 }
 
+/// What `status` says.
+#[derive(Debug, serde::Serialize)]
+struct Status<'a> {
+    /// The run that is not finished, if there is one.
+    open_run: Option<u64>,
+    /// The last run's report.
+    last_run: Option<&'a RunReport>,
+    /// What is installed of the product that was upgraded last.
+    installed: Vec<String>,
+    /// Its services: the unit, `ActiveState` and `UnitFileState`.
+    services: Vec<[String; 3]>,
+}
+
 pub(super) fn status(place: &Place) -> Result<u8, Failure> {
     let runs = runs(place)?;
-    let text = match (runs.iter().find(|run| run.is_open()), runs.last()) {
+    let mut text = match (runs.iter().find(|run| run.is_open()), runs.last()) {
         (Some(open), _) => format!(
             "Run {} is not finished: it is at work in another process, was cut off, or its revert \
-             failed.\n  \
-             If no installer runs, `install revert` puts the host back.\n",
+             failed.\n  If no installer runs, `install revert` puts the host back.\n",
             open.id
         ),
         (None, Some(last)) => {
-            let mut text = "No run is open. The last one:\n".to_owned();
-            text.push_str(
-                &last
-                    .report
-                    .as_ref()
-                    .map_or_else(String::new, render::report),
-            );
-            text
+            let report = last
+                .report
+                .as_ref()
+                .map_or_else(String::new, render::report);
+            format!("No run is open. The last one:\n{report}")
         }
-        (None, None) => "No run yet.".to_owned(),
+        (None, None) => "No run yet.\n".to_owned(),
     };
-    let last = runs.last().and_then(|run| run.report.as_ref());
-    render::result(place, &last, &text);
+    let (installed, services) = match runs.last() {
+        Some(last) => present(place, &last.plan).map_err(|error| install::cannot_look(&error))?,
+        None => (Vec::new(), Vec::new()),
+    };
+    text.extend(
+        installed
+            .iter()
+            .map(|nevra| format!("  installed: {nevra}\n")),
+    );
+    let service =
+        |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
+    text.extend(services.iter().map(service));
+    let open_run = runs.iter().find(|run| run.is_open()).map(|run| run.id);
+    let last_run = runs.last().and_then(|run| run.report.as_ref());
+    render::result(
+        place,
+        &Status {
+            open_run,
+            last_run,
+            installed,
+            services,
+        },
+        &text,
+    );
     Ok(0)
+}
+
+type Present = (Vec<String>, Vec<[String; 3]>);
+
+fn present(place: &Place, plan: &InstallPlan) -> Result<Present, HostError> {
+    let packages: Vec<&str> = plan
+        .components()
+        .map(|c| c.component.package.as_str())
+        .collect();
+    let installed = place.host.installed(&packages)?;
+    let mut services = Vec::new();
+    if place.host.identity()?.systemd {
+        for unit in plan.components().filter_map(|c| c.component.unit.as_ref()) {
+            let state = place.host.unit(unit)?;
+            services.push([unit.clone(), state.active, state.file]);
+        }
+    }
+    Ok((
+        installed
+            .iter()
+            .map(|package| package.nevra.to_string())
+            .collect(),
+        services,
+    ))
 }

@@ -160,26 +160,25 @@ pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(),
 /// Longest wait for a service that started just before the run to say that it is well.
 const SETTLE: Duration = Duration::from_secs(15);
 
-/// Asks a service before a run. One that was just started gets time to settle: calling it ill would
-/// excuse an upgrade that breaks it.
+/// Asks a service before a run, with the question that is asked after it. One that was just started
+/// gets time to settle: calling it ill would excuse an upgrade that breaks it.
 pub fn ask_before(
     host: &dyn Host,
     layout: &Layout,
     component: &Component,
-    version: &str,
+    expected: Expected<'_>,
 ) -> Result<(), Ill> {
-    let Some(health) = &component.health else {
+    let Some(unit) = &component.unit else {
         return Ok(());
+    };
+    let Some(health) = &component.health else {
+        return stays_up(host, unit).map(|_| ());
     };
     let started = std::time::Instant::now();
     loop {
-        let (settings, _) = settings(layout, component);
-        let verdict = host
-            .probe(&target(&settings, health))
-            .map_err(|why| Ill::new(IllKind::Silent, why))
-            .and_then(|answer| judge(&answer, health, version));
+        let verdict = look(host, layout, component, health, unit, expected);
         if verdict.is_ok() || started.elapsed() > SETTLE {
-            return verdict;
+            return verdict.map(|_| ());
         }
         host.sleep(Duration::from_millis(health.interval_ms));
     }

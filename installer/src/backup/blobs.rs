@@ -52,7 +52,7 @@ impl Blobs {
         let mut out = secure_fs::create_new(&pending, 0o600)?;
         let (size, sha256) = copy(file, &mut out).map_err(at("back up", path))?;
         let target = self.path(&sha256);
-        if target.exists() && self.load(&sha256).is_ok() {
+        if self.holds(&sha256) {
             secure_fs::remove_if_present(&pending)?;
         } else {
             out.sync_all().map_err(at("sync", &pending))?;
@@ -61,9 +61,15 @@ impl Blobs {
         Ok((size, sha256))
     }
 
+    /// Whether a content is there and undamaged.
+    fn holds(&self, sha256: &Sha256) -> bool {
+        let file = secure_fs::open_read(&self.path(sha256));
+        file.is_ok_and(|mut file| hash(&mut file).is_ok_and(|(_, found)| found == *sha256))
+    }
+
     /// Stores a content that is in memory.
     pub fn put(&self, sha256: &Sha256, bytes: &[u8]) -> Result<(), BlobError> {
-        if self.load(sha256).is_err() {
+        if !self.holds(sha256) {
             secure_fs::write_atomic(&self.path(sha256), bytes, 0o600)?;
         }
         Ok(())

@@ -117,11 +117,18 @@ fn capture_path(
         let Some(before) = look(real)? else {
             return Ok(None);
         };
-        let kind = capture_kind(contents, real, &before)?;
+        let kind = match capture_kind(contents, real, &before) {
+            Err(_) if look(real)?.is_none() => return Ok(None),
+            kind => kind?,
+        };
         let Some(after) = look(real)? else {
             return Ok(None);
         };
-        let entry = dress(kind, &after, xattrs(real)?);
+        let attributes = match xattrs(real) {
+            Err(_) if look(real)?.is_none() => return Ok(None),
+            attributes => attributes?,
+        };
+        let entry = dress(kind, &after, attributes);
         let stamp = |m: &Metadata| (m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime_nsec());
         if stamp(&before) == stamp(&after) {
             return Ok(Some(entry));

@@ -40,7 +40,7 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
         current,
     } = states;
     let mut merged = Merged {
-        snapshot: Snapshot::new(current.roots.clone(), current.excluded.clone()),
+        snapshot: Snapshot::new(union(states), current.excluded.clone()),
         kept: Vec::new(),
         merged: Vec::new(),
         conflicts: Vec::new(),
@@ -73,6 +73,16 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
         }
     }
     Ok(merged)
+}
+
+fn union(states: ThreeWay<'_>) -> Vec<String> {
+    let roots = [states.before, states.after, states.current].map(|state| &state.roots);
+    let all: BTreeSet<&String> = roots.into_iter().flatten().collect();
+    let below = |path: &&String| all.iter().any(|root| path.starts_with(&format!("{root}/")));
+    all.iter()
+        .filter(|path| !below(path))
+        .map(|path| (*path).clone())
+        .collect()
 }
 
 fn same(a: Option<&Entry>, b: Option<&Entry>) -> bool {

@@ -46,12 +46,18 @@ pub fn restore(
 ) -> Result<Restored, RestoreError> {
     let present = look(layout, snapshot)?;
     let mut done = Restored::default();
-    // Deepest first, so that a directory is empty when its turn comes.
-    for (path, entry) in present.entries.iter().rev() {
-        if !snapshot.entries.contains_key(path) {
-            displace(layout, path, entry, displaced)?;
-            done.displaced.push(path.clone());
-        }
+    // First only what stands where the snapshot has no directory, deepest first; then the snapshot;
+    // then the rest of what appeared: it matters least and may need space.
+    let appeared = |path: &&String| !snapshot.entries.contains_key(*path);
+    let (in_the_way, beside): (Vec<&String>, Vec<&String>) = present
+        .entries
+        .keys()
+        .rev()
+        .filter(appeared)
+        .partition(|path| is_in_the_way(snapshot, path));
+    for path in in_the_way {
+        displace(layout, path, &present.entries[path], displaced)?;
+        done.displaced.push(path.clone());
     }
     let different: BTreeSet<String> = snapshot.differences(&present).into_iter().collect();
     for (path, entry) in snapshot
@@ -68,6 +74,10 @@ pub fn restore(
             displaced,
         )?;
         done.written.push(path.clone());
+    }
+    for path in beside {
+        displace(layout, path, &present.entries[path], displaced)?;
+        done.displaced.push(path.clone());
     }
     dress_directories(layout, snapshot, &present)?;
     for root in snapshot
@@ -88,6 +98,12 @@ pub fn restore(
     } else {
         Err(RestoreError::Different(rest))
     }
+}
+
+fn is_in_the_way(snapshot: &Snapshot, path: &str) -> bool {
+    let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
+    let mut known = parents.filter_map(|parent| snapshot.entries.get(parent));
+    known.any(|entry| entry.kind != Kind::Directory)
 }
 
 fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> {

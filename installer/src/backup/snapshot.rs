@@ -94,6 +94,14 @@ impl Snapshot {
         }
     }
 
+    /// Returns the part of the snapshot that does not lie in `roots`.
+    #[must_use]
+    pub fn without(mut self, roots: &[String]) -> Self {
+        self.entries.retain(|path, _| !is_inside(path, roots));
+        self.roots.retain(|root| !is_inside(root, roots));
+        self
+    }
+
     /// Takes over a newer capture of some trees.
     pub fn replace(&mut self, newer: Self) {
         self.entries

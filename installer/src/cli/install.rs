@@ -73,7 +73,7 @@ pub(super) fn execute_plan(
     place: &Place,
     lock: &RunLock,
     plan: &InstallPlan,
-    undone: Option<Undone>,
+    undone: Option<&Undone>,
     lock_wait_secs: u64,
     check: impl FnOnce() -> Vec<Problem>,
 ) -> Result<u8, Failure> {

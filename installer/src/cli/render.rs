@@ -144,10 +144,10 @@ pub(super) fn report(report: &RunReport) -> String {
         report.run, report.title
     );
     for change in &report.changes {
-        let arrow = if report.outcome == Outcome::Done {
-            "->"
-        } else {
-            "stays; wanted"
+        let arrow = match report.outcome {
+            Outcome::Done => "->",
+            Outcome::RevertFailed { .. } => "was; wanted",
+            _ => "stays; wanted",
         };
         text.push_str(&format!(
             "  {:<16} {} {arrow} {}\n",

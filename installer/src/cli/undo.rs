@@ -1,11 +1,12 @@
 //! `install undo ID` and `install revert`.
 
-use super::{Place, install, render, require_root, view};
+use super::{Place, install, render, require_root, stop_flag, view};
 use crate::backup::blobs::Blobs;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun};
 use crate::host::RpmMode;
 use crate::inventory::Inventory;
+use crate::plan::PlanKind;
 use crate::preflight;
 use crate::run::{Context, Undone, revert_open_run};
 use crate::undo as planning;
@@ -27,7 +28,7 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure
         .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))?;
     eprint!("{}", render::plan(&plan));
     let undone = load(place, &run).map_err(|why| unusable(id, &why))?;
-    install::execute_plan(place, &lock, &plan, Some(undone), lock_wait, || {
+    install::execute_plan(place, &lock, &plan, Some(&undone), lock_wait, || {
         let mut problems = preflight::host(&place.host, &place.layout, &plan);
         preflight::rpm_tests(
             &place.host,
@@ -72,6 +73,15 @@ pub(super) fn revert(place: &Place, lock_wait: u64) -> Result<u8, Failure> {
             next,
         ));
     };
+    // A signal that came in the middle would leave the host between two states: it is heard and
+    // waited out.
+    let _heard = stop_flag()?;
+    let undone = match open.plan.kind {
+        PlanKind::Undo { run } => history::load(&place.layout, run)
+            .and_then(|run| run.map(|run| load(place, &run)).transpose())
+            .map_err(|why| unusable(open.id, &why))?,
+        PlanKind::Upgrade => None,
+    };
     let context = Context {
         host: &place.host,
         layout: &place.layout,
@@ -80,7 +90,7 @@ pub(super) fn revert(place: &Place, lock_wait: u64) -> Result<u8, Failure> {
         listener: &render::event,
         stopped: &|| false,
         lock_wait_secs: lock_wait,
-        undone: None,
+        undone: undone.as_ref(),
     };
     context.wait_for_rpm().map_err(|why| {
         Failure::new(

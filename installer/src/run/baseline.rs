@@ -8,9 +8,10 @@ use super::{Context, VerifyLines};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
-use crate::health::{self, Ill};
+use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
 use crate::plan::PlannedComponent;
+use crate::secure_fs;
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,10 +73,13 @@ impl Baseline {
             return Ok(());
         }
         let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
-        let version = planned.from.nevra.evr().version();
+        let expected = Expected {
+            version: planned.from.nevra.evr().version(),
+            program: planned.from.program_sha256,
+        };
         if was_up
             && let Err(ill) =
-                health::ask_before(context.host, context.layout, &planned.component, version)
+                health::ask_before(context.host, context.layout, &planned.component, expected)
         {
             self.unwell.insert(planned.component.name.clone(), ill);
         }
@@ -204,6 +208,36 @@ pub(crate) fn trees(
     (outer, excluded.into_iter().collect())
 }
 
+impl Context<'_> {
+    /// Returns the trees of some components in this run. An undo also looks at what the undone run
+    /// saved, so that "not looked at" is never taken for "deleted".
+    pub(super) fn trees(
+        &self,
+        components: &[&PlannedComponent],
+        verify: &VerifyLines,
+    ) -> (Vec<String>, Vec<String>) {
+        let (mut roots, mut excluded) = trees(components, verify);
+        if let Some(undone) = self.undone {
+            roots.extend(
+                undone
+                    .before
+                    .roots
+                    .iter()
+                    .chain(&undone.after.roots)
+                    .cloned(),
+            );
+            roots.sort();
+            roots.dedup();
+            let all = roots.clone();
+            let below =
+                |path: &String| all.iter().any(|root| path.starts_with(&format!("{root}/")));
+            roots.retain(|path| !below(path));
+            excluded.retain(|path| undone.before.excluded.contains(path));
+        }
+        (roots, excluded)
+    }
+}
+
 /// Captures the trees of some components.
 pub(super) fn snapshot(
     context: &Context<'_>,
@@ -211,7 +245,15 @@ pub(super) fn snapshot(
     components: &[&PlannedComponent],
     writers: Writers,
 ) -> Result<Snapshot, String> {
-    let (roots, excluded) = trees(components, &baseline.verify);
+    let (roots, excluded) = context.trees(components, &baseline.verify);
+    // The way back must be open to root before the way forward is taken.
+    for root in roots
+        .iter()
+        .map(|root| context.layout.at(root))
+        .filter(|root| root.exists())
+    {
+        secure_fs::Place::of(&root).map_err(|error| chain(&error))?;
+    }
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     capture(
         context.layout,

@@ -12,7 +12,7 @@ pub(super) fn merge_back(
     context: &Context<'_>,
     current: Option<&Snapshot>,
 ) -> Result<Vec<String>, String> {
-    let (Some(undone), Some(current)) = (&context.undone, current) else {
+    let (Some(undone), Some(current)) = (context.undone, current) else {
         return Err("the undone run has no backup".to_owned());
     };
     let blobs = context.blobs().map_err(|error| chain(&error))?;

@@ -5,7 +5,8 @@ use std::fs::File;
 
 use manifests::digest::Sha256;
 
-use super::{Baseline, Context, StepResult, baseline, configure, reserve, wellness};
+use super::wellness::{self, Excuse};
+use super::{Baseline, Context, StepResult, baseline, configure, reserve};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -25,8 +26,12 @@ pub(super) struct State {
     pub(super) before: Option<Snapshot>,
     /// Whether anything outside the state directory may have been changed.
     pub(super) has_effects: bool,
-    /// Groups whose services were held: what a revert has to put back.
-    pub(super) reached: Vec<String>,
+    /// Groups whose services were held.
+    pub(super) held: Vec<String>,
+    /// Groups whose packages and files may have been changed: what a revert has to put back.
+    pub(super) changed: Vec<String>,
+    /// In a revert: whether the saved files are back, so that services may start on them.
+    pub(super) is_configured: bool,
     /// Whether the target state was reached and recorded.
     pub(super) is_committed: bool,
     pub(super) notes: Vec<String>,
@@ -41,6 +46,24 @@ pub(super) struct State {
 /// there is always a report.
 pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, String> {
     let started = context.host.now();
+    let opened = open(context, lock);
+    if opened.is_err() {
+        reserve::free(context.layout);
+    }
+    let mut journal = opened?;
+    let mut state = State::default();
+    let outcome = match forward(context, &mut journal, &mut state) {
+        Ok(()) => Outcome::Done,
+        Err(cause) if state.is_committed => {
+            return Ok(unfinished(context, started, state, &cause));
+        }
+        Err(cause) if !state.has_effects => Outcome::Unchanged { cause },
+        Err(cause) => super::revert::after_failure(context, &mut journal, &mut state, cause),
+    };
+    Ok(finish(context, started, outcome, state))
+}
+
+fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, String> {
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
     let dir = context.layout.run(context.run);
     secure_fs::ensure_dir(&dir.join("backup"), 0o700).map_err(|error| chain(&error))?;
@@ -48,21 +71,24 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, Strin
     secure_fs::write_atomic(&dir.join("plan.json"), &bytes, 0o600)
         .map_err(|error| chain(&error))?;
     let journal = Journal::create(lock, context.layout, context.run, Sha256::of(&bytes));
-    let mut journal = journal.map_err(|error| chain(&error))?;
-    let mut state = State::default();
-    let outcome = match forward(context, &mut journal, &mut state) {
-        Ok(()) => Outcome::Done,
-        Err(cause) if state.is_committed => {
-            state.notes.push(format!(
-                "{cause}; remove the drop-ins by hand: {}",
-                super::FREE_BY_HAND
-            ));
-            Outcome::Done
-        }
-        Err(cause) if !state.has_effects => Outcome::Unchanged { cause },
-        Err(cause) => super::revert::after_failure(context, &mut journal, &mut state, cause),
-    };
-    Ok(finish(context, started, outcome, state))
+    journal.map_err(|error| chain(&error))
+}
+
+/// The target is reached and recorded, and the drop-ins could not be removed: the report says so,
+/// and the run stays open, so that `install revert` finishes it forward.
+pub(super) fn unfinished(
+    context: &Context<'_>,
+    started: u64,
+    mut state: State,
+    cause: &str,
+) -> RunReport {
+    let free = super::FREE_BY_HAND;
+    state.notes.push(format!(
+        "ATTENTION: {cause}. After a reboot the services would stay down. Run `install revert` to \
+         finish, or by hand: {free}"
+    ));
+    reserve::free(context.layout);
+    report(context, started, Outcome::Done, state)
 }
 
 /// Makes the report and stores it. One that cannot be stored is still the truth about the host, so
@@ -74,7 +100,17 @@ pub(super) fn finish(
     state: State,
 ) -> RunReport {
     reserve::free(context.layout);
-    let mut report = RunReport {
+    let mut report = report(context, started, outcome, state);
+    if let Err(why) = context.write_document("report.json", &report) {
+        report
+            .notes
+            .push(format!("this report could not be stored: {why}"));
+    }
+    report
+}
+
+fn report(context: &Context<'_>, started: u64, outcome: Outcome, state: State) -> RunReport {
+    RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
         kind: context.plan.kind,
@@ -85,13 +121,7 @@ pub(super) fn finish(
         changes: changes(context.plan),
         health: state.health,
         notes: state.notes,
-    };
-    if let Err(why) = context.write_document("report.json", &report) {
-        report
-            .notes
-            .push(format!("this report could not be stored: {why}"));
     }
-    report
 }
 
 fn forward(
@@ -105,8 +135,10 @@ fn forward(
             return Err("the run was told to stop by a signal".to_owned());
         }
         state.has_effects |= step != Step::Backup;
-        if let Step::Hold(group) = &step {
-            state.reached.push(group.clone());
+        match &step {
+            Step::Hold(group) => state.held.push(group.clone()),
+            Step::Transaction(group) => state.changed.push(group.clone()),
+            _ => {}
         }
         context.step(journal, &step, || perform(context, state, &step, &log))?;
         state.is_committed |= step == Step::Commit;
@@ -127,7 +159,11 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
     match step {
         Step::Backup => back_up(context, state),
         Step::InstallHolds => context.install_holds(&state.baseline),
-        Step::Hold(name) => context.hold(&state.baseline, &group(name)),
+        Step::Hold(name) => {
+            let affected = dependents(&state.baseline, &group(name));
+            state.processes.retain(|unit, _| !affected.contains(unit));
+            context.hold(&state.baseline, &group(name))
+        }
         Step::Refresh(name) => refresh(context, state, &group(name)),
         Step::Transaction(name) => {
             let digests: Vec<Sha256> = group(name).iter().map(|c| c.to.sha256).collect();
@@ -144,7 +180,25 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         }
         Step::Release(name) => context.release(&state.baseline, &group(name)),
         Step::Health(name) => {
-            let found = wellness::wait(context, &state.baseline, &group(name))?;
+            // Also of earlier components that stopped with this group and were started again.
+            let affected = dependents(&state.baseline, &group(name));
+            let stopped_too = |planned: &&PlannedComponent| {
+                planned
+                    .component
+                    .unit
+                    .as_ref()
+                    .is_some_and(|unit| affected.contains(unit))
+                    && state
+                        .changed
+                        .iter()
+                        .any(|g| g != name && is_in(context.plan, g, planned))
+            };
+            let mut asked = group(name);
+            asked.extend(context.plan.components().filter(stopped_too));
+            let found = wellness::wait(context, &state.baseline, &asked, Excuse::SameKind)?;
+            state
+                .health
+                .retain(|known| found.health.iter().all(|new| new.title != known.title));
             state.health.extend(found.health);
             state.processes.extend(found.processes);
             wellness::same_processes(context, &state.processes)
@@ -159,6 +213,24 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
 pub(super) fn members<'a>(plan: &'a InstallPlan, name: &str) -> Vec<&'a PlannedComponent> {
     let found = plan.groups.iter().filter(|group| group.name == name);
     found.flat_map(|group| &group.components).collect()
+}
+
+fn is_in(plan: &InstallPlan, group: &str, planned: &PlannedComponent) -> bool {
+    members(plan, group)
+        .iter()
+        .any(|member| member.component.name == planned.component.name)
+}
+
+/// Returns the units that stop with the services of some components.
+fn dependents(baseline: &Baseline, components: &[&PlannedComponent]) -> Vec<String> {
+    let services = components
+        .iter()
+        .flat_map(|planned| baseline.services(planned));
+    services
+        .filter_map(|unit| baseline.dependents.get(unit))
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 const fn mode(plan: &InstallPlan) -> RpmMode {
@@ -206,7 +278,14 @@ fn refresh(context: &Context<'_>, state: &mut State, group: &[&PlannedComponent]
     }
     let now = baseline::snapshot(context, &state.baseline, group, Writers::Stopped)?;
     let mut before = state.before.take().ok_or("there is no backup")?;
-    before.replace(now);
+    // What an earlier group shares with this one was changed by its upgrade: its first copy counts.
+    let earlier: Vec<&PlannedComponent> = state
+        .changed
+        .iter()
+        .flat_map(|group| members(context.plan, group))
+        .collect();
+    let (taken, _) = baseline::trees(&earlier, &state.baseline.verify);
+    before.replace(now.without(&taken));
     store(context, state, before)?;
     Ok(String::new())
 }

@@ -59,33 +59,39 @@ impl Context<'_> {
             .map_err(|e| describe_file(&e))
     }
 
-    /// Deletes the tokens, then stops triggers and services.
+    /// Deletes the tokens, then stops triggers and services: all it can, whatever one of them says.
     pub(super) fn hold(&self, baseline: &Baseline, components: &[&PlannedComponent]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        for unit in components
+        let services = || {
+            components
+                .iter()
+                .flat_map(|planned| baseline.services(planned))
+        };
+        let triggers = components
             .iter()
-            .flat_map(|planned| baseline.services(planned))
-        {
-            secure_fs::remove_if_present(&self.layout.released().join(unit))
-                .map_err(|e| describe_file(&e))?;
+            .flat_map(|planned| baseline.triggers(planned));
+        let mut troubles: Vec<String> = services()
+            .map(|unit| secure_fs::remove_if_present(&self.layout.released().join(unit)))
+            .filter_map(|removed| removed.err().map(|e| describe_file(&e)))
+            .collect();
+        for unit in triggers.chain(services()) {
+            troubles.extend(self.stop(unit).err().map(|e| describe(&e)));
         }
-        for planned in components {
-            for unit in baseline
-                .triggers(planned)
-                .into_iter()
-                .chain(baseline.services(planned))
-            {
-                let state = self.host.unit(unit).map_err(|e| describe(&e))?;
-                if state.exists() && state.active != "inactive" {
-                    self.host
-                        .change_unit(UnitAction::Stop, unit)
-                        .map_err(|e| describe(&e))?;
-                }
-            }
+        if troubles.is_empty() {
+            Ok(String::new())
+        } else {
+            Err(troubles.join("; "))
         }
-        Ok(String::new())
+    }
+
+    fn stop(&self, unit: &str) -> Result<(), HostError> {
+        let state = self.host.unit(unit)?;
+        if state.exists() && state.active != "inactive" {
+            self.host.change_unit(UnitAction::Stop, unit)?;
+        }
+        Ok(())
     }
 
     /// Makes the tokens again and starts what ran before: services first, then their triggers.
@@ -97,6 +103,8 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
         }
+        // Unit files may have been restored since the last reload.
+        self.host.daemon_reload().map_err(|e| describe(&e))?;
         let mut left_down = Vec::new();
         for planned in components {
             let services = baseline.services(planned);

@@ -44,7 +44,7 @@ pub struct Context<'a> {
     /// Longest wait for rpm's lock, seconds.
     pub lock_wait_secs: u64,
     /// For an undo: the states before and after the undone run.
-    pub undone: Option<Undone>,
+    pub undone: Option<&'a Undone>,
 }
 
 /// The configuration around the run that is undone.

@@ -4,21 +4,26 @@
 //! said. Only services are not released onto packages that are not the previous ones.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use manifests::digest::Sha256;
 
-use super::execute::{State, finish, members, open_log};
-use super::{Context, FREE_BY_HAND, StepResult, baseline, reserve, wellness};
-use crate::backup::restore::restore;
+use super::execute::{State, finish, members, open_log, unfinished};
+use super::wellness::{self, Excuse};
+use super::{Context, FREE_BY_HAND, StepResult, baseline, reserve};
+use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::host::RpmMode;
 use crate::journal::{Journal, JournalError, Phase, Record};
 use crate::lock::RunLock;
-use crate::plan::PlannedComponent;
+use crate::plan::{InstallPlan, PlannedComponent};
 use crate::report::{Outcome, RunReport};
 use crate::secure_fs;
 use crate::step::{RevertStep, Step};
+
+/// Name of a step over all groups.
+const ALL: &str = "all";
 
 /// Reverts after a failed step, and says how that went.
 pub(super) fn after_failure(
@@ -31,7 +36,6 @@ pub(super) fn after_failure(
     // Whoever asked the run to stop asked for this; it is not stopped itself.
     let context = &Context {
         stopped: &|| false,
-        undone: None,
         ..*context
     };
     state.health.clear();
@@ -48,22 +52,18 @@ pub(super) fn after_failure(
 }
 
 fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -> Vec<String> {
-    let reached: Vec<&PlannedComponent> = state
-        .reached
-        .iter()
-        .flat_map(|group| members(context.plan, group))
-        .collect();
+    let scope = Scope::of(context.plan, state);
     let mut troubles = Vec::new();
     for step in RevertStep::ALL {
-        let needs_packages = matches!(
+        let starts = matches!(
             step,
             RevertStep::Release | RevertStep::Health | RevertStep::RemoveHolds
         );
-        if needs_packages && !reached.iter().all(|c| context.is_installed(c, &c.from)) {
+        if starts && !scope.may_start(context, state) {
             troubles.push("the services stay held".to_owned());
             break;
         }
-        let effect = || perform(context, state, step, &reached);
+        let effect = || perform(context, state, step, &scope);
         if let Err(why) = context.step_back(journal, &Step::Revert(step), effect) {
             troubles.push(why);
         }
@@ -71,26 +71,63 @@ fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -
     troubles
 }
 
+/// What a revert deals with.
+struct Scope<'a> {
+    /// Every component of the plan: after a reboot all of them are held.
+    all: Vec<&'a PlannedComponent>,
+    /// Components whose services were held by the run.
+    held: Vec<&'a PlannedComponent>,
+    /// Components whose packages or files may have been changed.
+    changed: Vec<&'a PlannedComponent>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(plan: &'a InstallPlan, state: &State) -> Self {
+        let of = |groups: &[String]| {
+            groups
+                .iter()
+                .flat_map(|group| members(plan, group))
+                .collect()
+        };
+        Self {
+            all: plan.components().collect(),
+            held: of(&state.held),
+            changed: of(&state.changed),
+        }
+    }
+
+    /// Services start only on the packages and the configuration that they had.
+    fn may_start(&self, context: &Context<'_>, state: &State) -> bool {
+        state.is_configured
+            && self
+                .changed
+                .iter()
+                .all(|c| context.is_installed(c, &c.from))
+    }
+}
+
 fn perform(
     context: &Context<'_>,
     state: &mut State,
     step: RevertStep,
-    reached: &[&PlannedComponent],
+    scope: &Scope<'_>,
 ) -> StepResult {
     let baseline = &state.baseline;
     match step {
-        // The drop-ins may be gone already, or their tokens with a reboot.
+        RevertStep::Hold if scope.held.is_empty() => Ok(String::new()),
         RevertStep::Hold => {
-            context.install_holds(baseline)?;
-            context.hold(baseline, reached)
+            // The drop-ins may be gone already, or their tokens with a reboot.
+            let installed = context.install_holds(baseline);
+            context.hold(baseline, &scope.held).and(installed)
         }
-        RevertStep::Transaction => reinstall(context, state, reached),
-        RevertStep::Configuration => put_back(context, state, reached),
-        RevertStep::Check => context.check_reverted(baseline, reached),
-        RevertStep::Release => context.release(baseline, reached),
+        RevertStep::Transaction => reinstall(context, state, &scope.changed),
+        RevertStep::Configuration => put_back(context, state, &scope.changed),
+        RevertStep::Check => context.check_reverted(baseline, &scope.changed),
+        RevertStep::Release => context.release(baseline, &scope.all),
         RevertStep::Health => {
-            let back: Vec<PlannedComponent> = reached.iter().map(|c| swapped(c)).collect();
-            let found = wellness::wait(context, baseline, &back.iter().collect::<Vec<_>>())?;
+            let back: Vec<PlannedComponent> = scope.all.iter().map(|c| swapped(c)).collect();
+            let back: Vec<&PlannedComponent> = back.iter().collect();
+            let found = wellness::wait(context, baseline, &back, Excuse::AnyBefore)?;
             state.health = found.health;
             Ok(String::new())
         }
@@ -169,26 +206,38 @@ fn sweep(
     Ok(())
 }
 
-fn put_back(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]) -> StepResult {
-    if reached.is_empty() {
-        return Ok("no service was stopped, no file changed".to_owned());
+fn put_back(context: &Context<'_>, state: &mut State, changed: &[&PlannedComponent]) -> StepResult {
+    if changed.is_empty() {
+        state.is_configured = true;
+        return Ok("no file was changed".to_owned());
     }
     let before = state.before.as_ref().ok_or("there is no backup")?;
-    let (roots, _) = baseline::trees(reached, &state.baseline.verify);
+    let (roots, _) = context.trees(changed, &state.baseline.verify);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
-    let displaced = context.layout.run(context.run).join("displaced");
-    let done = restore(
+    let displaced = free_name(&context.layout.run(context.run).join("displaced"));
+    let restored = restore(
         context.layout,
         &blobs,
         &before.restricted(&roots),
         &displaced,
-    )
-    .map_err(|error| chain(&error))?;
+    );
+    // What is only different in the end is for a person to judge; the service may start on it.
+    state.is_configured = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
+    let done = restored.map_err(|error| chain(&error))?;
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
         done.displaced.len()
     ))
+}
+
+/// Returns a name of its own for each try: what one try moved away, the next does not overwrite.
+fn free_name(path: &Path) -> PathBuf {
+    let numbered = |number: u32| path.with_extension(number.to_string());
+    (1..=9999)
+        .map(numbered)
+        .find(|name| !name.exists())
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Closes a run that was cut off: its journal says how far it came, its directory what was before.
@@ -210,21 +259,41 @@ pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunRepor
         ));
     }
     let mut state = load_state(context, &records)?;
-    let outcome = if state.is_committed {
-        let remove = Step::RemoveHolds;
-        let removed = context.step_back(&mut journal, &remove, || {
-            context.remove_holds(&state.baseline)
-        });
-        if let Err(why) = removed {
-            state.notes.push(format!(
-                "{why}; remove the drop-ins by hand: {FREE_BY_HAND}"
-            ));
-        }
-        Outcome::Done
-    } else {
-        after_failure(context, &mut journal, &mut state, cause)
-    };
+    if state.is_committed {
+        return Ok(finish_forward(context, &mut journal, started, state));
+    }
+    let outcome = after_failure(context, &mut journal, &mut state, cause);
     Ok(finish(context, started, outcome, state))
+}
+
+/// The run had reached its target when it was cut off: start what a reboot left held, ask for health,
+/// and remove the drop-ins.
+fn finish_forward(
+    context: &Context<'_>,
+    journal: &mut Journal<'_>,
+    started: u64,
+    mut state: State,
+) -> RunReport {
+    let all: Vec<&PlannedComponent> = context.plan.components().collect();
+    let mut troubles = Vec::new();
+    let release = Step::Release(ALL.to_owned());
+    let released = context.step_back(journal, &release, || context.release(&state.baseline, &all));
+    troubles.extend(released.err());
+    let health = Step::Health(ALL.to_owned());
+    let asked = context.step_back(journal, &health, || {
+        let found = wellness::wait(context, &state.baseline, &all, Excuse::SameKind)?;
+        state.health = found.health;
+        Ok(String::new())
+    });
+    // The run is committed; a service that is ill by now is for a person, with `undo` at hand.
+    state.notes.extend(asked.err());
+    let remove = Step::RemoveHolds;
+    let removed = context.step_back(journal, &remove, || context.remove_holds(&state.baseline));
+    troubles.extend(removed.err());
+    if troubles.is_empty() {
+        return finish(context, started, Outcome::Done, state);
+    }
+    unfinished(context, started, state, &troubles.join("; "))
 }
 
 fn has_effects(records: &[Record]) -> bool {
@@ -237,18 +306,26 @@ fn load_state(context: &Context<'_>, records: &[Record]) -> Result<State, String
     let dir = context.layout.run(context.run).join("backup");
     let baseline = crate::history::read_document(&dir.join("baseline.json"))?;
     let before = crate::history::read_document(&dir.join("before.json"))?;
-    let reached = records
-        .iter()
-        .filter_map(|record| match (&record.step, record.phase) {
-            (Step::Hold(group), Phase::Intent) => Some(group.clone()),
-            _ => None,
-        });
+    let intents = || {
+        records
+            .iter()
+            .filter(|record| record.phase == Phase::Intent)
+    };
+    let held = intents().filter_map(|record| match &record.step {
+        Step::Hold(group) => Some(group.clone()),
+        _ => None,
+    });
+    let changed = intents().filter_map(|record| match &record.step {
+        Step::Transaction(group) => Some(group.clone()),
+        _ => None,
+    });
     let committed = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
     Ok(State {
         baseline,
         before: Some(before),
         has_effects: true,
-        reached: reached.collect(),
+        held: held.collect(),
+        changed: changed.collect(),
         is_committed: records.iter().any(committed),
         ..State::default()
     })

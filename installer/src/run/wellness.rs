@@ -17,18 +17,27 @@ pub(super) struct Found {
     pub(super) processes: BTreeMap<String, u32>,
 }
 
-/// Waits for the health of a group. What was red before is not blamed on the run, but only for the
-/// very same kind of red.
+/// What excuses a component that is not well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// Only the very kind of illness that was there before: an upgrade may not add one.
+    SameKind,
+    /// Any illness before: a way back can only lead to where it came from.
+    AnyBefore,
+}
+
+/// Waits for the health of some components. What was red before is not blamed on the run.
 pub(super) fn wait(
     context: &Context<'_>,
     baseline: &Baseline,
     group: &[&PlannedComponent],
+    excuse: Excuse,
 ) -> Result<Found, String> {
     let mut found = Found::default();
     for planned in group {
-        let state = match excuse(context, baseline, planned) {
+        let state = match unasked(context, baseline, planned) {
             Some(why) => HealthState::NotChecked { why },
-            None => ask(context, baseline, planned, &mut found)?,
+            None => ask(context, baseline, planned, excuse, &mut found)?,
         };
         found.health.push(ComponentHealth {
             title: planned.component.title.clone(),
@@ -39,7 +48,7 @@ pub(super) fn wait(
 }
 
 /// Why a component's health cannot be asked, if so.
-fn excuse(
+fn unasked(
     context: &Context<'_>,
     baseline: &Baseline,
     planned: &PlannedComponent,
@@ -63,6 +72,7 @@ fn ask(
     context: &Context<'_>,
     baseline: &Baseline,
     planned: &PlannedComponent,
+    excuse: Excuse,
     found: &mut Found,
 ) -> Result<HealthState, String> {
     let component = &planned.component;
@@ -88,7 +98,11 @@ fn ask(
                 .unwell
                 .get(&component.name)
                 .map(|before| before.kind);
-            if before == Some(ill.kind) {
+            let is_excused = match excuse {
+                Excuse::SameKind => before == Some(ill.kind),
+                Excuse::AnyBefore => before.is_some(),
+            };
+            if is_excused {
                 return Ok(HealthState::AsBefore { why: ill.why });
             }
             Err(format!("{} is not healthy: {}", component.title, ill.why))

@@ -5,6 +5,7 @@
 //! directory follows no symlink that somebody but root could have made, and owner, mode, times and
 //! attributes are set on open descriptors.
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat,
     fchmod, fchown, fremovexattr, fsetxattr, fstat, fsync, futimens, mkdirat, open, openat,
-    renameat, statat, symlinkat, unlinkat, utimensat,
+    readlinkat, renameat, statat, symlinkat, unlinkat, utimensat,
 };
 
 use super::FsError;
@@ -164,7 +165,16 @@ impl Place {
         fchown(file, uid, gid).map_err(self.failed("change the owner of"))?;
         fchmod(file, Mode::from_raw_mode(owner.mode & 0o7777))
             .map_err(self.failed("change the mode of"))?;
-        for name in surplus {
+        // A directory's default ACL gives every new file one that nobody asked for.
+        for name in ["system.posix_acl_access", "system.posix_acl_default"] {
+            if !xattrs.iter().any(|(wanted, _)| wanted == name) {
+                let _ = fremovexattr(file, name);
+            }
+        }
+        for name in surplus
+            .iter()
+            .filter(|name| !name.starts_with("system.posix_acl_"))
+        {
             fremovexattr(file, name.as_str()).map_err(self.failed("remove an attribute of"))?;
         }
         for (name, value) in xattrs {
@@ -191,7 +201,7 @@ impl Place {
             .stat()?
             .ok_or_else(|| self.failed("move")(rustix::io::Errno::NOENT))?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            let text = rustix::fs::readlinkat(&self.dir, &self.name, Vec::new());
+            let text = readlinkat(&self.dir, &self.name, Vec::new());
             let text = text.map_err(self.failed("read the symlink"))?;
             symlinkat(
                 OsStr::from_bytes(text.as_bytes()),
@@ -214,6 +224,10 @@ impl Place {
         let to = openat(&target.dir, &target.name, writing, Mode::RUSR | Mode::WUSR);
         let mut to = File::from(to.map_err(target.failed("create"))?);
         let copied = io::copy(&mut from, &mut to).and_then(|_| to.sync_all());
+        if copied.is_err() {
+            // A partial copy helps nobody and takes space.
+            let _ = target.unlink(&target.name);
+        }
         copied.map_err(|source| FsError::new("move", &self.path, source))
     }
 
@@ -265,32 +279,50 @@ fn times(owner: Ownership) -> Timestamps {
     }
 }
 
+/// Most symlinks on a way.
+const LINKS_MAX: usize = 16;
+
 /// Opens a directory component by component. A symlink on the way is followed only if it is root's
-/// (or the caller's) in a directory in which nobody else can make one, as `/opt` often is.
+/// (or the caller's) in a directory in which nobody else can make one, as `/opt` often is; what it
+/// points to is walked in the same manner.
 fn walk(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let origin = if path.is_absolute() { "/" } else { "." };
     let mut dir = open(origin, flags, Mode::empty())?;
-    for component in path.components() {
-        let Component::Normal(name) = component else {
+    let mut rest: VecDeque<OsString> = components(path);
+    let mut links = 0;
+    while let Some(name) = rest.pop_front() {
+        let found = statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Symlink {
+            dir = openat(&dir, &name, flags, Mode::empty())?;
             continue;
-        };
-        let found = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let is_link = FileType::from_raw_mode(found.st_mode) == FileType::Symlink;
-        if is_link && !(is_ours(&found) && is_closed(&fstat(dir.as_fd())?)) {
+        }
+        links += 1;
+        if links > LINKS_MAX || !is_ours(&found) || !is_closed(&fstat(dir.as_fd())?) {
             return Err(io::Error::other(format!(
                 "{} on the way is a symlink that a service could have made",
-                Path::new(name).display()
+                Path::new(&name).display()
             )));
         }
-        let how = if is_link {
-            flags
-        } else {
-            flags | OFlags::NOFOLLOW
-        };
-        dir = openat(&dir, name, how, Mode::empty())?;
+        let target = readlinkat(&dir, &name, Vec::new())?;
+        let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+        if target.is_absolute() {
+            dir = open("/", flags, Mode::empty())?;
+        }
+        for component in components(target).into_iter().rev() {
+            rest.push_front(component);
+        }
     }
     Ok(dir)
+}
+
+fn components(path: &Path) -> VecDeque<OsString> {
+    let named = path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        _ => None,
+    });
+    named.collect()
 }
 
 fn is_ours(stat: &Stat) -> bool {

@@ -90,3 +90,52 @@ fn a_run_that_was_killed_is_open_until_it_is_reverted() {
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
     assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
 }
+
+#[test]
+fn a_host_that_lost_power_keeps_its_services_down_until_it_is_reverted() {
+    let Some(mut site) = site("power") else {
+        return;
+    };
+    let before = site.snapshot();
+    site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
+    let running = site
+        .host
+        .spawn(&["/root/install", "/root/bundle.tar.zst"])
+        .unwrap();
+    let at_health = |guest: &lab::isolated::Guest| {
+        let journal = guest
+            .read("/var/lib/airgap-bundle/runs/1/journal")
+            .unwrap_or_default();
+        Ok(String::from_utf8_lossy(&journal).contains("health:gateway"))
+    };
+    let minute = std::time::Duration::from_secs(60);
+    site.host
+        .wait_until("the health step", minute, at_health)
+        .unwrap();
+    site.host.power_off_hard().unwrap();
+    drop(running);
+    site.host.boot_again().unwrap();
+    for (unit, ..) in crate::support::SERVICES {
+        assert!(!site.host.unit(unit).unwrap().is_active(), "{unit} is held");
+    }
+    assert_eq!(site.install(&["revert"]).code(), Some(5));
+    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
+    site.version(1);
+    site.version(2);
+}
+
+#[test]
+fn a_signal_in_the_middle_leads_to_a_revert() {
+    let Some(site) = site("signal") else { return };
+    let before = site.snapshot();
+    site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
+    let script = "/root/install /root/bundle.tar.zst & p=$!; \
+                  until grep -q health:gateway /var/lib/airgap-bundle/runs/1/journal; do sleep 0.2; done; \
+                  kill -TERM $p; wait $p";
+    let run = site.host.run(&["sh", "-c", script]).unwrap();
+    assert_eq!(run.code(), Some(5), "{}", run.stderr);
+    assert!(run.stdout.contains("told to stop"), "{}", run.stdout);
+    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
+}

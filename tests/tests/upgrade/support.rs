@@ -27,9 +27,13 @@ pub(crate) fn program(package: &str, name: &str) -> PathBuf {
     test.parent().unwrap().parent().unwrap().join(name)
 }
 
-/// Builds the installer once and says where it is.
+/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
+/// a debug build, made once.
 pub(crate) fn installer() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
+        return shipped.into();
+    }
     BUILT
         .get_or_init(|| program("installer", "install"))
         .clone()

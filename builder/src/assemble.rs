@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE};
 use manifests::bundle_path::{BundlePath, BundlePathError};
+use manifests::contents::{BoundsError, check_bounds};
 use manifests::digest::Sha256;
 use manifests::format::{PRODUCT_PATH, SUMS_PATH, Section};
 use manifests::json::canonical;
+use manifests::limits::MANIFEST_MAX_BYTES;
 use semver::Version;
 
 use crate::error::{Exit, Explained};
@@ -65,6 +67,12 @@ pub enum AssembleError {
     /// A document that cannot be written.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// A bundle that every host would refuse.
+    #[error("hosts would refuse the bundle: {0}")]
+    TooLarge(#[from] BoundsError),
+    /// A manifest that is too long to be read.
+    #[error("hosts would refuse the bundle: its manifest has more than {MANIFEST_MAX_BYTES} bytes")]
+    ManifestTooLarge,
     /// A manifest that readers would refuse.
     #[error("the bundle manifest would be refused: {0}")]
     Inconsistent(String),
@@ -75,7 +83,7 @@ impl AssembleError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Path(_) => Exit::Usage,
+            Self::Path(_) | Self::TooLarge(_) | Self::ManifestTooLarge => Exit::Usage,
             Self::Json(_) | Self::Inconsistent(_) => Exit::Internal,
         }
     }
@@ -85,6 +93,10 @@ impl AssembleError {
     pub fn explain(&self) -> Explained {
         let next = match self {
             Self::Path(_) => "give the key or package a name of letters, digits and ._+~^-",
+            Self::TooLarge(_) | Self::ManifestTooLarge => {
+                "build a bundle for each distribution and architecture, or carry fewer previous \
+                 packages: name what the hosts run with --from"
+            }
             _ => "this is a bug: please report it with the lock",
         };
         Explained::new("cannot put the bundle together", self.to_string(), next)
@@ -122,10 +134,15 @@ pub fn assemble(
     }
     let contents = contents.finish(SUMS_PATH.parse()?, &bundled);
     let manifest = manifest(lock, &contents, bundled);
+    check_bounds(&manifest.entries)?;
     manifest.check().map_err(AssembleError::Inconsistent)?;
+    let manifest_bytes = canonical(&manifest)?;
+    if manifest_bytes.len() as u64 > MANIFEST_MAX_BYTES {
+        return Err(AssembleError::ManifestTooLarge);
+    }
     Ok(UnsignedBundle {
-        manifest_bytes: canonical(&manifest)?,
         manifest,
+        manifest_bytes,
         contents,
     })
 }

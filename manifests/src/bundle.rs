@@ -6,9 +6,10 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle_path::BundlePath;
+use crate::contents::check_bounds;
 use crate::digest::Sha256;
 use crate::format::{PRODUCT_PATH, Section};
-use crate::limits::{ENTRIES_MAX, MANIFEST_MAX_BYTES};
+use crate::limits::MANIFEST_MAX_BYTES;
 use crate::nevra::{Arch, Nevra};
 
 /// The type a bundle manifest names.
@@ -217,9 +218,7 @@ impl BundleManifest {
     }
 
     fn check_entries(&self) -> Result<(), String> {
-        if self.entries.len() > ENTRIES_MAX {
-            return Err(format!("it lists more than {ENTRIES_MAX} entries"));
-        }
+        check_bounds(&self.entries).map_err(|error| error.to_string())?;
         let mut seen = BTreeSet::new();
         let mut last = Section::Product;
         for entry in &self.entries {

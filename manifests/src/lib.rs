@@ -12,6 +12,7 @@
 
 pub mod bundle;
 pub mod bundle_path;
+pub mod contents;
 pub mod digest;
 pub mod evr;
 pub mod format;

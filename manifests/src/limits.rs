@@ -11,8 +11,13 @@ pub const SIGNATURE_MAX_BYTES: u64 = 8 * 1024;
 pub const SIGNATURES_MAX: usize = 16;
 /// Largest root document or revocation list.
 pub const TRUST_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
+/// Most documents and signatures under `trust/`.
+pub const TRUST_ENTRIES_MAX: usize = 256;
 /// Most entries of one bundle, the manifest and signatures included.
 pub const ENTRIES_MAX: usize = 10_000;
+/// The part of [`ENTRIES_MAX`] that is kept for what the manifest does not list: itself, the
+/// signatures and `trust/`.
+pub const FRONT_ENTRIES_MAX: usize = 1 + SIGNATURES_MAX + TRUST_ENTRIES_MAX;
 /// Largest `files/<sha256>.json`.
 pub const PACKAGE_FILES_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// All `files/*.json` of a bundle together.

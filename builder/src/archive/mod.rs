@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use manifests::bundle::DocumentError;
 use manifests::bundle_path::BundlePath;
+use manifests::contents::ContentError;
 use manifests::format::HeaderError;
 use manifests::signature::QuorumError;
 use manifests::trust::{RootError, VerifyError};
@@ -80,6 +81,9 @@ pub enum ArchiveError {
     /// The manifest cannot be read.
     #[error("its manifest is not acceptable: {0}")]
     Manifest(#[source] DocumentError),
+    /// A listed document that a host would refuse.
+    #[error(transparent)]
+    Content(#[from] ContentError),
     /// A carried root document that is damaged.
     #[error("the carried root document is not usable: {0}")]
     CarriedRoot(#[source] RootError),
@@ -143,6 +147,10 @@ impl ArchiveError {
                 "do not use this file: copy it again from where it was built, or build it again",
             ),
         };
-        Explained::new(failed, self.to_string(), next)
+        let reason = match self {
+            Self::Untrusted(VerifyError::Manifest(why)) => format!("{self}: {why}"),
+            _ => self.to_string(),
+        };
+        Explained::new(failed, reason, next)
     }
 }

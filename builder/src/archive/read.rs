@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Chain, Cursor, Read};
 
 use manifests::bundle::BundleManifest;
+use manifests::bundle_path::BundlePath;
 use manifests::digest::{Hasher, Sha256};
 use manifests::format::{BLOCK_BYTES, HeaderClaim, MANIFEST_PATH, Section, padding, read_header};
 use manifests::limits::{
@@ -198,6 +199,7 @@ pub fn read_manifest<R: Read>(entries: &mut Entries<R>) -> Result<RawManifest, A
     let mtime = manifest.mtime;
     let bytes = entries.bytes(MANIFEST_MAX_BYTES)?;
     let mut signatures = Vec::new();
+    let mut last: Option<BundlePath> = None;
     loop {
         let next = entries.advance()?;
         let is_signature =
@@ -216,6 +218,8 @@ pub fn read_manifest<R: Read>(entries: &mut Entries<R>) -> Result<RawManifest, A
         if claim.mtime != mtime {
             return Err(ArchiveError::Time(claim.path.clone()));
         }
+        check_rising(last.as_ref(), &claim.path)?;
+        last = Some(claim.path.clone());
         let refuse = || ArchiveError::Order {
             found: claim.path.to_string(),
             expected: "signatures/<key id>.sig".to_owned(),
@@ -224,5 +228,19 @@ pub fn read_manifest<R: Read>(entries: &mut Entries<R>) -> Result<RawManifest, A
         let key_id = key_id.parse().map_err(|_| refuse())?;
         let signature = Signature::new(key_id, entries.bytes(SIGNATURE_MAX_BYTES)?);
         signatures.push(signature.map_err(|_| refuse())?);
+    }
+}
+
+/// Checks that a name comes after the one before it.
+pub(super) fn check_rising(
+    last: Option<&BundlePath>,
+    path: &BundlePath,
+) -> Result<(), ArchiveError> {
+    match last {
+        Some(last) if last >= path => Err(ArchiveError::Order {
+            found: path.to_string(),
+            expected: format!("a name after {last}"),
+        }),
+        _ => Ok(()),
     }
 }

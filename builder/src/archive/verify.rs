@@ -5,15 +5,16 @@ use std::io::Read;
 
 use manifests::bundle::{BundleManifest, Entry};
 use manifests::bundle_path::BundlePath;
+use manifests::contents::{check_lists, limit_of, read_package_files, read_product};
+use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
-use manifests::limits::{SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES};
+use manifests::limits::{SIGNATURE_MAX_BYTES, TRUST_DOCUMENT_MAX_BYTES, TRUST_ENTRIES_MAX};
+use manifests::nevra::Nevra;
 use manifests::signature::{KeyId, PublicKey, Signature, verify_quorum};
 use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
 
 use super::ArchiveError;
-use super::read::{Entries, read_manifest};
-
-const TRUST_ENTRIES_MAX: usize = 64 * SIGNATURES_MAX;
+use super::read::{Entries, check_rising, read_manifest};
 
 /// A bundle whose every byte was read and is as its signed manifest says.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ pub struct Verified {
 /// 2. `manifest.json`, then the signatures; a trusted quorum signed exactly those bytes.
 /// 3. Carried root documents are whole and signed by their own keys. They prove nothing.
 /// 4. Exactly the listed entries, in their order, with their sizes, times and digests.
-/// 5. The end marker, the end of the frame and the end of the file.
+/// 5. The product manifest and the file lists are usable, and are this manifest's.
+/// 6. The end marker, the end of the frame and the end of the file.
 pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, ArchiveError> {
     let mut entries = Entries::open(input)?;
     let raw = read_manifest(&mut entries)?;
@@ -53,16 +55,29 @@ fn read_listed<R: Read>(
     mut next: Option<HeaderClaim>,
     manifest: &BundleManifest,
 ) -> Result<u64, ArchiveError> {
-    let mut total = 0;
+    let mut total: u64 = 0;
+    let mut lists: BTreeMap<Sha256, Nevra> = BTreeMap::new();
     for entry in &manifest.entries {
         let claim = next.ok_or_else(|| ArchiveError::Order {
             found: "the end".to_owned(),
             expected: format!("`{}`", entry.path),
         })?;
-        read_entry(entries, &claim, entry, manifest.timestamp)?;
-        total += entry.size;
+        check_claim(&claim, entry, manifest.timestamp)?;
+        match Section::of(&entry.path) {
+            Some(Section::Product) => {
+                read_product(&document(entries, entry)?, entry, manifest)?;
+            }
+            Some(Section::Files) => {
+                // One at a time: only the identity is kept.
+                let list = read_package_files(&document(entries, entry)?, entry)?;
+                lists.insert(list.rpm, list.nevra);
+            }
+            _ => check_digest(entry, entries.digest()?)?,
+        }
+        total = total.saturating_add(entry.size);
         next = entries.advance()?;
     }
+    check_lists(manifest, |rpm| lists.get(rpm))?;
     match next {
         None => Ok(total),
         Some(claim) => Err(ArchiveError::Order {
@@ -72,12 +87,7 @@ fn read_listed<R: Read>(
     }
 }
 
-fn read_entry<R: Read>(
-    entries: &mut Entries<R>,
-    claim: &HeaderClaim,
-    entry: &Entry,
-    time: u64,
-) -> Result<(), ArchiveError> {
+fn check_claim(claim: &HeaderClaim, entry: &Entry, time: u64) -> Result<(), ArchiveError> {
     if claim.path != entry.path {
         return Err(ArchiveError::Order {
             found: claim.path.to_string(),
@@ -90,10 +100,23 @@ fn read_entry<R: Read>(
     if claim.mtime != time {
         return Err(ArchiveError::Time(entry.path.clone()));
     }
-    if entries.digest()? != entry.sha256 {
-        return Err(ArchiveError::Digest(entry.path.clone()));
-    }
     Ok(())
+}
+
+/// Reads an entry that is parsed: only after its bytes are known to be the listed ones.
+fn document<R: Read>(entries: &mut Entries<R>, entry: &Entry) -> Result<Vec<u8>, ArchiveError> {
+    let limit = Section::of(&entry.path).map_or(0, limit_of);
+    let bytes = entries.bytes(limit)?;
+    check_digest(entry, Sha256::of(&bytes))?;
+    Ok(bytes)
+}
+
+fn check_digest(entry: &Entry, found: Sha256) -> Result<(), ArchiveError> {
+    if found == entry.sha256 {
+        Ok(())
+    } else {
+        Err(ArchiveError::Digest(entry.path.clone()))
+    }
 }
 
 #[derive(Default)]
@@ -123,12 +146,7 @@ fn read_trust<R: Read>(
         if claim.mtime != time {
             return Err(ArchiveError::Time(claim.path.clone()));
         }
-        if let Some(last) = last.as_ref().filter(|last| **last >= claim.path) {
-            return Err(ArchiveError::Order {
-                found: claim.path.to_string(),
-                expected: format!("a name after {last}"),
-            });
-        }
+        check_rising(last.as_ref(), &claim.path)?;
         last = Some(claim.path.clone());
         let refuse = || ArchiveError::Order {
             found: claim.path.to_string(),

@@ -44,6 +44,8 @@ pub struct Forge {
     pub rpms: Vec<(PathBuf, Role)>,
     /// The distribution, such as `el8`.
     pub distro: String,
+    /// The architecture.
+    pub arch: Arch,
     /// What the bundle says it is.
     pub version: String,
 }
@@ -136,7 +138,7 @@ impl Forge {
             distro: distro.id.clone(),
             os_ids: distro.os_ids.clone(),
             major: distro.major,
-            arch: Arch::X86_64,
+            arch: self.arch,
         };
         let mut contents = vec![("product.json".parse()?, canonical(&self.product)?)];
         for (at, key) in self.vendor_keys.iter().enumerate() {

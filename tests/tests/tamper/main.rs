@@ -12,6 +12,7 @@ use installer::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use lab::forge::{Forge, TestKey, compress};
 use lab::vendor::{Fixtures, Product};
 use manifests::bundle::Role;
+use manifests::nevra::Arch;
 use manifests::product::ProductManifest;
 use manifests::trust::TrustRoot;
 
@@ -34,6 +35,7 @@ fn case() -> Case {
         vendor_keys: vec![fixtures.package_key(Product::Acme).unwrap().file],
         rpms: vec![(rpm("2.1.0"), Role::Target), (rpm("2.0.0"), Role::Previous)],
         distro: "el8".to_owned(),
+        arch: Arch::X86_64,
         version: "2.1".to_owned(),
     };
     let dir = tempfile::tempdir().unwrap();

@@ -159,3 +159,48 @@ fn one_bundle_serves_several_distributions_and_architectures() {
     );
     assert_eq!(digest("first.tar.zst"), digest("second.tar.zst"));
 }
+
+#[test]
+fn a_second_product_is_built_and_installed_from_its_toml_file() {
+    let Some(site) = site("acme") else { return };
+    crate::second_product::install_relay(&site);
+    let vendor = Vendor::start(&site.fixtures, VendorOptions::default()).unwrap();
+    let product = site
+        .fixtures
+        .product_toml(Product::Acme, &vendor.base_url())
+        .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("acme.toml"), product).unwrap();
+    let built = bundle(
+        dir.path(),
+        &[
+            "build",
+            "--product",
+            "acme.toml",
+            "--version",
+            "2.1",
+            "--distro",
+            "el8",
+            "--without-installer",
+            "x86_64",
+        ],
+    );
+    assert!(built.status.success());
+    for file in ["bundle.tar.zst", "root.json"] {
+        site.host
+            .copy_in(dir.path().join(file), format!("/root/{file}"), 0o644)
+            .unwrap();
+    }
+    let root = std::fs::read(dir.path().join("root.json")).unwrap();
+    let fingerprint = manifests::digest::Sha256::of(&root).to_string();
+    site.must_install(&[
+        "trust",
+        "add",
+        "/root/root.json",
+        "--fingerprint",
+        &fingerprint,
+    ]);
+    site.must_install(&["/root/bundle.tar.zst"]);
+    let (status, body) = site.host.http_get(9191, "/healthz").unwrap();
+    assert!(status == 200 && body.contains("2.1.0"), "{body}");
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lab::forge::TestKey;
 use lab::isolated::{Finished, Guest};
+use manifests::nevra::Arch;
 
 use crate::support::{Site, changes, site, site_with};
 
@@ -49,6 +50,24 @@ fn bad_bundles_and_unready_hosts() {
     wrong_distro.distro = "el9".to_owned();
     site.carry(&wrong_distro);
     assert_refused(&site, &site.install(&[bundle]), 4, &["el9"]);
+
+    let mut wrong_arch = good.clone();
+    wrong_arch.arch = Arch::Aarch64;
+    for (rpm, _) in &mut wrong_arch.rpms {
+        let name = rpm
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace("x86_64.rpm", "");
+        let (package, version) = name.trim_end_matches("-1.").rsplit_once('-').unwrap();
+        *rpm = site
+            .fixtures
+            .rpm(package, version, "el8", "aarch64")
+            .unwrap();
+    }
+    site.carry(&wrong_arch);
+    assert_refused(&site, &site.install(&[bundle]), 4, &["aarch64"]);
 
     let mut no_way_back = good.clone();
     no_way_back.rpms.remove(3);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lab::forge::Forge;
 use lab::vendor::Product;
 use manifests::bundle::Role;
+use manifests::nevra::Arch;
 use manifests::product::ProductManifest;
 
 use crate::support::{Site, site};
@@ -12,7 +13,7 @@ use crate::support::{Site, site};
 const SERVICE: &str = "relayd.service";
 
 /// Installs the old packages and starts the service.
-fn install_relay(site: &Site) {
+pub(crate) fn install_relay(site: &Site) {
     let mut install = vec!["rpm".to_owned(), "-U".to_owned()];
     for package in ["relayd", "relay-console"] {
         let inside = format!("/root/{package}.rpm");
@@ -48,6 +49,7 @@ fn forge(site: &Site) -> Forge {
             (rpm(site, "relay-console", "2.0.0"), Role::Previous),
         ],
         distro: "el8".to_owned(),
+        arch: Arch::X86_64,
         version: "2.1".to_owned(),
     }
 }

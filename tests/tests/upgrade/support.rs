@@ -8,6 +8,7 @@ use lab::forge::{Forge, TestKey};
 use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, Snapshot, baseline};
 use lab::vendor::{Fixtures, Product};
 use manifests::bundle::Role;
+use manifests::nevra::Arch;
 use manifests::product::ProductManifest;
 
 pub(crate) const SERVICES: [(&str, u16, &str); 3] = [
@@ -125,6 +126,7 @@ impl Site {
                 (rpm("tyk-pump", "1.8.3"), Role::Previous),
             ],
             distro: "el8".to_owned(),
+            arch: Arch::X86_64,
             version: gateway.to_owned(),
         }
     }

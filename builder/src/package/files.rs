@@ -17,7 +17,6 @@ pub(super) fn describe(
     nevra: Nevra,
 ) -> Result<PackageFiles, PackageError> {
     let metadata = &header.metadata;
-    let entries = metadata.get_file_entries().map_err(unreadable)?;
     let compressor = metadata.get_payload_compressor().map_err(unreadable)?;
     Ok(PackageFiles {
         document: PACKAGE_FILES_TYPE.to_owned(),
@@ -26,13 +25,21 @@ pub(super) fn describe(
         installed_bytes: metadata.get_installed_size().unwrap_or(0),
         compressor: compressor.to_string(),
         digest_algorithm: digest_algorithm(metadata).to_owned(),
-        files: entries.iter().map(packaged_file).collect(),
+        files: describe_files(metadata)?,
         requires: dependencies(metadata.get_requires())?,
         provides: dependencies(metadata.get_provides())?,
         conflicts: dependencies(metadata.get_conflicts())?,
         obsoletes: dependencies(metadata.get_obsoletes())?,
         scriptlets: scriptlets(metadata)?,
     })
+}
+
+/// Describes the files alone, in header order.
+pub(super) fn describe_files(
+    metadata: &PackageMetadata,
+) -> Result<Vec<PackagedFile>, PackageError> {
+    let entries = metadata.get_file_entries().map_err(unreadable)?;
+    Ok(entries.iter().map(packaged_file).collect())
 }
 
 /// A header without the tag means MD5, as in rpm before 4.6.

@@ -3,6 +3,7 @@
 //! The order of the checks in [`check`] is the order of trust: identity and signature of the
 //! header first, then everything the signed header says about the payload.
 
+mod cpio;
 mod files;
 mod header;
 mod lint;
@@ -73,6 +74,9 @@ pub enum PackageError {
         /// Which digest.
         what: String,
     },
+    /// An archive that is not the one the header describes.
+    #[error("its payload is not the one that its header describes: {0}")]
+    Payload(String),
     /// Nothing strong covers the payload.
     #[error("no SHA-256 digest covers its payload")]
     NoPayloadDigest,

@@ -201,45 +201,4 @@ fn a_changed_header_and_a_changed_payload_are_refused() {
     }
 }
 
-/// Renames the payload digest tag, which is what a package of rpm 4.11 looks like to readers.
-fn without_payload_digest(package: &rpm::Package) -> rpm::Package {
-    let mut raw = bytes(package);
-    let tag = [5092_u32, 5093, 5097].map(u32::to_be_bytes);
-    for at in 0..raw.len() - 4 {
-        if tag.iter().any(|t| raw[at..at + 4] == *t) {
-            // Far above every tag that anybody knows.
-            raw[at] = 0x7f;
-        }
-    }
-    rpm::Package::parse(&mut raw.as_slice()).unwrap()
-}
-
-#[test]
-fn without_a_payload_digest_every_file_is_checked() {
-    let key = key();
-    let keys = trusted(&key);
-    let mut package = without_payload_digest(&unsigned());
-    package.clear_signatures().unwrap();
-    package.sign(signer(&key)).unwrap();
-    let rpm = judged(&bytes(&package), NEVRA, &keys, &[]).unwrap();
-    assert_eq!(rpm.lint(), [LintFlag::NoPayloadDigest]);
-    // Another content under the same, signed header.
-    let other = rpm::PackageBuilder::new("relay", "5.3.0", "MIT", "x86_64", "A test")
-        .with_file_contents(
-            b"{}\n".repeat(300),
-            rpm::FileOptions::new("/etc/relay.json")
-                .config()
-                .noreplace(),
-        )
-        .unwrap()
-        .with_file_contents(b"bad", rpm::FileOptions::new("/usr/bin/relay"))
-        .unwrap()
-        .build()
-        .unwrap();
-    package.payload = other.payload;
-    let error = judged(&bytes(&package), NEVRA, &keys, &[]).unwrap_err();
-    assert!(
-        matches!(&error, PackageError::Digest { what } if what.contains("relay")),
-        "{error}"
-    );
-}
+mod payload;

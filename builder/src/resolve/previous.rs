@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use manifests::evr::{compare_versions, is_on_line, line_of};
+use manifests::evr::{compare_versions, line_of};
 use manifests::product::Versioning;
 
 use super::select::{is_prerelease, newest_by_line, newest_matching, version};
@@ -90,6 +90,9 @@ pub(super) fn choose<'a>(
         FromRule::Any => any(&earlier, target),
         FromRule::Versions(wanted) => named(place, &earlier, target, wanted, draft),
     };
+    if place.component.versioning == Versioning::Pinned {
+        chosen.extend(beside_previous_leads(place, &earlier));
+    }
     chosen.sort_by(|a, b| a.nevra.evr().cmp(b.nevra.evr()));
     chosen.dedup_by(|a, b| a.nevra == b.nevra);
     if chosen.is_empty() {
@@ -176,14 +179,53 @@ fn beside_lead<'a>(
         newest_matching(&published, &from.version).map_or(&*from.version, version)
     });
     let pin = lead.and_then(|lead| product.pinned(&place.component.name, lead));
-    let pinned = pin.and_then(|pin| {
-        earlier
-            .iter()
-            .rev()
-            .find(|package| is_on_line(version(package), &pin.version))
-    });
-    match pinned {
+    match pin.and_then(|pin| newest_matching(earlier, &pin.version)) {
         Some(package) => vec![package],
         None => by_default(earlier, target),
     }
+}
+
+/// Returns what goes with each previous version of the lead that is carried for the same host: who
+/// runs that version runs its pin, however many newer ones there are.
+fn beside_previous_leads<'a>(
+    place: &Place<'a>,
+    earlier: &[&'a RepoPackage],
+) -> Vec<&'a RepoPackage> {
+    let product = place.inputs.product;
+    let pin = |lead: &RepoPackage| product.pinned(&place.component.name, version(lead));
+    previous_leads(place)
+        .into_iter()
+        .filter_map(pin)
+        .filter_map(|pin| newest_matching(earlier, &pin.version))
+        .collect()
+}
+
+/// Returns the previous versions of the lead, as [`choose`] chooses them.
+fn previous_leads<'a>(place: &Place<'a>) -> Vec<&'a RepoPackage> {
+    let inputs = place.inputs;
+    let Some(lead) = inputs.product.component(&inputs.product.lead) else {
+        return Vec::new();
+    };
+    let published = super::candidates(inputs.index, lead, place.target);
+    let Some(target) = newest_matching(&published, inputs.version) else {
+        return Vec::new();
+    };
+    let is_earlier = |package: &&&RepoPackage| package.nevra.evr() < target.nevra.evr();
+    let earlier: Vec<&RepoPackage> = published.iter().filter(is_earlier).copied().collect();
+    let FromRule::Versions(wanted) = inputs.from else {
+        return match inputs.from {
+            FromRule::Any => any(&earlier, target),
+            _ => by_default(&earlier, target),
+        };
+    };
+    let mut of_lead = wanted
+        .iter()
+        .filter(|from| from.component.as_ref().is_none_or(|c| *c == lead.name))
+        .peekable();
+    if of_lead.peek().is_none() {
+        return by_default(&earlier, target);
+    }
+    of_lead
+        .filter_map(|from| newest_matching(&earlier, &from.version))
+        .collect()
 }

@@ -109,6 +109,28 @@ fn exact_versions_and_from_values() {
 }
 
 #[test]
+fn what_goes_with_a_previous_lead_is_carried_with_it() {
+    let all = [
+        ("tyk-gateway", "5.2.5 5.3.0 5.3.12 5.3.13"),
+        ("tyk-dashboard", "5.2.5 5.3.0 5.3.12 5.3.13"),
+        ("tyk-pump", "1.8.3 1.9.0 1.9.1 1.12.0 1.12.1 1.13.0 1.13.3"),
+    ];
+    let pumps = |from: &[&str]| {
+        let plan = plan_for(index("el8", &all), &["el8"], "5.3.13", from).unwrap();
+        assert_eq!(chosen(&plan, "pump").0, ["1.13.3"]);
+        chosen(&plan, "pump").1
+    };
+    // 5.3.12 is carried and goes with 1.12.0, although its line has a newer patch.
+    assert_eq!(pumps(&[]), ["1.13.0", "1.12.1", "1.12.0"]);
+    // 5.3.0 goes with 1.9.0.
+    let any = ["1.13.0", "1.12.1", "1.12.0", "1.9.1", "1.9.0", "1.8.3"];
+    assert_eq!(pumps(&["any"]), any);
+    assert_eq!(pumps(&["5.3.0"]), ["1.9.0"]);
+    assert_eq!(pumps(&["gateway=5.3.0"]), ["1.13.0", "1.12.1", "1.9.0"]);
+    assert_eq!(pumps(&["pump=1.8.3"]), ["1.12.0", "1.8.3"]);
+}
+
+#[test]
 fn a_from_that_matches_nothing_is_refused() {
     for from in ["4.3", "5.4.0", "nope=1.0"] {
         let error = plan_for(el8(), &["el8"], "5.3", &[from]).unwrap_err();

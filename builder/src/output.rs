@@ -85,6 +85,24 @@ impl Pending {
         };
         attempt().map_err(|source| failed(&path, source))
     }
+
+    /// Does the same unless something has that name already, and says whether it did.
+    pub fn commit_new(self) -> Result<bool, OutputError> {
+        let Self { file, path } = self;
+        let attempt = || {
+            file.as_file().sync_all()?;
+            match file.persist_noclobber(&path) {
+                Ok(_) => {}
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.error),
+            }
+            File::open(directory_of(&path))?.sync_all()?;
+            Ok(true)
+        };
+        attempt().map_err(|source| failed(&path, source))
+    }
 }
 
 /// Makes a directory and its parents, readable by the owner alone.

@@ -85,6 +85,17 @@ pub enum KeyError {
     /// No key yet.
     #[error("there is no key at {}", .0.display())]
     None(PathBuf),
+    /// A link to a file that is not there.
+    #[error("{} is a link to a file that is not there", .0.display())]
+    Dangling(PathBuf),
+    /// A root document whose key is gone.
+    #[error("the root document {} is there and its key {} is not", root.display(), key.display())]
+    RootWithoutKey {
+        /// The root document.
+        root: PathBuf,
+        /// Where the key belongs.
+        key: PathBuf,
+    },
     /// No directory to keep keys in.
     #[error("neither --config-dir, XDG_CONFIG_HOME nor HOME says where keys are kept")]
     NoHome,
@@ -118,6 +129,17 @@ impl KeyError {
             Self::NotAKey { .. } | Self::NotInRoot { .. } | Self::Root { .. } => {
                 "restore the file from a backup; without one, move the directory away: the next \
                  build makes a new key, which every host must enrol"
+                    .to_owned()
+            }
+            Self::Dangling(_) => {
+                "mount or restore what it points to; a new key in its place would be trusted by \
+                 no host"
+                    .to_owned()
+            }
+            Self::RootWithoutKey { .. } => {
+                "restore the key from a backup: hosts that trust this root document trust no new \
+                 key. If it is lost, move the directory away: the next build makes a new key, \
+                 which every host must enrol"
                     .to_owned()
             }
             Self::None(_) => {

@@ -57,12 +57,9 @@ impl KeyStore {
                 created: false,
             }),
             Err(KeyError::None(_)) => {
-                self.create()?;
-                let identity = self.open()?;
-                Ok(Opened {
-                    identity,
-                    created: true,
-                })
+                let created = self.create()?;
+                let identity = self.open().map_err(nowhere)?;
+                Ok(Opened { identity, created })
             }
             Err(error) => Err(error),
         }
@@ -77,8 +74,12 @@ impl KeyStore {
             Ok(bytes) => bytes,
             Err(KeyError::None(_)) => {
                 let bytes = first_root(&public)?;
-                Pending::with_bytes(&self.root_path(), &bytes, 0o644)?.commit()?;
-                bytes
+                // Whoever was faster wrote the same, or a document that is to be kept.
+                if Pending::with_bytes(&self.root_path(), &bytes, 0o644)?.commit_new()? {
+                    bytes
+                } else {
+                    self.read_root().map_err(nowhere)?
+                }
             }
             Err(error) => return Err(error),
         };
@@ -105,14 +106,37 @@ impl KeyStore {
         read_bounded(&self.root_path())
     }
 
-    fn create(&self) -> Result<(), KeyError> {
+    /// Makes the key unless there is one, and says whether it did. A key is never replaced: hosts
+    /// may trust it.
+    fn create(&self) -> Result<bool, KeyError> {
         output::make_private_directory(&self.directory)?;
+        // In this order: another build that makes its key just now writes the root document last.
+        let has_root = exists(&self.root_path());
+        if exists(&self.key_path()) {
+            return Ok(false);
+        }
+        if has_root {
+            let (root, key) = (self.root_path(), self.key_path());
+            return Err(KeyError::RootWithoutKey { root, key });
+        }
         let secret = SecretKey::try_generate().map_err(|e| KeyError::Make(e.to_string()))?;
         let pem = secret
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|e| KeyError::Make(e.to_string()))?;
-        Pending::with_bytes(&self.key_path(), pem.as_bytes(), 0o600)?.commit()?;
-        Ok(())
+        Ok(Pending::with_bytes(&self.key_path(), pem.as_bytes(), 0o600)?.commit_new()?)
+    }
+}
+
+/// Whether anything has that name, be it a link to nowhere.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// A file that has its name and cannot be opened under it.
+fn nowhere(error: KeyError) -> KeyError {
+    match error {
+        KeyError::None(path) => KeyError::Dangling(path),
+        other => other,
     }
 }
 
@@ -212,5 +236,57 @@ mod tests {
         two.open_or_create().unwrap();
         std::fs::copy(one.root_path(), two.root_path()).unwrap();
         assert!(matches!(two.open(), Err(KeyError::NotInRoot { .. })));
+    }
+
+    #[test]
+    fn of_several_first_builds_one_makes_the_key_and_all_use_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = KeyStore::new(dir.path().to_owned());
+        let opened: Vec<Opened> = std::thread::scope(|scope| {
+            let open = || store.open_or_create().unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert_eq!(opened.iter().filter(|o| o.created).count(), 1);
+        let first = opened[0].identity.public().id();
+        assert!(opened.iter().all(|o| o.identity.public().id() == first));
+    }
+
+    #[test]
+    fn a_key_that_appears_meanwhile_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = KeyStore::new(dir.path().to_owned());
+        assert!(store.create().unwrap());
+        let key = std::fs::read(store.key_path()).unwrap();
+        assert!(!store.create().unwrap());
+        let late = Pending::with_bytes(&store.key_path(), b"other", 0o600).unwrap();
+        assert!(!late.commit_new().unwrap());
+        assert_eq!(std::fs::read(store.key_path()).unwrap(), key);
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = KeyStore::new(dir.path().to_owned());
+        let away = dir.path().join("not-mounted/key.pem");
+        std::os::unix::fs::symlink(&away, store.key_path()).unwrap();
+        let error = store.open_or_create().unwrap_err();
+        assert!(matches!(error, KeyError::Dangling(_)), "{error}");
+        assert_eq!(std::fs::read_link(store.key_path()).unwrap(), away);
+    }
+
+    #[test]
+    fn a_root_document_without_its_key_gets_no_new_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = KeyStore::new(dir.path().join("made"));
+        let root = made.open_or_create().unwrap().identity.root_bytes;
+        let store = KeyStore::new(dir.path().join("restored"));
+        output::make_private_directory(&dir.path().join("restored")).unwrap();
+        let pending = Pending::with_bytes(&store.root_path(), &root, 0o644).unwrap();
+        pending.commit().unwrap();
+        let error = store.open_or_create().unwrap_err();
+        assert!(matches!(error, KeyError::RootWithoutKey { .. }), "{error}");
+        assert!(error.explain().next.contains("backup"));
+        assert!(!store.key_path().exists());
     }
 }

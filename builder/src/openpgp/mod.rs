@@ -3,6 +3,7 @@
 //! The crate `pgp` checks the mathematics; what a signature is *worth* (a pinned key, a signing
 //! key, not expired or revoked when it signed, no SHA-1) is decided in `policy`.
 
+mod own;
 mod policy;
 
 use std::fmt;
@@ -40,6 +41,9 @@ pub enum CertificateError {
     /// Readable, and no public key in it.
     #[error("it holds no OpenPGP public key")]
     Empty,
+    /// A key that says nothing about itself.
+    #[error("key {0} carries no valid certification of its own")]
+    Uncertified(Fingerprint),
     /// Not a fingerprint.
     #[error("`{0}` is not a key fingerprint (40 or 64 hexadecimal digits, the whole of it)")]
     Fingerprint(String),
@@ -75,6 +79,16 @@ impl Certificate {
     #[must_use]
     pub const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
+    }
+
+    /// Returns the certificate with nothing but what the key itself signed: user ids, bound
+    /// subkeys, revocations. A key that certifies nothing is refused, because what it may do and
+    /// how long is not known.
+    pub fn minimised(&self) -> Result<Self, CertificateError> {
+        let key = own::minimised(&self.key);
+        let key = key.ok_or_else(|| CertificateError::Uncertified(self.fingerprint.clone()))?;
+        let fingerprint = self.fingerprint.clone();
+        Ok(Self { key, fingerprint })
     }
 
     /// Returns the certificate armored, as `rpm --import` takes it.
@@ -132,6 +146,18 @@ impl TrustedKeys {
         Self {
             certificates: sets.into_iter().flat_map(|s| s.certificates).collect(),
         }
+    }
+
+    /// Keeps of each certificate what its key signed itself.
+    pub fn minimised(&self) -> Result<Self, CertificateError> {
+        let certificates: Result<Vec<Certificate>, CertificateError> = self
+            .certificates
+            .iter()
+            .map(Certificate::minimised)
+            .collect();
+        Ok(Self {
+            certificates: certificates?,
+        })
     }
 
     /// Returns the certificates.

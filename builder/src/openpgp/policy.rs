@@ -4,8 +4,9 @@ use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, PacketParser, RevocationCode, Signature, SignatureType};
 use pgp::ser::Serialize as _;
-use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
+use pgp::types::{KeyDetails, PublicParams, VerifyingKey};
 
+use super::own::{self, is_strong};
 use super::{Certificate, Fingerprint};
 
 const RSA_MIN_BITS: u16 = 2048;
@@ -60,6 +61,9 @@ pub enum SignatureError {
     /// The key had expired when the signature was made.
     #[error("key {0} had expired when the signature was made")]
     Expired(Fingerprint),
+    /// The key says nothing about itself: neither what it may do nor how long.
+    #[error("key {0} carries no valid certification of its own")]
+    Uncertified(Fingerprint),
     /// The key is revoked.
     #[error("key {0} is revoked")]
     Revoked(Fingerprint),
@@ -183,7 +187,8 @@ fn judge(
     }
     // 3. A primary key that was valid at that time, and
     let primary = &certificate.key.primary_key;
-    let own = newest_certification(&certificate.key);
+    let own = own::newest_certification(&certificate.key)
+        .ok_or_else(|| SignatureError::Uncertified(certificate.fingerprint.clone()))?;
     check_primary(&certificate.key, own, created)?;
     // 4. a strong, signing key: itself, or a subkey validly bound.
     match maker {
@@ -202,62 +207,14 @@ fn judge(
         fingerprint: certificate.fingerprint.clone(),
         hash: hash.to_string(),
         created,
-        certification_hash: own.and_then(Signature::hash_alg).map(|h| h.to_string()),
+        certification_hash: own.hash_alg().map(|h| h.to_string()),
     })
 }
 
-const fn is_strong(hash: HashAlgorithm) -> bool {
-    matches!(
-        hash,
-        HashAlgorithm::Sha256
-            | HashAlgorithm::Sha384
-            | HashAlgorithm::Sha512
-            | HashAlgorithm::Sha3_256
-            | HashAlgorithm::Sha3_512
-    )
-}
-
-/// Returns the newest self-signature that is valid: it carries expiry and key flags.
-fn newest_certification(key: &SignedPublicKey) -> Option<&Signature> {
-    let primary = &key.primary_key;
-    let direct = key
-        .details
-        .direct_signatures
-        .iter()
-        .filter(|signature| signature.verify_key(primary).is_ok());
-    let users = key.details.users.iter().flat_map(|user| {
-        let own = user.signatures.iter().filter(|signature| {
-            signature
-                .verify_certification(primary, Tag::UserId, &user.id)
-                .is_ok()
-        });
-        let (revocations, certifications): (Vec<_>, Vec<_>) =
-            own.partition(|s| s.typ() == Some(SignatureType::CertRevocation));
-        if revocations.is_empty() {
-            certifications
-        } else {
-            Vec::new()
-        }
-    });
-    direct
-        .chain(users)
-        .max_by_key(|s| s.created().map(pgp::types::Timestamp::as_secs))
-}
-
-fn check_primary(
-    key: &SignedPublicKey,
-    own: Option<&Signature>,
-    at: u32,
-) -> Result<(), SignatureError> {
+fn check_primary(key: &SignedPublicKey, own: &Signature, at: u32) -> Result<(), SignatureError> {
     let primary = &key.primary_key;
     let name = || Fingerprint::of(primary);
-    let revoked = key
-        .details
-        .revocation_signatures
-        .iter()
-        .filter(|signature| signature.verify_key(primary).is_ok())
-        .any(|revocation| reaches(revocation, at));
-    if revoked {
+    if own::revocations(key).any(|revocation| reaches(revocation, at)) {
         return Err(SignatureError::Revoked(name()));
     }
     if expired(primary, own, at) {
@@ -273,16 +230,13 @@ fn reaches(revocation: &Signature, at: u32) -> bool {
         revocation.revocation_reason_code(),
         Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired)
     );
-    let since = revocation
-        .created()
-        .map_or(0, pgp::types::Timestamp::as_secs);
-    !soft || at >= since
+    !soft || at >= own::time_of(revocation).unwrap_or(0)
 }
 
-fn expired(key: &impl KeyDetails, own: Option<&Signature>, at: u32) -> bool {
+fn expired(key: &impl KeyDetails, own: &Signature, at: u32) -> bool {
     let born = key.created_at().as_secs();
     let lifetime = own
-        .and_then(Signature::key_expiration_time)
+        .key_expiration_time()
         .map_or(0, pgp::types::Duration::as_secs);
     at < born || (lifetime != 0 && u64::from(at) >= u64::from(born) + u64::from(lifetime))
 }
@@ -312,15 +266,8 @@ fn check_strength(key: &impl KeyDetails) -> Result<(), SignatureError> {
 }
 
 /// A key without a flags subpacket may do everything (RFC 9580).
-fn check_signing_flag(
-    key: &impl KeyDetails,
-    own: Option<&Signature>,
-) -> Result<(), SignatureError> {
-    let allowed = own.is_none_or(|signature| {
-        let flags = signature.key_flags();
-        flags.sign() || !names_flags(signature)
-    });
-    if allowed {
+fn check_signing_flag(key: &impl KeyDetails, own: &Signature) -> Result<(), SignatureError> {
+    if own.key_flags().sign() || !names_flags(own) {
         Ok(())
     } else {
         Err(SignatureError::NotForSigning(Fingerprint::of(key)))
@@ -342,20 +289,13 @@ fn check_subkey(
     at: u32,
 ) -> Result<(), SignatureError> {
     let name = || Fingerprint::of(&subkey.key);
-    let valid = subkey.signatures.iter().filter(|signature| {
-        signature.hash_alg().is_some_and(is_strong)
-            && signature
-                .verify_subkey_binding(&key.primary_key, &subkey.key)
-                .is_ok()
-    });
-    let (revocations, bindings): (Vec<_>, Vec<_>) =
-        valid.partition(|s| s.typ() == Some(SignatureType::SubkeyRevocation));
+    let (revocations, bindings) = own::of_subkey(key, subkey);
     if revocations.iter().any(|revocation| reaches(revocation, at)) {
         return Err(SignatureError::Revoked(name()));
     }
     let binding = bindings
         .into_iter()
-        .max_by_key(|s| s.created().map(pgp::types::Timestamp::as_secs))
+        .max_by_key(|s| own::time_of(s))
         .ok_or_else(|| SignatureError::Binding(name()))?;
     if !binding.key_flags().sign() {
         return Err(SignatureError::NotForSigning(name()));
@@ -368,7 +308,7 @@ fn check_subkey(
     if !back {
         return Err(SignatureError::Binding(name()));
     }
-    if expired(&subkey.key, Some(binding), at) {
+    if expired(&subkey.key, binding, at) {
         return Err(SignatureError::Expired(name()));
     }
     Ok(())

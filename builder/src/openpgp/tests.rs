@@ -3,7 +3,8 @@ use pgp::composed::{
     SignedSecretKey, SubkeyParamsBuilder,
 };
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::types::{KeyDetails as _, Password, Timestamp};
+use pgp::packet::{Signature, SignatureConfig, SignatureType};
+use pgp::types::{KeyDetails as _, Password, Tag, Timestamp};
 
 use super::*;
 
@@ -107,8 +108,7 @@ fn a_key_that_may_not_sign_does_not_count() {
     ));
 }
 
-#[test]
-fn a_signing_subkey_counts_for_its_primary() {
+fn with_subkey(params: &mut SecretKeyParamsBuilder) -> SignedSecretKey {
     let subkey = SubkeyParamsBuilder::default()
         .key_type(KeyType::Ed25519Legacy)
         .can_sign(true)
@@ -116,7 +116,108 @@ fn a_signing_subkey_counts_for_its_primary() {
         .created_at(Timestamp::from_secs(BORN))
         .build()
         .unwrap();
-    let key = make(params().subkey(subkey));
+    make(params.subkey(subkey))
+}
+
+/// Another certificate of the same key, as somebody in between may serve it.
+fn served(key: &SignedSecretKey, change: impl FnOnce(&mut SignedPublicKey)) -> TrustedKeys {
+    let mut public = key.to_public_key();
+    change(&mut public);
+    let fingerprint = Fingerprint::of(&public.primary_key);
+    let certificate = Certificate {
+        key: public,
+        fingerprint,
+    };
+    TrustedKeys {
+        certificates: vec![certificate],
+    }
+}
+
+/// A signature of the key over one of its subkeys, with SHA-1 as old tools made it.
+fn sha1_over_subkey(key: &SignedSecretKey, typ: SignatureType) -> Signature {
+    let primary = &key.primary_key;
+    let subkey = key.secret_subkeys[0].key.public_key();
+    SignatureConfig::v4(typ, primary.algorithm(), HashAlgorithm::Sha1)
+        .sign_subkey_binding(primary, primary.public_key(), &Password::empty(), &subkey)
+        .unwrap()
+}
+
+#[test]
+fn a_revocation_counts_whatever_its_hash_and_a_binding_does_not() {
+    let key = with_subkey(params().key_type(KeyType::Rsa(2048)));
+    let signature = signed(&key.secret_subkeys[0].key, HashAlgorithm::Sha512, b"m");
+    let revocation = sha1_over_subkey(&key, SignatureType::SubkeyRevocation);
+    let keys = served(&key, |k| k.public_subkeys[0].signatures.push(revocation));
+    for keys in [&keys, &keys.minimised().unwrap()] {
+        let error = keys.verify(b"m", &signature, HashRule::Strong).unwrap_err();
+        assert!(matches!(error, SignatureError::Revoked(_)), "{error}");
+    }
+    let binding = sha1_over_subkey(&key, SignatureType::SubkeyBinding);
+    let keys = served(&key, |k| k.public_subkeys[0].signatures = vec![binding]);
+    let error = keys.verify(b"m", &signature, HashRule::Strong).unwrap_err();
+    assert!(matches!(error, SignatureError::Binding(_)), "{error}");
+}
+
+#[test]
+fn a_certificate_that_lost_its_own_certifications_is_refused() {
+    let mut short = params();
+    let key = make(short.can_sign(false));
+    let signature = signed(&key.primary_key, HashAlgorithm::Sha256, b"m");
+    let stranger = make(&params());
+    let foreign = stranger.details.users[0].signatures[0].clone();
+    let bare = served(&key, |k| k.details.users.clear());
+    let with_foreign = served(&key, |k| k.details.users[0].signatures = vec![foreign]);
+    for keys in [bare, with_foreign] {
+        let error = keys.verify(b"m", &signature, HashRule::Strong).unwrap_err();
+        assert!(matches!(error, SignatureError::Uncertified(_)), "{error}");
+        assert!(matches!(
+            keys.minimised(),
+            Err(CertificateError::Uncertified(_))
+        ));
+    }
+}
+
+#[test]
+fn a_carried_certificate_holds_what_the_key_signed_and_nothing_else() {
+    let key = with_subkey(&mut params());
+    let stranger = with_subkey(&mut params());
+    let other = stranger.to_public_key();
+    let third_party = SignatureConfig::from_key(
+        rand::thread_rng(),
+        &stranger.primary_key,
+        SignatureType::CertGeneric,
+    )
+    .unwrap()
+    .sign_certification_third_party(
+        &stranger.primary_key,
+        &Password::empty(),
+        key.primary_key.public_key(),
+        Tag::UserId,
+        &key.details.users[0].id,
+    )
+    .unwrap();
+    let whole = served(&key, |k| {
+        k.details.users[0].signatures.push(third_party);
+        k.details.users.extend(other.details.users.clone());
+        k.details
+            .direct_signatures
+            .extend(other.details.users[0].signatures.clone());
+        k.public_subkeys.extend(other.public_subkeys.clone());
+    });
+    let expected = served(&key, |_| ());
+    assert_ne!(whole, expected);
+    let minimised = whole.minimised().unwrap();
+    assert_eq!(minimised, expected);
+    let read = |keys: &TrustedKeys| {
+        let armored = keys.certificates[0].armored().unwrap();
+        Certificate::read_all(armored.as_bytes()).unwrap()
+    };
+    assert_eq!(read(&minimised), expected.certificates);
+}
+
+#[test]
+fn a_signing_subkey_counts_for_its_primary() {
+    let key = with_subkey(&mut params());
     let signature = signed(&key.secret_subkeys[0].key, HashAlgorithm::Sha512, b"m");
     let verdict = trusted(&key)
         .verify(b"m", &signature, HashRule::Strong)

@@ -91,7 +91,11 @@ impl VendorKeyError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Fetch { source, .. } => fetch_exit(&source.kind),
-            Self::NotPinned(_) => Exit::Verification,
+            Self::NotPinned(_)
+            | Self::Certificate {
+                source: CertificateError::Uncertified(_),
+                ..
+            } => Exit::Verification,
             Self::File { .. } | Self::Pin(_) | Self::Source(_) => Exit::Usage,
             Self::Certificate { .. } => Exit::Internal,
         }

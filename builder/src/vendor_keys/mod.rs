@@ -135,14 +135,15 @@ impl PackageKeys {
                 }
             })?;
             let pins = vec![key.fingerprint.clone()];
-            sets.push(TrustedKeys::pin(found, &pins).map_err(|error| {
+            let keys = TrustedKeys::pin(found, &pins).map_err(|error| {
                 VendorKeyError::NotPinned(vec![Unpinned {
                     purpose: purpose(),
                     origin: origin(),
                     pins: pins.clone(),
                     found: error.found,
                 }])
-            })?);
+            })?;
+            sets.push(minimised(&keys, &purpose(), &origin())?);
         }
         Ok(Self {
             trusted: TrustedKeys::union(sets),
@@ -243,7 +244,7 @@ fn establish(
             })?;
         let allowed: Vec<Fingerprint> = key.pins.iter().chain(accepted).cloned().collect();
         match TrustedKeys::pin(found, &allowed) {
-            Ok(keys) => trusted.push(keys),
+            Ok(keys) => trusted.push(minimised(&keys, &key.purpose, &key.origin)?),
             Err(error) => unpinned.push(Unpinned {
                 purpose: key.purpose.clone(),
                 origin: key.origin.clone(),
@@ -257,6 +258,19 @@ fn establish(
     } else {
         Err(VendorKeyError::NotPinned(unpinned))
     }
+}
+
+fn minimised(
+    keys: &TrustedKeys,
+    purpose: &Purpose,
+    origin: &Origin,
+) -> Result<TrustedKeys, VendorKeyError> {
+    keys.minimised()
+        .map_err(|source| VendorKeyError::Certificate {
+            purpose: purpose.clone(),
+            origin: origin.clone(),
+            source,
+        })
 }
 
 fn read_key(path: &Path) -> Result<Vec<u8>, VendorKeyError> {

@@ -5,15 +5,15 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
+use manifests::limits::PAYLOAD_MAX_BYTES;
 use manifests::nevra::{Arch, Nevra};
 use manifests::product::ProductManifest;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Explained};
-use crate::openpgp::Fingerprint;
 use crate::plan::BuildPlan;
-use crate::vendor_keys::CarriedKey;
+use crate::vendor_keys::{self, Accepted, CarriedKey};
 
 /// The type a lock names.
 pub const LOCK_TYPE: &str = "airgap-bundle/lock/1";
@@ -43,7 +43,7 @@ pub struct Lock {
     /// The package keys.
     pub package_keys: Vec<CarriedKey>,
     /// Fingerprints that were accepted on the command line.
-    pub trusted_vendor_keys: Vec<Fingerprint>,
+    pub trusted_vendor_keys: Vec<Accepted>,
     /// Packages that were allowed to lack a strong signature.
     pub accepted_unsigned: Vec<String>,
     /// The carried installers; target architectures without an entry go without.
@@ -178,6 +178,21 @@ impl Lock {
         if !planned.eq(self.rpms.iter().map(|rpm| &rpm.nevra)) {
             return Err("its plan and its RPMs do not correspond".to_owned());
         }
+        if let Some(large) = self
+            .plan
+            .packages
+            .iter()
+            .find(|p| p.size > PAYLOAD_MAX_BYTES)
+        {
+            return Err(format!("{} is larger than a bundle can hold", large.nevra));
+        }
+        let check = self.product.check();
+        check.map_err(|error| format!("its product manifest is not usable: {error}"))?;
+        let (plan, product) = (&self.plan, &self.product);
+        if plan.product != product.name || plan.channel != product.channel {
+            return Err("its plan is another product's or channel's".to_owned());
+        }
+        vendor_keys::check_carried(product, &self.package_keys, &self.trusted_vendor_keys)?;
         let product = manifests::json::canonical(&self.product).map_err(|e| e.to_string())?;
         if Sha256::of(&product) != self.product_sha256 {
             return Err("its product manifest is not the one whose digest it names".to_owned());

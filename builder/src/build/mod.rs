@@ -16,7 +16,6 @@ use crate::event::{Event, Observer};
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
-use crate::openpgp::Fingerprint;
 use crate::output::{OutputError, Pending};
 use crate::package::{self, DownloadedRpm, Requirements};
 use crate::plan::BuildPlan;
@@ -24,7 +23,7 @@ use crate::repo::{self, Override, RepoIndex};
 use crate::resolve::{self, FromRule, ResolveError};
 use crate::sign::KeyStore;
 use crate::transport::Transport;
-use crate::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
+use crate::vendor_keys::{self, Accepted, PackageKeys, VendorKeyError, VendorKeys};
 
 /// Where a product's packages come from.
 #[derive(Debug, Clone)]
@@ -36,7 +35,7 @@ pub struct Origin {
     /// Package keys from files.
     pub package_keys: Vec<PathBuf>,
     /// Fingerprints accepted on the command line.
-    pub trusted: Vec<Fingerprint>,
+    pub trusted: Vec<Accepted>,
 }
 
 /// What to build.
@@ -226,13 +225,14 @@ pub fn build(
 /// Builds from a lock: no metadata is read, and the bytes are those of the first build.
 pub fn build_locked(
     transport: &Transport,
-    lock: Lock,
+    mut lock: Lock,
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
     check_writable(settings)?;
     let installers = locked_installers(&lock, &settings.installers)?;
-    let keys = PackageKeys::from_carried(lock.package_keys.clone())?;
+    let keys = PackageKeys::from_carried(std::mem::take(&mut lock.package_keys))?;
+    lock.package_keys.clone_from(&keys.carried);
     let wanted: Vec<Wanted> = lock
         .plan
         .packages

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args as ClapArgs;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as ClapArgs};
 use manifests::nevra::Arch;
 
 use super::origin::OriginArgs;
@@ -75,16 +76,11 @@ pub(super) struct Args {
     sequence: Option<u64>,
 
     /// Where the lock is written [default: the bundle's name with .lock.json]
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "locked",
-        env = "BUNDLE_LOCK"
-    )]
+    #[arg(long, value_name = "FILE", env = "BUNDLE_LOCK")]
     lock: Option<PathBuf>,
 
     /// Build exactly what this lock names, without reading metadata
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["version", "from", "sequence", "package_key", "plan"])]
+    #[arg(long, value_name = "FILE")]
     locked: Option<PathBuf>,
 
     /// Installer to carry [default: install-ARCH beside this program] (repeatable)
@@ -116,6 +112,43 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
         .split_once('=')
         .ok_or_else(|| "write ARCH=FILE, such as x86_64=./install".to_owned())?;
     Ok((arch.parse()?, PathBuf::from(path)))
+}
+
+/// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
+const FIXED_BY_LOCK: [&str; 12] = [
+    "version",
+    "distro",
+    "arch",
+    "from",
+    "product",
+    "repo_url",
+    "package_key",
+    "trust_vendor_key",
+    "accept_unsigned_package",
+    "sequence",
+    "lock",
+    "plan",
+];
+
+/// Refuses flags that make no sense beside `--locked`.
+pub(super) fn check_flags(matches: &ArgMatches) -> Result<(), Error> {
+    let named = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if !named("locked") {
+        return Ok(());
+    }
+    let odd: Vec<String> = FIXED_BY_LOCK
+        .into_iter()
+        .filter(|id| named(id))
+        .map(|id| format!("--{}", id.replace('_', "-")))
+        .collect();
+    if odd.is_empty() {
+        return Ok(());
+    }
+    Err(usage(
+        "cannot build",
+        format!("--locked fixes what {} would choose", odd.join(", ")),
+        "leave the other flags out to build what the lock names, or --locked to choose anew",
+    ))
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
@@ -186,7 +219,11 @@ fn settings(args: &Args) -> Result<Settings, Error> {
         out: args.out.clone(),
         lock,
         sequence: args.sequence,
-        timestamp: source_date_epoch()?,
+        timestamp: if args.locked.is_some() {
+            None
+        } else {
+            source_date_epoch()?
+        },
         accept_unsigned: args.accept_unsigned_package.clone(),
         installers: installers::Choice {
             named: args.installer.iter().cloned().collect(),

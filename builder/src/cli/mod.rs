@@ -14,7 +14,7 @@ mod versions;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 use crate::interrupt;
@@ -76,14 +76,18 @@ struct Context {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     interrupt::listen();
     let context = Context {
         format: cli.output,
         quiet: cli.quiet,
     };
     let result = match cli.command {
-        Command::Build(args) => build::run(&args, context),
+        Command::Build(args) => matches
+            .subcommand_matches("build")
+            .map_or(Ok(()), build::check_flags)
+            .and_then(|()| build::run(&args, context)),
         Command::Versions(args) => versions::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

@@ -9,9 +9,9 @@ use manifests::product::{ProductManifest, TYK};
 
 use crate::build::{Origin, usage};
 use crate::error::Error;
-use crate::openpgp::Fingerprint;
 use crate::repo::Override;
 use crate::transport::{Patience, Transport};
+use crate::vendor_keys::Accepted;
 
 /// Where packages come from.
 #[derive(Debug, Clone, Args)]
@@ -44,14 +44,15 @@ pub(super) struct OriginArgs {
     #[arg(long, value_name = "[REPO=]ADDRESS", env = "BUNDLE_REPO_URL")]
     repo_url: Vec<Override>,
 
-    /// Accept this vendor key, by its full fingerprint, for metadata or packages (repeatable)
+    /// Accept this vendor key, by its full fingerprint (repeatable); where the product manifest pins
+    /// another, name the repository or `package:KEY` that it is for
     #[arg(
         long,
-        value_name = "FINGERPRINT",
+        value_name = "[ROLE=]FINGERPRINT",
         value_delimiter = ',',
         env = "BUNDLE_TRUST_VENDOR_KEY"
     )]
-    trust_vendor_key: Vec<Fingerprint>,
+    trust_vendor_key: Vec<Accepted>,
 
     /// Parallel transfers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64), env = "BUNDLE_JOBS")]

@@ -41,6 +41,14 @@ pub enum VendorKeyError {
     /// Fingerprints that nobody vouched for.
     #[error("{}", not_pinned(.0))]
     NotPinned(Vec<Unpinned>),
+    /// A fingerprint accepted for a key that the product does not have.
+    #[error("a fingerprint is accepted for `{role}`, and the product has keys for {}", known.join(", "))]
+    UnknownRole {
+        /// As given.
+        role: String,
+        /// What exists.
+        known: Vec<String>,
+    },
     /// A pin in the product manifest that is no fingerprint.
     #[error("the product manifest pins {0}")]
     Pin(CertificateError),
@@ -96,7 +104,9 @@ impl VendorKeyError {
                 source: CertificateError::Uncertified(_),
                 ..
             } => Exit::Verification,
-            Self::File { .. } | Self::Pin(_) | Self::Source(_) => Exit::Usage,
+            Self::File { .. } | Self::UnknownRole { .. } | Self::Pin(_) | Self::Source(_) => {
+                Exit::Usage
+            }
             Self::Certificate { .. } => Exit::Internal,
         }
     }
@@ -111,6 +121,9 @@ impl VendorKeyError {
             Self::Certificate { .. } => {
                 "check the address; --package-key FILE uses a package key from a file".to_owned()
             }
+            Self::UnknownRole { .. } => {
+                "write --trust-vendor-key ROLE=FINGERPRINT with one of these roles".to_owned()
+            }
             Self::Pin(_) => "write the whole fingerprint, 40 or 64 hexadecimal digits".to_owned(),
             Self::Source(error) => source_advice(error).to_owned(),
         };
@@ -119,13 +132,21 @@ impl VendorKeyError {
 }
 
 fn accept_advice(keys: &[Unpinned]) -> String {
-    let mut found: Vec<&Fingerprint> = keys.iter().flat_map(|key| &key.found).collect();
+    // Where nothing is pinned the fingerprint alone says it; a pin is only extended by name.
+    let mut found: Vec<String> = keys
+        .iter()
+        .flat_map(|key| {
+            let role = if key.pins.is_empty() {
+                String::new()
+            } else {
+                format!("{}=", key.purpose.role())
+            };
+            let flag = move |found| format!("--trust-vendor-key {role}{found}");
+            key.found.iter().map(flag)
+        })
+        .collect();
     found.sort();
     found.dedup();
-    let flags: Vec<String> = found
-        .iter()
-        .map(|fingerprint| format!("--trust-vendor-key {fingerprint}"))
-        .collect();
     let changed = keys.iter().any(|key| !key.pins.is_empty());
     let warning = if changed {
         "A pinned key that changes is an alarm. "
@@ -135,7 +156,7 @@ fn accept_advice(keys: &[Unpinned]) -> String {
     format!(
         "{warning}Compare the fingerprints with what the vendor publishes elsewhere; if they are \
          right, run the same command again with\n  {}",
-        flags.join(" ")
+        found.join(" ")
     )
 }
 

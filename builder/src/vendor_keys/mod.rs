@@ -1,5 +1,6 @@
 //! The vendor's keys: fetched, compared with the pins, and never believed because they were there.
 
+mod accepted;
 mod error;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::openpgp::{Certificate, Fingerprint, TrustedKeys};
 use crate::repo::{self, Override, SourceError};
 use crate::transport::{Request, Transport};
 
+pub use accepted::{Accepted, check_carried};
 pub use error::VendorKeyError;
 
 /// Keys of a build, all pinned.
@@ -91,9 +93,10 @@ pub fn fetch_metadata_keys(
     transport: &Transport,
     product: &ProductManifest,
     overrides: &[Override],
-    accepted: &[Fingerprint],
+    accepted: &[Accepted],
 ) -> Result<BTreeMap<String, TrustedKeys>, VendorKeyError> {
     let wanted = metadata_wanted(product, overrides)?;
+    Accepted::check_roles(accepted, roles(product, &[]))?;
     let keys = establish(transport, &wanted, accepted)?;
     Ok(by_repository(product, keys))
 }
@@ -104,10 +107,11 @@ pub fn fetch_all(
     product: &ProductManifest,
     overrides: &[Override],
     package_key_files: &[PathBuf],
-    accepted: &[Fingerprint],
+    accepted: &[Accepted],
 ) -> Result<VendorKeys, VendorKeyError> {
     let mut wanted = metadata_wanted(product, overrides)?;
     wanted.extend(package_wanted(product, package_key_files)?);
+    Accepted::check_roles(accepted, roles(product, &wanted))?;
     let mut keys = establish(transport, &wanted, accepted)?;
     let package_sets = keys.split_off(product.repositories.len());
     let carried = carried(&wanted[product.repositories.len()..], &package_sets)?;
@@ -121,35 +125,53 @@ pub fn fetch_all(
 }
 
 impl PackageKeys {
-    /// Takes the keys that a lock carries.
-    pub fn from_carried(carried: Vec<CarriedKey>) -> Result<Self, VendorKeyError> {
+    /// Takes the keys that a lock carries, and of them what a build carries.
+    pub fn from_carried(mut carried: Vec<CarriedKey>) -> Result<Self, VendorKeyError> {
         let mut sets = Vec::new();
-        for key in &carried {
-            let purpose = || Purpose::Package(key.name.clone());
-            let origin = || Origin::File(PathBuf::from("(the lock)"));
-            let found = Certificate::read_all(key.armored.as_bytes()).map_err(|source| {
-                VendorKeyError::Certificate {
-                    purpose: purpose(),
-                    origin: origin(),
-                    source,
-                }
-            })?;
+        for key in &mut carried {
+            let purpose = Purpose::Package(key.name.clone());
+            let origin = Origin::File(PathBuf::from("(the lock)"));
+            let unusable = |source| VendorKeyError::Certificate {
+                purpose: purpose.clone(),
+                origin: origin.clone(),
+                source,
+            };
+            let found = Certificate::read_all(key.armored.as_bytes()).map_err(unusable)?;
             let pins = vec![key.fingerprint.clone()];
-            let keys = TrustedKeys::pin(found, &pins).map_err(|error| {
+            let pinned = TrustedKeys::pin(found, &pins).map_err(|error| {
                 VendorKeyError::NotPinned(vec![Unpinned {
-                    purpose: purpose(),
-                    origin: origin(),
+                    purpose: purpose.clone(),
+                    origin: origin.clone(),
                     pins: pins.clone(),
                     found: error.found,
                 }])
             })?;
-            sets.push(minimised(&keys, &purpose(), &origin())?);
+            let keys = pinned.minimised().map_err(unusable)?;
+            if let Some(certificate) = keys.certificates().first() {
+                key.armored = certificate.armored().map_err(unusable)?;
+            }
+            sets.push(keys);
         }
         Ok(Self {
             trusted: TrustedKeys::union(sets),
             carried,
         })
     }
+}
+
+/// Returns the names of every key that can be accepted.
+fn roles(product: &ProductManifest, wanted: &[Wanted]) -> impl Iterator<Item = String> {
+    let repositories = product.repositories.iter();
+    let metadata = repositories.map(|one| Purpose::Metadata(one.id.clone()));
+    let keys = product.package_keys.iter();
+    let package = keys.map(|one| Purpose::Package(one.id.clone()));
+    let more = wanted.iter().map(|one| one.purpose.clone());
+    let all: std::collections::BTreeSet<String> = metadata
+        .chain(package)
+        .chain(more)
+        .map(|purpose| purpose.role())
+        .collect();
+    all.into_iter()
 }
 
 fn by_repository(
@@ -213,7 +235,7 @@ fn parse_pins(texts: &[String]) -> Result<Vec<Fingerprint>, VendorKeyError> {
 fn establish(
     transport: &Transport,
     wanted: &[Wanted],
-    accepted: &[Fingerprint],
+    accepted: &[Accepted],
 ) -> Result<Vec<TrustedKeys>, VendorKeyError> {
     let requests = wanted.iter().filter_map(|key| match &key.origin {
         Origin::Url(url) => Some(Request {
@@ -236,15 +258,17 @@ fn establish(
                 None => Vec::new(),
             },
         };
-        let found =
-            Certificate::read_all(&bytes).map_err(|source| VendorKeyError::Certificate {
-                purpose: key.purpose.clone(),
-                origin: key.origin.clone(),
-                source,
-            })?;
+        let unusable = |source| VendorKeyError::Certificate {
+            purpose: key.purpose.clone(),
+            origin: key.origin.clone(),
+            source,
+        };
+        let found = Certificate::read_all(&bytes).map_err(unusable)?;
+        let by_hand = |one| Accepted::counts_for(one, &key.purpose, &key.pins);
+        let accepted = accepted.iter().filter_map(by_hand);
         let allowed: Vec<Fingerprint> = key.pins.iter().chain(accepted).cloned().collect();
         match TrustedKeys::pin(found, &allowed) {
-            Ok(keys) => trusted.push(minimised(&keys, &key.purpose, &key.origin)?),
+            Ok(keys) => trusted.push(keys.minimised().map_err(unusable)?),
             Err(error) => unpinned.push(Unpinned {
                 purpose: key.purpose.clone(),
                 origin: key.origin.clone(),
@@ -258,19 +282,6 @@ fn establish(
     } else {
         Err(VendorKeyError::NotPinned(unpinned))
     }
-}
-
-fn minimised(
-    keys: &TrustedKeys,
-    purpose: &Purpose,
-    origin: &Origin,
-) -> Result<TrustedKeys, VendorKeyError> {
-    keys.minimised()
-        .map_err(|source| VendorKeyError::Certificate {
-            purpose: purpose.clone(),
-            origin: origin.clone(),
-            source,
-        })
 }
 
 fn read_key(path: &Path) -> Result<Vec<u8>, VendorKeyError> {

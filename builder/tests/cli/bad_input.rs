@@ -115,9 +115,14 @@ fn a_wrong_package_key_is_refused() {
     ];
     let run = user.build(&vendor, &request);
     run.assert_refused(3, &[&stranger.fingerprint()]);
-    // Even an accepted key must be the one that signed.
+    // Something is pinned for packages: the fingerprint alone does not say that it replaces that.
     let fingerprint = stranger.fingerprint();
-    let accepted = [&request[..], &["--trust-vendor-key", &fingerprint]].concat();
+    let named = format!("package:packages={fingerprint}");
+    let bare = [&request[..], &["--trust-vendor-key", &fingerprint]].concat();
+    let flag = format!("--trust-vendor-key {named}");
+    user.build(&vendor, &bare).assert_refused(3, &[&flag]);
+    // Even an accepted key must be the one that signed.
+    let accepted = [&request[..], &["--trust-vendor-key", &named]].concat();
     user.build(&vendor, &accepted)
         .assert_refused(3, &["relay-5.3.10-1"]);
     user.assert_nothing_written();
@@ -157,4 +162,31 @@ fn a_changed_bundle_and_an_unknown_root_are_refused() {
     user.run(&["verify", text(&changed)]).assert_refused(3, &[]);
     let cut = vendor.write("cut.tar.zst", &bytes[..at]);
     user.run(&["verify", text(&cut)]).assert_refused(3, &[]);
+}
+
+#[test]
+fn an_accepted_package_key_does_not_speak_for_metadata() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let stranger = Key::make("stranger");
+    vendor.write_product(&[stranger.fingerprint()]);
+    let fingerprint = vendor.metadata_fingerprint();
+    let build = |accepted: &str| {
+        let request = ["--version", "5.3", "--distro", "el8"];
+        let more = ["--trust-vendor-key", accepted];
+        user.build(&vendor, &[&request[..], &more].concat())
+    };
+    let (relay, agent) = (
+        format!("relay={fingerprint}"),
+        format!("agent={fingerprint}"),
+    );
+    let wrong = format!("package:packages={fingerprint}");
+    for accepted in [&fingerprint, &relay, &wrong] {
+        build(accepted).assert_refused(3, &[&format!("--trust-vendor-key {agent}")]);
+    }
+    build(&format!("nobody={fingerprint}")).assert_refused(2, &["package:packages"]);
+    user.assert_nothing_written();
+    let run = build(&format!("{relay},{agent}"));
+    assert!(run.assert_ok().stdout.contains(&agent), "{}", run.stdout);
+    let lock = std::fs::read_to_string(user.path("out/bundle.lock.json")).unwrap();
+    assert!(lock.contains(&agent) && lock.contains(&relay));
 }

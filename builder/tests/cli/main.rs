@@ -9,6 +9,8 @@ mod forge;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod locked;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod places;

@@ -40,8 +40,17 @@ impl User {
         self.path("out/bundle.tar.zst")
     }
 
-    /// Runs the program with another umask and time zone if they are given.
+    /// Runs the program with another umask and time zone.
     pub(crate) fn run_as(&self, umask: &str, zone: &str, args: &[&str]) -> Run {
+        self.run_in(umask, &[("TZ", zone)], args)
+    }
+
+    /// Runs the program with more environment variables.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Run {
+        self.run_in("022", variables, args)
+    }
+
+    fn run_in(&self, umask: &str, variables: &[(&str, &str)], args: &[&str]) -> Run {
         let script = format!("umask {umask}; exec \"$0\" \"$@\"");
         let mut command = Command::new("/bin/sh");
         command
@@ -51,7 +60,7 @@ impl User {
             .env("HOME", self.home.path())
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_CACHE_HOME", self.path("cache"))
-            .env("TZ", zone)
+            .envs(variables.iter().copied())
             .current_dir(self.home.path());
         Run::of(&command.output().unwrap())
     }

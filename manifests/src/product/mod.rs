@@ -248,7 +248,8 @@ impl ProductManifest {
         Ok(product)
     }
 
-    fn check(&self) -> Result<(), ProductError> {
+    /// Checks what the shape alone does not say.
+    pub fn check(&self) -> Result<(), ProductError> {
         let refuse = |text: String| Err(ProductError::Inconsistent(text));
         if self.document != PRODUCT_TYPE {
             return refuse(format!(

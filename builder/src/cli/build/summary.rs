@@ -18,6 +18,8 @@ struct Summary {
     key_id: String,
     key_created: bool,
     root_fingerprint: String,
+    /// Vendor keys that were accepted on the command line.
+    trusted_vendor_keys: Vec<String>,
     files: Vec<String>,
     targets: Vec<TargetSummary>,
     notes: Vec<String>,
@@ -61,6 +63,11 @@ fn summarize(built: &Built) -> Summary {
         key_id: built.key_id.clone(),
         key_created: built.key_created,
         root_fingerprint: built.root_fingerprint.to_string(),
+        trusted_vendor_keys: lock
+            .trusted_vendor_keys
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         files,
         targets: lock.plan.targets.iter().map(|t| target(built, t)).collect(),
         notes: lock.plan.notes.clone(),
@@ -115,6 +122,9 @@ fn text(summary: &Summary) -> String {
         "root      sha256 {} (root.json)",
         summary.root_fingerprint
     );
+    for accepted in &summary.trusted_vendor_keys {
+        let _ = writeln!(text, "accepted  vendor key {accepted}");
+    }
     for file in summary.files.iter().skip(1) {
         let _ = writeln!(text, "beside    {file}");
     }

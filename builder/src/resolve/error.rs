@@ -149,6 +149,7 @@ pub(super) fn not_published(
     target: &Target,
     component: &Component,
     published: &[&RepoPackage],
+    wanted: &str,
 ) -> ResolveError {
     let mut elsewhere: Vec<String> = inputs
         .index
@@ -164,7 +165,7 @@ pub(super) fn not_published(
                 arch: snapshot.arch,
             };
             let published = candidates(inputs.index, component, &there);
-            let found = newest_matching(&published, inputs.version)?;
+            let found = newest_matching(&published, wanted)?;
             Some(format!(
                 "{} {} ({})",
                 there.distro,
@@ -177,7 +178,7 @@ pub(super) fn not_published(
     let lines = newest_by_line(published);
     ResolveError::NotPublished {
         component: component.name.clone(),
-        wanted: inputs.version.to_owned(),
+        wanted: wanted.to_owned(),
         target: format!("{} {}", target.distro, target.arch),
         instead: Box::new(Instead {
             here: versions(&lines),

@@ -7,6 +7,7 @@ mod select;
 use std::collections::BTreeMap;
 
 use manifests::bundle::{Role, Target, Use};
+use manifests::evr::{is_on_line, line_of};
 use manifests::nevra::Arch;
 use manifests::product::{Component, Distro, ProductManifest, Versioning};
 
@@ -107,7 +108,7 @@ fn resolve_target(
             lead_version: &lead_version,
         };
         let chosen = match component.versioning {
-            Versioning::Lead => choose_lead(inputs, target, component)?,
+            Versioning::Lead => choose_beside_lead(&place)?,
             Versioning::Pinned => choose_pinned(&place, draft)?,
         };
         place.add(chosen, Role::Target, draft)?;
@@ -175,7 +176,25 @@ fn choose_lead<'a>(
 ) -> Result<&'a RepoPackage, ResolveError> {
     let published = candidates(inputs.index, component, target);
     newest_matching(&published, inputs.version)
-        .ok_or_else(|| error::not_published(inputs, target, component, &published))
+        .ok_or_else(|| error::not_published(inputs, target, component, &published, inputs.version))
+}
+
+/// Chooses a component with the lead's version numbers: what was asked for, and never another line
+/// than the lead's, which `--version 5` would allow.
+fn choose_beside_lead<'a>(place: &Place<'a>) -> Result<&'a RepoPackage, ResolveError> {
+    let inputs = place.inputs;
+    let published = place.candidates();
+    let line = line_of(place.lead_version);
+    let mut on_line = published.clone();
+    on_line.retain(|package| line_of(select::version(package)) == line);
+    newest_matching(&on_line, inputs.version).ok_or_else(|| {
+        let wanted = if is_on_line(inputs.version, &line) {
+            inputs.version
+        } else {
+            &line
+        };
+        error::not_published(inputs, place.target, place.component, &published, wanted)
+    })
 }
 
 fn choose_pinned<'a>(
@@ -195,8 +214,10 @@ fn choose_pinned<'a>(
             }
         });
     }
-    let newest = newest_release(&published)
-        .ok_or_else(|| error::not_published(place.inputs, place.target, component, &published))?;
+    let newest = newest_release(&published).ok_or_else(|| {
+        let (inputs, target) = (place.inputs, place.target);
+        error::not_published(inputs, target, component, &published, inputs.version)
+    })?;
     draft.note(format!(
         "the product manifest does not say which {} goes with {} {lead}; {} is the newest published",
         component.name,

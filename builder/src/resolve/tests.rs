@@ -131,6 +131,26 @@ fn what_goes_with_a_previous_lead_is_carried_with_it() {
 }
 
 #[test]
+fn a_short_version_never_mixes_lines() {
+    let published = |dashboard| {
+        let all = [
+            ("tyk-gateway", "5.2.5 5.3.9 5.3.10"),
+            ("tyk-dashboard", dashboard),
+            ("tyk-pump", PUMP),
+        ];
+        index("el8", &all)
+    };
+    let plan = plan_for(published("5.3.9 5.4.0"), &["el8"], "5", &[]).unwrap();
+    assert_eq!(chosen(&plan, "gateway").0, ["5.3.10"]);
+    assert_eq!(chosen(&plan, "dashboard").0, ["5.3.9"]);
+    let error = plan_for(published("5.2.5 5.4.0"), &["el8"], "5", &[]).unwrap_err();
+    assert!(matches!(error, ResolveError::NotPublished { .. }));
+    assert!(error.to_string().contains("dashboard 5.3 "), "{error}");
+    let error = plan_for(published("5.4.0"), &["el8"], "5.3", &[]).unwrap_err();
+    assert!(error.to_string().contains("dashboard 5.3 "), "{error}");
+}
+
+#[test]
 fn a_from_that_matches_nothing_is_refused() {
     for from in ["4.3", "5.4.0", "nope=1.0"] {
         let error = plan_for(el8(), &["el8"], "5.3", &[from]).unwrap_err();

@@ -197,9 +197,10 @@ pub fn fetch_index(
         }
     }
     let signed = fetch_repomds(transport, &unique, keys)?;
-    let lists = fetch_primaries(transport, &signed)?;
     let mut read = Vec::new();
-    for (repomd, list) in signed.iter().zip(lists) {
+    // One after the other: a list may be large, and nothing of it but the packages is kept.
+    for repomd in &signed {
+        let list = fetch_primary(transport, repomd)?;
         read.push((repomd, parse_primary(repomd, &list, packages)?));
     }
     let snapshot = |source: &RepoSource| {
@@ -241,29 +242,41 @@ fn fetch_repomds<'a>(
     sources: &[&'a RepoSource],
     keys: &BTreeMap<String, TrustedKeys>,
 ) -> Result<Vec<SignedRepomd<'a>>, RepoError> {
-    let requests = sources.iter().flat_map(|source| {
-        [
-            Request {
-                url: source.file("repodata/repomd.xml"),
-                limit_bytes: REPOMD_MAX_BYTES,
-            },
-            Request {
-                url: source.file("repodata/repomd.xml.asc"),
-                limit_bytes: SIGNATURE_MAX_BYTES,
-            },
-        ]
-    });
+    let requests = sources.iter().flat_map(|source| pair(source));
     let mut fetched = transport.fetch_all(requests.collect()).into_iter();
     let mut signed = Vec::new();
     for source in sources {
         let (Some(document), Some(signature)) = (fetched.next(), fetched.next()) else {
             continue;
         };
-        let repomd =
-            verify_repomd(source, document, signature, keys).map_err(|kind| source.error(kind))?;
-        signed.push(repomd);
+        let repomd = match verify_repomd(source, document, signature, keys) {
+            // The two are published one after the other: look once more before the alarm.
+            Err(RepoErrorKind::Signature(SignatureError::Mismatch(_))) => {
+                let mut again = transport.fetch_all(pair(source).into()).into_iter();
+                let (Some(document), Some(signature)) = (again.next(), again.next()) else {
+                    continue;
+                };
+                verify_repomd(source, document, signature, keys)
+            }
+            other => other,
+        };
+        signed.push(repomd.map_err(|kind| source.error(kind))?);
     }
     Ok(signed)
+}
+
+/// Returns the requests for `repomd.xml` and its signature.
+fn pair(source: &RepoSource) -> [Request; 2] {
+    [
+        Request {
+            url: source.file("repodata/repomd.xml"),
+            limit_bytes: REPOMD_MAX_BYTES,
+        },
+        Request {
+            url: source.file("repodata/repomd.xml.asc"),
+            limit_bytes: SIGNATURE_MAX_BYTES,
+        },
+    ]
 }
 
 fn verify_repomd<'a>(
@@ -294,33 +307,26 @@ fn verify_repomd<'a>(
     })
 }
 
-fn fetch_primaries(
-    transport: &Transport,
-    repomds: &[SignedRepomd<'_>],
-) -> Result<Vec<Vec<u8>>, RepoError> {
-    let requests = repomds.iter().map(|repomd| Request {
+fn fetch_primary(transport: &Transport, repomd: &SignedRepomd<'_>) -> Result<Vec<u8>, RepoError> {
+    let fail = |kind| repomd.source.error(kind);
+    let primary = &repomd.repomd.primary;
+    let request = Request {
         url: repomd.primary_url.clone(),
-        limit_bytes: repomd
-            .repomd
-            .primary
+        limit_bytes: primary
             .size
             .map_or(PRIMARY_MAX_BYTES, |size| size.min(PRIMARY_MAX_BYTES)),
-    });
-    let fetched = transport.fetch_all(requests.collect());
-    let mut lists = Vec::new();
-    for (repomd, bytes) in repomds.iter().zip(fetched) {
-        let fail = |kind| repomd.source.error(kind);
-        // One byte more than the signed size is as wrong as another checksum.
-        let bytes = bytes.map_err(|error| match error.kind {
+    };
+    // One byte more than the signed size is as wrong as another checksum.
+    let bytes = transport
+        .fetch_one(request)
+        .map_err(|error| match error.kind {
             TransportErrorKind::TooLarge(_) => fail(RepoErrorKind::PrimaryChecksum),
             _ => fail(RepoErrorKind::Fetch(error)),
         })?;
-        if !repomd.repomd.primary.checksum.matches(&bytes) {
-            return Err(fail(RepoErrorKind::PrimaryChecksum));
-        }
-        lists.push(bytes);
+    if !primary.checksum.matches(&bytes) {
+        return Err(fail(RepoErrorKind::PrimaryChecksum));
     }
-    Ok(lists)
+    Ok(bytes)
 }
 
 fn parse_primary(

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// The most a package list may unpack to, whatever the repository says.
 const OPEN_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// The same where the repository says nothing.
+const OPEN_UNSTATED_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const XZ_MEMORY_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const ZSTD_WINDOW_MAX_LOG: u32 = 27;
 
@@ -24,7 +26,9 @@ pub(super) fn reader(
     bytes: &[u8],
     open_size: Option<u64>,
 ) -> Result<Box<dyn BufRead + '_>, OpenError> {
-    let limit = open_size.unwrap_or(OPEN_MAX_BYTES).min(OPEN_MAX_BYTES);
+    let limit = open_size
+        .unwrap_or(OPEN_UNSTATED_MAX_BYTES)
+        .min(OPEN_MAX_BYTES);
     let opened: Box<dyn Read + '_> = if bytes.starts_with(&[0x1f, 0x8b]) {
         Box::new(flate2::bufread::MultiGzDecoder::new(bytes))
     } else if bytes.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
@@ -103,5 +107,15 @@ mod tests {
     fn other_compressions_are_refused() {
         assert!(reader(b"BZh9....", None).is_err());
         assert!(reader(b"", None).is_err());
+    }
+
+    #[test]
+    fn a_bomb_without_a_stated_size_ends_at_the_bound() {
+        let size = OPEN_UNSTATED_MAX_BYTES + 1;
+        let packed = zstd::encode_all(io::repeat(b'<').take(size), 1).unwrap();
+        let mut opened = reader(&packed, None).unwrap();
+        assert!(io::copy(&mut opened, &mut io::sink()).is_err());
+        let mut opened = reader(&packed, Some(size)).unwrap();
+        assert!(io::copy(&mut opened, &mut io::sink()).is_ok());
     }
 }

@@ -1,9 +1,10 @@
 //! `primary.xml`: the package list, read as a stream.
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use manifests::evr::{Evr, EvrError};
+use manifests::limits::PAYLOAD_MAX_BYTES;
 use manifests::nevra::{Nevra, NevraError};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -17,6 +18,7 @@ use crate::checksum::{Checksum, ChecksumError};
 const PACKAGES_MAX: usize = 1_000_000;
 const TEXT_MAX_BYTES: usize = 64 * 1024;
 const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
+const DEPTH_MAX: usize = 32;
 
 /// A package list that is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -61,23 +63,62 @@ struct Draft {
     foreign_base: bool,
 }
 
+/// Ends the reading of one tag or text before more of it is kept in memory than it may have.
+struct EventBound<R> {
+    input: R,
+    left: usize,
+}
+
+impl<R: BufRead> io::Read for EventBound<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let taken = available.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&available[..taken]);
+        self.consume(taken);
+        Ok(taken)
+    }
+}
+
+impl<R: BufRead> BufRead for EventBound<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let available = self.input.fill_buf()?;
+        let within = available.len().min(self.left);
+        if within == 0 && !available.is_empty() {
+            return Err(io::Error::other("it has an element that is too long"));
+        }
+        Ok(&available[..within])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = self.left.saturating_sub(amount);
+        self.input.consume(amount);
+    }
+}
+
 /// Reads the packages whose name is `wanted`.
 pub(super) fn parse(
     input: impl BufRead,
     base: &Url,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<RepoPackage>, PrimaryError> {
-    let mut reader = Reader::from_reader(input);
+    let mut reader = Reader::from_reader(EventBound { input, left: 0 });
     let mut buffer = Vec::new();
+    let mut depth = 0_usize;
     // Element names below `<package>`; `<format>` repeats some of them deeper down.
     let mut path: Vec<String> = Vec::new();
     let mut draft: Option<Draft> = None;
     let (mut found, mut seen) = (Vec::new(), 0_usize);
     loop {
         buffer.clear();
+        reader.get_mut().left = EVENT_MAX_BYTES;
         let event = reader.read_event_into(&mut buffer).map_err(xml)?;
-        if event.len() > EVENT_MAX_BYTES {
-            return Err(PrimaryError::TooLarge("an element that is too long"));
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(PrimaryError::TooLarge("elements nested too deep"));
         }
         match event {
             Event::Start(tag) => {
@@ -170,6 +211,9 @@ impl Draft {
         let (epoch, version, release) = self.version.as_ref().ok_or_else(|| missing("version"))?;
         let href = self.href.as_deref().ok_or_else(|| missing("location"))?;
         let size = self.size.ok_or_else(|| missing("size"))?;
+        if size > PAYLOAD_MAX_BYTES {
+            return Err(PrimaryError::TooLarge("a package that no bundle can hold"));
+        }
         if self.foreign_base {
             return Err(BadHref::new(href, "it names another base").into());
         }
@@ -190,6 +234,8 @@ fn xml(error: quick_xml::Error) -> PrimaryError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     const LIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -253,5 +299,26 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused_before_it_does() {
+        let deep = LIST.replace(
+            "<format>",
+            &format!("<format>{}", "<a>".repeat(DEPTH_MAX + 1)),
+        );
+        let outside = "<a>".repeat(DEPTH_MAX + 1);
+        let huge = LIST.replace("size package=\"62000000\"", "size package=\"8589934592\"");
+        for text in [&deep, &outside, &huge] {
+            let error = read(text).unwrap_err();
+            assert!(matches!(error, PrimaryError::TooLarge(_)), "{error}");
+        }
+        // An endless tag, text or comment: nothing after the bound is asked for.
+        for start in ["<metadata><package a=\"", "<metadata>", "<metadata><!-- "] {
+            let endless = io::BufReader::new(start.as_bytes().chain(io::repeat(b'x')));
+            let base = "https://host/".parse().unwrap();
+            let error = parse(endless, &base, &BTreeSet::new()).unwrap_err();
+            assert!(error.to_string().contains("too long"), "{error}");
+        }
     }
 }

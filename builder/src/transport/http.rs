@@ -55,6 +55,7 @@ pub(super) async fn open(
         300..=399 => Err(TransportErrorKind::Redirect(
             "it leads to nothing that http or https can reach".to_owned(),
         )),
+        404 | 410 if response.url() != url => Err(TransportErrorKind::RedirectedAway),
         404 | 410 => Err(TransportErrorKind::NotFound),
         other => Err(TransportErrorKind::Status(other)),
     }

@@ -28,7 +28,12 @@ pub struct Patience {
     pub attempts: usize,
     /// Pause before the second attempt; doubles from there.
     pub pause: Duration,
+    /// Longest time for a small file and all its attempts; larger ones get more.
+    pub deadline: Duration,
 }
+
+/// The slowest transfer of metadata that is still worth waiting for.
+const BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
 
 impl Patience {
     /// Returns the default with another limit for silence.
@@ -38,6 +43,7 @@ impl Patience {
             silence,
             attempts: 4,
             pause: Duration::from_millis(250),
+            deadline: Duration::from_secs(300),
         }
     }
 }
@@ -76,6 +82,9 @@ pub enum TransportErrorKind {
     /// 404, 410 or no such local file.
     #[error("there is no such file")]
     NotFound,
+    /// The same, at the address that a redirect led to.
+    #[error("there is no such file where the server redirects to")]
+    RedirectedAway,
     /// Another refusal by the server.
     #[error("the server answered {0}")]
     Status(u16),
@@ -113,12 +122,14 @@ pub enum TransportErrorKind {
 
 impl TransportErrorKind {
     /// Whether another attempt, from the original address, may help. 403 is what a content network
-    /// says when a redirect's signature has expired.
+    /// says when a redirect's signature has expired, and so may 404 be.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Status(code) => matches!(code, 403 | 408 | 425 | 429 | 500..=599),
-            Self::Unreachable(_) | Self::Silent(_) | Self::Truncated(_) => true,
+            Self::Unreachable(_) | Self::Silent(_) | Self::Truncated(_) | Self::RedirectedAway => {
+                true
+            }
             _ => false,
         }
     }
@@ -176,6 +187,14 @@ impl Transport {
         self.runtime.block_on(fetch)
     }
 
+    /// Fetches one small file into memory.
+    pub fn fetch_one(&self, request: Request) -> Result<Vec<u8>, TransportError> {
+        let url = Box::new(request.url.clone());
+        let kind = TransportErrorKind::NotFound;
+        let mut fetched = self.fetch_all(vec![request]);
+        fetched.pop().unwrap_or(Err(TransportError { url, kind }))
+    }
+
     async fn fetch(&self, request: &Request) -> Result<Vec<u8>, TransportError> {
         let attempt = || async {
             let mut body = self.open(&request.url).await?;
@@ -188,10 +207,14 @@ impl Transport {
             }
             Ok(bytes)
         };
-        attempt
+        let more = Duration::from_secs(request.limit_bytes / BYTES_PER_SECOND_MIN);
+        let deadline = self.patience.deadline + more;
+        let attempts = attempt
             .retry(self.backoff())
-            .when(TransportErrorKind::is_passing)
+            .when(TransportErrorKind::is_passing);
+        tokio::time::timeout(deadline, attempts)
             .await
+            .unwrap_or(Err(TransportErrorKind::TooSlow(deadline)))
             .map_err(|kind| TransportError {
                 url: Box::new(request.url.clone()),
                 kind,

@@ -1,5 +1,9 @@
 //! Builds over HTTP, from servers that behave as packagecloud does and worse.
 
+use std::time::Duration;
+
+use builder::transport::{Patience, Request, Transport, TransportErrorKind};
+
 use crate::program::{Run, User, text};
 use crate::server::{Manner, Server};
 use crate::vendor::{Vendor, names};
@@ -131,4 +135,47 @@ fn every_failure_is_reported_together() {
     let run = build(&user, &vendor, &server, &[]);
     run.assert_refused(1, &["2 of 5", "relay-5.2.7-1", "agent-1.9.0-1"]);
     user.assert_nothing_written();
+}
+
+#[test]
+fn a_file_that_is_gone_where_a_redirect_leads_is_asked_for_again_at_the_origin() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let network = Server::start(&vendor.path(""), Manner::Passing(TARGET, 404, 2));
+    let origin = Server::start(&vendor.path(""), Manner::Redirect(network.url));
+    build(&user, &vendor, &origin, &[]).assert_ok();
+    assert_eq!(origin.asked_for(TARGET), 3);
+}
+
+#[test]
+fn metadata_that_is_just_being_published_is_looked_at_once_more() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let server = Server::start(
+        &vendor.path(""),
+        Manner::Stale("relay/el/8/x86_64/repodata/repomd.xml", 1),
+    );
+    build(&user, &vendor, &server, &[]).assert_ok();
+    let manner = Manner::Stale("relay/el/8/x86_64/repodata/repomd.xml", 2);
+    let server = refused(manner, 3, &["does not match"]);
+    assert_eq!(
+        server.asked_for("relay/el/8/x86_64/repodata/repomd.xml.asc"),
+        2
+    );
+}
+
+#[test]
+fn metadata_that_never_ends_has_a_deadline() {
+    let vendor = Vendor::new();
+    let server = Server::start(&vendor.path(""), Manner::Drip("gpgkey"));
+    let mut patience = Patience::with_silence(Duration::from_secs(30));
+    patience.deadline = Duration::from_secs(1);
+    let transport = Transport::new(patience, 1).unwrap();
+    let request = Request {
+        url: format!("{}/relay/gpgkey", server.url).parse().unwrap(),
+        limit_bytes: 10_000,
+    };
+    let error = transport.fetch_one(request).unwrap_err();
+    assert!(
+        matches!(error.kind, TransportErrorKind::TooSlow(_)),
+        "{error}"
+    );
 }

@@ -22,6 +22,10 @@ pub(crate) enum Manner {
     Passing(&'static str, u16, usize),
     /// Announces the whole file and sends half of it.
     Half(&'static str),
+    /// Changes the last byte but one as often as said, then serves.
+    Stale(&'static str, usize),
+    /// Announces the whole file and sends a byte now and then.
+    Drip(&'static str),
     /// Sends a file that is shorter than listed.
     Shorter(&'static str),
     /// Sends a file that goes on after its end.
@@ -104,6 +108,10 @@ fn respond(
     let half = bytes.len() / 2;
     match manner {
         Manner::Shorter(end) if path.ends_with(end) => bytes.truncate(half),
+        Manner::Stale(end, times) if path.ends_with(end) && seen <= *times => {
+            let at = bytes.len() - 2;
+            bytes[at] ^= 1;
+        }
         Manner::Longer(end) if path.ends_with(end) => bytes.push(b'x'),
         _ => {}
     }
@@ -114,6 +122,14 @@ fn respond(
     )?;
     match manner {
         Manner::Half(end) if path.ends_with(end) => out.write_all(&bytes[..half]),
+        Manner::Drip(end) if path.ends_with(end) => {
+            for byte in bytes {
+                out.write_all(&[byte])?;
+                out.flush()?;
+                thread::sleep(Duration::from_millis(100));
+            }
+            Ok(())
+        }
         Manner::Stall(end) if path.ends_with(end) => {
             out.write_all(&bytes[..half])?;
             out.flush()?;

@@ -32,6 +32,7 @@ pub mod openpgp;
 pub mod output;
 pub mod package;
 pub mod plan;
+pub mod printable;
 pub mod repo;
 pub mod resolve;
 pub mod review;

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::checksum::Checksum;
 use crate::openpgp::Fingerprint;
+use crate::printable::printable;
 
 /// What a build will fetch and carry. `--plan` prints this value and a build executes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +98,8 @@ impl BuildPlan {
     /// Returns the sum of all sizes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
-        self.packages.iter().map(|package| package.size).sum()
+        let sizes = self.packages.iter().map(|package| package.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Returns the highest metadata revision, if the repositories state one.
@@ -109,15 +111,17 @@ impl BuildPlan {
 
 impl fmt::Display for BuildPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {} ({})", self.title, self.version, self.channel)?;
+        let [title, version, channel] =
+            [&self.title, &self.version, &self.channel].map(|text| printable(text));
+        writeln!(f, "{title} {version} ({channel})")?;
         for target in &self.targets {
-            writeln!(f, "\n{} {}", target.distro, target.arch)?;
+            writeln!(f, "\n{} {}", printable(&target.distro), target.arch)?;
             for (role, word) in [(Role::Target, "target"), (Role::Previous, "previous")] {
                 for (purpose, package) in self.packages_for(target, role) {
                     writeln!(
                         f,
                         "  {word:<9} {:<10} {:<44} {:>12} bytes",
-                        purpose.component,
+                        printable(&purpose.component),
                         package.nevra.to_string(),
                         package.size
                     )?;
@@ -138,7 +142,7 @@ impl fmt::Display for BuildPlan {
         let (count, bytes) = (self.packages.len(), self.total_bytes());
         write!(f, "\n{count} files, {bytes} bytes")?;
         for note in &self.notes {
-            write!(f, "\nnote: {note}")?;
+            write!(f, "\nnote: {}", printable(note))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use manifests::bundle::{BundledRpm, LintFlag, Role};
 
 use crate::lock::Lock;
 use crate::package::DownloadedRpm;
+use crate::printable::{printable, printable_lines};
 
 /// Where the sheet is in a bundle.
 pub const PATH: &str = "docs/REVIEW.txt";
@@ -16,13 +17,23 @@ pub fn sheet(lock: &Lock, bundled: &[BundledRpm], rpms: &[DownloadedRpm]) -> Str
     let mut text = String::new();
     let plan = &lock.plan;
     let _ = writeln!(text, "REVIEW SHEET\n");
-    let _ = writeln!(text, "product    {} ({})", plan.title, plan.product);
-    let _ = writeln!(text, "version    {}", plan.version);
-    let _ = writeln!(text, "channel    {}", plan.channel);
+    let _ = writeln!(
+        text,
+        "product    {} ({})",
+        printable(&plan.title),
+        printable(&plan.product)
+    );
+    let _ = writeln!(text, "version    {}", printable(&plan.version));
+    let _ = writeln!(text, "channel    {}", printable(&plan.channel));
     let _ = writeln!(text, "sequence   {}", lock.sequence);
     let _ = writeln!(text, "time       {} (seconds since 1970)", lock.timestamp);
     for target in &plan.targets {
-        let _ = writeln!(text, "for        {} {}", target.distro, target.arch);
+        let _ = writeln!(
+            text,
+            "for        {} {}",
+            printable(&target.distro),
+            target.arch
+        );
     }
     repositories(&mut text, lock);
     keys(&mut text, lock);
@@ -34,7 +45,7 @@ pub fn sheet(lock: &Lock, bundled: &[BundledRpm], rpms: &[DownloadedRpm]) -> Str
     if !plan.notes.is_empty() {
         let _ = writeln!(text, "\nNOTES\n");
         for note in &plan.notes {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", printable(note));
         }
     }
     text
@@ -49,7 +60,7 @@ fn repositories(text: &mut String, lock: &Lock) {
         let certification = repository
             .signer_certification_hash
             .as_deref()
-            .unwrap_or("none");
+            .map_or("none".to_owned(), printable);
         let _ = writeln!(text, "{}", repository.url);
         let _ = writeln!(text, "  revision {revision}");
         let _ = writeln!(text, "  repomd   sha256:{}", repository.repomd_sha256);
@@ -64,14 +75,26 @@ fn repositories(text: &mut String, lock: &Lock) {
 fn keys(text: &mut String, lock: &Lock) {
     let _ = writeln!(text, "\nPACKAGE KEYS (pinned)\n");
     for key in &lock.package_keys {
-        let (name, fingerprint, origin) = (&key.name, &key.fingerprint, &key.origin);
+        let (name, fingerprint, origin) = (
+            printable(&key.name),
+            &key.fingerprint,
+            printable(&key.origin),
+        );
         let _ = writeln!(text, "{name}  {fingerprint}  from {origin}");
     }
-    for fingerprint in &lock.trusted_vendor_keys {
-        let _ = writeln!(text, "accepted by hand: {fingerprint}");
+    for accepted in &lock.trusted_vendor_keys {
+        let _ = writeln!(
+            text,
+            "accepted by hand: {}",
+            printable(&accepted.to_string())
+        );
     }
     for name in &lock.accepted_unsigned {
-        let _ = writeln!(text, "accepted without a strong signature: {name}");
+        let _ = writeln!(
+            text,
+            "accepted without a strong signature: {}",
+            printable(name)
+        );
     }
 }
 
@@ -83,14 +106,18 @@ fn package(text: &mut String, rpm: &BundledRpm, rpms: &[DownloadedRpm]) {
         let planned = origin.planned();
         let _ = writeln!(text, "  from     {} ({})", planned.url, planned.checksum);
     }
-    let signer = rpm.signer.as_deref().unwrap_or("NOBODY");
+    let signer = rpm.signer.as_deref().map_or("NOBODY".to_owned(), printable);
     let _ = writeln!(text, "  signed   {signer}");
     for purpose in &rpm.uses {
         let role = match purpose.role {
             Role::Target => "target",
             Role::Previous => "previous",
         };
-        let (component, distro, arch) = (&purpose.component, &purpose.distro, purpose.arch);
+        let (component, distro, arch) = (
+            printable(&purpose.component),
+            printable(&purpose.distro),
+            purpose.arch,
+        );
         let _ = writeln!(text, "  for      {distro} {arch}: {role} of {component}");
     }
     for flag in &rpm.lint {
@@ -113,31 +140,26 @@ pub const fn lint(flag: LintFlag) -> &'static str {
 
 fn scriptlets(text: &mut String, rpms: &[DownloadedRpm]) {
     let _ = writeln!(text, "\nSCRIPTLETS (run as root by rpm)");
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: Vec<(&str, &str, &str)> = Vec::new();
     for rpm in rpms {
         for scriptlet in &rpm.files().scriptlets {
             let name = rpm.planned().nevra.to_string();
-            let _ = write!(text, "\n{name} {} ", scriptlet.phase);
-            let same = (scriptlet.phase.as_str(), scriptlet.body.as_str());
+            let _ = write!(text, "\n{name} {} ", printable(&scriptlet.phase));
+            let same = (
+                scriptlet.phase.as_str(),
+                scriptlet.interpreter.as_str(),
+                scriptlet.body.as_str(),
+            );
             if seen.contains(&same) {
                 let _ = writeln!(text, "(as above)");
                 continue;
             }
             seen.push(same);
-            let _ = writeln!(text, "({})", scriptlet.interpreter);
-            for line in scriptlet.body.lines() {
-                // Control characters could rewrite what a terminal shows.
-                let shown: String = line
-                    .chars()
-                    .map(|c| {
-                        if c.is_control() && c != '\t' {
-                            '\u{fffd}'
-                        } else {
-                            c
-                        }
-                    })
-                    .collect();
-                let _ = writeln!(text, "  | {shown}");
+            let _ = writeln!(text, "({})", printable(&scriptlet.interpreter));
+            // Every line is marked, so that none can pass for one of ours.
+            let body = scriptlet.body.strip_suffix('\n');
+            for line in body.unwrap_or(&scriptlet.body).split('\n') {
+                let _ = writeln!(text, "  | {}", printable_lines(line));
             }
         }
     }

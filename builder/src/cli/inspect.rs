@@ -11,6 +11,7 @@ use manifests::digest::Sha256;
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
 use crate::error::Error;
+use crate::printable::printable;
 use crate::review;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
@@ -45,8 +46,9 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
         text,
         "NOT VERIFIED: this is what the file says about itself.\n"
     );
-    let _ = writeln!(text, "product   {} {}", manifest.title, manifest.version);
-    let _ = writeln!(text, "channel   {}", manifest.channel);
+    let (title, version) = (printable(&manifest.title), printable(&manifest.version));
+    let _ = writeln!(text, "product   {title} {version}");
+    let _ = writeln!(text, "channel   {}", printable(&manifest.channel));
     let _ = writeln!(text, "sequence  {}", manifest.sequence);
     let _ = writeln!(
         text,
@@ -56,14 +58,14 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
     let _ = writeln!(text, "digest    sha256 {digest}");
     let _ = writeln!(text, "signed    by key {}", keys.join(", "));
     for target in &manifest.targets {
-        let _ = writeln!(text, "\n{} {}", target.distro, target.arch);
+        let _ = writeln!(text, "\n{} {}", printable(&target.distro), target.arch);
         for role in [Role::Target, Role::Previous] {
             for (purpose, rpm) in manifest.rpms_for(target, role) {
                 let word = match role {
                     Role::Target => "target",
                     Role::Previous => "previous",
                 };
-                let (component, nevra) = (&purpose.component, &rpm.nevra);
+                let (component, nevra) = (printable(&purpose.component), &rpm.nevra);
                 let _ = writeln!(text, "  {word:<9} {component:<10} {nevra}");
                 for flag in &rpm.lint {
                     let _ = writeln!(text, "    mind: {}", review::lint(*flag));
@@ -71,7 +73,9 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
             }
         }
     }
-    let bytes: u64 = manifest.entries.iter().map(|entry| entry.size).sum();
+    let sizes = manifest.entries.iter().map(|entry| entry.size);
+    // Nobody has verified that they add up to anything.
+    let bytes = sizes.fold(0, u64::saturating_add);
     let _ = writeln!(text, "\n{} entries, {bytes} bytes", manifest.entries.len());
     text
 }

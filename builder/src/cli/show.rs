@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Format;
 use crate::error::{Exit, Explained};
+use crate::printable::printable_lines;
 
 /// Prints a result. A reader that went away is not an error of ours.
 pub(super) fn text(text: &str) {
@@ -41,7 +42,10 @@ pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
         next,
     } = explained;
     let _ = match format {
-        Format::Text => writeln!(err, "error: {failed}\nwhy: {reason}\nnext: {next}"),
+        Format::Text => {
+            let [failed, reason, next] = [failed, reason, next].map(|text| printable_lines(text));
+            writeln!(err, "error: {failed}\nwhy: {reason}\nnext: {next}")
+        }
         Format::Json => {
             let document = ErrorDocument {
                 error: failed,

@@ -11,6 +11,7 @@ use super::places::KeyArgs;
 use super::{Context, Format, show};
 use crate::archive::{self, ArchiveError};
 use crate::error::Error;
+use crate::printable::printable;
 use crate::sign::{self, KeyError};
 
 const EXAMPLES: &str = "\
@@ -77,8 +78,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         Format::Text => show::text(&format!(
             "verified  {} {} (sequence {})\ndigest    sha256 {}\nsigned    by key {}\nroot      \
              sha256 {}",
-            manifest.title,
-            verdict.version,
+            printable(&manifest.title),
+            printable(&verdict.version),
             verdict.sequence,
             verdict.digest,
             verdict.signers.join(", "),

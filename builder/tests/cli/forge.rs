@@ -56,6 +56,12 @@ impl Forge {
 
     /// Lists the entries as they are now, signs that, and asks for the verdict.
     fn judged(&mut self) -> Result<(), String> {
+        let packed = self.packed();
+        let verdict = verify(packed.as_slice(), &self.roots);
+        verdict.map(drop).map_err(|error| error.explain().reason)
+    }
+
+    fn packed(&mut self) -> Vec<u8> {
         for (entry, (_, bytes)) in self.manifest.entries.iter_mut().zip(&self.listed) {
             (entry.size, entry.sha256) = (bytes.len() as u64, Sha256::of(bytes));
         }
@@ -86,9 +92,7 @@ impl Forge {
         encoder.include_checksum(true).unwrap();
         encoder.include_contentsize(false).unwrap();
         encoder.write_all(&tar).unwrap();
-        let packed = encoder.finish().unwrap();
-        let verdict = verify(packed.as_slice(), &self.roots);
-        verdict.map(drop).map_err(|error| error.explain().reason)
+        encoder.finish().unwrap()
     }
 
     #[track_caller]
@@ -192,4 +196,49 @@ fn what_hosts_refuse_is_not_signed_in_the_first_place() {
     let run = user.build_el8(&vendor);
     run.assert_refused(2, &["product.json", "hosts would refuse"]);
     user.assert_nothing_written();
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars()
+        .all(|c| c == '\n' || c == '\t' || !c.is_control())
+}
+
+#[test]
+fn what_a_bundle_says_about_itself_cannot_paint_the_screen() {
+    let mut forge = Forge::new();
+    forge.manifest.title = "Courier\u{1b}[2J\nVERIFIED by key".to_owned();
+    forge.manifest.channel = "stable\u{202e}".to_owned();
+    for rpm in &mut forge.manifest.rpms {
+        rpm.uses[0].component += "\r";
+    }
+    let (vendor, user) = (Vendor::new(), User::new());
+    let bundle = vendor.write("hostile.tar.zst", forge.packed());
+    let run = user.run(&["inspect", crate::program::text(&bundle)]);
+    assert!(is_plain(&run.assert_ok().stdout), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("Courier\\u{1b}[2J\\nVERIFIED"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains('\u{202e}'));
+}
+
+#[test]
+fn the_review_sheet_shows_foreign_text_escaped() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let product = std::fs::read_to_string(vendor.product()).unwrap();
+    let hostile = "\"Cour\\u001b[2Jier\\nPACKAGE KEYS (pinned)\"";
+    vendor.write("product.toml", product.replace("\"Courier\"", hostile));
+    user.build_el8(&vendor).assert_ok();
+    let packed = std::fs::read(user.bundle()).unwrap();
+    let entries = entries(&zstd::decode_all(packed.as_slice()).unwrap());
+    let (_, sheet) = entries
+        .iter()
+        .find(|(path, _)| path == "docs/REVIEW.txt")
+        .unwrap();
+    let sheet = std::str::from_utf8(sheet).unwrap();
+    assert!(
+        is_plain(sheet) && sheet.contains("Cour\\u{1b}[2Jier\\nPACKAGE"),
+        "{sheet}"
+    );
 }

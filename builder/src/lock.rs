@@ -17,6 +17,7 @@ use crate::vendor_keys::{self, Accepted, CarriedKey};
 
 /// The type a lock names.
 pub const LOCK_TYPE: &str = "airgap-bundle/lock/1";
+const LOCK_FAMILY: &str = "airgap-bundle/lock/";
 const LOCK_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Every input of a build but the signing key.
@@ -89,6 +90,14 @@ pub enum LockError {
         /// What is wrong.
         reason: String,
     },
+    /// An earlier lock, where the new one goes, that does not say which sequence it had.
+    #[error("the earlier lock {} does not say its sequence: {reason}", path.display())]
+    Earlier {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Written by another version.
     #[error("the lock was written by version {lock} and this is version {own}: bytes may differ")]
     ToolVersion {
@@ -118,6 +127,12 @@ impl LockError {
         let next = match self {
             Self::Unreadable { .. } | Self::Shape { .. } => {
                 "name the .lock.json file that a build wrote beside its bundle".to_owned()
+            }
+            Self::Earlier { .. } => {
+                "hosts refuse a bundle whose sequence falls back: name one above \
+                                     every earlier bundle's with --sequence N, or restore the \
+                                     file"
+                    .to_owned()
             }
             Self::ToolVersion { lock, .. } => format!(
                 "use version {lock} of `bundle` for the same bytes, or build anew without --locked"
@@ -150,14 +165,7 @@ impl Lock {
     }
 
     fn read_any_version(path: &Path) -> Result<Self, LockError> {
-        let read = || {
-            let mut bytes = Vec::new();
-            File::open(path)?
-                .take(LOCK_MAX_BYTES)
-                .read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|source| LockError::Unreadable {
+        let bytes = read_file(path).map_err(|source| LockError::Unreadable {
             path: path.to_owned(),
             source,
         })?;
@@ -206,11 +214,86 @@ impl Lock {
     }
 
     /// Returns the sequence that comes after an earlier lock at `path`, if one is there and is of
-    /// the same product and channel.
-    #[must_use]
-    pub fn next_sequence(path: &Path, product: &str, channel: &str) -> Option<u64> {
-        let earlier = Self::read_any_version(path).ok()?;
-        let same = earlier.plan.product == product && earlier.plan.channel == channel;
-        same.then(|| earlier.sequence.saturating_add(1))
+    /// the same product and channel. A lock that is there and cannot be read is an error: hosts
+    /// refuse a bundle whose sequence fell back.
+    pub fn next_sequence(
+        path: &Path,
+        product: &str,
+        channel: &str,
+    ) -> Result<Option<u64>, LockError> {
+        let bytes = match read_file(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(earlier(path, &error)),
+        };
+        let lock: Earlier = serde_json::from_slice(&bytes).map_err(|e| earlier(path, &e))?;
+        if !lock.document.starts_with(LOCK_FAMILY) {
+            let reason = format!("its type is `{}`", lock.document);
+            return Err(earlier(path, &reason));
+        }
+        let same = lock.plan.product == product && lock.plan.channel == channel;
+        Ok(same.then(|| lock.sequence.saturating_add(1)))
+    }
+}
+
+fn earlier(path: &Path, reason: &impl ToString) -> LockError {
+    LockError::Earlier {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LOCK_MAX_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What of a lock of any version says which sequence it had.
+#[derive(Deserialize)]
+struct Earlier {
+    #[serde(rename = "type")]
+    document: String,
+    sequence: u64,
+    plan: EarlierPlan,
+}
+
+#[derive(Deserialize)]
+struct EarlierPlan {
+    product: String,
+    channel: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_of_an_earlier_lock_is_read_and_damage_is_no_absence() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bundle.lock.json");
+        let next = |text: &str| {
+            let pending = crate::output::Pending::with_bytes(&path, text.as_bytes(), 0o600);
+            pending.unwrap().commit().unwrap();
+            Lock::next_sequence(&path, "relay", "stable")
+        };
+        assert_eq!(Lock::next_sequence(&path, "relay", "stable").unwrap(), None);
+        let lock = |kind: &str, product: &str| {
+            format!(
+                "{{\"type\":\"{kind}\",\"sequence\":7,\"later\":[],\
+                 \"plan\":{{\"product\":\"{product}\",\"channel\":\"stable\"}}}}"
+            )
+        };
+        assert_eq!(next(&lock(LOCK_TYPE, "relay")).unwrap(), Some(8));
+        let later = lock("airgap-bundle/lock/2", "relay");
+        assert_eq!(next(&later).unwrap(), Some(8));
+        assert_eq!(next(&lock(LOCK_TYPE, "other")).unwrap(), None);
+        for damaged in ["", "{", &lock("root/1", "relay"), "{\"sequence\":1}"] {
+            let error = next(damaged).unwrap_err();
+            assert!(error.explain().next.contains("--sequence"), "{error}");
+        }
+        assert!(Lock::next_sequence(dir.path(), "relay", "stable").is_err());
     }
 }

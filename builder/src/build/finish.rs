@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
+use manifests::product::ProductManifest;
 
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
@@ -19,15 +20,23 @@ use crate::plan::BuildPlan;
 use crate::sign::{Opened, sign};
 use crate::vendor_keys::PackageKeys;
 
+/// What a build chose and fetched.
+pub(super) struct Chosen<'a> {
+    pub(super) plan: BuildPlan,
+    pub(super) sequence: Option<u64>,
+    pub(super) rpms: &'a [DownloadedRpm],
+    pub(super) keys: &'a PackageKeys,
+    pub(super) installers: &'a [Installer],
+}
+
 /// Writes down every input.
 pub(super) fn lock(
-    plan: BuildPlan,
-    rpms: &[DownloadedRpm],
-    keys: &PackageKeys,
-    installers: &[Installer],
+    chosen: Chosen<'_>,
     origin: &Origin,
     settings: &Settings,
 ) -> Result<Lock, Error> {
+    let Chosen { plan, rpms, .. } = chosen;
+    let (keys, installers) = (chosen.keys, chosen.installers);
     let newest = rpms.iter().map(DownloadedRpm::build_time).max();
     let timestamp = settings.timestamp.or(newest).unwrap_or(0);
     let product = canonical(&origin.product).map_err(LockError::Json)?;
@@ -37,7 +46,7 @@ pub(super) fn lock(
     Ok(Lock {
         document: LOCK_TYPE.to_owned(),
         tool_version: tool_version(),
-        sequence: sequence(&plan, settings, timestamp),
+        sequence: chosen.sequence.unwrap_or(timestamp),
         timestamp,
         rpms: rpms
             .iter()
@@ -62,18 +71,17 @@ pub(super) fn lock(
     })
 }
 
-/// `--sequence`, else one more than the earlier lock, but never behind the metadata's revision: two
-/// builders that take turns, only one of which has the earlier lock, must not overtake each other.
-fn sequence(plan: &BuildPlan, settings: &Settings, timestamp: u64) -> u64 {
-    let earlier = settings
-        .lock
-        .as_deref()
-        .and_then(|path| Lock::next_sequence(path, &plan.product, &plan.channel));
-    let revision = plan.newest_revision();
-    settings
-        .sequence
-        .or_else(|| earlier.max(revision))
-        .unwrap_or(timestamp)
+/// Returns one more than the earlier lock's sequence, unless `--sequence` makes it needless. A build
+/// takes the higher of this and the metadata's revision: two builders that take turns, only one of
+/// which has the earlier lock, must not overtake each other.
+pub(super) fn after_earlier(
+    product: &ProductManifest,
+    settings: &Settings,
+) -> Result<Option<u64>, LockError> {
+    match (&settings.lock, settings.sequence) {
+        (Some(path), None) => Lock::next_sequence(path, &product.name, &product.channel),
+        _ => Ok(None),
+    }
 }
 
 /// Assembles, signs and writes. Everything is written and verified before anything gets its name,

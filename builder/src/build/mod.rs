@@ -203,6 +203,7 @@ pub fn build(
 ) -> Result<Built, Error> {
     // What is cheap to refuse is refused before anything is fetched.
     check_writable(settings)?;
+    let earlier = finish::after_earlier(&origin.product, settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
     let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
     let wanted: Vec<Wanted> = plan
@@ -218,7 +219,17 @@ pub fn build(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
-    let lock = finish::lock(plan, &rpms, &keys, &installers, origin, settings)?;
+    let sequence = settings
+        .sequence
+        .or_else(|| earlier.max(plan.newest_revision()));
+    let chosen = finish::Chosen {
+        plan,
+        sequence,
+        rpms: &rpms,
+        keys: &keys,
+        installers: &installers,
+    };
+    let lock = finish::lock(chosen, origin, settings)?;
     finish::finish(lock, &rpms, &installers, settings, &**observer)
 }
 

@@ -128,3 +128,32 @@ fn flags_beside_a_lock_are_refused_and_the_environment_is_not() {
     let first = std::fs::read(locked.user.bundle()).unwrap();
     assert!(first == std::fs::read(again).unwrap());
 }
+
+#[test]
+fn a_damaged_earlier_lock_asks_for_a_sequence_before_anything_is_fetched() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    user.build_el8(&vendor).assert_ok();
+    let path = user.path("out/bundle.lock.json");
+    let sequence = || {
+        let lock: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        lock["sequence"].as_u64().unwrap()
+    };
+    let first = sequence();
+    user.build_el8(&vendor).assert_ok();
+    assert_eq!(sequence(), first + 1);
+    let cut = std::fs::read(&path).unwrap();
+    let cut = vendor.write("cut.json", &cut[..cut.len() / 2]);
+    std::fs::copy(&cut, &path).unwrap();
+    let run = user.build_el8(&vendor);
+    run.assert_refused(2, &["--sequence", "bundle.lock.json"]);
+    let request = [
+        "--version",
+        "5.3",
+        "--distro",
+        "el8",
+        "--sequence",
+        "9000000000",
+    ];
+    user.build(&vendor, &request).assert_ok();
+    assert_eq!(sequence(), 9_000_000_000);
+}

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::io::sink;
 
 use manifests::bundle::{BundleManifest, Entry};
-use manifests::bundle_path::BundlePath;
+use manifests::contents::{check_lists, read_package_files, read_product};
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
-use manifests::limits::{
-    PACKAGE_FILES_MAX_BYTES, PACKAGE_FILES_TOTAL_MAX_BYTES, PRODUCT_MAX_BYTES, VENDOR_KEY_MAX_BYTES,
-};
-use manifests::package_files::{PACKAGE_FILES_TYPE, PackageFiles};
+use manifests::limits::{PACKAGE_FILES_MAX_BYTES, PRODUCT_MAX_BYTES, VENDOR_KEY_MAX_BYTES};
+use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
 
 use super::verify::{check_digest, check_listed};
@@ -34,7 +32,6 @@ impl MetadataReader {
         let mut product = None;
         let mut keys = Vec::new();
         let mut files = BTreeMap::new();
-        let mut files_bytes = 0;
         for entry in &manifest.entries {
             let section = Section::of(&entry.path).unwrap_or(Section::Packages);
             if section >= Section::Packages {
@@ -48,20 +45,14 @@ impl MetadataReader {
             self.next += 1;
             match section {
                 Section::Product => {
-                    product = Some(parse_product(
-                        &self.body(entry, PRODUCT_MAX_BYTES)?,
-                        manifest,
-                    )?);
+                    let bytes = self.body(entry, PRODUCT_MAX_BYTES)?;
+                    product = Some(read_product(&bytes, entry, manifest)?);
                 }
                 Section::Keys => keys.push(self.body(entry, VENDOR_KEY_MAX_BYTES)?),
                 Section::Files => {
-                    files_bytes += entry.size;
-                    let max = PACKAGE_FILES_TOTAL_MAX_BYTES;
-                    if files_bytes > max {
-                        let (path, size) = (entry.path.clone(), files_bytes);
-                        return Err(BundleError::TooLarge { path, size, max });
-                    }
-                    let list = parse_files(&self.body(entry, PACKAGE_FILES_MAX_BYTES)?, entry)?;
+                    // The manifest's own check bounds their sum.
+                    let bytes = self.body(entry, PACKAGE_FILES_MAX_BYTES)?;
+                    let list = read_package_files(&bytes, entry)?;
                     files.insert(list.rpm, list);
                 }
                 _ => {
@@ -72,7 +63,9 @@ impl MetadataReader {
         }
         let product =
             product.ok_or_else(|| BundleError::Damaged("it has no product".to_owned()))?;
-        check_files(manifest, &files)?;
+        check_lists(manifest, |rpm| {
+            files.get(rpm).map(|list: &PackageFiles| &list.nevra)
+        })?;
         Ok((product, keys, files))
     }
 
@@ -86,62 +79,4 @@ impl MetadataReader {
         check_digest(entry, Sha256::of(&bytes))?;
         Ok(bytes)
     }
-}
-
-fn parse_product(bytes: &[u8], manifest: &BundleManifest) -> Result<ProductManifest, BundleError> {
-    let refuse = |reason: String| match manifest.entries.first() {
-        Some(entry) => BundleError::Document {
-            path: entry.path.clone(),
-            reason,
-        },
-        None => BundleError::Damaged(reason),
-    };
-    let product = ProductManifest::from_json(bytes).map_err(|error| refuse(error.to_string()))?;
-    if product.name != manifest.product {
-        let reason = format!(
-            "it is for `{}`, the manifest for `{}`",
-            product.name, manifest.product
-        );
-        return Err(refuse(reason));
-    }
-    Ok(product)
-}
-
-fn parse_files(bytes: &[u8], entry: &Entry) -> Result<PackageFiles, BundleError> {
-    let refuse = |reason: String| BundleError::Document {
-        path: entry.path.clone(),
-        reason,
-    };
-    let list: PackageFiles =
-        serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
-    if list.document != PACKAGE_FILES_TYPE {
-        return Err(refuse(format!("its type is `{}`", list.document)));
-    }
-    if BundlePath::for_package_files(&list.rpm) != entry.path {
-        return Err(refuse("it describes another RPM".to_owned()));
-    }
-    Ok(list)
-}
-
-/// Every RPM of the manifest has its file list, and both name the same package.
-fn check_files(
-    manifest: &BundleManifest,
-    files: &BTreeMap<Sha256, PackageFiles>,
-) -> Result<(), BundleError> {
-    for rpm in &manifest.rpms {
-        let same = files
-            .get(&rpm.sha256)
-            .is_some_and(|list| list.nevra == rpm.nevra);
-        if !same {
-            let reason = format!(
-                "its file list is missing or names another package than {}",
-                rpm.nevra
-            );
-            return Err(BundleError::Document {
-                path: rpm.path.clone(),
-                reason,
-            });
-        }
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod verify;
 use std::path::PathBuf;
 
 use manifests::bundle_path::BundlePath;
+use manifests::contents::ContentError;
 use manifests::digest::Sha256;
 use manifests::format::HeaderError;
 use manifests::trust::VerifyError;
@@ -91,6 +92,9 @@ pub enum BundleError {
         /// Why.
         reason: String,
     },
+    /// A signed document that does not go with its manifest.
+    #[error(transparent)]
+    Content(#[from] ContentError),
     /// Made for a newer installer.
     #[error("it needs installer {needed} or newer; this is {own}")]
     InstallerTooOld {

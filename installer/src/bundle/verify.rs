@@ -10,6 +10,7 @@ use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, MANIFEST_PATH, Section, header_for};
 use manifests::limits::{
     MANIFEST_MAX_BYTES, SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES,
+    TRUST_ENTRIES_MAX,
 };
 use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
@@ -18,9 +19,6 @@ use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
 
 use super::metadata::MetadataReader;
 use super::{BundleError, UntrustedBundle};
-
-/// Most documents under `trust/`: a chain of root documents with their signatures.
-const TRUST_ENTRIES_MAX: usize = 256;
 
 /// Manifest, product and file lists of a bundle whose signature was verified.
 ///

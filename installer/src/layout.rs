@@ -8,6 +8,7 @@ use manifests::digest::Sha256;
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    is_live: bool,
 }
 
 impl Layout {
@@ -16,6 +17,16 @@ impl Layout {
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            is_live: root == Path::new("/"),
+        }
+    }
+
+    /// Makes the layout of a running host whose files are below `root`: a model of one.
+    #[must_use]
+    pub fn of_running(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            is_live: true,
         }
     }
 
@@ -27,8 +38,8 @@ impl Layout {
 
     /// Whether the host is the running system itself.
     #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.root == Path::new("/")
+    pub const fn is_live(&self) -> bool {
+        self.is_live
     }
 
     /// Returns where the host's absolute path `path` is.

@@ -1,18 +1,29 @@
 //! One run at a time. Whoever holds a [`RunLock`] may change the state directory; the journal
 //! cannot be opened without one.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::journal::Store;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
 /// The held lock. The kernel drops it with the process, also after a kill.
-#[derive(Debug)]
 pub struct RunLock {
     _file: File,
+    open: OpenStore,
+}
+
+/// Makes the store of a journal of its open file.
+pub type OpenStore = Box<dyn Fn(File) -> Box<dyn Store>>;
+
+impl fmt::Debug for RunLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunLock").finish_non_exhaustive()
+    }
 }
 
 /// The lock is not to be had.
@@ -32,6 +43,11 @@ pub enum LockError {
 impl RunLock {
     /// Takes the lock or says who holds it. Does not wait.
     pub fn take(layout: &Layout) -> Result<Self, LockError> {
+        Self::take_for(layout, Box::new(|file| Box::new(file)))
+    }
+
+    /// Takes the lock for a journal whose file is reached through a store of the caller's.
+    pub fn take_for(layout: &Layout, open: OpenStore) -> Result<Self, LockError> {
         secure_fs::ensure_dir(&layout.state(), 0o700)?;
         let path = layout.state().join("lock");
         let mut file = secure_fs::open_lock(&path)?;
@@ -48,7 +64,11 @@ impl RunLock {
             .and_then(|()| file.rewind())
             .map_err(at("write", &path))?;
         writeln!(file, "{}", std::process::id()).map_err(at("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, open })
+    }
+
+    pub(crate) fn store(&self, file: File) -> Box<dyn Store> {
+        (self.open)(file)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The journal of a run: intent before every effect, the result after it.
 
+mod file;
 mod record;
-pub(crate) mod store;
+mod store;
 
+pub use file::{Journal, JournalError};
 pub use record::{Phase, Record};
-pub use store::{Journal, JournalError};
+pub use store::Store;

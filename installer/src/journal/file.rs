@@ -1,0 +1,260 @@
+//! The journal on disk: one JSON object per line, appended and synced.
+
+use std::path::{Path, PathBuf};
+
+use manifests::digest::Sha256;
+
+use super::{Phase, Record, Store};
+use crate::layout::Layout;
+use crate::lock::RunLock;
+use crate::secure_fs::{self, FsError, at};
+use crate::step::Step;
+
+/// Disk reserved for a journal before the first effect; a run writes about 20 KiB.
+const RESERVED_BYTES: u64 = 1024 * 1024;
+
+/// An open journal. It borrows the lock: without the lock there is no journal.
+#[derive(Debug)]
+pub struct Journal<'lock> {
+    store: Box<dyn Store>,
+    path: PathBuf,
+    run: u64,
+    plan: Sha256,
+    seq: u64,
+    sum: String,
+    /// Bytes of whole records.
+    length: u64,
+    /// Whether more than that may be there: a failed record that could not be cut off.
+    is_torn: bool,
+    _lock: &'lock RunLock,
+}
+
+/// A journal that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// A line that is not what was written, and not a torn last one.
+    #[error("the journal {} is damaged at line {line}: {reason}", path.display())]
+    Corrupt {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl<'lock> Journal<'lock> {
+    /// Starts the journal of a new run.
+    pub fn create(
+        lock: &'lock RunLock,
+        layout: &Layout,
+        run: u64,
+        plan: Sha256,
+    ) -> Result<Self, JournalError> {
+        let path = layout.run(run).join("journal");
+        let mut store = lock.store(secure_fs::create_new(&path, 0o600)?);
+        let made = store
+            .reserve(&path, RESERVED_BYTES)
+            .and_then(|()| secure_fs::sync_parent(&path));
+        if let Err(error) = made {
+            // A journal that stayed would make an open run of one that never began.
+            secure_fs::remove_if_present(&path)?;
+            return Err(error.into());
+        }
+        Ok(Self {
+            store,
+            path,
+            run,
+            plan,
+            seq: 0,
+            sum: String::new(),
+            length: 0,
+            is_torn: false,
+            _lock: lock,
+        })
+    }
+
+    /// Continues the journal of an unfinished run. A torn last line is cut off first.
+    pub fn reopen(
+        lock: &'lock RunLock,
+        layout: &Layout,
+        run: u64,
+        plan: Sha256,
+    ) -> Result<(Self, Vec<Record>), JournalError> {
+        let path = layout.run(run).join("journal");
+        let records = read(&path)?;
+        let mut store = lock.store(secure_fs::open_lock(&path)?);
+        let whole: u64 = records
+            .iter()
+            .map(|record| line_of(record).len() as u64)
+            .sum();
+        store
+            .cut(whole)
+            .map_err(at("cut the torn line of", &path))?;
+        store.sync().map_err(at("sync", &path))?;
+        let last = records.last();
+        let seq = last.map_or(0, |record| record.seq);
+        let sum = last.map_or_else(String::new, |record| record.sum.clone());
+        Ok((
+            Self {
+                store,
+                path,
+                run,
+                plan,
+                seq,
+                sum,
+                length: whole,
+                is_torn: false,
+                _lock: lock,
+            },
+            records,
+        ))
+    }
+
+    /// Appends a record and syncs it: after success it survives a power cut.
+    pub fn append(
+        &mut self,
+        step: &Step,
+        phase: Phase,
+        at_secs: u64,
+        note: &str,
+    ) -> Result<(), JournalError> {
+        let mut record = Record {
+            seq: self.seq + 1,
+            run: self.run,
+            plan: self.plan,
+            step: step.clone(),
+            phase,
+            at: at_secs,
+            note: note.to_owned(),
+            sum: String::new(),
+        };
+        record.sum = record.checksum(&self.sum);
+        let line = line_of(&record);
+        self.cut()?;
+        self.is_torn = true;
+        self.store
+            .append(line.as_bytes())
+            .and_then(|()| self.store.sync())
+            .map_err(at("write", &self.path))
+            // Whatever reached the disk goes again, so that the next record follows a whole one.
+            .inspect_err(|_| drop(self.cut()))?;
+        self.is_torn = false;
+        self.length += line.len() as u64;
+        self.seq = record.seq;
+        self.sum = record.sum;
+        Ok(())
+    }
+
+    /// Cuts off a failed record. What cannot be cut now is cut before the next record, or when the
+    /// journal is opened again.
+    fn cut(&mut self) -> Result<(), JournalError> {
+        if self.is_torn {
+            self.store
+                .cut(self.length)
+                .map_err(at("cut a failed record of", &self.path))?;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+}
+
+fn line_of(record: &Record) -> String {
+    let mut line = serde_json::to_string(record).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+/// Reads a journal. A last line without its end was torn by a power cut and is left out; any other
+/// line that does not check is an error.
+pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
+    let text = std::fs::read(path).map_err(at("read", path))?;
+    let whole = text
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |end| end + 1);
+    let mut records: Vec<Record> = Vec::new();
+    for (index, line) in text[..whole].split(|&byte| byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let corrupt = |reason: String| JournalError::Corrupt {
+            path: path.to_owned(),
+            line: index + 1,
+            reason,
+        };
+        let record: Record =
+            serde_json::from_slice(line).map_err(|error| corrupt(error.to_string()))?;
+        let previous = records.last().map_or("", |record| record.sum.as_str());
+        if record.sum != record.checksum(previous) {
+            return Err(corrupt("the checksum does not match".to_owned()));
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal_with_three_records(layout: &Layout) -> PathBuf {
+        let lock = RunLock::take(layout).unwrap();
+        secure_fs::ensure_dir(&layout.run(1), 0o700).unwrap();
+        let mut journal = Journal::create(&lock, layout, 1, Sha256::of(b"plan")).unwrap();
+        for phase in [Phase::Intent, Phase::Done] {
+            journal.append(&Step::Backup, phase, 5, "note").unwrap();
+        }
+        journal
+            .append(&Step::Hold("a".to_owned()), Phase::Intent, 6, "")
+            .unwrap();
+        layout.run(1).join("journal")
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test is the power cut here")]
+    fn a_torn_last_line_is_cut_and_any_other_damage_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let path = journal_with_three_records(&layout);
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 3);
+        let start_of_last = whole[..whole.len() - 1]
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .unwrap()
+            + 1;
+        for cut in start_of_last..whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(read(&path).unwrap().len(), 2, "cut at {cut}");
+        }
+        for at in 0..start_of_last {
+            let mut bad = whole.clone();
+            bad[at] ^= 0x02;
+            std::fs::write(&path, &bad).unwrap();
+            assert!(read(&path).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test is the power cut here")]
+    fn a_reopened_journal_continues_the_chain() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let path = journal_with_three_records(&layout);
+        let mut torn = std::fs::read(&path).unwrap();
+        torn.truncate(torn.len() - 4);
+        std::fs::write(&path, &torn).unwrap();
+        let lock = RunLock::take(&layout).unwrap();
+        let (mut journal, records) =
+            Journal::reopen(&lock, &layout, 1, Sha256::of(b"plan")).unwrap();
+        assert_eq!(records.len(), 2);
+        journal.append(&Step::Commit, Phase::Intent, 7, "").unwrap();
+        let records = read(&path).unwrap();
+        assert_eq!(records.iter().map(|r| r.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+}

@@ -3,4 +3,5 @@
 
 pub mod forge;
 pub mod isolated;
+pub mod sweep;
 pub mod vendor;

@@ -12,6 +12,7 @@ mod baseline;
 mod exec;
 mod host;
 mod supervise;
+mod sweep;
 mod vendor;
 
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ enum Command {
     /// The vendor that publishes the packages
     #[command(subcommand)]
     Vendor(vendor::Command),
+    /// Kill upgrades at moments that a seed chooses, and judge what is left
+    #[command(subcommand)]
+    Sweep(sweep::Command),
     /// Install the vendor's gateway, dashboard and pump on a running host
     TykBaseline(baseline::Args),
 }
@@ -47,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Host(command) => command.run(),
         Command::Vendor(command) => command.run().map(|()| ExitCode::SUCCESS),
+        Command::Sweep(command) => command.run(),
         Command::TykBaseline(args) => args.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -50,6 +50,7 @@ pub use fault::{Fault, Flaw};
 pub use fixtures::Fixtures;
 pub use keys::PublicKey;
 pub use metadata::Compression;
+pub(crate) use parallel::for_each;
 pub use recipe::{Product, Profile, Variant, rpm_file_name};
 pub use requests::{Request, Server};
 pub use server::{Vendor, VendorOptions};

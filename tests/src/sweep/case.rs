@@ -1,0 +1,291 @@
+//! What is to be killed, and when: drawn from a seed and what an undisturbed run looks like.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::chance::Chance;
+use super::watch::Timeline;
+
+/// What a bundle upgrades to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cargo {
+    /// 5.3.2, which works.
+    Good,
+    /// 5.4.1: the gateway never answers.
+    Hangs,
+    /// 5.4.3: the gateway's `%post` fails, and rpm exits with 0.
+    PostFails,
+}
+
+/// Whose turn it is to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Victim {
+    Installer,
+    Rpm,
+    /// The installer, then rpm.
+    Both,
+    /// rpm, then the installer.
+    BothRpmFirst,
+    /// The whole host, which boots again.
+    Power,
+}
+
+/// When.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Moment {
+    /// So far into the run.
+    After { permille: u64, millis: u64 },
+    /// When the journal says `step:phase`, and so much later.
+    Phase { mark: String, later_millis: u64 },
+    /// So far into one of its rpm transactions.
+    Rpm {
+        number: usize,
+        permille: u64,
+        millis: u64,
+    },
+}
+
+/// A kill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strike {
+    pub victim: Victim,
+    pub moment: Moment,
+}
+
+/// One case of the sweep. The first strike hits the run, the others what recovers from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    pub seed: u64,
+    pub cargo: Cargo,
+    pub strikes: Vec<Strike>,
+    /// Between a kill and the recovery.
+    pub pause_millis: u64,
+}
+
+/// What the undisturbed runs looked like.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course {
+    pub(super) run: Timeline,
+    /// From the first step of a revert on.
+    pub(super) revert: Timeline,
+}
+
+impl Cargo {
+    pub(super) const ALL: [Self; 3] = [Self::Good, Self::Hangs, Self::PostFails];
+
+    /// The versions of gateway and dashboard, and of the pump.
+    pub(super) const fn versions(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Good => ("5.3.2", "1.9.0"),
+            Self::Hangs => ("5.4.1", "1.10.0"),
+            Self::PostFails => ("5.4.3", "1.10.0"),
+        }
+    }
+
+    pub(super) fn of(seed: u64) -> Self {
+        let mut chance = Chance::from_seed(seed);
+        let weights = [(Self::Good, 7), (Self::Hangs, 2), (Self::PostFails, 2)];
+        chance.weighted(&weights, Self::Good)
+    }
+}
+
+impl Victim {
+    pub(super) const fn hits_installer(self) -> bool {
+        !matches!(self, Self::Rpm)
+    }
+}
+
+impl Case {
+    /// Draws the case of a seed. Neighbouring even seeds walk through the phases of the journal.
+    pub(super) fn draw(seed: u64, course: &Course) -> Self {
+        let mut chance = Chance::from_seed(seed ^ 0x5eed_5eed);
+        let victim = chance.weighted(
+            &[
+                (Victim::Installer, 3),
+                (Victim::Rpm, 3),
+                (Victim::Both, 2),
+                (Victim::BothRpmFirst, 1),
+                (Victim::Power, 2),
+            ],
+            Victim::Installer,
+        );
+        let walk = seed.is_multiple_of(2).then_some(seed / 2);
+        let first = Strike {
+            victim,
+            moment: moment(&mut chance, victim, &course.run, walk),
+        };
+        let again = chance.weighted(&[(0, 6), (1, 3), (2, 2)], 0);
+        let mut strikes = vec![first];
+        for _ in 0..again {
+            strikes.push(strike_at_recovery(&mut chance, &course.revert));
+        }
+        Self {
+            seed,
+            cargo: Cargo::of(seed),
+            strikes,
+            pause_millis: chance.weighted(&[(0, 3), (150, 1), (1200, 1)], 0),
+        }
+    }
+
+    /// Draws the kill of a plain rpm: the same share of its time as [`Case::draw`] would take.
+    pub(super) fn draw_plain(seed: u64, millis: u64) -> Self {
+        let mut chance = Chance::from_seed(seed ^ 0x5eed_5eed);
+        let permille = chance.below(1000);
+        let moment = Moment::Rpm {
+            number: 0,
+            permille,
+            millis: millis * permille / 1000,
+        };
+        Self {
+            seed,
+            cargo: Cargo::Good,
+            strikes: vec![Strike {
+                victim: Victim::Rpm,
+                moment,
+            }],
+            pause_millis: 0,
+        }
+    }
+}
+
+fn strike_at_recovery(chance: &mut Chance, revert: &Timeline) -> Strike {
+    let weights = [
+        (Victim::Installer, 4),
+        (Victim::Rpm, 3),
+        (Victim::Both, 3),
+        (Victim::Power, 1),
+    ];
+    let victim = chance.weighted(&weights, Victim::Installer);
+    let walk = (chance.below(2) == 0).then(|| chance.below(1 << 20));
+    Strike {
+        victim,
+        moment: moment(chance, victim, revert, walk),
+    }
+}
+
+/// Draws a moment of an undisturbed course; `walk` chooses a phase of the journal.
+fn moment(chance: &mut Chance, victim: Victim, line: &Timeline, walk: Option<u64>) -> Moment {
+    let within_rpm = match victim {
+        Victim::Rpm => 10,
+        Victim::Both | Victim::BothRpmFirst => 7,
+        Victim::Installer | Victim::Power => 3,
+    };
+    let is_in_rpm = chance.below(10) < within_rpm && !line.rpm_millis.is_empty();
+    if is_in_rpm && (walk.is_none() || victim == Victim::Rpm) {
+        let number = usize::try_from(chance.below(line.rpm_millis.len() as u64)).unwrap_or(0);
+        let permille = chance.below(1000);
+        let millis = line.rpm_millis.get(number).copied().unwrap_or(0) * permille / 1000;
+        return Moment::Rpm {
+            number,
+            permille,
+            millis,
+        };
+    }
+    let at = walk.map(|walk| walk % (line.marks.len() as u64).max(1));
+    let mark = at.and_then(|at| line.marks.get(usize::try_from(at).ok()?));
+    if let Some((mark, _)) = mark {
+        let later = chance.below(60);
+        return Moment::Phase {
+            mark: mark.clone(),
+            later_millis: chance.weighted(&[(0, 3), (later, 2)], 0),
+        };
+    }
+    let permille = chance.below(1000);
+    Moment::After {
+        permille,
+        millis: line.millis * permille / 1000,
+    }
+}
+
+impl fmt::Display for Cargo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.versions().0)
+    }
+}
+
+impl fmt::Display for Victim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Installer => "installer",
+            Self::Rpm => "rpm",
+            Self::Both => "installer+rpm",
+            Self::BothRpmFirst => "rpm+installer",
+            Self::Power => "power",
+        })
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After { permille, millis } => write!(f, "{millis} ms ({permille}\u{2030})"),
+            Self::Phase {
+                mark,
+                later_millis: 0,
+            } => f.write_str(mark),
+            Self::Phase { mark, later_millis } => write!(f, "{mark} +{later_millis} ms"),
+            Self::Rpm {
+                number, permille, ..
+            } => write!(f, "rpm #{} {permille}\u{2030}", number + 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course() -> Course {
+        let line = Timeline {
+            marks: (0..10).map(|at| (format!("step{at}:done"), at)).collect(),
+            rpm_millis: vec![100, 200],
+            millis: 5000,
+        };
+        Course {
+            run: line.clone(),
+            revert: line,
+        }
+    }
+
+    #[test]
+    fn a_seed_is_a_case() {
+        assert_eq!(Case::draw(12, &course()), Case::draw(12, &course()));
+        assert_ne!(Case::draw(12, &course()), Case::draw(13, &course()));
+    }
+
+    #[test]
+    fn a_sweep_reaches_every_phase_victim_and_cargo() {
+        let cases: Vec<Case> = (0..400).map(|seed| Case::draw(seed, &course())).collect();
+        for (mark, _) in course().run.marks {
+            let here = |case: &Case| matches!(&case.strikes[0].moment, Moment::Phase { mark: at, .. } if *at == mark);
+            assert!(cases.iter().any(here), "{mark}");
+        }
+        for victim in [
+            Victim::Installer,
+            Victim::Rpm,
+            Victim::Both,
+            Victim::BothRpmFirst,
+            Victim::Power,
+        ] {
+            assert!(cases.iter().any(|case| case.strikes[0].victim == victim));
+        }
+        for cargo in Cargo::ALL {
+            assert!(cases.iter().any(|case| case.cargo == cargo));
+        }
+        assert!(cases.iter().any(|case| case.strikes.len() == 3));
+    }
+
+    #[test]
+    fn rpm_dies_while_it_works() {
+        let rpm = |case: &Case| case.strikes[0].victim == Victim::Rpm;
+        let inside = |case: &Case| matches!(case.strikes[0].moment, Moment::Rpm { .. });
+        let cases = (0..100).map(|seed| Case::draw(seed, &course()));
+        assert!(cases.filter(rpm).all(|case| inside(&case)));
+    }
+}

@@ -1,0 +1,153 @@
+//! What every case starts from: an image, an installer, a root document and one bundle per cargo.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use manifests::bundle::Role;
+use manifests::digest::Sha256;
+use manifests::nevra::Arch;
+use manifests::product::ProductManifest;
+use tempfile::TempDir;
+
+use super::case::Cargo;
+use crate::forge::{Forge, TestKey};
+use crate::isolated::{HostOptions, Image, IsolatedHost, baseline};
+use crate::vendor::{Fixtures, Product};
+
+pub(super) const INSTALLER: &str = "/root/install";
+pub(super) const BUNDLE: &str = "/root/bundle.tar.zst";
+const BEFORE: (&str, &str) = ("5.2.5", "1.8.3");
+const PACKAGES: [&str; 3] = ["tyk-gateway", "tyk-dashboard", "tyk-pump"];
+const START_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Made once, used by all cases.
+#[derive(Debug)]
+pub(super) struct Kit {
+    image: Image,
+    fixtures: Fixtures,
+    installer: PathBuf,
+    pub(super) installer_digest: String,
+    root: Vec<u8>,
+    bundles: TempDir,
+}
+
+impl Kit {
+    pub(super) fn prepare(installer: &Path) -> Result<Self> {
+        let fixtures = Fixtures::prepare()?;
+        let image = baseline::tyk_image(&Image::prepare()?, &fixtures, BEFORE.0)?;
+        let bytes = std::fs::read(installer)
+            .with_context(|| format!("cannot read the installer {}", installer.display()))?;
+        let key = TestKey::from_seed(1)?;
+        let kit = Self {
+            image,
+            fixtures,
+            installer: installer.to_owned(),
+            installer_digest: Sha256::of(&bytes).short(),
+            root: key.root_document()?,
+            bundles: tempfile::tempdir()?,
+        };
+        for cargo in Cargo::ALL {
+            kit.forge(cargo)?.write(&key, &kit.bundle(cargo))?;
+        }
+        Ok(kit)
+    }
+
+    fn bundle(&self, cargo: Cargo) -> PathBuf {
+        self.bundles.path().join(format!("{cargo}.tar.zst"))
+    }
+
+    fn forge(&self, cargo: Cargo) -> Result<Forge> {
+        let rpms = |versions, role| {
+            let rpms = self.rpms(versions)?;
+            Ok::<_, anyhow::Error>(rpms.into_iter().map(move |rpm| (rpm, role)))
+        };
+        let mut all: Vec<(PathBuf, Role)> = rpms(cargo.versions(), Role::Target)?.collect();
+        all.extend(rpms(BEFORE, Role::Previous)?);
+        Ok(Forge {
+            product: self.product()?,
+            vendor_keys: vec![self.fixtures.package_key(Product::Tyk)?.file],
+            rpms: all,
+            distro: "el8".to_owned(),
+            arch: Arch::X86_64,
+            version: cargo.versions().0.to_owned(),
+        })
+    }
+
+    /// The lab's product with health checks that give up early: a sweep has many runs.
+    fn product(&self) -> Result<ProductManifest> {
+        let mut product = self.fixtures.product(Product::Tyk, "http://127.0.0.1:9")?;
+        let parts = product.components.iter_mut();
+        for health in parts.filter_map(|part| part.health.as_mut()) {
+            health.consecutive = 2;
+            health.interval_ms = 150;
+            health.timeout_ms = 1000;
+            health.budget_secs = 5;
+        }
+        Ok(product)
+    }
+
+    fn rpms(&self, (lead, pump): (&str, &str)) -> Result<Vec<PathBuf>> {
+        let versions = [lead, lead, pump];
+        PACKAGES
+            .iter()
+            .zip(versions)
+            .map(|(package, version)| self.fixtures.rpm(package, version, "el8", "x86_64"))
+            .collect()
+    }
+
+    /// Copies the RPMs before and after into a host, and says where they are.
+    pub(super) fn carry_rpms(&self, host: &IsolatedHost) -> Result<(Vec<String>, Vec<String>)> {
+        let carry = |versions| -> Result<Vec<String>> {
+            let mut carried = Vec::new();
+            for rpm in self.rpms(versions)? {
+                let name = rpm.file_name().context("an RPM without a name")?;
+                let path = format!("/root/{}", name.display());
+                host.copy_in(&rpm, &path, 0o644)?;
+                carried.push(path);
+            }
+            Ok(carried)
+        };
+        Ok((carry(BEFORE)?, carry(Cargo::Good.versions())?))
+    }
+
+    /// Boots a host whose services answer.
+    pub(super) fn boot(&self, name: &str) -> Result<IsolatedHost> {
+        let host = IsolatedHost::boot(&self.image, HostOptions::named(name))?;
+        baseline::wait_for_tyk(&host, START_DEADLINE)?;
+        Ok(host)
+    }
+
+    /// Brings the installer and a bundle, and enrols the root that signed it.
+    pub(super) fn carry(&self, host: &IsolatedHost, cargo: Cargo) -> Result<()> {
+        host.copy_in(&self.installer, INSTALLER, 0o755)?;
+        host.copy_in(self.bundle(cargo), BUNDLE, 0o644)?;
+        host.write("/root/root.json", &self.root, 0o644)?;
+        let fingerprint = Sha256::of(&self.root).to_string();
+        let enrol = [
+            INSTALLER,
+            "trust",
+            "add",
+            "/root/root.json",
+            "--fingerprint",
+            &fingerprint,
+        ];
+        host.check(&enrol)?;
+        Ok(())
+    }
+}
+
+/// NEVRAs of the three packages, sorted, as `rpm -qa` says them.
+pub(super) fn nevras((lead, pump): (&str, &str)) -> Vec<String> {
+    let mut names: Vec<String> = PACKAGES
+        .iter()
+        .zip([lead, lead, pump])
+        .map(|(package, version)| format!("{package}-{version}-1.x86_64"))
+        .collect();
+    names.sort();
+    names
+}
+
+pub(super) fn nevras_before() -> Vec<String> {
+    nevras(BEFORE)
+}

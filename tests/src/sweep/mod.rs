@@ -1,0 +1,147 @@
+//! The kill sweep: the installer, rpm, both, or the whole host die at a moment that a seed chooses, in
+//! a run and again in what recovers from it; then the host is judged from outside.
+//!
+//! Every case ends *Done* (as an undisturbed run leaves the host) or *Unchanged* (as it was, down to
+//! the bytes, with no file more and none less), and the installer's report says the same; anything
+//! else is a failure whose evidence is kept. Beside it, the same kills of a plain `rpm -U`, recovered
+//! by a plain rpm, for comparison.
+//!
+//! What a seed means depends on nothing but the seed and on what an undisturbed run of that very
+//! installer looks like: its phases, its duration and its rpm transactions are measured first.
+
+mod case;
+mod chance;
+mod course;
+mod evidence;
+mod journal;
+mod kit;
+mod picture;
+mod plain;
+mod play;
+mod processes;
+mod results;
+mod table;
+mod verdict;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+pub use self::case::{Cargo, Case, Moment, Strike, Victim};
+use self::course::Courses;
+pub use self::evidence::directory_of_sweeps;
+use self::kit::Kit;
+use self::picture::Picture;
+use self::play::Played;
+pub use self::play::Struck;
+use self::results::Results;
+pub use self::results::{Trial, Way};
+pub use self::table::table;
+pub use self::verdict::Verdict;
+use crate::isolated::IsolatedHost;
+use crate::vendor::for_each;
+
+/// What to sweep.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// The program under test.
+    pub installer: PathBuf,
+    /// How many cases; case `i` has the seed `seed + i`.
+    pub count: u64,
+    pub seed: u64,
+    /// How many plain ones beside them.
+    pub baseline: u64,
+    /// Results, one JSON line per case.
+    pub results: PathBuf,
+    /// Whether what the results have already is not played again.
+    pub goes_on: bool,
+}
+
+/// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
+pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
+    let kit = Kit::prepare(&sweep.installer)?;
+    let results = Results::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
+    let wanted = wanted(sweep);
+    let known = |(way, seed): &(Way, u64)| {
+        let trials = results.known().iter();
+        trials
+            .filter(|trial| trial.way == *way && trial.seed == *seed)
+            .count()
+            > 0
+    };
+    let open: Vec<(Way, u64)> = wanted.iter().filter(|case| !known(case)).copied().collect();
+    let courses = Courses::measure(&kit, &open)?;
+    let played = Mutex::new(results.known().to_vec());
+    for_each(&open, |&(way, seed)| {
+        let trial = try_case(&kit, &courses, way, seed)?;
+        results.add(&trial)?;
+        listen(&trial);
+        played
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(trial);
+        Ok(())
+    })?;
+    let mut trials = played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    trials.retain(|trial| wanted.contains(&(trial.way, trial.seed)));
+    trials.sort_by_key(|trial| (trial.way, trial.seed));
+    Ok(trials)
+}
+
+fn wanted(sweep: &Sweep) -> Vec<(Way, u64)> {
+    let seeds = |way, count| (0..count).map(move |at| (way, sweep.seed.wrapping_add(at)));
+    let installer = seeds(Way::Installer, sweep.count);
+    installer
+        .chain(seeds(Way::PlainRpm, sweep.baseline))
+        .collect()
+}
+
+/// Plays one case. Whatever goes wrong on its host is its verdict, and does not end the sweep.
+fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> {
+    let started = Instant::now();
+    let case = courses.case(way, seed)?;
+    let mut played = Played::default();
+    let mut host = None;
+    let verdict = judged(kit, courses, way, &case, &mut host, &mut played);
+    let verdict = verdict.unwrap_or_else(|error| Verdict::failed(format!("{error:#}")));
+    let mut trial = Trial {
+        seed,
+        way,
+        cargo: case.cargo,
+        installer: kit.installer_digest.clone(),
+        struck: played.struck,
+        verdict,
+        millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        evidence: None,
+    };
+    if !trial.verdict.is_good() && way == Way::Installer {
+        let kept = evidence::keep(host.as_ref(), &trial, &case, &played.transcript);
+        trial.evidence = Some(kept.context("cannot keep the evidence")?);
+    }
+    Ok(trial)
+}
+
+fn judged(
+    kit: &Kit,
+    courses: &Courses,
+    way: Way,
+    case: &Case,
+    slot: &mut Option<IsolatedHost>,
+    played: &mut Played,
+) -> Result<Verdict> {
+    let host = slot.insert(kit.boot(&format!("sweep-{}", case.seed))?);
+    if way == Way::PlainRpm {
+        let before = Picture::take(host)?;
+        plain::play(host, kit, case, played)?;
+        return verdict::judge(host, case.cargo, &before, courses.done());
+    }
+    kit.carry(host, case.cargo)?;
+    let before = Picture::take(host)?;
+    let status = play::play(host, case, played)?;
+    let done = courses.done().filter(|_| case.cargo == Cargo::Good);
+    let verdict = verdict::judge(host, case.cargo, &before, done)?;
+    Ok(verdict::compare(verdict, &status))
+}

@@ -1,0 +1,124 @@
+//! What was found, one JSON line per case, so that a sweep that was interrupted goes on.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab keeps its results as real files"
+)]
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::case::Cargo;
+use super::play::Struck;
+use super::verdict::Verdict;
+
+/// Who upgraded and who recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// The installer, and its own recovery.
+    Installer,
+    /// `rpm -U`, and `rpm -U --oldpackage --replacepkgs`.
+    PlainRpm,
+}
+
+/// One case that was played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    pub seed: u64,
+    pub way: Way,
+    pub cargo: Cargo,
+    /// Digest of the installer.
+    pub installer: String,
+    pub struck: Vec<Struck>,
+    pub verdict: Verdict,
+    pub millis: u64,
+    /// Where a failure's evidence is.
+    pub evidence: Option<PathBuf>,
+}
+
+/// The file that grows by one line per case.
+#[derive(Debug)]
+pub(super) struct Results {
+    file: Mutex<File>,
+    known: Vec<Trial>,
+}
+
+impl Results {
+    /// Starts a file, or goes on with one; it has to be about the same installer.
+    pub(super) fn open(path: &Path, goes_on: bool, installer: &str) -> Result<Self> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let text = match fs::read_to_string(path) {
+            Ok(text) if goes_on => text,
+            _ => String::new(),
+        };
+        // A torn last line is a case that is played again.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let known: Vec<Trial> = text[..whole]
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("{} is not a result file", path.display()))?;
+        ensure!(
+            known.iter().all(|trial| trial.installer == installer),
+            "{} is about another installer",
+            path.display()
+        );
+        fs::write(path, &text[..whole])?;
+        let file = File::options().append(true).open(path)?;
+        Ok(Self {
+            file: Mutex::new(file),
+            known,
+        })
+    }
+
+    pub(super) fn known(&self) -> &[Trial] {
+        &self.known
+    }
+
+    pub(super) fn add(&self, trial: &Trial) -> Result<()> {
+        let mut line = serde_json::to_vec(trial)?;
+        line.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line).context("cannot write a result")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_forgotten_and_another_installer_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.jsonl");
+        let trial = Trial {
+            seed: 5,
+            way: Way::Installer,
+            cargo: Cargo::Good,
+            installer: "aa".to_owned(),
+            struck: Vec::new(),
+            verdict: Verdict::Done,
+            millis: 9000,
+            evidence: None,
+        };
+        Results::open(&path, false, "aa")
+            .unwrap()
+            .add(&trial)
+            .unwrap();
+        let mut text = fs::read(&path).unwrap();
+        text.extend(b"{\"seed\":6,");
+        fs::write(&path, text).unwrap();
+        let results = Results::open(&path, true, "aa").unwrap();
+        assert_eq!(results.known(), std::slice::from_ref(&trial));
+        assert!(Results::open(&path, true, "bb").is_err());
+    }
+}

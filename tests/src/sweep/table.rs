@@ -1,0 +1,135 @@
+//! The table of a sweep.
+
+use super::play::Struck;
+use super::results::{Trial, Way};
+use super::verdict::Verdict;
+
+const HEAD: [&str; 8] = [
+    "seed",
+    "case",
+    "victim",
+    "moment",
+    "phase",
+    "recovery kills",
+    "verdict",
+    "seconds",
+];
+
+/// Draws the table, its sums last.
+#[must_use]
+pub fn table(trials: &[Trial]) -> String {
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    rows.extend(trials.iter().map(row));
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|column| {
+            let widths = rows.iter().map(|row| row[column].chars().count());
+            widths.max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    for trial in trials {
+        text.push_str(&failure(trial));
+    }
+    text + &sums(trials)
+}
+
+fn row(trial: &Trial) -> [String; 8] {
+    let first = trial.struck.first();
+    let of = |what: fn(&Struck) -> String| first.map_or_else(String::new, what);
+    let case = match trial.way {
+        Way::Installer => trial.cargo.to_string(),
+        Way::PlainRpm => format!("{} plain rpm", trial.cargo),
+    };
+    let missed = first.is_some_and(|struck| !struck.hit);
+    [
+        trial.seed.to_string(),
+        case,
+        of(|struck| struck.strike.victim.to_string()),
+        of(|struck| struck.strike.moment.to_string()) + if missed { " (ended before)" } else { "" },
+        of(|struck| struck.phase.clone()),
+        again(&trial.struck),
+        trial.verdict.word().to_owned(),
+        format!("{:.1}", seconds(trial.millis)),
+    ]
+}
+
+/// The kills after the first, as far as they found somebody.
+fn again(struck: &[Struck]) -> String {
+    let hits: Vec<String> = struck
+        .iter()
+        .skip(1)
+        .filter(|struck| struck.hit)
+        .map(|struck| format!("{} at {}", struck.strike.victim, struck.phase))
+        .collect();
+    if hits.is_empty() {
+        "-".to_owned()
+    } else {
+        hits.join(", ")
+    }
+}
+
+fn failure(trial: &Trial) -> String {
+    // The plain way is expected to fail; its table says enough.
+    let (Verdict::Failed { reasons }, Way::Installer) = (&trial.verdict, trial.way) else {
+        return String::new();
+    };
+    let shown = reasons
+        .iter()
+        .take(12)
+        .map(|reason| format!("  {reason}\n"));
+    let mut text = format!("\nseed {} failed:\n", trial.seed);
+    text.extend(shown);
+    let evidence = trial.evidence.as_deref();
+    text + &evidence.map_or_else(String::new, |path| {
+        format!("  evidence: {}\n", path.display())
+    })
+}
+
+fn sums(trials: &[Trial]) -> String {
+    let mut text = "\n".to_owned();
+    for (way, name) in [(Way::Installer, "installer"), (Way::PlainRpm, "plain rpm")] {
+        let of_way: Vec<&Trial> = trials.iter().filter(|trial| trial.way == way).collect();
+        if of_way.is_empty() {
+            continue;
+        }
+        let count = |word: &str| {
+            of_way
+                .iter()
+                .filter(|trial| trial.verdict.word() == word)
+                .count()
+        };
+        let good = of_way
+            .iter()
+            .filter(|trial| trial.verdict.is_good())
+            .count();
+        let hits: usize = of_way.iter().map(|trial| hits(trial)).sum();
+        let millis: u64 = of_way.iter().map(|trial| trial.millis).sum();
+        text.push_str(&format!(
+            "{name}: {good} of {} Done or Unchanged ({} Done, {} Unchanged, {} failed); {hits} kills, \
+             {:.1} s per case\n",
+            of_way.len(),
+            count("Done"),
+            count("Unchanged"),
+            count("FAILED"),
+            seconds(millis) / seconds(1000 * of_way.len() as u64),
+        ));
+    }
+    text
+}
+
+fn hits(trial: &Trial) -> usize {
+    trial.struck.iter().filter(|struck| struck.hit).count()
+}
+
+fn seconds(millis: u64) -> f64 {
+    std::time::Duration::from_millis(millis).as_secs_f64()
+}

@@ -1,9 +1,9 @@
 //! What a run tells while it goes on: one enum, one listener.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A step begins.

@@ -27,11 +27,13 @@ pub mod layout;
 pub mod lock;
 pub mod plan;
 pub mod preflight;
+pub mod recover;
 pub mod report;
 pub mod run;
 pub mod secure_fs;
 pub mod settings;
 pub mod step;
+pub mod survival;
 pub mod trust;
 pub mod undo;
 

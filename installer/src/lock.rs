@@ -72,6 +72,15 @@ impl RunLock {
     }
 }
 
+/// Whether somebody holds the lock now. Takes nothing for longer than the question.
+#[must_use]
+pub fn is_held(layout: &Layout) -> bool {
+    let Ok(file) = secure_fs::open_read(&layout.state().join("lock")) else {
+        return false;
+    };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +89,9 @@ mod tests {
     fn the_second_taker_is_told_who_was_first() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
+        assert!(!is_held(&layout));
         let first = RunLock::take(&layout).unwrap();
+        assert!(is_held(&layout));
         let error = RunLock::take(&layout).unwrap_err();
         assert!(
             error.to_string().contains(&std::process::id().to_string()),

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Place, is_set, render, require_root, stop_flag, view};
+use super::execute::{self, Request};
+use super::{Place, render, require_root, view};
 use crate::failure::{Exit, Failure, chain};
 use crate::host::HostError;
 use crate::inventory::Inventory;
 use crate::lock::{LockError, RunLock};
-use crate::plan::{self, InstallPlan, Problem};
-use crate::report::RunReport;
-use crate::run::{Context, Undone, execute};
+use crate::plan::{self, Problem};
 use crate::{history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
@@ -63,58 +62,14 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     let staged = open
         .stage(&place.layout, &plan.rpms())
         .map_err(|error| view::refused(path, &error))?;
-    execute_plan(place, &lock, &plan, None, args.lock_wait, || {
+    let request = Request {
+        plan: &plan,
+        undone: None,
+        lock_wait_secs: args.lock_wait,
+    };
+    execute::start(place, lock, &request, || {
         preflight::packages(&place.host, &place.layout, &plan, &staged)
     })
-}
-
-/// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
-pub(super) fn execute_plan(
-    place: &Place,
-    lock: &RunLock,
-    plan: &InstallPlan,
-    undone: Option<&Undone>,
-    lock_wait_secs: u64,
-    check: impl FnOnce() -> Vec<Problem>,
-) -> Result<u8, Failure> {
-    let flag = stop_flag()?;
-    let run = history::next_id(&place.layout).map_err(|why| internal(&why))?;
-    let stopped = || is_set(&flag);
-    let context = Context {
-        host: &place.host,
-        layout: &place.layout,
-        plan,
-        run,
-        listener: &render::event,
-        stopped: &stopped,
-        lock_wait_secs,
-        undone,
-    };
-    context.wait_for_rpm().map_err(|why| busy(&why))?;
-    let problems = check();
-    if !problems.is_empty() {
-        return Err(refusal(
-            "the packages cannot be installed here; nothing was changed",
-            &problems,
-        ));
-    }
-    if stopped() {
-        let next = "start it again when you are ready";
-        return Err(Failure::new(
-            Exit::Interrupted,
-            "stopped",
-            "a signal came before any change",
-            next,
-        ));
-    }
-    let report = execute(&context, lock).map_err(|why| internal(&why))?;
-    Ok(finish(place, &report))
-}
-
-/// Prints a report and returns its exit code.
-pub(super) fn finish(place: &Place, report: &RunReport) -> u8 {
-    render::result(place, report, &render::report(report));
-    report.outcome.exit().map_or(0, |exit| exit as u8)
 }
 
 pub(super) fn take_lock(place: &Place) -> Result<RunLock, Failure> {
@@ -124,7 +79,7 @@ pub(super) fn take_lock(place: &Place) -> Result<RunLock, Failure> {
     })
 }
 
-fn busy(why: &str) -> Failure {
+pub(super) fn busy(why: &str) -> Failure {
     let next = "wait until it has ended, then start this again; nothing was changed";
     Failure::new(Exit::Busy, "the host is busy", why, next)
 }
@@ -139,7 +94,7 @@ pub(super) fn refuse_open_run(place: &Place) -> Result<(), Failure> {
             open.id
         ),
         "its services may be held, and the host may be between two states",
-        "put the host back first: `install revert`",
+        "close it first: `install resume`; `install status` shows it",
     ))
 }
 

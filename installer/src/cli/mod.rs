@@ -1,6 +1,7 @@
 //! The command line. `clap`, printing and exit codes live here and nowhere below.
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
+mod execute;
 mod generate;
 mod install;
 mod render;
@@ -92,7 +93,11 @@ enum Command {
     #[command(subcommand)]
     Trust(trust::TrustCommand),
     /// Show whether a run is open, and what is installed.
-    Status,
+    Status {
+        /// Show the progress of the run that is at work, until it is closed.
+        #[arg(long)]
+        follow: bool,
+    },
     /// List the runs on this host.
     History {
         /// Show one run: `info ID`.
@@ -107,6 +112,15 @@ enum Command {
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
     },
+    /// Execute a prepared run; the run unit's process.
+    #[command(hide = true)]
+    Execute {
+        /// The run.
+        id: u64,
+        /// Longest wait for rpm's lock, in seconds.
+        #[arg(long, default_value_t = 300, value_name = "SECS")]
+        lock_wait: u64,
+    },
     /// Write completions and man pages.
     #[command(hide = true)]
     Generate {
@@ -114,8 +128,13 @@ enum Command {
         #[command(subcommand)]
         what: GenerateCommand,
     },
-    /// Put the host back after a run that was cut off, or whose revert failed.
-    Revert {
+    /// Close a run that was cut off, or whose revert failed: forward if it had reached its target,
+    /// else back to before it.
+    #[command(visible_alias = "revert")]
+    Resume {
+        /// Exit with 0 whichever way it went, as the boot unit needs it.
+        #[arg(long, hide = true)]
+        unattended: bool,
         /// Longest wait for rpm's lock, in seconds.
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
@@ -200,14 +219,19 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Verify { bundle }) => view::verify(&place, &bundle),
         Some(Command::Plan { bundle, check }) => view::plan(&place, &bundle, check),
         Some(Command::Trust(command)) => trust::run(&place, &command),
-        Some(Command::Status) => view::status(&place),
+        Some(Command::Status { follow: false }) => view::status(&place),
+        Some(Command::Status { follow: true }) => execute::follow_open(&place),
+        Some(Command::Execute { id, lock_wait }) => execute::execute(&place, id, lock_wait),
         Some(Command::Generate { what }) => generate::run(&what),
         Some(Command::History { command: None }) => view::history(&place),
         Some(Command::History {
             command: Some(HistoryCommand::Info { id }),
         }) => view::history_info(&place, id),
         Some(Command::Undo { id, lock_wait }) => undo::undo(&place, id, lock_wait),
-        Some(Command::Revert { lock_wait }) => undo::revert(&place, lock_wait),
+        Some(Command::Resume {
+            unattended,
+            lock_wait,
+        }) => execute::resume(&place, unattended, lock_wait),
     }
 }
 

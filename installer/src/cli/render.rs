@@ -15,6 +15,11 @@ pub(super) fn failure(failure: &Failure) {
     eprintln!(" next: {}", failure.next);
 }
 
+/// Prints a warning.
+pub(super) fn warning(text: &str) {
+    eprintln!("warning: {text}");
+}
+
 /// Prints a result document, or its text.
 pub(super) fn result<T: serde::Serialize>(place: &Place, document: &T, text: &str) {
     let mut out = std::io::stdout().lock();

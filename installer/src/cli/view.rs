@@ -134,7 +134,7 @@ pub(super) fn history_info(place: &Place, id: u64) -> Result<u8, Failure> {
     let run = find(place, id)?;
     let mut text = match &run.report {
         Some(report) => render::report(report),
-        None => format!("Run {id} was cut off: `install revert` puts the host back.\n"),
+        None => format!("Run {id} was cut off: `install resume` closes it.\n"),
     };
     text.push_str(&render::plan(&run.plan));
     render::result(place, &run.report, &text);
@@ -179,7 +179,7 @@ pub(super) fn status(place: &Place) -> Result<u8, Failure> {
     let mut text = match (runs.iter().find(|run| run.is_open()), runs.last()) {
         (Some(open), _) => format!(
             "Run {} is not finished: it is at work in another process, was cut off, or its revert \
-             failed.\n  If no installer runs, `install revert` puts the host back.\n",
+             failed.\n  If no installer runs, `install resume` closes it.\n",
             open.id
         ),
         (None, Some(last)) => {

@@ -123,6 +123,10 @@ impl Host for LinuxHost {
         self.rpm.lock_holder()
     }
 
+    fn heal_rpmdb(&self) -> Result<(), HostError> {
+        self.rpm.heal()
+    }
+
     fn unit(&self, unit: &str) -> Result<UnitState, HostError> {
         systemd::unit(unit)
     }

@@ -229,6 +229,9 @@ pub trait Host {
     ) -> Result<RpmAnswer, HostError>;
     /// Names the process that holds rpm's lock, if any.
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError>;
+    /// Brings the rpm database into a readable state after a kill, if it is not: on Berkeley DB a
+    /// killed rpm leaves environment files behind that make it answer "not installed".
+    fn heal_rpmdb(&self) -> Result<(), HostError>;
     /// Describes a unit.
     fn unit(&self, unit: &str) -> Result<UnitState, HostError>;
     /// Lists the loaded instances of a template unit.

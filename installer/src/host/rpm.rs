@@ -166,6 +166,27 @@ impl Rpm {
         answer
     }
 
+    /// Removes the stale environment of a Berkeley DB database (facts: it cured 28 of 28), and builds
+    /// the indexes anew if the database still cannot be read. Only called while nobody holds rpm's
+    /// lock.
+    pub(crate) fn heal(&self) -> Result<(), HostError> {
+        let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
+        let dbpath = self
+            .root
+            .join(finished.stdout.trim().trim_start_matches('/'));
+        for entry in std::fs::read_dir(&dbpath).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("__db.") {
+                secure_fs::remove_if_present(&entry.path())?;
+            }
+        }
+        let readable = self.query(&["-qa", "--qf", "%{NAME}\\n"], QUERY)?;
+        let is_sick = !readable.succeeded() || readable.stderr.contains("error: rpmdb");
+        if is_sick {
+            self.query(&["--rebuilddb"], VERIFY)?.success()?;
+        }
+        Ok(())
+    }
+
     /// Asks the kernel who holds rpm's transaction lock. Asking takes nothing.
     pub(crate) fn lock_holder(&self) -> Result<Option<String>, HostError> {
         let finished = self

@@ -6,13 +6,14 @@ use std::fs::File;
 use manifests::digest::Sha256;
 
 use super::wellness::{self, Excuse};
-use super::{Baseline, Context, StepResult, baseline, configure, reserve};
+use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, reserve};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::health::Ill;
 use crate::host::RpmMode;
 use crate::journal::Journal;
+use crate::layout::Layout;
 use crate::lock::RunLock;
 use crate::plan::{InstallPlan, PlanKind, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
@@ -40,11 +41,20 @@ pub(super) struct State {
     pub(super) processes: BTreeMap<String, u32>,
 }
 
-/// Executes the plan of a context under the lock, and reports.
+/// Makes the directory of a run and stores its plan there. Nothing outside it is touched.
+pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), String> {
+    let bytes = plan.to_bytes().map_err(|error| error.to_string())?;
+    let dir = layout.run(run);
+    secure_fs::ensure_dir(&dir.join("backup"), 0o700)
+        .and_then(|()| secure_fs::write_atomic(&dir.join("plan.json"), &bytes, 0o600))
+        .map_err(|error| chain(&error))
+}
+
+/// Executes the prepared plan of a context under the lock, and reports.
 ///
 /// An error means that not even the journal could be opened: nothing was changed. Once it is open,
-/// there is always a report.
-pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, String> {
+/// there is a report, or the run waits, held, because it was told to.
+pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
     let started = context.host.now();
     let opened = open(context, lock);
     if opened.is_err() {
@@ -52,24 +62,28 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, Strin
     }
     let mut journal = opened?;
     let mut state = State::default();
-    let outcome = match forward(context, &mut journal, &mut state) {
-        Ok(()) => Outcome::Done,
-        Err(cause) if state.is_committed => {
-            return Ok(unfinished(context, started, state, &cause));
+    let result = forward(context, &mut journal, &mut state);
+    let is_held = context.on_stop == OnStop::Hold && (context.stopped)();
+    let report = match result {
+        Ok(()) => finish(context, started, Outcome::Done, state),
+        Err(_) if is_held && state.has_effects => return Ok(Ended::Held),
+        Err(cause) if state.is_committed => unfinished(context, started, state, &cause),
+        Err(cause) if !state.has_effects => {
+            finish(context, started, Outcome::Unchanged { cause }, state)
         }
-        Err(cause) if !state.has_effects => Outcome::Unchanged { cause },
-        Err(cause) => super::revert::after_failure(context, &mut journal, &mut state, cause),
+        Err(cause) => {
+            match super::revert::after_failure(context, &mut journal, &mut state, cause) {
+                Some(outcome) => finish(context, started, outcome, state),
+                None => return Ok(Ended::Held),
+            }
+        }
     };
-    Ok(finish(context, started, outcome, state))
+    Ok(Ended::Reported(Box::new(report)))
 }
 
 fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, String> {
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
-    let dir = context.layout.run(context.run);
-    secure_fs::ensure_dir(&dir.join("backup"), 0o700).map_err(|error| chain(&error))?;
     reserve::take(context.layout).map_err(|error| chain(&error))?;
-    secure_fs::write_atomic(&dir.join("plan.json"), &bytes, 0o600)
-        .map_err(|error| chain(&error))?;
     let journal = Journal::create(lock, context.layout, context.run, Sha256::of(&bytes));
     journal.map_err(|error| chain(&error))
 }
@@ -84,7 +98,7 @@ pub(super) fn unfinished(
 ) -> RunReport {
     let free = super::FREE_BY_HAND;
     state.notes.push(format!(
-        "ATTENTION: {cause}. After a reboot the services would stay down. Run `install revert` to \
+        "ATTENTION: {cause}. After a reboot the services would stay down. Run `install resume` to \
          finish, or by hand: {free}"
     ));
     reserve::free(context.layout);
@@ -241,6 +255,14 @@ const fn mode(plan: &InstallPlan) -> RpmMode {
 }
 
 fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
+    // Between the plan and the lock somebody may have changed a package.
+    let changed = context
+        .plan
+        .components()
+        .find(|c| !context.is_installed(c, &c.from));
+    if let Some(planned) = changed {
+        return Err(format!("{} is not installed any more", planned.from.nevra));
+    }
     state.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
     for (component, Ill { why, .. }) in &state.baseline.unwell {
         state

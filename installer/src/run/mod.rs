@@ -20,12 +20,13 @@ use crate::host::Host;
 use crate::journal::{Journal, JournalError, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
+use crate::report::RunReport;
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
 
 pub use baseline::Baseline;
-pub use execute::execute;
-pub use revert::revert_open_run;
+pub use execute::{execute, prepare};
+pub use revert::close_open_run;
 
 /// What a run works with.
 pub struct Context<'a> {
@@ -41,10 +42,30 @@ pub struct Context<'a> {
     pub listener: Listener<'a>,
     /// Whether someone asked the run to stop.
     pub stopped: &'a dyn Fn() -> bool,
+    /// What a run does that was asked to stop.
+    pub on_stop: OnStop,
     /// Longest wait for rpm's lock, seconds.
     pub lock_wait_secs: u64,
     /// For an undo: the states before and after the undone run.
     pub undone: Option<&'a Undone>,
+}
+
+/// What a run does that was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStop {
+    /// It goes back: there is nobody to take it up later.
+    Revert,
+    /// It ends where it is, held; the boot unit takes it up. For shutdowns.
+    Hold,
+}
+
+/// How an execution ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The run came to its end, whichever.
+    Reported(Box<RunReport>),
+    /// The run was told to stop, and waits, held, to be taken up.
+    Held,
 }
 
 /// The configuration around the run that is undone.

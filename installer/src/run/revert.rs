@@ -11,13 +11,14 @@ use manifests::digest::Sha256;
 
 use super::execute::{State, finish, members, open_log, unfinished};
 use super::wellness::{self, Excuse};
-use super::{Context, FREE_BY_HAND, StepResult, baseline, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, baseline, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::host::RpmMode;
-use crate::journal::{Journal, JournalError, Phase, Record};
+use crate::journal::{Journal, JournalError};
 use crate::lock::RunLock;
 use crate::plan::{InstallPlan, PlannedComponent};
+use crate::recover::{self, Decision};
 use crate::report::{Outcome, RunReport};
 use crate::secure_fs;
 use crate::step::{RevertStep, Step};
@@ -25,36 +26,50 @@ use crate::step::{RevertStep, Step};
 /// Name of a step over all groups.
 const ALL: &str = "all";
 
-/// Reverts after a failed step, and says how that went.
+/// Reverts after a failed step, and says how that went; nothing if it was told to stop and waits,
+/// held, to be taken up.
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
     state: &mut State,
     cause: String,
-) -> Outcome {
+) -> Option<Outcome> {
     reserve::free(context.layout);
-    // Whoever asked the run to stop asked for this; it is not stopped itself.
+    // Whoever asked a run without a boot unit to stop asked for this; it is not stopped itself.
+    let goes_on = || false;
+    let stopped = if context.on_stop == OnStop::Hold {
+        context.stopped
+    } else {
+        &goes_on
+    };
     let context = &Context {
-        stopped: &|| false,
+        stopped,
         ..*context
     };
     state.health.clear();
     let troubles = revert(context, journal, state);
+    if (context.stopped)() && !troubles.is_empty() {
+        return None;
+    }
     if troubles.is_empty() {
-        return Outcome::Reverted { cause };
+        return Some(Outcome::Reverted { cause });
     }
     let revert_cause = troubles.join("; ");
-    Outcome::RevertFailed {
+    Some(Outcome::RevertFailed {
         cause,
         revert_cause,
         commands: by_hand(context),
-    }
+    })
 }
 
 fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -> Vec<String> {
     let scope = Scope::of(context.plan, state);
     let mut troubles = Vec::new();
     for step in RevertStep::ALL {
+        if (context.stopped)() {
+            troubles.push("told to stop".to_owned());
+            break;
+        }
         let starts = matches!(
             step,
             RevertStep::Release | RevertStep::Health | RevertStep::RemoveHolds
@@ -240,8 +255,9 @@ fn free_name(path: &Path) -> PathBuf {
         .unwrap_or_else(|| path.to_owned())
 }
 
-/// Closes a run that was cut off: its journal says how far it came, its directory what was before.
-pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunReport, String> {
+/// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
+/// directory what was before.
+pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
     let plan = Sha256::of(&bytes);
     let (mut journal, records) = Journal::reopen(lock, context.layout, context.run, plan)
@@ -250,20 +266,31 @@ pub fn revert_open_run(context: &Context<'_>, lock: &RunLock) -> Result<RunRepor
         .first()
         .map_or_else(|| context.host.now(), |record| record.at);
     let cause = "the run was cut off".to_owned();
-    if !has_effects(&records) {
-        return Ok(finish(
+    let report = match recover::decide(&records) {
+        Decision::Close => finish(
             context,
             started,
             Outcome::Unchanged { cause },
             State::default(),
-        ));
-    }
-    let mut state = load_state(context, &records)?;
-    if state.is_committed {
-        return Ok(finish_forward(context, &mut journal, started, state));
-    }
-    let outcome = after_failure(context, &mut journal, &mut state, cause);
-    Ok(finish(context, started, outcome, state))
+        ),
+        Decision::FinishForward => {
+            let state = load_state(context)?;
+            finish_forward(context, &mut journal, started, state)
+        }
+        Decision::PutBack { held, changed } => {
+            let mut state = State {
+                held,
+                changed,
+                ..load_state(context)?
+            };
+            context.host.heal_rpmdb().map_err(|error| chain(&error))?;
+            match after_failure(context, &mut journal, &mut state, cause) {
+                Some(outcome) => finish(context, started, outcome, state),
+                None => return Ok(Ended::Held),
+            }
+        }
+    };
+    Ok(Ended::Reported(Box::new(report)))
 }
 
 /// The run had reached its target when it was cut off: start what a reboot left held, ask for health,
@@ -296,37 +323,14 @@ fn finish_forward(
     unfinished(context, started, state, &troubles.join("; "))
 }
 
-fn has_effects(records: &[Record]) -> bool {
-    records
-        .iter()
-        .any(|record| record.phase == Phase::Intent && record.step != Step::Backup)
-}
-
-fn load_state(context: &Context<'_>, records: &[Record]) -> Result<State, String> {
+fn load_state(context: &Context<'_>) -> Result<State, String> {
     let dir = context.layout.run(context.run).join("backup");
     let baseline = crate::history::read_document(&dir.join("baseline.json"))?;
     let before = crate::history::read_document(&dir.join("before.json"))?;
-    let intents = || {
-        records
-            .iter()
-            .filter(|record| record.phase == Phase::Intent)
-    };
-    let held = intents().filter_map(|record| match &record.step {
-        Step::Hold(group) => Some(group.clone()),
-        _ => None,
-    });
-    let changed = intents().filter_map(|record| match &record.step {
-        Step::Transaction(group) => Some(group.clone()),
-        _ => None,
-    });
-    let committed = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
     Ok(State {
         baseline,
         before: Some(before),
         has_effects: true,
-        held: held.collect(),
-        changed: changed.collect(),
-        is_committed: records.iter().any(committed),
         ..State::default()
     })
 }
@@ -351,7 +355,7 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .collect();
     let backup = context.layout.run(context.run).join("backup");
     vec![
-        "install revert        # tries all of it again".to_owned(),
+        "install resume        # tries all of it again".to_owned(),
         format!("rpm -U --oldpackage --replacepkgs {}", files.join(" ")),
         format!(
             "# configuration as it was: {} (before.json names the blobs)",

@@ -14,3 +14,4 @@ mod relocated;
 mod reverted;
 mod second_product;
 mod support;
+mod survival;

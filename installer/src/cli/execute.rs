@@ -1,0 +1,268 @@
+//! Where a run lives: in a unit of its own, followed from here; or, without systemd, right here.
+
+use super::{Place, install, is_set, render, require_root, shown, stop_flag, view};
+use crate::backup::blobs::Blobs;
+use crate::event::Event;
+use crate::failure::{Exit, Failure, chain};
+use crate::history::{self, PastRun};
+use crate::lock::{LockError, RunLock};
+use crate::plan::{InstallPlan, PlanKind, Problem};
+use crate::report::RunReport;
+use crate::run::{self, Context, Ended, OnStop, Undone};
+use crate::survival::{self, Followed, Recorder};
+
+/// What is to be executed.
+pub(super) struct Request<'a> {
+    pub(super) plan: &'a InstallPlan,
+    pub(super) undone: Option<&'a Undone>,
+    pub(super) lock_wait_secs: u64,
+}
+
+/// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
+pub(super) fn start(
+    place: &Place,
+    lock: RunLock,
+    request: &Request<'_>,
+    check: impl FnOnce() -> Vec<Problem>,
+) -> Result<u8, Failure> {
+    let flag = stop_flag()?;
+    let stopped = || is_set(&flag);
+    let run = history::next_id(&place.layout).map_err(|why| install::internal(&why))?;
+    let context = Context {
+        host: &place.host,
+        layout: &place.layout,
+        plan: request.plan,
+        run,
+        listener: &render::event,
+        stopped: &stopped,
+        on_stop: OnStop::Revert,
+        lock_wait_secs: request.lock_wait_secs,
+        undone: request.undone,
+    };
+    context.wait_for_rpm().map_err(|why| install::busy(&why))?;
+    let problems = check();
+    if !problems.is_empty() {
+        let what = "the packages cannot be installed here; nothing was changed";
+        return Err(install::refusal(what, &problems));
+    }
+    if stopped() {
+        let next = "start it again when you are ready";
+        let why = "a signal came before any change";
+        return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
+    }
+    run::prepare(&place.layout, run, request.plan).map_err(|why| install::internal(&why))?;
+    if survival::is_possible(&place.host, &place.layout) {
+        let installer = survival::arm(&place.host, &place.layout);
+        let installer = installer.map_err(|why| install::internal(&why))?;
+        // The unit takes the lock; whoever comes in between finds the host as it was.
+        drop(lock);
+        let wait = request.lock_wait_secs;
+        survival::start_run(&place.host, &place.layout, &installer, run, wait)
+            .map_err(|why| install::internal(&why))?;
+        return follow(place, run, &stopped);
+    }
+    let ended = run::execute(&context, &lock).map_err(|why| install::internal(&why))?;
+    Ok(end(place, ended))
+}
+
+/// Shows a run that lives in its unit.
+fn follow(place: &Place, run: u64, stopped: &dyn Fn() -> bool) -> Result<u8, Failure> {
+    let followed = survival::follow(&place.host, &place.layout, run, &render::event, stopped);
+    match followed.map_err(|why| install::internal(&why))? {
+        Followed::Closed(report) => Ok(finish(place, &report)),
+        Followed::Detached => Err(Failure::new(
+            Exit::Interrupted,
+            format!("no longer following run {run}"),
+            "the run itself goes on in its unit",
+            "`install status --follow` shows it again; `journalctl -u airgap-bundle-run` has its log",
+        )),
+        Followed::Stalled => Err(Failure::new(
+            Exit::RevertFailed,
+            format!("run {run} is not closed"),
+            "nobody works on it: its services are held, and it is taken up at the next boot",
+            "take it up now: `install resume`",
+        )),
+    }
+}
+
+/// `install status --follow`.
+pub(super) fn follow_open(place: &Place) -> Result<u8, Failure> {
+    let flag = stop_flag()?;
+    let last = view::runs(place)?.pop();
+    if let Some(run) = last {
+        return follow(place, run.id, &|| is_set(&flag));
+    }
+    let next = "`install BUNDLE` starts one";
+    Err(Failure::new(
+        Exit::Usage,
+        "nothing to follow",
+        "there was no run yet",
+        next,
+    ))
+}
+
+/// The hidden `install execute RUN`: the run unit's process.
+pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8, Failure> {
+    require_root("execute a run")?;
+    let lock = wait_for_lock(place)?;
+    let plan: InstallPlan = history::read_document(&place.layout.run(id).join("plan.json"))
+        .map_err(|why| install::internal(&why))?;
+    let undone = undone(place, &plan)?;
+    let undone = undone.as_ref();
+    let work = |context: &Context<'_>| run::execute(context, &lock);
+    let code = in_unit(place, id, &plan, undone, lock_wait_secs, work)?;
+    // To systemd only a revert that failed has failed: then the recovery unit tries once more.
+    Ok(if code == Exit::RevertFailed as u8 {
+        code
+    } else {
+        0
+    })
+}
+
+/// `install resume` and `install revert`: closes the open run. Unattended, it is the boot unit.
+pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Result<u8, Failure> {
+    require_root("close an open run")?;
+    let lock = if unattended {
+        wait_for_lock(place)?
+    } else {
+        install::take_lock(place)?
+    };
+    let open = history::open_run(&place.layout).map_err(|why| install::internal(&why))?;
+    let Some(PastRun { id, plan, .. }) = open else {
+        disarm(place);
+        if unattended {
+            return Ok(0);
+        }
+        let next = "to go back to before a finished run, use `install undo ID`";
+        return Err(Failure::new(
+            Exit::Usage,
+            "nothing to resume",
+            "no run is open",
+            next,
+        ));
+    };
+    let undone = undone(place, &plan)?;
+    let code = in_unit(
+        place,
+        id,
+        &plan,
+        undone.as_ref(),
+        lock_wait_secs,
+        |context| {
+            // An rpm that outlived its installer finishes first.
+            context.wait_for_rpm()?;
+            run::close_open_run(context, &lock)
+        },
+    )?;
+    // To systemd, a run that was put back is a success: trying again would change nothing.
+    Ok(if unattended { 0 } else { code })
+}
+
+/// Works on a run so that a follower sees it and a shutdown finds it held.
+fn in_unit(
+    place: &Place,
+    run: u64,
+    plan: &InstallPlan,
+    undone: Option<&Undone>,
+    lock_wait_secs: u64,
+    work: impl FnOnce(&Context<'_>) -> Result<Ended, String>,
+) -> Result<u8, Failure> {
+    let flag = stop_flag()?;
+    let recorder = Recorder::open(&place.layout, run).ok();
+    let listener = |event: &Event| {
+        render::event(event);
+        if let Some(recorder) = &recorder {
+            recorder.record(event);
+        }
+    };
+    let survives = survival::is_possible(&place.host, &place.layout);
+    let context = Context {
+        host: &place.host,
+        layout: &place.layout,
+        plan,
+        run,
+        listener: &listener,
+        stopped: &|| is_set(&flag),
+        on_stop: if survives {
+            OnStop::Hold
+        } else {
+            OnStop::Revert
+        },
+        lock_wait_secs,
+        undone,
+    };
+    let ended = work(&context).map_err(|why| {
+        let next =
+            "`install resume` tries again; its directory below /var/lib/airgap-bundle has all";
+        Failure::new(
+            Exit::RevertFailed,
+            format!("run {run} is not closed"),
+            why,
+            next,
+        )
+    })?;
+    Ok(end(place, ended))
+}
+
+fn end(place: &Place, ended: Ended) -> u8 {
+    match ended {
+        Ended::Reported(report) => {
+            let is_closed = history::load(&place.layout, report.run)
+                .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
+            if is_closed {
+                disarm(place);
+            }
+            finish(place, &report)
+        }
+        // To systemd this is a clean end; the boot unit takes the run up.
+        Ended::Held => 0,
+    }
+}
+
+/// Removes what waits for an unfinished run. A trouble with it is told, and changes no outcome.
+fn disarm(place: &Place) {
+    if survival::is_possible(&place.host, &place.layout)
+        && let Err(why) = survival::disarm(&place.host, &place.layout)
+    {
+        render::warning(&format!("the boot unit could not be removed: {why}"));
+    }
+}
+
+/// Prints a report and returns its exit code.
+fn finish(place: &Place, report: &RunReport) -> u8 {
+    render::result(place, report, &render::report(report));
+    report.outcome.exit().map_or(0, |exit| exit as u8)
+}
+
+/// Takes the lock, waiting a little: the process that handed over may not be gone yet.
+fn wait_for_lock(place: &Place) -> Result<RunLock, Failure> {
+    for _ in 0..100 {
+        match RunLock::take(&place.layout) {
+            Err(LockError::Busy { .. }) => {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            _ => break,
+        }
+    }
+    install::take_lock(place)
+}
+
+/// Loads the states around the run that a plan undoes.
+pub(super) fn undone(place: &Place, plan: &InstallPlan) -> Result<Option<Undone>, Failure> {
+    let PlanKind::Undo { run } = plan.kind else {
+        return Ok(None);
+    };
+    let dir = place.layout.run(run).join("backup");
+    let load = || -> Result<Undone, String> {
+        Ok(Undone {
+            before: history::read_document(&dir.join("before.json"))?,
+            after: history::read_document(&dir.join("after.json"))?,
+            blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
+        })
+    };
+    load().map(Some).map_err(|why| {
+        let what = format!("the backup in {} is not usable", shown(&dir));
+        let next = "the backup is needed to go back; report this before you change anything";
+        Failure::new(Exit::Refused, what, why, next)
+    })
+}

@@ -1,0 +1,108 @@
+//! Surviving what may happen to the process, the terminal and the host during a run.
+//!
+//! The run executes in a unit of its own, so that a lost terminal does not reach it. Before it
+//! begins, a copy of the installer is put where systemd may execute it after the stick is gone, and
+//! a boot unit is installed that takes up an unfinished run. All of it is removed when the run is
+//! closed.
+
+mod follow;
+mod units;
+
+use std::path::{Path, PathBuf};
+
+use manifests::digest::Sha256;
+
+use crate::failure::chain;
+use crate::host::{Host, UnitAction, cmd};
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError, Ownership, Place, at};
+
+pub use follow::{Followed, Recorder, follow};
+
+const UNIT_DIR: &str = "/etc/systemd/system";
+const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
+const RUN_UNIT_DIR: &str = "/run/systemd/system";
+const LIBEXEC: &str = "/usr/libexec/airgap-bundle";
+
+/// Whether a run can live in a unit: the running host itself, with systemd.
+pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
+    layout.is_live() && host.identity().is_ok_and(|identity| identity.systemd)
+}
+
+/// Installs the copy of this installer and the boot unit, durably, before the first effect.
+pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, String> {
+    let installer = copy_installer(layout).map_err(|error| chain(&error))?;
+    let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
+    let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
+    let text = units::recover_unit(&installer);
+    secure_fs::write_atomic(&unit, text.as_bytes(), 0o644)
+        .and_then(|()| secure_fs::ensure_dir(&layout.at(WANTS_DIR), 0o755))
+        .and_then(|()| Place::of(&link)?.restore_symlink(&unit.to_string_lossy(), root()))
+        .map_err(|error| chain(&error))?;
+    host.daemon_reload().map_err(|error| chain(&error))?;
+    Ok(installer)
+}
+
+fn root() -> Ownership {
+    Ownership {
+        mode: 0o777,
+        uid: 0,
+        gid: 0,
+        mtime_secs: 0,
+        mtime_nanos: 0,
+    }
+}
+
+/// Removes the boot unit and the copies of the installer. The link goes first: a boot in between
+/// finds nothing to start.
+pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
+    let files = [
+        layout.at(WANTS_DIR).join(units::RECOVER_UNIT),
+        layout.at(UNIT_DIR).join(units::RECOVER_UNIT),
+        layout.at(RUN_UNIT_DIR).join(units::RUN_UNIT),
+    ];
+    for file in files {
+        if file.parent().is_some_and(Path::exists) {
+            secure_fs::remove_if_present(&file).map_err(|error| chain(&error))?;
+        }
+    }
+    secure_fs::remove_tree(&layout.at(LIBEXEC)).map_err(|error| chain(&error))?;
+    host.daemon_reload().map_err(|error| chain(&error))
+}
+
+/// Starts the run unit for a prepared run.
+pub fn start_run(
+    host: &dyn Host,
+    layout: &Layout,
+    installer: &Path,
+    run: u64,
+    lock_wait_secs: u64,
+) -> Result<(), String> {
+    let text = units::run_unit(installer, run, lock_wait_secs);
+    let dir = layout.at(RUN_UNIT_DIR);
+    secure_fs::ensure_dir(&dir, 0o755)
+        .and_then(|()| secure_fs::write_atomic(&dir.join(units::RUN_UNIT), text.as_bytes(), 0o644))
+        .map_err(|error| chain(&error))?;
+    host.daemon_reload()
+        .and_then(|()| host.change_unit(UnitAction::ResetFailed, units::RUN_UNIT))
+        .and_then(|()| host.change_unit(UnitAction::Start, units::RUN_UNIT))
+        .map_err(|error| chain(&error))
+}
+
+/// Copies the running program, hashed, to a place of its own, where `SELinux` lets systemd execute it.
+fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
+    let own = Path::new("/proc/self/exe");
+    let bytes = std::fs::read(own).map_err(at("read", own))?;
+    let dir = layout.at(LIBEXEC).join(Sha256::of(&bytes).to_string());
+    let path = dir.join("install");
+    if !std::fs::read(&path).is_ok_and(|present| present == bytes) {
+        secure_fs::ensure_dir(&dir, 0o755)?;
+        secure_fs::write_atomic(&path, &bytes, 0o755)?;
+    }
+    if cmd::is_available("restorecon") {
+        // A label that cannot be set shows when systemd refuses to start the unit.
+        let target = path.to_string_lossy();
+        let _ = cmd::query("restorecon", &[&target], std::time::Duration::from_secs(60));
+    }
+    Ok(path)
+}

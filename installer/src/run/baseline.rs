@@ -133,29 +133,53 @@ fn dependents(context: &Context<'_>, state: &UnitState) -> Result<Vec<String>, H
     Ok(found)
 }
 
-/// Returns files named like rpm's temporary ones (`name;5f3a2b1c`) where a component's files are.
+/// Where rpm writes scriptlets while they run (`%_tmppath`).
+const SCRIPTLET_DIR: &str = "/var/tmp";
+
+/// Returns files that a killed rpm leaves: `name;5f3a2b1c` where a component's files are, and
+/// `rpm-tmp.aB3dE6` of scriptlets.
 pub(super) fn leftovers(context: &Context<'_>, planned: &PlannedComponent) -> BTreeSet<String> {
-    let directories: BTreeSet<&String> = planned
+    let directories = planned
         .from
         .directories
         .iter()
-        .chain(&planned.to.directories)
+        .chain(&planned.to.directories);
+    let directories: BTreeSet<&str> = directories
+        .map(String::as_str)
+        .chain([SCRIPTLET_DIR])
         .collect();
     let mut found = BTreeSet::new();
     for directory in directories {
         let Ok(entries) = std::fs::read_dir(context.layout.at(directory)) else {
             continue;
         };
-        for name in entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-        {
-            if is_leftover(&name) {
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let of_scriptlet =
+                directory == SCRIPTLET_DIR && is_scriptlet(&name) && is_roots(&entry);
+            if is_leftover(&name) || of_scriptlet {
                 found.insert(format!("{}/{name}", directory.trim_end_matches('/')));
             }
         }
     }
     found
+}
+
+fn is_scriptlet(name: &str) -> bool {
+    name.strip_prefix("rpm-tmp.").is_some_and(|suffix| {
+        suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
+/// Whether a file in a directory that everybody may write to is root's (or the caller's).
+fn is_roots(entry: &std::fs::DirEntry) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = rustix::process::geteuid().as_raw();
+    entry
+        .metadata()
+        .is_ok_and(|m| m.is_file() && (m.uid() == 0 || m.uid() == own))
 }
 
 fn is_leftover(name: &str) -> bool {
@@ -267,7 +291,7 @@ pub(super) fn snapshot(
 
 #[cfg(test)]
 mod tests {
-    use super::is_leftover;
+    use super::{is_leftover, is_scriptlet};
 
     #[test]
     fn only_rpms_temporary_names_are_leftovers() {
@@ -281,5 +305,7 @@ mod tests {
         ] {
             assert!(!is_leftover(name), "{name}");
         }
+        assert!(is_scriptlet("rpm-tmp.aB3dE6"));
+        assert!(!is_scriptlet("rpm-tmp.aB3dE") && !is_scriptlet("rpm-tmp.aB3d/6"));
     }
 }

@@ -5,10 +5,11 @@ use crate::inventory::Inventory;
 use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, Problem};
 use crate::report::Outcome;
 
-/// Plans the undo of `run`, or says everything that speaks against it.
+/// Plans the undo of `run`, or says everything that speaks against it. `later` are the runs after it
+/// that still count ([`crate::history::effective`]).
 pub fn plan(
     run: &PastRun,
-    later: &[PastRun],
+    later: &[&PastRun],
     inventory: &Inventory,
 ) -> Result<InstallPlan, Vec<Problem>> {
     let done = |run: &PastRun| {
@@ -29,12 +30,11 @@ pub fn plan(
     let mut components = Vec::new();
     for planned in run.plan.components() {
         let package = &planned.component.package;
-        let touches = |other: &&PastRun| {
-            done(other)
-                && other
-                    .plan
-                    .components()
-                    .any(|c| c.component.package == *package)
+        let touches = |other: &&&PastRun| {
+            other
+                .plan
+                .components()
+                .any(|c| c.component.package == *package)
         };
         if let Some(other) = later.iter().find(touches) {
             problems.push(Problem::new(

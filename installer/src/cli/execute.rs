@@ -4,7 +4,7 @@ use super::{Place, install, is_set, render, require_root, shown, stop_flag, view
 use crate::backup::blobs::Blobs;
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Retention};
 use crate::lock::{LockError, RunLock};
 use crate::plan::{InstallPlan, PlanKind, Problem};
 use crate::report::RunReport;
@@ -211,6 +211,10 @@ fn end(place: &Place, ended: Ended) -> u8 {
                 .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
             if is_closed {
                 disarm(place);
+                // Old things may wait for the next time; the outcome is what counts.
+                if let Err(why) = history::prune(&place.layout, Retention::default()) {
+                    render::warning(&format!("old runs could not be removed: {why}"));
+                }
             }
             finish(place, &report)
         }

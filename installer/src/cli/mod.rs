@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
+use crate::history::Retention;
 use crate::host::linux::LinuxHost;
 use crate::layout::Layout;
 
@@ -128,6 +129,14 @@ enum Command {
         #[command(subcommand)]
         what: GenerateCommand,
     },
+    /// Undo everything after a run, newest first; 0 is before the first run.
+    Rollback {
+        /// The run to go back to, as `install history` lists it.
+        id: u64,
+        /// Longest wait for rpm's lock, in seconds.
+        #[arg(long, default_value_t = 300, value_name = "SECS")]
+        lock_wait: u64,
+    },
     /// Close a run that was cut off, or whose revert failed: forward if it had reached its target,
     /// else back to before it.
     #[command(visible_alias = "revert")]
@@ -161,6 +170,15 @@ enum HistoryCommand {
     Info {
         /// The run.
         id: u64,
+    },
+    /// Remove old runs and the RPMs that only they need; done after each run too.
+    Prune {
+        /// Runs to keep, the newest.
+        #[arg(long, default_value_t = 20)]
+        keep_runs: usize,
+        /// Most RPMs to keep, in MiB.
+        #[arg(long, default_value_t = 8192)]
+        keep_mib: u64,
     },
 }
 
@@ -227,6 +245,23 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::History {
             command: Some(HistoryCommand::Info { id }),
         }) => view::history_info(&place, id),
+        Some(Command::History {
+            command:
+                Some(HistoryCommand::Prune {
+                    keep_runs,
+                    keep_mib,
+                }),
+        }) => {
+            let store_bytes = keep_mib.saturating_mul(1024 * 1024);
+            view::prune(
+                &place,
+                Retention {
+                    runs: keep_runs,
+                    store_bytes,
+                },
+            )
+        }
+        Some(Command::Rollback { id, lock_wait }) => undo::rollback(&place, id, lock_wait),
         Some(Command::Undo { id, lock_wait }) => undo::undo(&place, id, lock_wait),
         Some(Command::Resume {
             unattended,

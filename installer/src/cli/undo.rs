@@ -1,9 +1,9 @@
-//! `install undo ID`.
+//! `install undo ID` and `install rollback ID`.
 
 use super::execute::{self, Request};
 use super::{Place, install, render, require_root, view};
 use crate::failure::Failure;
-use crate::history::PastRun;
+use crate::history::{self, PastRun};
 use crate::host::RpmMode;
 use crate::inventory::Inventory;
 use crate::preflight;
@@ -13,8 +13,9 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure
     require_root("undo a run")?;
     let lock = install::take_lock(place)?;
     install::refuse_open_run(place)?;
+    let runs = view::runs(place)?;
     let run = view::find(place, id)?;
-    let later: Vec<PastRun> = view::runs(place)?
+    let later: Vec<&PastRun> = history::effective(&runs)
         .into_iter()
         .filter(|other| other.id > id)
         .collect();
@@ -42,4 +43,34 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure
         );
         problems
     })
+}
+
+/// Undoes everything after a run, newest first, each as a run of its own. It stops at the first one
+/// that does not end as done.
+pub(super) fn rollback(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure> {
+    require_root("roll back")?;
+    let runs = view::runs(place)?;
+    if id != 0 {
+        view::find(place, id)?;
+    }
+    let after: Vec<u64> = history::effective(&runs)
+        .iter()
+        .map(|run| run.id)
+        .filter(|run| *run > id)
+        .collect();
+    if after.is_empty() {
+        render::result(
+            place,
+            &after,
+            &format!("Nothing to roll back: no run after {id} counts."),
+        );
+        return Ok(0);
+    }
+    for run in after.into_iter().rev() {
+        let code = undo(place, run, lock_wait)?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    Ok(0)
 }

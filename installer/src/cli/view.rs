@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Place, install, render, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure};
-use crate::history::{self, PastRun};
+use crate::history::{self, PastRun, Retention};
 use crate::host::{Host as _, HostError};
 use crate::inventory::Inventory;
 use crate::plan::{self, InstallPlan};
@@ -159,6 +159,21 @@ pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
             "see `install history`",
         )
     })
+}
+
+/// `install history prune`.
+pub(super) fn prune(place: &Place, retention: Retention) -> Result<u8, Failure> {
+    super::require_root("prune the history")?;
+    let _lock = install::take_lock(place)?;
+    let gone = history::prune(&place.layout, retention).map_err(unreadable)?;
+    let names: Vec<String> = gone.iter().map(u64::to_string).collect();
+    let text = if gone.is_empty() {
+        "Nothing to remove.".to_owned()
+    } else {
+        format!("removed: {}", names.join(", "))
+    };
+    render::result(place, &gone, &text);
+    Ok(0)
 }
 
 /// What `status` says.

@@ -72,6 +72,13 @@ pub fn follow(
         let report = closed.and_then(|run| run.report);
         seen = show(layout, run, seen, listener);
         if let Some(report) = report {
+            // Its process still tidies up; whoever comes next should not find it busy.
+            for _ in 0..50 {
+                if !lock::is_held(layout) {
+                    break;
+                }
+                host.sleep(Duration::from_millis(200));
+            }
             return Ok(Followed::Closed(Box::new(report)));
         }
         if stopped() {

@@ -142,3 +142,44 @@ fn a_unit_that_stops_with_the_service_is_started_again_and_a_socket_is_no_way_ar
     }
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
 }
+
+#[test]
+fn rollback_undoes_everything_after_a_run() {
+    let Some(site) = site("rollback") else { return };
+    let before = site.snapshot();
+    site.carry(&site.forge("5.3.0", "5.3.0", "1.9.0"));
+    site.must_install(&["/root/bundle.tar.zst"]);
+    let mut second = site.forge("5.3.2", "5.3.2", "1.9.0");
+    for (package, version) in [("tyk-gateway", "5.3.0"), ("tyk-dashboard", "5.3.0")] {
+        let rpm = site
+            .fixtures
+            .rpm(package, version, "el8", "x86_64")
+            .unwrap();
+        second.rpms.push((rpm, manifests::bundle::Role::Previous));
+    }
+    site.carry(&second);
+    site.must_install(&["/root/bundle.tar.zst"]);
+    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
+    let refused = site.install(&["undo", "1"]);
+    assert_eq!(refused.code(), Some(4), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("undo run 2 first"),
+        "{}",
+        refused.stderr
+    );
+    site.must_install(&["rollback", "0"]);
+    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
+    let nothing = site.must_install(&["rollback", "0"]);
+    assert!(
+        nothing.stdout.contains("Nothing to roll back"),
+        "{}",
+        nothing.stdout
+    );
+    let history = site.install(&["history", "prune", "--keep-runs", "1"]);
+    assert!(
+        history.stdout.contains("removed: 1, 2, 3"),
+        "{}",
+        history.stdout
+    );
+}

@@ -201,3 +201,34 @@ fn too_little_space_is_said_before_anything_is_staged() {
     assert_refused(&site, &run, 4, &["MiB free", "free some space"]);
     assert!(!site.host.exists("/var/lib/airgap-bundle/store"));
 }
+
+#[test]
+fn of_twenty_installers_at_once_one_runs_and_nineteen_say_busy() {
+    let Some(site) = site("twenty") else { return };
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    let script = "cd /root; for i in $(seq 20); do \
+        ( s=$(date +%s%N); ./install bundle.tar.zst >out.$i 2>&1; c=$?; \
+          echo $c $(( ($(date +%s%N) - s) / 1000000 )) >end.$i ) & done; wait; cat end.*";
+    let run = site
+        .host
+        .command(&["sh", "-c", script])
+        .deadline(Duration::from_secs(120))
+        .run()
+        .unwrap();
+    let ends: Vec<(i32, u64)> = run
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(code, ms)| (code.parse().unwrap(), ms.parse().unwrap()))
+        .collect();
+    assert_eq!(ends.len(), 20, "{}", run.stdout);
+    let done = ends.iter().filter(|(code, _)| *code == 0).count();
+    let busy: Vec<u64> = ends
+        .iter()
+        .filter(|(code, _)| *code == 7)
+        .map(|(_, ms)| *ms)
+        .collect();
+    assert_eq!((done, busy.len()), (1, 19), "{ends:?}");
+    println!("busy within {} ms", busy.iter().max().unwrap());
+    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
+}

@@ -1,5 +1,10 @@
 //! Past runs, read from their directories.
 
+mod effective;
+mod retention;
+#[cfg(test)]
+pub(crate) mod test_runs;
+
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -8,6 +13,9 @@ use crate::failure::chain;
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::report::{Outcome, RunReport};
+
+pub use effective::effective;
+pub use retention::{Retention, prune};
 
 /// A run of the past, or one that was cut off.
 #[derive(Debug)]

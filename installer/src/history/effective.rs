@@ -1,0 +1,49 @@
+//! Which runs still count. Pure: an undo and the run it undid cancel each other.
+
+use super::PastRun;
+use crate::plan::PlanKind;
+use crate::report::Outcome;
+
+/// Returns the runs that ended as done and were not undone since, rising.
+#[must_use]
+pub fn effective(runs: &[PastRun]) -> Vec<&PastRun> {
+    let is_done = |run: &&PastRun| {
+        run.report
+            .as_ref()
+            .is_some_and(|report| report.outcome == Outcome::Done)
+    };
+    let mut left: Vec<&PastRun> = Vec::new();
+    for run in runs.iter().filter(is_done) {
+        match run.plan.kind {
+            // The undone run may be older than the ones looked at; then the undo counts.
+            PlanKind::Undo { run: undone } if left.iter().any(|earlier| earlier.id == undone) => {
+                left.retain(|earlier| earlier.id != undone);
+            }
+            _ => left.push(run),
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::test_runs::past_run;
+
+    #[test]
+    fn an_undo_cancels_what_it_undid_and_a_redo_brings_it_back() {
+        let ids = |runs: &[PastRun]| effective(runs).iter().map(|run| run.id).collect::<Vec<_>>();
+        let up = |id| past_run(id, PlanKind::Upgrade, Some(Outcome::Done));
+        let undo = |id, run| past_run(id, PlanKind::Undo { run }, Some(Outcome::Done));
+        assert_eq!(ids(&[up(1), up(2)]), [1, 2]);
+        assert_eq!(ids(&[up(1), up(2), undo(3, 2)]), [1]);
+        assert_eq!(
+            ids(&[up(1), undo(2, 1), undo(3, 2)]),
+            [3],
+            "what was undone is back"
+        );
+        assert_eq!(ids(&[undo(5, 4)]), [5]);
+        let failed = past_run(4, PlanKind::Upgrade, None);
+        assert_eq!(ids(&[up(1), failed]), [1]);
+    }
+}

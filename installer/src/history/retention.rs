@@ -1,0 +1,104 @@
+//! What is kept of the past: runs by count, RPMs by size, and always what an open run or the newest
+//! finished one needs.
+
+use std::collections::BTreeSet;
+
+use manifests::digest::Sha256;
+
+use super::PastRun;
+use crate::failure::chain;
+use crate::layout::Layout;
+use crate::secure_fs;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Runs, the newest.
+    pub runs: usize,
+    /// RPMs in the store, in bytes.
+    pub store_bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            runs: 20,
+            store_bytes: 8 * 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// Returns the runs to remove, oldest first. Pure. `sizes` gives the stored size of an RPM.
+fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
+    let newest = runs.last().map(|run| run.id);
+    let may_go = |run: &&PastRun| !run.is_open() && Some(run.id) != newest;
+    let mut kept: Vec<&PastRun> = runs.iter().collect();
+    let mut gone = Vec::new();
+    for run in runs.iter().filter(may_go) {
+        let rpms: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.rpms()).collect();
+        let bytes: u64 = rpms.iter().map(sizes).sum();
+        if kept.len() <= retention.runs && bytes <= retention.store_bytes {
+            break;
+        }
+        kept.retain(|other| other.id != run.id);
+        gone.push(run.id);
+    }
+    gone
+}
+
+/// Removes what the retention does not keep, and every stored RPM that no kept run names. Returns
+/// the removed runs.
+pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> {
+    let runs = super::all(layout)?;
+    let size = |sha256: &Sha256| layout.stored_rpm(sha256).metadata().map_or(0, |m| m.len());
+    let gone = expired(&runs, retention, &size);
+    for id in &gone {
+        secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
+    }
+    let kept = runs.iter().filter(|run| !gone.contains(&run.id));
+    let needed: BTreeSet<Sha256> = kept.flat_map(|run| run.plan.rpms()).collect();
+    let Ok(entries) = std::fs::read_dir(layout.store()) else {
+        return Ok(gone);
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let sha256 = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".rpm")?.parse().ok());
+        if sha256.is_some_and(|sha256: Sha256| !needed.contains(&sha256)) {
+            secure_fs::remove_if_present(&entry.path()).map_err(|error| chain(&error))?;
+        }
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::test_runs::past_run;
+    use crate::plan::PlanKind;
+    use crate::report::Outcome;
+
+    #[test]
+    fn the_oldest_go_first_and_open_and_newest_runs_stay() {
+        let done = |id| past_run(id, PlanKind::Upgrade, Some(Outcome::Done));
+        let open = past_run(1, PlanKind::Upgrade, None);
+        let runs = [open, done(2), done(3), done(4)];
+        let gone = |runs_kept, bytes| {
+            let retention = Retention {
+                runs: runs_kept,
+                store_bytes: bytes,
+            };
+            expired(&runs, retention, &|_| 10)
+        };
+        assert_eq!(gone(4, u64::MAX), Vec::<u64>::new());
+        assert_eq!(gone(3, u64::MAX), [2]);
+        assert_eq!(
+            gone(0, u64::MAX),
+            [2, 3],
+            "the open run 1 and the newest stay"
+        );
+        assert_eq!(gone(9, 0), [2, 3], "as much as may go, if nothing suffices");
+        assert_eq!(gone(9, 60), [2], "three runs of two RPMs of ten bytes fit");
+    }
+}

@@ -1,0 +1,68 @@
+//! Past runs for tests.
+
+use manifests::digest::Sha256;
+use manifests::nevra::Arch;
+use manifests::product::ProductManifest;
+
+use super::PastRun;
+use crate::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm};
+use crate::report::{Outcome, REPORT_TYPE, RunReport};
+
+/// Returns a group whose two RPMs no other run has.
+fn group(id: u64) -> Group {
+    let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();
+    let rpm = |version: &str| PlannedRpm {
+        nevra: format!("tyk-gateway-{version}-1.x86_64").parse().unwrap(),
+        build_time: 0,
+        sha256: Sha256::of(format!("{id} {version}").as_bytes()),
+        size_bytes: 10,
+        installed_bytes: 10,
+        program_sha256: None,
+        directories: Vec::new(),
+    };
+    let (component, from, to) = (tyk.components[0].clone(), rpm("1"), rpm("2"));
+    let planned = PlannedComponent {
+        component,
+        from,
+        to,
+        config: Vec::new(),
+    };
+    Group {
+        name: "gateway".to_owned(),
+        components: vec![planned],
+    }
+}
+
+/// Makes a run over one component; without an outcome it was cut off.
+pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> PastRun {
+    let plan = InstallPlan {
+        document: PLAN_TYPE.to_owned(),
+        kind,
+        bundle: Sha256::of(b""),
+        product: "p".to_owned(),
+        title: "P".to_owned(),
+        version: "1".to_owned(),
+        channel: "stable".to_owned(),
+        sequence: 1,
+        distro: "el8".to_owned(),
+        arch: Arch::X86_64,
+        host: String::new(),
+        groups: vec![group(id)],
+        current: Vec::new(),
+        absent: Vec::new(),
+        notes: Vec::new(),
+    };
+    let report = outcome.map(|outcome| RunReport {
+        document: REPORT_TYPE.to_owned(),
+        run: id,
+        kind,
+        title: "P".to_owned(),
+        started: 0,
+        ended: 0,
+        outcome,
+        changes: Vec::new(),
+        health: Vec::new(),
+        notes: Vec::new(),
+    });
+    PastRun { id, plan, report }
+}

@@ -23,7 +23,10 @@ pub enum Cargo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Victim {
+    /// Every installer: the one that was called, and the one in a unit.
     Installer,
+    /// Only the one that was called, as when a connection is lost.
+    Caller,
     Rpm,
     /// The installer, then rpm.
     Both,
@@ -80,7 +83,7 @@ impl Cargo {
     pub(super) const ALL: [Self; 3] = [Self::Good, Self::Hangs, Self::PostFails];
 
     /// The versions of gateway and dashboard, and of the pump.
-    pub(super) const fn versions(self) -> (&'static str, &'static str) {
+    pub(crate) const fn versions(self) -> (&'static str, &'static str) {
         match self {
             Self::Good => ("5.3.2", "1.9.0"),
             Self::Hangs => ("5.4.1", "1.10.0"),
@@ -96,7 +99,12 @@ impl Cargo {
 }
 
 impl Victim {
-    pub(super) const fn hits_installer(self) -> bool {
+    /// Whether nobody is left who would finish the run.
+    pub(super) const fn ends_the_run(self) -> bool {
+        !matches!(self, Self::Rpm | Self::Caller)
+    }
+
+    pub(super) const fn reaches_the_caller(self) -> bool {
         !matches!(self, Self::Rpm)
     }
 }
@@ -107,7 +115,8 @@ impl Case {
         let mut chance = Chance::from_seed(seed ^ 0x5eed_5eed);
         let victim = chance.weighted(
             &[
-                (Victim::Installer, 3),
+                (Victim::Installer, 4),
+                (Victim::Caller, 1),
                 (Victim::Rpm, 3),
                 (Victim::Both, 2),
                 (Victim::BothRpmFirst, 1),
@@ -174,7 +183,7 @@ fn moment(chance: &mut Chance, victim: Victim, line: &Timeline, walk: Option<u64
     let within_rpm = match victim {
         Victim::Rpm => 10,
         Victim::Both | Victim::BothRpmFirst => 7,
-        Victim::Installer | Victim::Power => 3,
+        Victim::Installer | Victim::Caller | Victim::Power => 3,
     };
     let is_in_rpm = chance.below(10) < within_rpm && !line.rpm_millis.is_empty();
     if is_in_rpm && (walk.is_none() || victim == Victim::Rpm) {
@@ -213,6 +222,7 @@ impl fmt::Display for Victim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Installer => "installer",
+            Self::Caller => "caller",
             Self::Rpm => "rpm",
             Self::Both => "installer+rpm",
             Self::BothRpmFirst => "rpm+installer",
@@ -268,6 +278,7 @@ mod tests {
         }
         for victim in [
             Victim::Installer,
+            Victim::Caller,
             Victim::Rpm,
             Victim::Both,
             Victim::BothRpmFirst,

@@ -2,15 +2,15 @@
 
 /// `SplitMix64`: small, and good enough to spread kills over a run.
 #[derive(Debug)]
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn from_seed(seed: u64) -> Self {
+    pub(crate) fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A number below `bound`; 0 when there is nothing to choose from.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,7 +20,7 @@ impl Chance {
     }
 
     /// One of the items, each as likely as its weight says; the last one when all weigh nothing.
-    pub(super) fn weighted<T: Copy>(&mut self, items: &[(T, u64)], otherwise: T) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, items: &[(T, u64)], otherwise: T) -> T {
         let total = items.iter().map(|(_, weight)| weight).sum();
         let mut point = self.below(total);
         for &(item, weight) in items {

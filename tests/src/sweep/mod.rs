@@ -113,6 +113,8 @@ fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> 
         cargo: case.cargo,
         installer: kit.installer_digest.clone(),
         struck: played.struck,
+        called: played.called,
+        notes: played.notes,
         verdict,
         millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         evidence: None,

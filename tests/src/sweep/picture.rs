@@ -1,6 +1,7 @@
 //! A host as a judge sees it: packages, files, units, answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,11 +16,13 @@ const SERVICES: [(&str, u16, &str); 3] = [
     ("tyk-pump.service", 8083, "/health"),
 ];
 
-/// Where a run may leave something: its state, the trust roots, its own installed copy.
-const OURS: [&str; 3] = [
+/// Where a run may leave something: its state, the trust roots, its own installed copy and units.
+const OURS: [&str; 5] = [
     "/etc/airgap-bundle",
-    "/var/lib/airgap-bundle",
+    "/etc/systemd/system/airgap-bundle-",
+    "/etc/systemd/system/multi-user.target.wants/airgap-bundle-",
     "/usr/libexec/airgap-bundle",
+    "/var/lib/airgap-bundle",
 ];
 
 /// Where a running host writes without anybody's doing, and what is no file of it.
@@ -52,14 +55,26 @@ pub(super) struct Picture {
     pub(super) paths: BTreeSet<String>,
     /// Status and body of every service's answer.
     pub(super) answers: BTreeMap<&'static str, String>,
+    /// Units that systemd says have failed.
+    pub(super) failed: BTreeSet<String>,
 }
 
 impl Picture {
     pub(super) fn take(host: &IsolatedHost) -> Result<Self> {
+        let answers = answers(host);
+        let mut snapshot = host.snapshot(&TREES)?;
+        snapshot
+            .files
+            .retain(|path, _| !is_below(&OURS, &path.to_string_lossy()));
+        let failed = host.check(&["systemctl", "--failed", "--plain", "--no-legend"])?;
         Ok(Self {
-            answers: answers(host),
-            snapshot: host.snapshot(&TREES)?,
+            answers,
+            snapshot,
             paths: paths(host),
+            failed: failed
+                .lines()
+                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                .collect(),
         })
     }
 
@@ -74,37 +89,31 @@ impl Picture {
         Ok(names)
     }
 
-    /// Says how `later` differs; what is the installer's own does not count.
+    /// Says how `later` differs.
     pub(super) fn diff(&self, later: &Self) -> Vec<String> {
-        let mut lines = self.snapshot.diff_except(&later.snapshot, &OURS);
+        let mut lines = self.snapshot.diff(&later.snapshot);
         for (unit, answer) in &self.answers {
             let now = later.answers.get(unit).map_or("", String::as_str);
             if now != answer {
                 lines.push(format!("{unit} answers {now:?}, not {answer:?}"));
             }
         }
-        let known = |path: &&String| {
-            self.snapshot
-                .files
-                .contains_key(path.as_ref() as &std::path::Path)
-        };
-        let seen = |path: &&String| {
-            later
-                .snapshot
-                .files
-                .contains_key(path.as_ref() as &std::path::Path)
-        };
+        // What the snapshots hold they have compared.
+        let known =
+            |picture: &Self, path: &str| picture.snapshot.files.contains_key(Path::new(path));
         let strays = later.paths.difference(&self.paths);
         lines.extend(
             strays
-                .filter(|path| !seen(path))
+                .filter(|path| !known(later, path))
                 .map(|path| format!("stray {path}")),
         );
         let lost = self.paths.difference(&later.paths);
         lines.extend(
-            lost.filter(|path| !known(path))
+            lost.filter(|path| !known(self, path))
                 .map(|path| format!("lost {path}")),
         );
+        let failed = later.failed.difference(&self.failed);
+        lines.extend(failed.map(|unit| format!("unit {unit} has failed")));
         lines
     }
 
@@ -154,22 +163,21 @@ fn steady(status: u16, body: &str) -> String {
 
 fn paths(host: &IsolatedHost) -> BTreeSet<String> {
     let root = host.root();
-    let inside = |path: &std::path::Path| {
+    let inside = |path: &Path| {
         let inside = path.strip_prefix(root).unwrap_or(path);
         format!("/{}", inside.display())
     };
-    let is_quiet = |path: &str| {
-        !RESTLESS
-            .iter()
-            .chain(&OURS)
-            .any(|prefix| path.starts_with(prefix))
-    };
+    let is_quiet = |path: &str| !is_below(&RESTLESS, path) && !is_below(&OURS, path);
     WalkDir::new(root)
         .into_iter()
         .filter_entry(|entry| is_quiet(&inside(entry.path())))
         .filter_map(std::result::Result::ok)
         .map(|entry| inside(entry.path()))
         .collect()
+}
+
+fn is_below(prefixes: &[&str], path: &str) -> bool {
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn is_leftover(path: &str) -> bool {

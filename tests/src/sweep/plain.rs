@@ -9,7 +9,7 @@ use super::case::{Case, Victim};
 use super::kit::Kit;
 use super::play::{Played, Struck};
 use super::processes;
-use super::watch::{self, await_moment, await_quiet};
+use super::watch::{self, Work};
 use crate::isolated::IsolatedHost;
 
 /// What a person does after a crash: takes a moment, and does not trip over rpm's one-second names.
@@ -30,9 +30,9 @@ fn transaction<'a>(flags: &[&'a str], rpms: &'a [String]) -> Vec<&'a str> {
 /// Kills a plain upgrade, goes back with `rpm -U --oldpackage --replacepkgs` and restarts everything.
 pub(super) fn play(host: &IsolatedHost, kit: &Kit, case: &Case, played: &mut Played) -> Result<()> {
     let (before, after) = kit.carry_rpms(host)?;
-    let mut run = host.spawn(&transaction(&[], &after))?;
+    let mut work = Work::of(host.spawn(&transaction(&[], &after))?);
     for strike in &case.strikes {
-        let has_come = await_moment(host, &mut run, &strike.moment)?;
+        let has_come = work.await_moment(host, 0, &strike.moment)?;
         let processes = processes::list(host)?;
         let hit = has_come && strike.victim == Victim::Rpm && !processes.is_empty();
         processes.iter().for_each(processes::Process::kill);
@@ -42,7 +42,7 @@ pub(super) fn play(host: &IsolatedHost, kit: &Kit, case: &Case, played: &mut Pla
             hit,
         });
     }
-    await_quiet(host)?;
+    work.await_end(host)?;
     sleep(A_MOMENT);
     let flags = ["--oldpackage", "--replacepkgs"];
     let back = host.run(&transaction(&flags, &before))?;
@@ -55,6 +55,5 @@ pub(super) fn play(host: &IsolatedHost, kit: &Kit, case: &Case, played: &mut Pla
 /// Times a plain upgrade that nobody disturbs.
 pub(super) fn undisturbed(host: &IsolatedHost, kit: &Kit) -> Result<u64> {
     let (_, after) = kit.carry_rpms(host)?;
-    let mut run = host.spawn(&transaction(&[], &after))?;
-    Ok(watch::follow(host, &mut run)?.millis)
+    Ok(watch::follow(host, host.spawn(&transaction(&[], &after))?)?.millis)
 }

@@ -3,21 +3,16 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Strike, Victim};
 use super::journal;
 use super::kit::{BUNDLE, INSTALLER};
-use super::processes::{self, Kind};
+use super::processes::{self, Kind, Process};
 use super::verdict::{self, Status};
-use super::watch::{self, await_moment, await_quiet};
+use super::watch::{self, Work};
 use crate::isolated::{IsolatedHost, Running};
-
-const RECOVERY_DEADLINE: Duration = Duration::from_secs(180);
-/// A recovery that meets another one at work (the boot's own) is asked once more.
-const RECOVERIES: usize = 2;
-const BUSY: i32 = 7;
 
 /// A kill as it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +29,17 @@ pub struct Struck {
 #[derive(Debug, Default)]
 pub(super) struct Played {
     pub(super) struck: Vec<Struck>,
-    /// Everything the installers said.
+    /// Whether the recovery had to be called: systemd did not take the run up, or there was a kill
+    /// too many.
+    pub(super) called: bool,
+    /// What a person should know, and what is allowed.
+    pub(super) notes: Vec<String>,
+    /// Everything that was said to whoever called the installer.
     pub(super) transcript: String,
 }
 
 /// The command that puts a host right without anybody's help.
-pub(super) fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
+fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     let help = host.check(&[INSTALLER, "--help"])?;
     let has_resume = help
         .lines()
@@ -47,60 +47,95 @@ pub(super) fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     Ok(if has_resume { "resume" } else { "revert" })
 }
 
-/// Starts the run of a case, kills as it says, and lets the last recovery finish.
+/// Starts the run of a case, kills as it says, and waits until the host has come to rest.
 pub(super) fn play(host: &mut IsolatedHost, case: &Case, played: &mut Played) -> Result<Status> {
     let recovery = recovery_command(host)?;
-    let mut running = Some(host.spawn(&[INSTALLER, BUNDLE])?);
+    let mut work = Work::of(host.spawn(&[INSTALLER, BUNDLE])?);
+    let mut known = 0;
     for strike in &case.strikes {
-        let mut run = if let Some(run) = running.take() {
-            run
-        } else {
-            sleep(Duration::from_millis(case.pause_millis));
-            host.spawn(&[INSTALLER, recovery])?
-        };
-        let has_come = await_moment(host, &mut run, &strike.moment)?;
-        let phase = journal::marks(host).pop().unwrap_or_default();
+        let is_recovery = played
+            .struck
+            .last()
+            .is_some_and(|last| last.strike.victim.ends_the_run());
+        if is_recovery && !recovers(host, &mut work, recovery, case, played)? {
+            break;
+        }
+        let has_come = work.await_moment(host, known, &strike.moment)?;
+        let marks = journal::marks(host);
         let hit = has_come && kill(host, strike.victim)?;
+        known = marks.len();
         played.struck.push(Struck {
             strike: strike.clone(),
-            phase,
+            phase: marks.last().cloned().unwrap_or_default(),
             hit,
         });
-        if hit && strike.victim.hits_installer() {
-            played.note(&mut run)?;
-            // What is left of its process group goes with it; rpm has a session of its own.
-            drop(run);
-            if strike.victim == Victim::Power {
-                host.boot_again()?;
-            }
-        } else {
-            running = Some(run);
-        }
         if !hit {
             break;
         }
+        if strike.victim.reaches_the_caller()
+            && let Some(called) = work.called.take()
+        {
+            played.note_killed(called)?;
+        }
+        if strike.victim == Victim::Power {
+            host.boot_again()?;
+        }
     }
-    if let Some(run) = running {
-        played.finish(run)?;
-    } else {
-        sleep(Duration::from_millis(case.pause_millis));
-    }
-    recover(host, recovery, played)
+    let status = settle(host, work, recovery, case, played)?;
+    note_units(host, played);
+    Ok(status)
 }
 
-fn recover(host: &IsolatedHost, recovery: &str, played: &mut Played) -> Result<Status> {
-    for _ in 0..RECOVERIES {
-        if !verdict::status(host)?.is_open {
-            break;
-        }
-        let run = host.spawn(&[INSTALLER, recovery])?;
-        let code = played.finish(run)?;
-        if code != Some(BUSY) {
-            break;
-        }
-        ensure!(await_quiet(host)?, "the installer at work does not end");
+/// Notes which of its own units the installer left.
+fn note_units(host: &IsolatedHost, played: &mut Played) {
+    if host.exists(watch::RECOVERY_UNIT) {
+        played.notes.push("its boot unit is left".to_owned());
     }
-    ensure!(await_quiet(host)?, "an installer or rpm does not end");
+}
+
+/// Waits until the run is taken up, or takes it up; `false` when there is nothing to take up.
+fn recovers(
+    host: &IsolatedHost,
+    work: &mut Work,
+    recovery: &str,
+    case: &Case,
+    played: &mut Played,
+) -> Result<bool> {
+    if work.await_start(host)? {
+        return Ok(true);
+    }
+    if !verdict::status(host)?.is_open {
+        return Ok(false);
+    }
+    sleep(Duration::from_millis(case.pause_millis));
+    played.called = true;
+    *work = Work::of(host.spawn(&[INSTALLER, recovery])?);
+    Ok(true)
+}
+
+/// Lets everything end by itself, and calls for the recovery at most once.
+fn settle(
+    host: &IsolatedHost,
+    mut work: Work,
+    recovery: &str,
+    case: &Case,
+    played: &mut Played,
+) -> Result<Status> {
+    work.await_end(host)?;
+    if let Some(called) = work.called.take() {
+        played.note_ended(called)?;
+    }
+    let status = verdict::status(host)?;
+    if !status.is_open {
+        return Ok(status);
+    }
+    sleep(Duration::from_millis(case.pause_millis));
+    played.called = true;
+    let mut work = Work::of(host.spawn(&[INSTALLER, recovery])?);
+    work.await_end(host)?;
+    if let Some(called) = work.called {
+        played.note_ended(called)?;
+    }
     verdict::status(host)
 }
 
@@ -112,35 +147,37 @@ fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     }
     let mut processes = processes::list(host)?;
     processes.retain(|process| match process.kind {
-        Kind::Installer => victim != Victim::Rpm,
-        Kind::Rpm => victim != Victim::Installer,
+        Kind::Called => victim != Victim::Rpm,
+        Kind::InUnit => !matches!(victim, Victim::Rpm | Victim::Caller),
+        Kind::Rpm => !matches!(victim, Victim::Installer | Victim::Caller),
     });
-    processes
-        .sort_by_key(|process| (process.kind == Kind::Rpm) != (victim == Victim::BothRpmFirst));
-    processes.iter().for_each(processes::Process::kill);
+    let is_later =
+        |process: &Process| (process.kind == Kind::Rpm) != (victim == Victim::BothRpmFirst);
+    processes.sort_by_key(is_later);
+    processes.iter().for_each(Process::kill);
     Ok(!processes.is_empty())
 }
 
 impl Played {
-    fn note(&mut self, run: &mut Running) -> Result<()> {
-        let (stdout, stderr) = run.output()?;
+    fn note_killed(&mut self, mut called: Running) -> Result<()> {
+        let (stdout, stderr) = called.output()?;
         self.transcript
             .push_str(&format!("{stderr}{stdout}--- killed ---\n"));
+        // Dropped here: what is left of its process group goes with it; rpm has its own session.
         Ok(())
     }
 
-    fn finish(&mut self, run: Running) -> Result<Option<i32>> {
-        let finished = run.wait(RECOVERY_DEADLINE)?;
+    fn note_ended(&mut self, called: Running) -> Result<()> {
+        let finished = called.wait(Duration::ZERO)?;
         self.transcript.push_str(&format!(
             "{}{}--- {} ended with {} ---\n",
             finished.stderr, finished.stdout, finished.argv, finished.status
         ));
-        Ok(finished.code())
+        Ok(())
     }
 }
 
 /// Follows a run that nobody disturbs.
 pub(super) fn undisturbed(host: &IsolatedHost) -> Result<watch::Timeline> {
-    let mut run = host.spawn(&[INSTALLER, BUNDLE])?;
-    watch::follow(host, &mut run)
+    watch::follow(host, host.spawn(&[INSTALLER, BUNDLE])?)
 }

@@ -9,13 +9,16 @@ use anyhow::Result;
 use rustix::fs::{Mode, OFlags, open, openat, readlinkat};
 use rustix::process::{Signal, pidfd_send_signal};
 
+use super::kit::INSTALLER;
 use crate::isolated::Guest;
 
 /// What a process is to the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The installer: the one carried in, or the copy that a run unit executes.
-    Installer,
+    /// The installer that somebody called. Where runs live in a unit it only watches.
+    Called,
+    /// The copy of the installer that a unit executes.
+    InUnit,
     /// An rpm that changes the host.
     Rpm,
 }
@@ -88,9 +91,11 @@ fn read(directory: &OwnedFd, name: &str) -> Option<Vec<u8>> {
 fn kind(directory: &OwnedFd) -> Option<Kind> {
     let program = readlinkat(directory, "exe", Vec::new()).ok()?;
     let program = program.to_str().ok()?.trim_end_matches(" (deleted)");
-    let is_ours = program.starts_with("/root/") || program.contains("/airgap-bundle/");
-    if program.ends_with("/install") && is_ours {
-        return Some(Kind::Installer);
+    if program == INSTALLER {
+        return Some(Kind::Called);
+    }
+    if program.ends_with("/install") && program.contains("/airgap-bundle/") {
+        return Some(Kind::InUnit);
     }
     if !program.ends_with("/rpm") {
         return None;

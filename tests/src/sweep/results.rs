@@ -37,7 +37,11 @@ pub struct Trial {
     /// Digest of the installer.
     pub installer: String,
     pub struck: Vec<Struck>,
+    /// Whether somebody had to call `install resume`.
+    pub called: bool,
     pub verdict: Verdict,
+    /// What is allowed, and worth knowing.
+    pub notes: Vec<String>,
     pub millis: u64,
     /// Where a failure's evidence is.
     pub evidence: Option<PathBuf>,
@@ -106,7 +110,9 @@ mod tests {
             cargo: Cargo::Good,
             installer: "aa".to_owned(),
             struck: Vec::new(),
+            called: false,
             verdict: Verdict::Done,
+            notes: Vec::new(),
             millis: 9000,
             evidence: None,
         };

@@ -38,6 +38,9 @@ pub fn table(trials: &[Trial]) -> String {
     }
     for trial in trials {
         text.push_str(&failure(trial));
+        for note in &trial.notes {
+            text.push_str(&format!("seed {}: {note}\n", trial.seed));
+        }
     }
     text + &sums(trials)
 }
@@ -112,10 +115,11 @@ fn sums(trials: &[Trial]) -> String {
             .filter(|trial| trial.verdict.is_good())
             .count();
         let hits: usize = of_way.iter().map(|trial| hits(trial)).sum();
+        let called = of_way.iter().filter(|trial| trial.called).count();
         let millis: u64 = of_way.iter().map(|trial| trial.millis).sum();
         text.push_str(&format!(
             "{name}: {good} of {} Done or Unchanged ({} Done, {} Unchanged, {} failed); {hits} kills, \
-             {:.1} s per case\n",
+             {called} recoveries called by hand, {:.1} s per case\n",
             of_way.len(),
             count("Done"),
             count("Unchanged"),

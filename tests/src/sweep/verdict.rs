@@ -23,10 +23,10 @@ pub enum Verdict {
 
 /// What `install status` says.
 #[derive(Debug, Default)]
-pub(super) struct Status {
-    pub(super) is_open: bool,
+pub(crate) struct Status {
+    pub(crate) is_open: bool,
     /// The last run's outcome in one word; none without a run.
-    pub(super) outcome: Option<String>,
+    pub(crate) outcome: Option<String>,
 }
 
 impl Verdict {
@@ -85,7 +85,7 @@ pub(super) fn judge(
 }
 
 /// Adds what the report has to say: the same as the host.
-pub(super) fn compare(verdict: Verdict, status: &Status) -> Verdict {
+pub(crate) fn compare(verdict: Verdict, status: &Status) -> Verdict {
     let said = status.outcome.as_deref();
     let agrees = match verdict {
         Verdict::Done => said == Some("done"),
@@ -119,7 +119,7 @@ pub(super) fn status(host: &IsolatedHost) -> Result<Status> {
     parse(&text)
 }
 
-fn parse(text: &str) -> Result<Status> {
+pub(crate) fn parse(text: &str) -> Result<Status> {
     let status: Value = serde_json::from_str(text)?;
     let outcome = status.pointer("/last_run/outcome").and_then(|outcome| {
         let tagged = || outcome.as_object()?.keys().next().map(String::as_str);

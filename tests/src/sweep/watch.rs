@@ -3,16 +3,19 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::case::Moment;
-use super::journal;
-use super::processes;
-use crate::isolated::{IsolatedHost, Running};
+use super::{journal, processes};
+use crate::isolated::{Guest, IsolatedHost, Running};
 
 const POLL: Duration = Duration::from_millis(2);
 /// Nothing that a case waits for takes longer, except on a broken machine.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// As long as this is there, systemd may take a run up by itself.
+pub(super) const RECOVERY_UNIT: &str = "/etc/systemd/system/airgap-bundle-recover.service";
+/// It does so a second after a crash.
+const UNIT_RESTARTS: Duration = Duration::from_millis(2500);
 
 /// What an undisturbed run did, and when: in milliseconds since its start.
 #[derive(Clone, Debug, Default)]
@@ -23,43 +26,99 @@ pub(super) struct Timeline {
     pub(super) millis: u64,
 }
 
-/// Waits until `moment` has come; `false` when the run ended before.
-pub(super) fn await_moment(
-    host: &IsolatedHost,
-    run: &mut Running,
-    moment: &Moment,
-) -> Result<bool> {
-    let started = Instant::now();
-    let known = journal::marks(host).len();
-    let mut seen: Vec<u32> = Vec::new();
-    loop {
-        // Asked first: what had come before the end is still seen after it.
-        let has_ended = !run.is_running()?;
-        let later = match moment {
-            Moment::After { millis, .. } => {
-                (started.elapsed() >= Duration::from_millis(*millis)).then_some(0)
-            }
-            Moment::Phase { mark, later_millis } => journal::marks(host)
-                .iter()
-                .skip(known)
-                .any(|found| found == mark)
-                .then_some(*later_millis),
-            Moment::Rpm { number, millis, .. } => {
-                note_rpms(host, &mut seen)?;
-                (seen.len() > *number).then_some(*millis)
-            }
+/// Whoever is at work in a host: the installer that was called, one in a unit, an rpm.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// The installer that was called, unless it was killed.
+    pub(super) called: Option<Running>,
+    idle_since: Option<Instant>,
+}
+
+impl Work {
+    pub(super) fn of(called: Running) -> Self {
+        Self {
+            called: Some(called),
+            idle_since: None,
+        }
+    }
+
+    /// Says whether nobody is at work, nor will be without being called.
+    pub(super) fn is_over(&mut self, guest: &Guest) -> Result<bool> {
+        let is_called = match &mut self.called {
+            Some(called) => called.is_running()?,
+            None => false,
         };
-        if has_ended || started.elapsed() > DEADLINE {
+        if is_called || !processes::list(guest)?.is_empty() {
+            self.idle_since = None;
             return Ok(false);
         }
-        if let Some(millis) = later {
-            sleep(Duration::from_millis(millis));
-            return run.is_running().map_err(Into::into);
+        let idle_since = *self.idle_since.get_or_insert_with(Instant::now);
+        Ok(!guest.exists(RECOVERY_UNIT) || idle_since.elapsed() > UNIT_RESTARTS)
+    }
+
+    /// Waits until it is over.
+    pub(super) fn await_end(&mut self, guest: &Guest) -> Result<()> {
+        let started = Instant::now();
+        while !self.is_over(guest)? {
+            ensure!(
+                started.elapsed() < DEADLINE,
+                "an installer or rpm does not end"
+            );
+            sleep(Duration::from_millis(20));
         }
-        sleep(POLL);
+        Ok(())
+    }
+
+    /// Waits until somebody is at work; `false` when nobody comes.
+    pub(super) fn await_start(&mut self, guest: &Guest) -> Result<bool> {
+        while processes::list(guest)?.is_empty() {
+            if self.is_over(guest)? {
+                return Ok(false);
+            }
+            sleep(POLL);
+        }
+        Ok(true)
+    }
+
+    /// Waits until `moment` has come; `false` when all was over before. Of the journal only what
+    /// comes after its first `known` records counts.
+    pub(super) fn await_moment(
+        &mut self,
+        host: &IsolatedHost,
+        known: usize,
+        moment: &Moment,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        let mut rpms = Vec::new();
+        loop {
+            let later = match moment {
+                Moment::After { millis, .. } => {
+                    (started.elapsed() >= Duration::from_millis(*millis)).then_some(0)
+                }
+                Moment::Phase { mark, later_millis } => journal::marks(host)
+                    .iter()
+                    .skip(known)
+                    .any(|found| found == mark)
+                    .then_some(*later_millis),
+                Moment::Rpm { number, millis, .. } => {
+                    note_rpms(host, &mut rpms)?;
+                    (rpms.len() > *number).then_some(*millis)
+                }
+            };
+            if let Some(millis) = later {
+                sleep(Duration::from_millis(millis));
+                return Ok(true);
+            }
+            if self.is_over(host)? {
+                return Ok(false);
+            }
+            ensure!(started.elapsed() < DEADLINE, "{moment} does not come");
+            sleep(POLL);
+        }
     }
 }
 
+/// Adds the rpm transactions that are at work to `seen`, and says whether there are any.
 fn note_rpms(host: &IsolatedHost, seen: &mut Vec<u32>) -> Result<bool> {
     let now = processes::transactions(host)?;
     for pid in &now {
@@ -71,18 +130,20 @@ fn note_rpms(host: &IsolatedHost, seen: &mut Vec<u32>) -> Result<bool> {
 }
 
 /// Follows an undisturbed run to its end.
-pub(super) fn follow(host: &IsolatedHost, run: &mut Running) -> Result<Timeline> {
+pub(super) fn follow(host: &IsolatedHost, called: Running) -> Result<Timeline> {
     let started = Instant::now();
     let now = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut work = Work::of(called);
     let mut line = Timeline::default();
-    let (mut seen, mut at_work) = (Vec::new(), None);
+    let (mut rpms, mut at_work) = (Vec::new(), None);
     loop {
-        let is_running = run.is_running()?;
+        // Asked first: what came before the end is still seen after it.
+        let is_over = work.is_over(host)?;
         let marks = journal::marks(host);
         let known = line.marks.len();
         line.marks
             .extend(marks.into_iter().skip(known).map(|mark| (mark, now())));
-        match (note_rpms(host, &mut seen)?, at_work) {
+        match (note_rpms(host, &mut rpms)?, at_work) {
             (true, None) => at_work = Some(now()),
             (false, Some(since)) => {
                 line.rpm_millis.push(now() - since);
@@ -91,21 +152,13 @@ pub(super) fn follow(host: &IsolatedHost, run: &mut Running) -> Result<Timeline>
             _ => {}
         }
         line.millis = now();
-        if !is_running || started.elapsed() > DEADLINE {
+        if is_over {
             return Ok(line);
         }
+        ensure!(
+            started.elapsed() < DEADLINE,
+            "an undisturbed run does not end"
+        );
         sleep(POLL);
     }
-}
-
-/// Waits until no installer and no rpm is at work in the host; says whether that came.
-pub(super) fn await_quiet(host: &IsolatedHost) -> Result<bool> {
-    let started = Instant::now();
-    while !processes::list(host)?.is_empty() {
-        if started.elapsed() > DEADLINE {
-            return Ok(false);
-        }
-        sleep(Duration::from_millis(20));
-    }
-    Ok(true)
 }

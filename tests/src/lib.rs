@@ -5,3 +5,4 @@ pub mod forge;
 pub mod isolated;
 pub mod sweep;
 pub mod vendor;
+pub mod vm;

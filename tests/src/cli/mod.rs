@@ -11,6 +11,7 @@ mod background;
 mod baseline;
 mod exec;
 mod host;
+mod power;
 mod supervise;
 mod sweep;
 mod vendor;

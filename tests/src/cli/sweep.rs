@@ -8,10 +8,14 @@ use clap::{Args, Subcommand};
 use lab::isolated::unavailable;
 use lab::sweep::{Sweep, Trial, Way, directory_of_sweeps, sweep, table};
 
+use super::power::PowerArgs;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// SIGKILL the installer, rpm, both, or the whole host, in a run and in its recovery
     Kill(KillArgs),
+    /// Cut the power of a virtual machine, in a run and in its recovery
+    Power(PowerArgs),
 }
 
 #[derive(Args, Debug)]
@@ -38,7 +42,10 @@ impl Command {
         if let Some(reason) = unavailable() {
             bail!("{reason}");
         }
-        let Self::Kill(args) = self;
+        let args = match self {
+            Self::Kill(args) => args,
+            Self::Power(args) => return args.run(),
+        };
         let goes_on = args.resume.is_some();
         let unnamed = || directory_of_sweeps().join(format!("kill-{}.jsonl", args.seed));
         let asked = Sweep {

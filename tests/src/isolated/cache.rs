@@ -49,7 +49,7 @@ pub(super) fn hosts_directory() -> PathBuf {
 
 /// Digests the ingredients of something cached. Each part is length-prefixed, so that no two lists
 /// of parts share a key.
-pub(super) fn key(parts: &[&str]) -> String {
+pub(crate) fn key(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());
@@ -71,7 +71,7 @@ pub(super) fn make_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(HostError::io("make directory", path))
 }
 
-pub(super) fn remove_tree(path: &Path) -> Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(HostError::io("remove", path)(error))
@@ -103,7 +103,7 @@ pub(super) fn lock(name: &str) -> Result<File> {
 
 /// Makes the directory `name` by `fill`, once: others wait, and a failed or killed attempt leaves
 /// nothing under that name.
-pub(super) fn directory_once(
+pub(crate) fn directory_once(
     name: &str,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
@@ -124,7 +124,7 @@ pub(super) fn directory_once(
 }
 
 /// Removes what [`directory_once`] made, and its lock. Nobody may be making it again meanwhile.
-pub(super) fn remove_directory(complete: &Path) -> Result<()> {
+pub(crate) fn remove_directory(complete: &Path) -> Result<()> {
     remove_tree(complete)?;
     let lock = complete.with_added_extension("lock");
     fs::remove_file(&lock).map_err(HostError::io("remove", &lock))

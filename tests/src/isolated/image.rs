@@ -39,6 +39,12 @@ impl Image {
         })
     }
 
+    /// What tells this image from every other: its recipe and its layers.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// [`Image::prepare`] for tests: `None`, with the reason printed, where hosts cannot run.
     ///
     /// # Panics

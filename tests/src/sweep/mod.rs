@@ -31,6 +31,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 pub use self::case::{Cargo, Case, Moment, Strike, Victim};
+pub(crate) use self::chance::Chance;
 use self::course::Courses;
 pub use self::evidence::directory_of_sweeps;
 use self::kit::Kit;
@@ -41,6 +42,7 @@ use self::results::Results;
 pub use self::results::{Trial, Way};
 pub use self::table::table;
 pub use self::verdict::Verdict;
+pub(crate) use self::verdict::{Status, compare, parse};
 use crate::isolated::IsolatedHost;
 use crate::vendor::for_each;
 

@@ -1,0 +1,91 @@
+//! A directory for one machine: gone with its owner, and cleared by the next lab process if the owner
+//! had no time for it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the lab makes directories below its cache"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result};
+
+use super::parts::run;
+use crate::isolated::ProcessId;
+use crate::isolated::cache::{directory, remove_tree};
+
+const OWNER: &str = "owner.json";
+
+static CLAIMED: AtomicU32 = AtomicU32::new(0);
+
+#[derive(Debug)]
+pub(super) struct Workplace(PathBuf);
+
+impl Workplace {
+    pub(super) fn claim() -> Result<Self> {
+        let number = CLAIMED.fetch_add(1, Ordering::Relaxed);
+        let pid = std::process::id();
+        let path = all().join(format!("{pid}-{number}"));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let owner = serde_json::to_vec(&ProcessId::current())?;
+        fs::write(path.join(OWNER), owner)?;
+        Ok(Self(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        let _ = remove_tree(&self.0);
+    }
+}
+
+/// Removes what owners that are gone have left. Their machines went with them.
+pub(super) fn reap() -> Result<()> {
+    let entries = match fs::read_dir(all()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if !has_owner(&path) {
+            remove_tree(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn has_owner(path: &Path) -> bool {
+    let recorded = fs::read(path.join(OWNER)).ok();
+    let recorded =
+        recorded.and_then(|text| serde_json::from_slice::<Option<ProcessId>>(&text).ok());
+    match recorded.flatten() {
+        Some(owner) => owner.is_alive(),
+        // It may be at making it: its name says whose it is.
+        None => path
+            .file_name()
+            .and_then(|name| name.to_str()?.split_once('-')?.0.parse().ok())
+            .is_some_and(|pid| ProcessId::of(pid).is_some()),
+    }
+}
+
+fn all() -> PathBuf {
+    directory().join("vms")
+}
+
+/// Copies a disk with its holes.
+pub(super) fn copy_disk(from: &Path, to: &Path) -> Result<()> {
+    run(Command::new("cp")
+        .args(["--sparse=auto", "--reflink=auto", "--"])
+        .args([from, to]))?;
+    Ok(())
+}

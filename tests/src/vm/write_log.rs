@@ -1,0 +1,228 @@
+//! What a disk keeps when its power is cut.
+//!
+//! qemu's `blklogwrites` records every write and every flush in the order in which it takes them. What
+//! was written before the last flush is on the disk. What came after was in the disk's volatile cache:
+//! each piece of it is there or is not, as a seed says, whatever came before or after it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::sweep::Chance;
+
+/// The first eight bytes of every log; the format is that of the kernel's dm-log-writes.
+const MAGIC: u64 = 0x006a_7366_7773_6872;
+const HEAD_BYTES: u64 = 32;
+const FLUSH: u64 = 1;
+const DISCARD: u64 = 4;
+/// What a disk writes whole or not at all.
+const PIECE: u64 = 4096;
+/// In which sector numbers count.
+const SECTOR: u64 = 512;
+
+/// What became of the writes before a cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fate {
+    /// Bytes that a flush had made safe.
+    pub safe: u64,
+    /// Bytes that were in the disk's cache when the power went.
+    pub volatile: u64,
+    /// How many of those are lost.
+    pub lost: u64,
+    /// How many flushes there were.
+    pub flushes: u64,
+}
+
+/// A write: where on the disk, and where in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Write {
+    to: u64,
+    from: u64,
+    bytes: u64,
+}
+
+/// The writes of a log, and how many of them a flush followed.
+#[derive(Debug, Default)]
+struct Log {
+    writes: Vec<Write>,
+    safe: usize,
+    flushes: u64,
+}
+
+/// Brings `disk`, as it was when the log began, to what is left of it after the cut. Of every hundred
+/// pieces in the cache, `lost_percent` are lost.
+pub(super) fn settle(
+    log: &Path,
+    disk: &Path,
+    lost_percent: u64,
+    chance: &mut Chance,
+) -> Result<Fate> {
+    let file = File::open(log).with_context(|| format!("cannot open {}", log.display()))?;
+    let entries = read(&file)?;
+    let disk = OpenOptions::new().write(true).open(disk)?;
+    let mut fate = Fate {
+        flushes: entries.flushes,
+        ..Fate::default()
+    };
+    let (safe, volatile) = entries.writes.split_at(entries.safe);
+    for write in safe {
+        copy(&file, &disk, *write)?;
+        fate.safe += write.bytes;
+    }
+    for piece in volatile.iter().flat_map(|write| pieces(*write)) {
+        fate.volatile += piece.bytes;
+        if chance.below(100) < lost_percent {
+            fate.lost += piece.bytes;
+        } else {
+            copy(&file, &disk, piece)?;
+        }
+    }
+    Ok(fate)
+}
+
+fn read(file: &File) -> Result<Log> {
+    let length = file.metadata()?.len();
+    let mut log = Log::default();
+    // A machine that wrote nothing has no log yet.
+    if length < HEAD_BYTES {
+        return Ok(log);
+    }
+    let head = numbers(file, 0)?;
+    ensure!(head[0] == MAGIC, "this is not a log of writes");
+    let unit = head[3] & 0xffff_ffff;
+    ensure!(
+        unit.is_power_of_two() && unit >= SECTOR,
+        "the log counts in units of {unit} bytes"
+    );
+    let mut at = unit;
+    while at + HEAD_BYTES <= length {
+        let [sector, sectors, flags, _] = numbers(file, at)?;
+        let is_flush = flags & FLUSH != 0;
+        if sectors == 0 && !is_flush {
+            // The power went while this one was on its way to the log.
+            break;
+        }
+        let from = at + unit;
+        let bytes = if flags & DISCARD != 0 {
+            0
+        } else {
+            sectors * SECTOR
+        };
+        if from + bytes > length.max(from) {
+            break;
+        }
+        if is_flush {
+            log.flushes += 1;
+            log.safe = log.writes.len();
+        }
+        if bytes > 0 {
+            let to = sector * SECTOR;
+            log.writes.push(Write { to, from, bytes });
+        }
+        at = from + bytes.next_multiple_of(unit);
+    }
+    Ok(log)
+}
+
+fn numbers(file: &File, at: u64) -> Result<[u64; 4]> {
+    let mut bytes = [0; 32];
+    file.read_exact_at(&mut bytes, at)?;
+    let (words, _) = bytes.as_chunks::<8>();
+    Ok([0, 1, 2, 3].map(|word| u64::from_le_bytes(words[word])))
+}
+
+/// A write in the pieces in which the disk takes it.
+fn pieces(write: Write) -> impl Iterator<Item = Write> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let left = write.bytes - done;
+        let to = write.to + done;
+        let bytes = left.min(PIECE - to % PIECE);
+        let from = write.from + done;
+        done += bytes;
+        (bytes > 0).then_some(Write { to, from, bytes })
+    })
+}
+
+fn copy(log: &File, disk: &File, write: Write) -> Result<()> {
+    let mut bytes = vec![0; usize::try_from(write.bytes)?];
+    log.read_exact_at(&mut bytes, write.from)?;
+    Ok(disk.write_all_at(&bytes, write.to)?)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write real files")]
+mod tests {
+    use super::*;
+
+    fn entry(log: &mut Vec<u8>, sector: u64, flags: u64, data: &[u8]) {
+        let mut head = vec![0; 512];
+        let numbers = [sector, data.len() as u64 / SECTOR, flags, 0];
+        for (at, number) in numbers.iter().enumerate() {
+            head[at * 8..at * 8 + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        log.extend(head);
+        log.extend(data);
+    }
+
+    fn log(entries: &[(u64, u64, Vec<u8>)]) -> Vec<u8> {
+        let mut log = vec![0; 512];
+        log[..8].copy_from_slice(&MAGIC.to_le_bytes());
+        log[24..28].copy_from_slice(&512_u32.to_le_bytes());
+        for (sector, flags, data) in entries {
+            entry(&mut log, *sector, *flags, data);
+        }
+        log
+    }
+
+    fn settled(log: &[u8], lost_percent: u64) -> (Fate, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        let [log_file, disk] = ["log", "disk"].map(|name| directory.path().join(name));
+        std::fs::write(&log_file, log).unwrap();
+        std::fs::write(&disk, vec![0; 32 << 10]).unwrap();
+        let fate = settle(&log_file, &disk, lost_percent, &mut Chance::from_seed(1)).unwrap();
+        (fate, std::fs::read(&disk).unwrap())
+    }
+
+    #[test]
+    fn what_was_flushed_stays_and_the_rest_may_go() {
+        let log = log(&[
+            (0, 0, vec![1; 1024]),
+            (0, FLUSH, Vec::new()),
+            (2, 0, vec![2; 512]),
+            (8, 0, vec![3; 8192]),
+        ]);
+        let (fate, disk) = settled(&log, 100);
+        assert_eq!((fate.safe, fate.flushes), (1024, 1));
+        assert_eq!((fate.volatile, fate.lost), (8704, 8704));
+        assert!(disk[..1024].iter().all(|byte| *byte == 1));
+        assert!(disk[1024..].iter().all(|byte| *byte == 0));
+        let (fate, disk) = settled(&log, 0);
+        assert_eq!(fate.lost, 0);
+        assert_eq!((disk[1024], disk[4096], disk[12287]), (2, 3, 3));
+    }
+
+    #[test]
+    fn pieces_are_lost_one_by_one() {
+        let log = log(&[(1, 0, vec![3; 16 << 10])]);
+        let (fate, disk) = settled(&log, 50);
+        assert_eq!(fate.volatile, 16 << 10);
+        assert!(fate.lost > 0 && fate.lost < fate.volatile, "{fate:?}");
+        let left: u64 = disk.iter().map(|byte| u64::from(*byte / 3)).sum();
+        assert_eq!(left, fate.volatile - fate.lost);
+    }
+
+    #[test]
+    fn a_torn_end_of_the_log_is_no_write() {
+        let whole = log(&[(0, FLUSH, Vec::new()), (0, 0, vec![1; 4096])]);
+        let (fate, _) = settled(&whole[..whole.len() - 1], 0);
+        assert_eq!(fate.volatile, 0);
+        let mut hole = log(&[]);
+        hole.extend(vec![0; 4096]);
+        assert_eq!(settled(&hole, 0).0, Fate::default());
+    }
+}

@@ -187,6 +187,12 @@ pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Removes a file and what a power cut may have left of a write that was to become it.
+pub fn remove_with_partial(path: &Path) -> Result<(), FsError> {
+    remove_if_present(&partial_name(path))?;
+    remove_if_present(path)
+}
+
 /// Removes an empty directory; one that is not there, or not empty, is left alone.
 pub fn remove_dir_if_empty(path: &Path) -> Result<(), FsError> {
     match fs::remove_dir(path) {

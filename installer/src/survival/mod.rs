@@ -63,11 +63,18 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
     ];
     for file in files {
         if file.parent().is_some_and(Path::exists) {
-            secure_fs::remove_if_present(&file).map_err(|error| chain(&error))?;
+            secure_fs::remove_with_partial(&file).map_err(|error| chain(&error))?;
         }
     }
     secure_fs::remove_tree(&layout.at(LIBEXEC)).map_err(|error| chain(&error))?;
-    host.daemon_reload().map_err(|error| chain(&error))
+    host.daemon_reload().map_err(|error| chain(&error))?;
+    // A run unit that was killed would stay listed as failed, and the host as degraded. The unit of
+    // this very process is not failed.
+    for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
+        host.change_unit(UnitAction::ResetFailed, unit)
+            .map_err(|error| chain(&error))?;
+    }
+    Ok(())
 }
 
 /// Starts the run unit for a prepared run.

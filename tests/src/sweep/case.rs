@@ -142,6 +142,11 @@ impl Case {
         }
     }
 
+    /// Whether the host has to stand another run afterwards, this time undisturbed.
+    pub(super) fn is_tried_again(&self) -> bool {
+        self.cargo == Cargo::Good && self.seed % 8 == 3
+    }
+
     /// Draws the kill of a plain rpm: the same share of its time as [`Case::draw`] would take.
     pub(super) fn draw_plain(seed: u64, millis: u64) -> Self {
         let mut chance = Chance::from_seed(seed ^ 0x5eed_5eed);

@@ -139,6 +139,16 @@ fn settle(
     verdict::status(host)
 }
 
+/// Runs the installer once more, undisturbed.
+pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> {
+    let mut work = Work::of(host.spawn(&[INSTALLER, BUNDLE])?);
+    work.await_end(host)?;
+    if let Some(called) = work.called {
+        played.note_ended(called)?;
+    }
+    verdict::status(host)
+}
+
 /// Kills the victim; `false` when there is nobody to kill.
 fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     if victim == Victim::Power {

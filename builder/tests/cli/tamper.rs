@@ -49,14 +49,21 @@ fn every_changed_byte_is_refused_even_when_it_is_packed_again() {
     }
 }
 
+/// zstd has more than one way to write the same bytes, and now and then a changed byte is another of
+/// them. Then nothing that was signed has changed; in every other case the file is refused.
 #[test]
-fn every_changed_byte_of_the_file_is_refused() {
-    let Built { packed, roots, .. } = built();
+fn every_changed_byte_of_the_file_is_refused_or_changes_nothing_inside() {
+    let Built { packed, tar, roots } = built();
+    let mut refused = 0;
     for at in (0..packed.len()).step_by(53) {
         let mut bad = packed.clone();
         bad[at] ^= 0x10;
-        assert!(verify(bad.as_slice(), &roots).is_err(), "byte {at}");
+        match verify(bad.as_slice(), &roots) {
+            Err(_) => refused += 1,
+            Ok(_) => assert_eq!(zstd::decode_all(bad.as_slice()).unwrap(), tar, "byte {at}"),
+        }
     }
+    assert!(refused * 100 > packed.len() / 53 * 99, "{refused}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::Cgroup;
 use super::error::{HostError, Result};
-use super::process::{ProcessId, namespace_leaders};
+use super::process::{ProcessId, namespace_leaders, wake_stopped_children};
 
 const INIT_DEADLINE: Duration = Duration::from_secs(20);
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
@@ -152,6 +152,7 @@ fn wait_for(child: &mut Child, deadline: Duration) -> Result<Option<ExitStatus>>
         if status.is_some() || started.elapsed() >= deadline {
             return Ok(status);
         }
+        wake_stopped_children();
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_POLL);
     }

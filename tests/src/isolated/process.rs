@@ -10,6 +10,8 @@ const STATE: usize = 0;
 const PARENT: usize = 1;
 const START_TIME: usize = 19;
 
+const STOPPED: char = 'T';
+
 /// A process, told apart from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -41,6 +43,10 @@ impl ProcessId {
 
     /// Sends SIGKILL, to this process or to none.
     pub fn kill(self) {
+        self.send(Signal::KILL);
+    }
+
+    fn send(self, signal: Signal) {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
             return;
         };
@@ -48,7 +54,7 @@ impl ProcessId {
         if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
             && self.is_alive()
         {
-            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+            let _ = pidfd_send_signal(pidfd, signal);
         }
     }
 }
@@ -74,15 +80,29 @@ impl Stat {
 
 /// The children of `parent` that are the first process of a pid namespace of their own.
 pub(super) fn namespace_leaders(parent: u32) -> Vec<ProcessId> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|&pid| Stat::read(pid).is_some_and(|stat| stat.parent == parent))
-        .filter(|&pid| leads_a_namespace(pid))
-        .filter_map(ProcessId::of)
+    children(parent)
+        .filter(|&(pid, _)| leads_a_namespace(pid))
+        .filter_map(|(pid, _)| ProcessId::of(pid))
         .collect()
+}
+
+/// Wakes this process's stopped children. A host that goes down stops its processes before it ends
+/// them, and `nsenter` stops itself with the program it waits for. Outside of the host nothing else
+/// would wake it: it would not take note of the program's end, and the host would wait for that until
+/// its patience ends.
+pub(super) fn wake_stopped_children() {
+    children(std::process::id())
+        .filter(|(_, stat)| stat.state == STOPPED)
+        .filter_map(|(pid, _)| ProcessId::of(pid))
+        .for_each(|child| child.send(Signal::CONT));
+}
+
+fn children(parent: u32) -> impl Iterator<Item = (u32, Stat)> {
+    let processes = fs::read_dir("/proc").into_iter().flatten();
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| Some((pid, Stat::read(pid)?)))
+        .filter(move |(_, stat)| stat.parent == parent)
 }
 
 fn leads_a_namespace(pid: u32) -> bool {

@@ -15,8 +15,9 @@ const WHOLE: u64 = 1000;
 pub enum Moment {
     /// So many thousandths of an undisturbed run's time after its start.
     Time { permille: u64 },
-    /// When the disk has been given so many thousandths of what an undisturbed run writes.
-    Written { permille: u64 },
+    /// When the disk had taken so many thousandths of the writes and flushes of an undisturbed run:
+    /// that run's own log says what the disk was then.
+    Recorded { permille: u64 },
     /// As soon as the installer has ended.
     Ended,
 }
@@ -25,7 +26,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Time { permille } => write!(f, "{permille}\u{2030} of the time"),
-            Self::Written { permille } => write!(f, "{permille}\u{2030} of the writes"),
+            Self::Recorded { permille } => write!(f, "{permille}\u{2030} of the writes"),
             Self::Ended => f.write_str("at the end"),
         }
     }
@@ -59,7 +60,7 @@ impl Case {
             cargo,
             moment: match kind {
                 0 => Moment::Time { permille },
-                1 => Moment::Written { permille },
+                1 => Moment::Recorded { permille },
                 _ => Moment::Ended,
             },
             again: (0..again).map(|_| chance.below(WHOLE)).collect(),
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!(cases, (1..=200).map(Case::draw).collect::<Vec<_>>());
         let count = |is: fn(&Case) -> bool| cases.iter().filter(|case| is(case)).count();
         assert!(count(|case| case.moment == Moment::Ended) > 5);
-        assert!(count(|case| matches!(case.moment, Moment::Written { .. })) > 50);
+        assert!(count(|case| matches!(case.moment, Moment::Recorded { .. })) > 50);
         assert!(count(|case| case.cargo == Cargo::Hangs) > 20);
         assert!(count(|case| case.again.len() == 2) > 5);
         assert!(count(|case| case.lost_percent == 100) > 20);

@@ -1,6 +1,5 @@
 //! One case: the run, the cuts, the boots, the recovery that nobody starts, and the judgement.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,14 +13,13 @@ use super::look::Look;
 use super::machine::{Hardware, Machine};
 use super::ready::{Course, Ready, command, millis};
 use super::workplace::{Workplace, copy_disk};
-use super::write_log::{Fate, settle};
+use super::write_log::{Fate, WriteLog};
 use crate::sweep::{Chance, Status, Verdict, compare, parse};
 
 /// Longer than any run: what hangs must not hang the sweep.
-const RUN_DEADLINE: Duration = Duration::from_secs(300);
-const RECOVERY_DEADLINE: Duration = Duration::from_secs(240);
+const RUN_DEADLINE: Duration = Duration::from_secs(900);
+const RECOVERY_DEADLINE: Duration = Duration::from_secs(600);
 const ASK_DEADLINE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(2);
 const RECOVERY_POLL: Duration = Duration::from_secs(1);
 /// A run that is open while nothing works on it is looked at this often before it counts as left.
 const IDLE_LOOKS: u32 = 5;
@@ -36,7 +34,7 @@ const EVIDENCE: &str = "cat /root/said; ls -lR /var/lib/airgap-bundle/runs; \
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
-    /// After the start of the run, or after the machine was switched on.
+    /// After the start of the run, or after the machine was switched on; of a recorded run about.
     pub at_millis: u64,
     /// The exit code, if the installer had ended by then.
     pub ended: Option<i32>,
@@ -136,6 +134,11 @@ impl<'a> Stage<'a> {
     }
 
     fn cut_run(&self, course: &Course, losses: &mut Chance) -> Result<Cut> {
+        if let Moment::Recorded { permille } = self.case.moment {
+            let mut log = WriteLog::open(&self.ready.record(self.case.cargo))?;
+            log.cut_short(permille);
+            return self.settle(&log, share(course.millis, permille), None, losses);
+        }
         copy_disk(&self.disk, &self.at_work)?;
         let mut machine = self.ready.wake(&self.place, &self.at_work, &self.log)?;
         machine.begin(&command(self.case.cargo))?;
@@ -143,7 +146,7 @@ impl<'a> Stage<'a> {
         let ended = self.await_moment(&mut machine, course)?;
         let at_millis = millis(started.elapsed());
         machine.cut()?;
-        self.settle(at_millis, ended, losses)
+        self.settle(&WriteLog::open(&self.log)?, at_millis, ended, losses)
     }
 
     fn cut_recovery(
@@ -162,7 +165,7 @@ impl<'a> Stage<'a> {
         std::thread::sleep(Duration::from_millis(at_millis));
         note_journal(&machine, found);
         machine.cut()?;
-        self.settle(at_millis, None, losses)
+        self.settle(&WriteLog::open(&self.log)?, at_millis, None, losses)
     }
 
     /// Waits for the moment of the case; gives the exit code if the run ended before or by then.
@@ -174,15 +177,7 @@ impl<'a> Stage<'a> {
                     let at = Duration::from_millis(share(course.millis, permille));
                     at.saturating_sub(started.elapsed())
                 }
-                Moment::Written { permille } => {
-                    let written = fs::metadata(&self.log)?.len();
-                    if written >= share(course.log_bytes, permille) {
-                        Duration::ZERO
-                    } else {
-                        POLL
-                    }
-                }
-                Moment::Ended => POLL,
+                Moment::Recorded { .. } | Moment::Ended => RUN_DEADLINE,
             };
             if left.is_zero() {
                 return Ok(None);
@@ -196,8 +191,14 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn settle(&self, at_millis: u64, ended: Option<i32>, losses: &mut Chance) -> Result<Cut> {
-        let fate = settle(&self.log, &self.disk, self.case.lost_percent, losses)?;
+    fn settle(
+        &self,
+        log: &WriteLog,
+        at_millis: u64,
+        ended: Option<i32>,
+        losses: &mut Chance,
+    ) -> Result<Cut> {
+        let fate = log.settle(&self.disk, self.case.lost_percent, losses)?;
         Ok(Cut {
             at_millis,
             ended,

@@ -3,6 +3,9 @@
 //! qemu's `blklogwrites` records every write and every flush in the order in which it takes them. What
 //! was written before the last flush is on the disk. What came after was in the disk's volatile cache:
 //! each piece of it is there or is not, as a seed says, whatever came before or after it.
+//!
+//! The log of a run that nobody disturbed holds every power cut that could have befallen it: the disk
+//! at any moment is what it was at the start, and what the log had by then.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -45,51 +48,82 @@ struct Write {
     bytes: u64,
 }
 
-/// The writes of a log, and how many of them a flush followed.
-#[derive(Debug, Default)]
-struct Log {
-    writes: Vec<Write>,
-    safe: usize,
-    flushes: u64,
+/// An entry of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Write(Write),
+    Flush,
 }
 
-/// Brings `disk`, as it was when the log began, to what is left of it after the cut. Of every hundred
-/// pieces in the cache, `lost_percent` are lost.
-pub(super) fn settle(
-    log: &Path,
-    disk: &Path,
-    lost_percent: u64,
-    chance: &mut Chance,
-) -> Result<Fate> {
-    let file = File::open(log).with_context(|| format!("cannot open {}", log.display()))?;
-    let entries = read(&file)?;
-    let disk = OpenOptions::new().write(true).open(disk)?;
-    let mut fate = Fate {
-        flushes: entries.flushes,
-        ..Fate::default()
-    };
-    let (safe, volatile) = entries.writes.split_at(entries.safe);
-    for write in safe {
-        copy(&file, &disk, *write)?;
+/// A log of writes that was closed by a cut.
+#[derive(Debug)]
+pub(super) struct WriteLog {
+    file: File,
+    entries: Vec<Entry>,
+}
+
+impl WriteLog {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let entries = read(&file)?;
+        Ok(Self { file, entries })
+    }
+
+    /// Forgets all but so many thousandths of the entries, and says how many it kept.
+    pub(super) fn cut_short(&mut self, permille: u64) -> usize {
+        let kept = self.entries.len() as u64 * permille / 1000;
+        self.entries
+            .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        self.entries.len()
+    }
+
+    /// Brings `disk`, as it was when the log began, to what is left of it after the cut. Of every
+    /// hundred pieces in the cache, `lost_percent` are lost.
+    pub(super) fn settle(
+        &self,
+        disk: &Path,
+        lost_percent: u64,
+        chance: &mut Chance,
+    ) -> Result<Fate> {
+        let disk = OpenOptions::new().write(true).open(disk)?;
+        settle(self, &disk, lost_percent, chance)
+    }
+}
+
+fn settle(log: &WriteLog, disk: &File, lost_percent: u64, chance: &mut Chance) -> Result<Fate> {
+    let last_flush = log.entries.iter().rposition(|entry| *entry == Entry::Flush);
+    let (safe, volatile) = log.entries.split_at(last_flush.unwrap_or(0));
+    let mut fate = Fate::default();
+    for write in writes(safe) {
+        copy(&log.file, disk, write)?;
         fate.safe += write.bytes;
     }
-    for piece in volatile.iter().flat_map(|write| pieces(*write)) {
+    for piece in writes(volatile).flat_map(pieces) {
         fate.volatile += piece.bytes;
         if chance.below(100) < lost_percent {
             fate.lost += piece.bytes;
         } else {
-            copy(&file, &disk, piece)?;
+            copy(&log.file, disk, piece)?;
         }
     }
+    let flushes = log.entries.iter().filter(|entry| **entry == Entry::Flush);
+    fate.flushes = flushes.count() as u64;
     Ok(fate)
 }
 
-fn read(file: &File) -> Result<Log> {
+fn writes(entries: &[Entry]) -> impl Iterator<Item = Write> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Write(write) => Some(*write),
+        Entry::Flush => None,
+    })
+}
+
+fn read(file: &File) -> Result<Vec<Entry>> {
     let length = file.metadata()?.len();
-    let mut log = Log::default();
+    let mut entries = Vec::new();
     // A machine that wrote nothing has no log yet.
     if length < HEAD_BYTES {
-        return Ok(log);
+        return Ok(entries);
     }
     let head = numbers(file, 0)?;
     ensure!(head[0] == MAGIC, "this is not a log of writes");
@@ -116,16 +150,15 @@ fn read(file: &File) -> Result<Log> {
             break;
         }
         if is_flush {
-            log.flushes += 1;
-            log.safe = log.writes.len();
+            entries.push(Entry::Flush);
         }
         if bytes > 0 {
             let to = sector * SECTOR;
-            log.writes.push(Write { to, from, bytes });
+            entries.push(Entry::Write(Write { to, from, bytes }));
         }
         at = from + bytes.next_multiple_of(unit);
     }
-    Ok(log)
+    Ok(entries)
 }
 
 fn numbers(file: &File, at: u64) -> Result<[u64; 4]> {
@@ -180,11 +213,19 @@ mod tests {
     }
 
     fn settled(log: &[u8], lost_percent: u64) -> (Fate, Vec<u8>) {
+        settled_until(log, 1000, lost_percent)
+    }
+
+    fn settled_until(log: &[u8], permille: u64, lost_percent: u64) -> (Fate, Vec<u8>) {
         let directory = tempfile::tempdir().unwrap();
         let [log_file, disk] = ["log", "disk"].map(|name| directory.path().join(name));
         std::fs::write(&log_file, log).unwrap();
         std::fs::write(&disk, vec![0; 32 << 10]).unwrap();
-        let fate = settle(&log_file, &disk, lost_percent, &mut Chance::from_seed(1)).unwrap();
+        let mut log = WriteLog::open(&log_file).unwrap();
+        log.cut_short(permille);
+        let fate = log
+            .settle(&disk, lost_percent, &mut Chance::from_seed(1))
+            .unwrap();
         (fate, std::fs::read(&disk).unwrap())
     }
 
@@ -214,6 +255,20 @@ mod tests {
         assert!(fate.lost > 0 && fate.lost < fate.volatile, "{fate:?}");
         let left: u64 = disk.iter().map(|byte| u64::from(*byte / 3)).sum();
         assert_eq!(left, fate.volatile - fate.lost);
+    }
+
+    #[test]
+    fn a_log_holds_every_earlier_cut() {
+        let log = log(&[
+            (0, 0, vec![1; 512]),
+            (0, FLUSH, Vec::new()),
+            (1, 0, vec![2; 512]),
+            (0, FLUSH, Vec::new()),
+        ]);
+        let (fate, disk) = settled_until(&log, 750, 100);
+        assert_eq!((fate.safe, fate.lost, fate.flushes), (512, 512, 1));
+        assert_eq!((disk[0], disk[512]), (1, 0));
+        assert_eq!(settled_until(&log, 250, 100).0.safe, 0);
     }
 
     #[test]

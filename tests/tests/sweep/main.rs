@@ -1,0 +1,55 @@
+//! A sample of the kill sweep, of a size for CI: `scripts/kill-sweep` is the whole of it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests build real programs, show what they found, and fail by panicking"
+)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use lab::isolated::Image;
+use lab::sweep::{Sweep, sweep, table};
+
+const COUNT: u64 = 20;
+const SEED: u64 = 1;
+
+/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
+/// a debug build.
+fn installer() -> PathBuf {
+    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
+        return shipped.into();
+    }
+    let build = ["build", "--quiet", "-p", "installer", "--bin", "install"];
+    assert!(
+        Command::new(env!("CARGO"))
+            .args(build)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("install")
+}
+
+#[test]
+fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
+    if Image::prepare_or_skip().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sample = Sweep {
+        installer: installer(),
+        count: COUNT,
+        seed: SEED,
+        baseline: 0,
+        results: dir.path().join("results.jsonl"),
+        goes_on: false,
+    };
+    let trials = sweep(&sample, |_| ()).unwrap();
+    let text = table(&trials);
+    println!("{text}");
+    assert_eq!(trials.len() as u64, COUNT);
+    assert!(trials.iter().all(|trial| trial.verdict.is_good()), "{text}");
+}

@@ -60,9 +60,10 @@ impl Workshop<'_> {
         let scripts = Scripts::render(artifact, scratch)?;
         let mut rpm =
             json!({ "packager": "Lab <lab@example.org>", "buildhost": "build.example.org" });
-        if let Some(posttrans) = scripts.get("posttrans") {
-            rpm["scripts"] = json!({ "posttrans": posttrans });
-        }
+        rpm["scripts"] = json!({
+            "pretrans": scripts.get("pretrans"),
+            "posttrans": scripts.get("posttrans"),
+        });
         if let Some(key) = signing_key(artifact, self.keys) {
             rpm["signature"] = json!({ "key_file": key });
         }
@@ -173,6 +174,15 @@ impl Scripts {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             rendered.insert(name, path);
         }
+        // Scriptlets that the vendor does not have are there only to fail.
+        for name in ["pretrans", "preun"] {
+            let fault = fault(name, artifact);
+            if !fault.is_empty() && !rendered.contains_key(name) {
+                let path = scratch.join(format!("{name}.sh"));
+                fs::write(&path, format!("#!/bin/sh\n{fault}\n"))?;
+                rendered.insert(name, path);
+            }
+        }
         Ok(Self(rendered))
     }
 
@@ -199,7 +209,8 @@ impl Scripts {
                 "pre" => "before_install.sh".to_owned(),
                 "post" => "post_install.sh".to_owned(),
                 "postun" => "post_remove.sh".to_owned(),
-                _ => "post_trans.sh".to_owned(),
+                "posttrans" => "post_trans.sh".to_owned(),
+                _ => continue,
             };
             if package.product == Product::Tyk {
                 copies.push((format!("/opt/{name}/install/{helper}"), source()));
@@ -209,13 +220,21 @@ impl Scripts {
     }
 }
 
-fn fill(template: &str, name: &str, artifact: &Artifact) -> Result<String> {
-    let package = artifact.package;
-    let fault = match (name, artifact.release.fault) {
+/// The lines with which a release's scriptlet fails, or nothing.
+fn fault(name: &str, artifact: &Artifact) -> &'static str {
+    match (name, artifact.release.fault) {
+        ("pretrans", Some(ScriptletFault::Pretrans)) => "echo 'not on this host' >&2\nexit 1",
         ("pre", Some(ScriptletFault::Pre)) => "echo 'unsupported configuration' >&2\nexit 1",
         ("post", Some(ScriptletFault::Post)) => "echo 'cannot convert the settings' >&2\nexit 3",
+        ("preun", Some(ScriptletFault::Preun)) => "echo 'still in use' >&2\nexit 1",
+        ("postun", Some(ScriptletFault::Postun)) => "echo 'cannot clean up' >&2\nexit 5",
+        ("posttrans", Some(ScriptletFault::Posttrans)) => "echo 'cannot tidy up' >&2\nexit 4",
         _ => "",
-    };
+    }
+}
+
+fn fill(template: &str, name: &str, artifact: &Artifact) -> Result<String> {
+    let package = artifact.package;
     let text = template
         .replace("@NAME@", package.name)
         .replace("@VERSION@", artifact.release.version)
@@ -230,7 +249,7 @@ fn fill(template: &str, name: &str, artifact: &Artifact) -> Result<String> {
                 "no"
             },
         )
-        .replace("@FAULT@", fault);
+        .replace("@FAULT@", fault(name, artifact));
     if text.contains("@NAME") || text.contains("@UNIT") {
         bail!("a placeholder is misspelt");
     }

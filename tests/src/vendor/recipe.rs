@@ -43,6 +43,10 @@ pub enum Profile {
     /// | 5.4.7 | the gateway says `fail` with status 503 |
     /// | 5.4.8 | the gateway never listens |
     /// | 5.4.9 | the dashboard's `%post` ends with code 3; the gateway is well |
+    /// | 5.4.10 | the gateway ends at once, and its `%preun` ends with code 1: it does not want to be replaced |
+    /// | 5.4.11 | the gateway's `%pretrans` ends with code 1 |
+    /// | 5.4.12 | the gateway's `%posttrans` ends with code 4 |
+    /// | 5.4.13 | the gateway ends at once, and its `%postun` ends with code 5 |
     ///
     /// Pump 1.10.0 goes with all of them and is well; 1.10.1 ends at once.
     Bad,
@@ -124,8 +128,12 @@ pub(crate) struct Release {
 /// A scriptlet that fails, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScriptletFault {
+    Pretrans,
     Pre,
     Post,
+    Preun,
+    Postun,
+    Posttrans,
 }
 
 /// One file for one or more distributions: a version may have two that share a NEVRA.
@@ -205,6 +213,30 @@ const GATEWAY: &[Release] = &[
     bad("5.4.7", "2024-07-09", "fail-503", None),
     bad("5.4.8", "2024-07-10", "never-listens", None),
     bad("5.4.9", "2024-07-11", "normal", None),
+    bad(
+        "5.4.10",
+        "2024-07-12",
+        "exit-at-once:1",
+        Some(ScriptletFault::Preun),
+    ),
+    bad(
+        "5.4.11",
+        "2024-07-13",
+        "normal",
+        Some(ScriptletFault::Pretrans),
+    ),
+    bad(
+        "5.4.12",
+        "2024-07-14",
+        "normal",
+        Some(ScriptletFault::Posttrans),
+    ),
+    bad(
+        "5.4.13",
+        "2024-07-15",
+        "exit-at-once:1",
+        Some(ScriptletFault::Postun),
+    ),
     release("5.8.0", "2025-03-28", EVERYWHERE),
 ];
 

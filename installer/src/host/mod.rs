@@ -38,6 +38,12 @@ pub enum HostError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// An rpm of which nobody knows what its options do.
+    #[error("rpm {version} is older than 4.11, or its version cannot be read")]
+    RpmVersion {
+        /// What it says about itself.
+        version: String,
+    },
     /// Another process holds rpm's lock.
     #[error("rpm's database is locked by {holder}")]
     RpmLocked {

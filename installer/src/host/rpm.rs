@@ -1,10 +1,8 @@
 //! How rpm is called.
 //!
 //! Files are named `/proc/self/fd/N` and hashed from that very descriptor just before, so that
-//! nothing can be swapped between check and use. `--nomanifest` keeps a text file from being read
-//! as a list of packages, `--noglob` a bracket in a name from matching another file (rpm 4.11
-//! accepts the option and ignores it; our names hold no bracket). `--force` and `--nodigest` are
-//! never passed.
+//! nothing can be swapped between check and use. What differs between the versions of rpm stands in
+//! one table, [`DIALECTS`]. `--force` and `--nodigest` are never passed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,6 +18,68 @@ use crate::secure_fs;
 const QUERY: Duration = Duration::from_secs(120);
 /// Verifying reads every installed byte.
 const VERIFY: Duration = Duration::from_secs(600);
+
+/// What differs between the versions of rpm that hosts run, as far as this project calls it. The facts
+/// are those of the upstream source at each tag; 4.16.1 and 4.18 were also tried.
+#[derive(Debug)]
+struct Dialect {
+    /// The first version that speaks it.
+    since: (u32, u32),
+    /// Keeps the name of a file from being taken for anything but one package: `--nomanifest` a text
+    /// file from being read as a list of packages, `--noglob` a bracket from matching another file.
+    literal: &'static [&'static str],
+    /// One of these words in the answer of `rpmkeys -K` says that a signature was checked.
+    signed: &'static [&'static str],
+}
+
+/// Every version has these. The last keeps the `%preun` of what is replaced from ending the way back.
+const GO_BACK: &[&str] = &["--oldpackage", "--replacepkgs"];
+const GO_BACK_WITHOUT_PREUN: &[&str] = &["--oldpackage", "--replacepkgs", "--nopreun"];
+
+/// Oldest first.
+const DIALECTS: &[Dialect] = &[
+    // EL7. It takes `--noglob` and ignores it: our names, of digits only, hold nothing to match. It
+    // lists algorithms (`rsa sha1 (md5) pgp md5 OK`).
+    Dialect {
+        since: (4, 11),
+        literal: &["--nomanifest"],
+        signed: &["pgp", "gpg", "rsa", "dsa"],
+    },
+    // EL8, EL9 and later.
+    Dialect {
+        since: (4, 14),
+        literal: &["--nomanifest", "--noglob"],
+        signed: &["signatures"],
+    },
+];
+
+impl Dialect {
+    /// Finds what a version speaks; one that is newer than the table speaks as the last row does.
+    fn of(version: &str) -> Option<&'static Self> {
+        let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+        let mut next = || numbers.next()?.parse::<u32>().ok();
+        let version = (next()?, next()?);
+        DIALECTS
+            .iter()
+            .rev()
+            .find(|dialect| dialect.since <= version)
+    }
+
+    /// Asks the rpm that is installed now.
+    fn detect() -> Result<&'static Self, HostError> {
+        let version = Rpm::version()?;
+        Self::of(&version).ok_or(HostError::RpmVersion { version })
+    }
+
+    fn flags(&self, mode: RpmMode) -> Vec<&'static str> {
+        let direction: &[&str] = match mode {
+            RpmMode::Upgrade => &[],
+            RpmMode::GoBack => GO_BACK,
+            RpmMode::GoBackWithoutPreun => GO_BACK_WITHOUT_PREUN,
+        };
+        [&["-U"], self.literal, direction].concat()
+    }
+}
 
 /// rpm on the host below a root directory.
 #[derive(Debug, Clone)]
@@ -105,25 +165,29 @@ impl Rpm {
         Ok(lines)
     }
 
-    fn arguments(&self, set: &StagedRpmSet, mode: RpmMode, test: bool) -> Vec<String> {
+    fn arguments(
+        &self,
+        set: &StagedRpmSet,
+        mode: RpmMode,
+        test: bool,
+    ) -> Result<Vec<String>, HostError> {
         let mut args = self.relocation();
-        args.extend(["-U", "--nomanifest", "--noglob"].map(str::to_owned));
-        if mode != RpmMode::Upgrade {
-            args.extend(["--oldpackage", "--replacepkgs"].map(str::to_owned));
-        }
-        if mode == RpmMode::GoBackWithoutPreun {
-            args.push("--nopreun".to_owned());
-        }
+        args.extend(
+            Dialect::detect()?
+                .flags(mode)
+                .into_iter()
+                .map(str::to_owned),
+        );
         if test {
             args.push("--test".to_owned());
         }
         args.extend(set.rpms().iter().map(|rpm| inherited_path(rpm.file())));
-        args
+        Ok(args)
     }
 
     pub(crate) fn test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError> {
         set.check()?;
-        let args = self.arguments(set, mode, true);
+        let args = self.arguments(set, mode, true)?;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let finished = cmd::query_with("rpm", &args, &files(set), VERIFY)?;
         let output = format!("{}{}", finished.stdout, finished.stderr);
@@ -140,7 +204,7 @@ impl Rpm {
         log: &File,
         mark: &File,
     ) -> Result<RpmAnswer, HostError> {
-        let args = self.arguments(set, mode, false);
+        let args = self.arguments(set, mode, false)?;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         set.check()?;
         let mut inherited = files(set);
@@ -223,6 +287,7 @@ fn files(set: &StagedRpmSet) -> Vec<&File> {
 }
 
 fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmAnswer, HostError> {
+    let words = Dialect::detect()?.signed;
     let dbpath = scratch.to_string_lossy().into_owned();
     for (at, key) in keys.iter().enumerate() {
         let path = scratch.join(format!("key-{at}.asc"));
@@ -243,7 +308,7 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
     let signed = finished
         .stdout
         .lines()
-        .filter(|line| query::says_signed(line))
+        .filter(|line| query::says_signed(line, words))
         .count();
     // An unsigned package passes rpmkeys with exit code 0; it does not pass here.
     let code = if signed == names.len() {
@@ -258,5 +323,69 @@ fn describe(pid: i32) -> String {
     match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
         Ok(name) => format!("process {pid} ({})", name.trim()),
         Err(_) => format!("process {pid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_its_dialect_and_older_ones_none() {
+        for (version, literal) in [
+            ("4.11.3", "-U --nomanifest"),
+            ("4.14.3", "-U --nomanifest --noglob"),
+            ("4.16.1.3", "-U --nomanifest --noglob"),
+            ("4.18.0", "-U --nomanifest --noglob"),
+            ("4.20.0-rc1", "-U --nomanifest --noglob"),
+            ("6.0.0", "-U --nomanifest --noglob"),
+        ] {
+            let dialect = Dialect::of(version).unwrap();
+            assert_eq!(dialect.flags(RpmMode::Upgrade).join(" "), literal);
+            assert_eq!(
+                dialect.flags(RpmMode::GoBackWithoutPreun).join(" "),
+                format!("{literal} --oldpackage --replacepkgs --nopreun")
+            );
+        }
+        for version in ["4.8.1", "3.9", "", "four", "4"] {
+            assert!(Dialect::of(version).is_none(), "{version}");
+        }
+    }
+
+    #[test]
+    fn no_dialect_forces_anything() {
+        let modes = [
+            RpmMode::Upgrade,
+            RpmMode::GoBack,
+            RpmMode::GoBackWithoutPreun,
+        ];
+        for flag in DIALECTS
+            .iter()
+            .flat_map(|dialect| modes.map(|mode| dialect.flags(mode)))
+            .flatten()
+        {
+            assert!(
+                ![
+                    "--force",
+                    "--nodigest",
+                    "--nosignature",
+                    "--nodeps",
+                    "--replacefiles"
+                ]
+                .contains(&flag)
+            );
+        }
+    }
+
+    #[test]
+    fn an_unsigned_package_is_not_taken_for_a_signed_one() {
+        let signed = |version, line| query::says_signed(line, Dialect::of(version).unwrap().signed);
+        assert!(signed("4.18.0", "/x.rpm: digests signatures OK"));
+        assert!(!signed("4.18.0", "/x.rpm: digests OK"));
+        assert!(!signed("4.18.0", "/x.rpm: digests SIGNATURES NOT OK"));
+        assert!(signed("4.11.3", "/x.rpm: rsa sha1 (md5) pgp md5 OK"));
+        assert!(!signed("4.11.3", "/x.rpm: sha1 md5 OK"));
+        let missing = "/x.rpm: RSA sha1 ((MD5) PGP) md5 NOT OK (MISSING KEYS: PGP#1ed14c59)";
+        assert!(!signed("4.11.3", missing));
     }
 }

@@ -11,6 +11,10 @@ pub(crate) const RECOVER_UNIT: &str = "airgap-bundle-recover.service";
 /// is unbounded; a shutdown waits.
 const NEVER_KILL: &str = "KillMode=process\nSendSIGKILL=no\nTimeoutStopSec=0\n";
 
+/// A unit that was killed at its very end leaves nobody who could take it off the list of failed ones.
+/// systemd forgets it by itself; 219 does not know the setting, says so in the log, and goes on.
+const FORGOTTEN: &str = "CollectMode=inactive-or-failed\n";
+
 /// Returns the run unit's text.
 pub(crate) fn run_unit(installer: &Path, run: u64, lock_wait_secs: u64) -> String {
     format!(
@@ -18,6 +22,7 @@ pub(crate) fn run_unit(installer: &Path, run: u64, lock_wait_secs: u64) -> Strin
          [Unit]\n\
          Description=airgap-bundle: run {run}\n\
          OnFailure={RECOVER_UNIT}\n\
+         {FORGOTTEN}\
          RequiresMountsFor=/var/lib/airgap-bundle\n\n\
          [Service]\n\
          Type=simple\n\
@@ -34,6 +39,7 @@ pub(crate) fn recover_unit(installer: &Path) -> String {
         "# Written by airgap-bundle for the time of one run; removed when it is closed.\n\
          [Unit]\n\
          Description=airgap-bundle: put the host back after an unfinished run\n\
+         {FORGOTTEN}\
          RequiresMountsFor=/var/lib/airgap-bundle\n\n\
          [Service]\n\
          Type=simple\n\
@@ -60,6 +66,7 @@ mod tests {
                 "SendSIGKILL=no",
                 "TimeoutStopSec=0",
                 "Type=simple",
+                "CollectMode=inactive-or-failed",
             ] {
                 assert!(text.lines().any(|l| l == line), "{line} in {text}");
             }

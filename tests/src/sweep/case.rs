@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::chance::Chance;
@@ -34,6 +35,12 @@ pub enum Victim {
     BothRpmFirst,
     /// The whole host, which boots again.
     Power,
+    /// Every installer is asked to end, as when a terminal closes.
+    Hangup,
+    /// Every installer is asked to end, as by Ctrl-C.
+    Interrupt,
+    /// Every installer is asked to end, as by `systemctl stop` or a shutdown.
+    Terminate,
 }
 
 /// When.
@@ -104,8 +111,23 @@ impl Victim {
         !matches!(self, Self::Rpm | Self::Caller)
     }
 
-    pub(super) const fn reaches_the_caller(self) -> bool {
-        !matches!(self, Self::Rpm)
+    /// Whether the installer that was called has no chance to say anything.
+    pub(super) const fn kills_the_caller(self) -> bool {
+        !matches!(self, Self::Rpm) && !self.asks()
+    }
+
+    /// Whether installers are asked to end: they take the time that a running rpm needs.
+    pub(super) const fn asks(self) -> bool {
+        matches!(self, Self::Hangup | Self::Interrupt | Self::Terminate)
+    }
+
+    pub(super) const fn signal(self) -> Signal {
+        match self {
+            Self::Hangup => Signal::HUP,
+            Self::Interrupt => Signal::INT,
+            Self::Terminate => Signal::TERM,
+            _ => Signal::KILL,
+        }
     }
 }
 
@@ -121,6 +143,9 @@ impl Case {
                 (Victim::Both, 2),
                 (Victim::BothRpmFirst, 1),
                 (Victim::Power, 2),
+                (Victim::Hangup, 1),
+                (Victim::Interrupt, 1),
+                (Victim::Terminate, 1),
             ],
             Victim::Installer,
         );
@@ -188,7 +213,7 @@ fn moment(chance: &mut Chance, victim: Victim, line: &Timeline, walk: Option<u64
     let within_rpm = match victim {
         Victim::Rpm => 10,
         Victim::Both | Victim::BothRpmFirst => 7,
-        Victim::Installer | Victim::Caller | Victim::Power => 3,
+        _ => 3,
     };
     let is_in_rpm = chance.below(10) < within_rpm && !line.rpm_millis.is_empty();
     if is_in_rpm && (walk.is_none() || victim == Victim::Rpm) {
@@ -232,6 +257,9 @@ impl fmt::Display for Victim {
             Self::Both => "installer+rpm",
             Self::BothRpmFirst => "rpm+installer",
             Self::Power => "power",
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
         })
     }
 }
@@ -288,6 +316,9 @@ mod tests {
             Victim::Both,
             Victim::BothRpmFirst,
             Victim::Power,
+            Victim::Hangup,
+            Victim::Interrupt,
+            Victim::Terminate,
         ] {
             assert!(cases.iter().any(|case| case.strikes[0].victim == victim));
         }

@@ -36,6 +36,8 @@ pub(super) struct Played {
     pub(super) notes: Vec<String>,
     /// Everything that was said to whoever called the installer.
     pub(super) transcript: String,
+    /// What the last of them was told by the exit code, if it lived to be told.
+    pub(super) code: Option<i32>,
 }
 
 /// The command that puts a host right without anybody's help.
@@ -57,6 +59,13 @@ pub(super) fn play(host: &mut IsolatedHost, case: &Case, played: &mut Played) ->
             .struck
             .last()
             .is_some_and(|last| last.strike.victim.ends_the_run());
+        let was_asked = played
+            .struck
+            .last()
+            .is_some_and(|last| last.strike.victim.asks());
+        if was_asked {
+            work.await_end(host)?;
+        }
         if is_recovery && !recovers(host, &mut work, recovery, case, played)? {
             break;
         }
@@ -72,7 +81,7 @@ pub(super) fn play(host: &mut IsolatedHost, case: &Case, played: &mut Played) ->
         if !hit {
             break;
         }
-        if strike.victim.reaches_the_caller()
+        if strike.victim.kills_the_caller()
             && let Some(called) = work.called.take()
         {
             played.note_killed(called)?;
@@ -149,7 +158,7 @@ pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> 
     verdict::status(host)
 }
 
-/// Kills the victim; `false` when there is nobody to kill.
+/// Kills the victim, or asks it to end; `false` when there is nobody.
 fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     if victim == Victim::Power {
         host.power_off_hard()?;
@@ -159,12 +168,14 @@ fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     processes.retain(|process| match process.kind {
         Kind::Called => victim != Victim::Rpm,
         Kind::InUnit => !matches!(victim, Victim::Rpm | Victim::Caller),
-        Kind::Rpm => !matches!(victim, Victim::Installer | Victim::Caller),
+        Kind::Rpm => !matches!(victim, Victim::Installer | Victim::Caller) && !victim.asks(),
     });
     let is_later =
         |process: &Process| (process.kind == Kind::Rpm) != (victim == Victim::BothRpmFirst);
     processes.sort_by_key(is_later);
-    processes.iter().for_each(Process::kill);
+    for process in &processes {
+        process.send(victim.signal());
+    }
     Ok(!processes.is_empty())
 }
 
@@ -179,6 +190,7 @@ impl Played {
 
     fn note_ended(&mut self, called: Running) -> Result<()> {
         let finished = called.wait(Duration::ZERO)?;
+        self.code = finished.code();
         self.transcript.push_str(&format!(
             "{}{}--- {} ended with {} ---\n",
             finished.stderr, finished.stdout, finished.argv, finished.status

@@ -34,9 +34,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Sends SIGKILL; one that has ended by now is dead already.
+    /// Sends a signal; one that has ended by now needs none.
+    pub(super) fn send(&self, signal: Signal) {
+        let _ = pidfd_send_signal(self.directory.as_fd(), signal);
+    }
+
     pub(super) fn kill(&self) {
-        let _ = pidfd_send_signal(self.directory.as_fd(), Signal::KILL);
+        self.send(Signal::KILL);
     }
 }
 

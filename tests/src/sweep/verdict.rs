@@ -113,6 +113,24 @@ pub(crate) fn compare(verdict: Verdict, status: &Status) -> Verdict {
     }
 }
 
+/// Adds what the exit code has to say to whoever still listened. Whoever was asked to end learns from
+/// other codes that the run was not.
+pub(super) fn believe(verdict: Verdict, code: Option<i32>) -> Verdict {
+    let says = match code {
+        Some(0) => Verdict::Done,
+        Some(5) => Verdict::Unchanged,
+        _ => return verdict,
+    };
+    if !verdict.is_good() || verdict == says {
+        return verdict;
+    }
+    Verdict::failed(format!(
+        "the host is {}, the exit code says {}",
+        verdict.word(),
+        says.word()
+    ))
+}
+
 /// Asks the installer.
 pub(super) fn status(host: &IsolatedHost) -> Result<Status> {
     let text = host.check(&[INSTALLER, "--output", "json", "status"])?;
@@ -133,7 +151,7 @@ pub(crate) fn parse(text: &str) -> Result<Status> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Status, Verdict, compare, parse};
+    use super::{Status, Verdict, believe, compare, parse};
 
     #[test]
     fn outcomes_in_one_word() {
@@ -144,6 +162,15 @@ mod tests {
         let done = parse(r#"{"open_run":2,"last_run":{"outcome":"done"}}"#).unwrap();
         assert_eq!(done.outcome.as_deref(), Some("done"));
         assert!(done.is_open);
+    }
+
+    #[test]
+    fn an_exit_code_that_says_otherwise_is_a_failure() {
+        assert!(believe(Verdict::Done, Some(0)).is_good());
+        assert!(believe(Verdict::Unchanged, Some(5)).is_good());
+        assert!(believe(Verdict::Unchanged, None).is_good());
+        assert!(!believe(Verdict::Unchanged, Some(0)).is_good());
+        assert!(!believe(Verdict::Done, Some(5)).is_good());
     }
 
     #[test]

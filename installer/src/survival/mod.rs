@@ -55,24 +55,40 @@ fn root() -> Ownership {
 
 /// Removes the boot unit and the copies of the installer. The link goes first: a boot in between
 /// finds nothing to start.
+///
+/// One of the two units is most likely this very process. Killed by now, it is forgotten only as long as
+/// systemd knows its text: until the reload both have one below `/run`, and what is removed after the
+/// reload needs no other, since systemd drops the unit with the process.
 pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
-    let files = [
-        layout.at(WANTS_DIR).join(units::RECOVER_UNIT),
-        layout.at(UNIT_DIR).join(units::RECOVER_UNIT),
-        layout.at(RUN_UNIT_DIR).join(units::RUN_UNIT),
-    ];
-    for file in files {
-        if file.parent().is_some_and(Path::exists) {
-            secure_fs::remove_with_partial(&file).map_err(|error| chain(&error))?;
-        }
+    let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
+    let [run, recover] =
+        [units::RUN_UNIT, units::RECOVER_UNIT].map(|name| layout.at(RUN_UNIT_DIR).join(name));
+    if let Some(dir) = recover.parent().filter(|dir| dir.exists())
+        && let Ok(text) = std::fs::read(&unit)
+    {
+        secure_fs::ensure_dir(dir, 0o755)
+            .and_then(|()| secure_fs::write_atomic(&recover, &text, 0o644))
+            .map_err(|error| chain(&error))?;
     }
+    let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
+    [&link, &unit]
+        .into_iter()
+        .try_for_each(|file| remove(file))?;
     secure_fs::remove_tree(&layout.at(LIBEXEC)).map_err(|error| chain(&error))?;
     host.daemon_reload().map_err(|error| chain(&error))?;
-    // A run unit that was killed would stay listed as failed, and the host as degraded. The unit of
-    // this very process is not failed.
+    // A unit that was killed before would stay listed as failed, and the host as degraded.
     for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
         host.change_unit(UnitAction::ResetFailed, unit)
             .map_err(|error| chain(&error))?;
+    }
+    [&run, &recover]
+        .into_iter()
+        .try_for_each(|file| remove(file))
+}
+
+fn remove(file: &Path) -> Result<(), String> {
+    if file.parent().is_some_and(Path::exists) {
+        secure_fs::remove_with_partial(file).map_err(|error| chain(&error))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Place, install, render, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun, Retention};
 use crate::host::{Host as _, HostError};
 use crate::inventory::Inventory;
@@ -187,6 +187,9 @@ struct Status<'a> {
     installed: Vec<String>,
     /// Its services: the unit, `ActiveState` and `UnitFileState`.
     services: Vec<[String; 3]>,
+    /// Why packages and services are not known: an rpm that was killed can leave its database closed
+    /// to everybody until the run is resumed.
+    unknown: Option<String>,
 }
 
 pub(super) fn status(place: &Place) -> Result<u8, Failure> {
@@ -206,10 +209,19 @@ pub(super) fn status(place: &Place) -> Result<u8, Failure> {
         }
         (None, None) => "No run yet.\n".to_owned(),
     };
-    let (installed, services) = match runs.last() {
-        Some(last) => present(place, &last.plan).map_err(|error| install::cannot_look(&error))?,
-        None => (Vec::new(), Vec::new()),
+    let found = match runs.last() {
+        Some(last) => present(place, &last.plan),
+        None => Ok(Present::default()),
     };
+    let (Present(installed, services), unknown) = match found {
+        Ok(present) => (present, None),
+        Err(error) => (Present::default(), Some(chain(&error))),
+    };
+    text.extend(
+        unknown
+            .iter()
+            .map(|why| format!("  what is installed cannot be seen: {why}\n")),
+    );
     text.extend(
         installed
             .iter()
@@ -227,13 +239,16 @@ pub(super) fn status(place: &Place) -> Result<u8, Failure> {
             last_run,
             installed,
             services,
+            unknown,
         },
         &text,
     );
     Ok(0)
 }
 
-type Present = (Vec<String>, Vec<[String; 3]>);
+/// Packages, and services as in [`Status`].
+#[derive(Default)]
+struct Present(Vec<String>, Vec<[String; 3]>);
 
 fn present(place: &Place, plan: &InstallPlan) -> Result<Present, HostError> {
     let packages: Vec<&str> = plan
@@ -248,7 +263,7 @@ fn present(place: &Place, plan: &InstallPlan) -> Result<Present, HostError> {
             services.push([unit.clone(), state.active, state.file]);
         }
     }
-    Ok((
+    Ok(Present(
         installed
             .iter()
             .map(|package| package.nevra.to_string())

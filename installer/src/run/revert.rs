@@ -179,6 +179,9 @@ fn reinstall(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]
         if touched.is_empty() {
             break;
         }
+        if mode == RpmMode::GoBackWithoutPreun {
+            context.heal_rpmdb()?;
+        }
         sweep(context, state, reached)?;
         // rpm names its temporary files by the second; a transaction within the same second as a
         // disturbed one trips over them.
@@ -283,7 +286,7 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
                 changed,
                 ..load_state(context)?
             };
-            context.host.heal_rpmdb().map_err(|error| chain(&error))?;
+            context.heal_rpmdb()?;
             match after_failure(context, &mut journal, &mut state, cause) {
                 Some(outcome) => finish(context, started, outcome, state),
                 None => return Ok(Ended::Held),

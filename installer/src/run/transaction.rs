@@ -56,8 +56,18 @@ impl Context<'_> {
             .host
             .rpm_upgrade(&set, mode, log, &mark)
             .map_err(|error| chain(&error))?;
+        if answer.code.is_none() {
+            self.heal_rpmdb()?;
+        }
         self.sync_touched()?;
         Ok(complaints(&answer))
+    }
+
+    /// Makes rpm's database readable again. On Berkeley DB, locks of a killed rpm stay in files beside
+    /// it, and whoever comes next is refused or waits for ever.
+    pub(super) fn heal_rpmdb(&self) -> Result<(), String> {
+        self.wait_for_rpm()?;
+        self.host.heal_rpmdb().map_err(|error| chain(&error))
     }
 
     /// rpm does not sync what it unpacks (before 4.16 not even at its end).

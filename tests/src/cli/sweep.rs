@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use lab::isolated::unavailable;
+use lab::isolated::{RpmDatabase, unavailable};
 use lab::sweep::{Sweep, Trial, Way, directory_of_sweeps, sweep, table};
 
 use super::power::PowerArgs;
@@ -32,6 +32,9 @@ pub(crate) struct KillArgs {
     /// How many kills of a plain `rpm -U`, recovered by plain rpm, to put beside them
     #[arg(long, default_value_t = 0, value_name = "N")]
     baseline: u64,
+    /// What the hosts' rpm keeps its database in
+    #[arg(long, value_enum, default_value_t)]
+    database: RpmDatabase,
     /// The installer under test
     #[arg(long, env = "AIRGAP_LAB_INSTALLER", value_name = "FILE")]
     installer: PathBuf,
@@ -47,9 +50,13 @@ impl Command {
             Self::Power(args) => return args.run(),
         };
         let goes_on = args.resume.is_some();
-        let unnamed = || directory_of_sweeps().join(format!("kill-{}.jsonl", args.seed));
+        let unnamed = || {
+            let name = format!("kill-{:?}-{}.jsonl", args.database, args.seed);
+            directory_of_sweeps().join(name.to_lowercase())
+        };
         let asked = Sweep {
             installer: args.installer,
+            database: args.database,
             count: args.count,
             seed: args.seed,
             baseline: args.baseline,

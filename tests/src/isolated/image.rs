@@ -11,7 +11,7 @@ use std::process::Command;
 use super::apt::mirror;
 use super::cache::{directory_once, key};
 use super::error::{HostError, Result};
-use super::recipe::{PACKAGES, PROVISION, SUITE};
+use super::recipe::{MIRRORED, PACKAGES, PROVISION, RpmDatabase};
 use super::record::reap;
 use super::unavailable;
 
@@ -30,9 +30,15 @@ impl Image {
     /// Gives the image for the present recipe, building it if the cache has none: a minute, and the
     /// machine's Debian mirror.
     pub fn prepare() -> Result<Self> {
+        Self::prepare_with(RpmDatabase::default())
+    }
+
+    /// [`Image::prepare`], with an rpm that keeps such a database.
+    pub fn prepare_with(database: RpmDatabase) -> Result<Self> {
         reap()?;
-        let key = recipe_key();
-        let root = directory_once(&format!("image-{key}"), build)?;
+        let suite = database.suite();
+        let key = recipe_key(suite);
+        let root = directory_once(&format!("image-{key}"), |root| build(root, suite))?;
         Ok(Self {
             lowers: vec![root],
             key,
@@ -51,14 +57,24 @@ impl Image {
     ///
     /// When the image cannot be prepared; in CI (`CI=true`) also where hosts cannot run.
     #[must_use]
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     pub fn prepare_or_skip() -> Option<Self> {
+        Self::prepare_with_or_skip(RpmDatabase::default())
+    }
+
+    /// [`Image::prepare_or_skip`], with an rpm that keeps such a database.
+    ///
+    /// # Panics
+    ///
+    /// As [`Image::prepare_or_skip`].
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    pub fn prepare_with_or_skip(database: RpmDatabase) -> Option<Self> {
         if let Some(reason) = unavailable() {
             assert!(!in_ci(), "in CI this must run: {reason}");
             eprintln!("skipped: {reason}");
             return None;
         }
-        match Self::prepare() {
+        match Self::prepare_with(database) {
             Ok(image) => Some(image),
             Err(error) => panic!("no image: {error}"),
         }
@@ -69,24 +85,24 @@ fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
-fn recipe_key() -> String {
+fn recipe_key(suite: &str) -> String {
     let packages = PACKAGES.join(" ");
     key(&[
         BUILD_VERSION,
-        SUITE,
+        suite,
         &packages,
         PROVISION,
         std::env::consts::ARCH,
     ])
 }
 
-fn build(root: &Path) -> Result<()> {
-    let mirror = mirror(SUITE)?;
+fn build(root: &Path, suite: &str) -> Result<()> {
+    let mirror = mirror(MIRRORED)?;
     let mut debootstrap = Command::new("debootstrap");
     debootstrap
         .args(["--variant=minbase", "--force-check-gpg"])
         .arg(format!("--include={}", PACKAGES.join(",")))
-        .arg(SUITE)
+        .arg(suite)
         .arg(root)
         .arg(&mirror.uri);
     if let Some(proxy) = &mirror.proxy {

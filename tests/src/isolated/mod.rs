@@ -5,9 +5,10 @@
 //! `nsenter`. Each boot sees the image through its own overlay, so a case starts from the same bytes
 //! and leaves none behind.
 //!
-//! **Only `/etc/os-release` is that of an Enterprise Linux.** The kernel is the machine's, glibc,
-//! systemd (252) and rpm (4.18, sqlite rpmdb) are Debian 12's. What differs on a real EL host
-//! (rpm 4.11, Berkeley DB, systemd 219, `SELinux`, FIPS) is not tried here.
+//! **Only `/etc/os-release` is that of an Enterprise Linux.** The kernel is the machine's; glibc,
+//! systemd and rpm are Debian's: those of Debian 12 (252; 4.18 with sqlite), or of Debian 11 (247;
+//! 4.16.1 with Berkeley DB), as [`RpmDatabase`] says. What differs on a real EL host (rpm 4.11,
+//! systemd 219, `SELinux`, FIPS) is not tried here.
 //!
 //! Invariants:
 //!
@@ -45,6 +46,7 @@ pub use self::host::{Ending, HostOptions, IsolatedHost};
 pub use self::image::Image;
 pub use self::os_release::ElMajor;
 pub use self::process::ProcessId;
+pub use self::recipe::RpmDatabase;
 pub use self::record::{HostRecord, list, reap};
 pub use self::snapshot::{FileState, Snapshot};
 pub use self::unit::UnitState;

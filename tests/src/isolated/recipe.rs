@@ -1,7 +1,27 @@
 //! What the image is made of. A change here makes another image.
 
-/// The Debian release of the root.
-pub(super) const SUITE: &str = "bookworm";
+/// Where rpm keeps what it knows, and with it which rpm and which systemd a host has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum RpmDatabase {
+    /// sqlite, as on EL9: rpm 4.18 and systemd 252, of Debian 12.
+    #[default]
+    Sqlite,
+    /// Berkeley DB, as on EL7 and EL8: rpm 4.16.1 and systemd 247, of Debian 11.
+    BerkeleyDb,
+}
+
+impl RpmDatabase {
+    /// The Debian release of the root.
+    pub(super) const fn suite(self) -> &'static str {
+        match self {
+            Self::Sqlite => "bookworm",
+            Self::BerkeleyDb => "bullseye",
+        }
+    }
+}
+
+/// The release that the machine's own apt knows a mirror of; the mirror has the others too.
+pub(super) const MIRRORED: &str = "bookworm";
 
 /// What `debootstrap` installs beyond the essential packages.
 pub(super) const PACKAGES: &[&str] = &[

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::case::Cargo;
 use crate::forge::{Forge, TestKey};
-use crate::isolated::{HostOptions, Image, IsolatedHost, baseline};
+use crate::isolated::{HostOptions, Image, IsolatedHost, RpmDatabase, baseline};
 use crate::vendor::{Fixtures, Product};
 
 pub(super) const INSTALLER: &str = "/root/install";
@@ -33,9 +33,10 @@ pub(super) struct Kit {
 }
 
 impl Kit {
-    pub(super) fn prepare(installer: &Path) -> Result<Self> {
+    pub(super) fn prepare(installer: &Path, database: RpmDatabase) -> Result<Self> {
         let fixtures = Fixtures::prepare()?;
-        let image = baseline::tyk_image(&Image::prepare()?, &fixtures, BEFORE.0)?;
+        let image = Image::prepare_with(database)?;
+        let image = baseline::tyk_image(&image, &fixtures, BEFORE.0)?;
         let bytes = std::fs::read(installer)
             .with_context(|| format!("cannot read the installer {}", installer.display()))?;
         let key = TestKey::from_seed(1)?;

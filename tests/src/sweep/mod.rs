@@ -43,7 +43,7 @@ pub use self::results::{Trial, Way};
 pub use self::table::table;
 pub use self::verdict::Verdict;
 pub(crate) use self::verdict::{Status, compare, parse};
-use crate::isolated::IsolatedHost;
+use crate::isolated::{IsolatedHost, RpmDatabase};
 use crate::vendor::for_each;
 
 /// What to sweep.
@@ -51,6 +51,8 @@ use crate::vendor::for_each;
 pub struct Sweep {
     /// The program under test.
     pub installer: PathBuf,
+    /// What the hosts' rpm keeps its database in.
+    pub database: RpmDatabase,
     /// How many cases; case `i` has the seed `seed + i`.
     pub count: u64,
     pub seed: u64,
@@ -64,7 +66,7 @@ pub struct Sweep {
 
 /// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
 pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
-    let kit = Kit::prepare(&sweep.installer)?;
+    let kit = Kit::prepare(&sweep.installer, sweep.database)?;
     let results = Results::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
     let wanted = wanted(sweep);
     let known = |(way, seed): &(Way, u64)| {

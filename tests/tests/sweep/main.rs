@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use lab::isolated::Image;
+use lab::isolated::{Image, RpmDatabase};
 use lab::sweep::{Sweep, sweep, table};
 
 const COUNT: u64 = 20;
@@ -41,6 +41,7 @@ fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() 
     let dir = tempfile::tempdir().unwrap();
     let sample = Sweep {
         installer: installer(),
+        database: RpmDatabase::Sqlite,
         count: COUNT,
         seed: SEED,
         baseline: 0,

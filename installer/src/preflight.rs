@@ -1,5 +1,7 @@
 //! What speaks against a run, found before anything changes: all of it at once, each with its cure.
 
+use std::path::Path;
+
 use manifests::digest::Sha256;
 
 use crate::backup::capture::measure;
@@ -10,9 +12,10 @@ use crate::layout::Layout;
 use crate::plan::{InstallPlan, PlannedComponent, Problem};
 use crate::run::VerifyLines;
 use crate::run::baseline::trees;
+use crate::run::reserve;
 
-/// Kept free beyond what is counted: the journal, logs, and room for the revert.
-pub const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// The journal, logs, documents, the units.
+const DOCUMENTS_BYTES: u64 = 4 << 20;
 const PROGRAMS: [&str; 3] = ["rpm", "rpmkeys", "setsid"];
 
 /// Checks the host for a plan, before the payload is staged.
@@ -27,7 +30,7 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    state_space(host, layout, plan, &mut problems);
+    space(host, layout, plan, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
             Ok(space) if space.read_only => problems.push(Problem::new(
@@ -53,7 +56,59 @@ fn package_directories(plan: &InstallPlan) -> Vec<String> {
     found
 }
 
-fn state_space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Vec<Problem>) {
+/// What the run writes on each filesystem, beside what it keeps back for the way back.
+fn space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Vec<Problem>) {
+    let reserves = match reserve::wanted(host, layout, plan) {
+        Ok(reserves) => reserves,
+        Err(error) => {
+            let next = "make `rpm -qa` work on this host first";
+            return problems.push(Problem::new(chain(&error), next));
+        }
+    };
+    let state = layout.state();
+    for reserve in reserves {
+        let is_state = reserve.directory() == state;
+        // A transaction writes the new packages before it removes the old ones.
+        let forward = reserve.package_bytes + reserve.package_bytes / 4;
+        let own = if is_state {
+            state_bytes(layout, plan)
+        } else {
+            0
+        };
+        let needed = reserve.bytes + forward + own;
+        let place = reserve.directory();
+        match host.space(place) {
+            Ok(space) if space.read_only => problems.push(Problem::new(
+                format!("{} is on a read-only filesystem", place.display()),
+                "remount it read-write",
+            )),
+            Ok(space) if space.free_bytes < needed => problems.push(Problem::new(
+                format!(
+                    "{} has {} MiB free; this run needs {} MiB there",
+                    place.display(),
+                    space.free_bytes >> 20,
+                    needed.div_ceil(1 << 20)
+                ),
+                "free some space on that filesystem",
+            )),
+            Ok(space) if is_state && space.free_inodes < 10_000 => problems.push(Problem::new(
+                format!(
+                    "{} has {} inodes free; this run needs 10000",
+                    place.display(),
+                    space.free_inodes
+                ),
+                "remove small files on that filesystem",
+            )),
+            Ok(_) => {}
+            Err(error) => {
+                problems.push(Problem::new(chain(&error), "make the directory reachable"));
+            }
+        }
+    }
+}
+
+/// What a run writes into the state directory, and beside it if that is on the same filesystem.
+fn state_bytes(layout: &Layout, plan: &InstallPlan) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan
         .components()
@@ -66,33 +121,8 @@ fn state_space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &
     let all: Vec<&PlannedComponent> = plan.components().collect();
     let (roots, excluded) = trees(&all, &VerifyLines::new());
     let backup = 2 * measure(layout, &roots, &excluded);
-    let needed = staging + backup + RESERVE_BYTES;
-    let state = layout.state();
-    match host.space(&state) {
-        Ok(space) if space.free_bytes < needed => problems.push(Problem::new(
-            format!(
-                "{} has {} MiB free; this run needs {} MiB there",
-                state.display(),
-                space.free_bytes >> 20,
-                needed >> 20
-            ),
-            "free some space on that filesystem",
-        )),
-        Ok(space) if space.free_inodes < 10_000 => problems.push(Problem::new(
-            format!(
-                "{} has {} inodes free; this run needs 10000",
-                state.display(),
-                space.free_inodes
-            ),
-            "remove small files on that filesystem",
-        )),
-        Ok(space) if space.read_only => problems.push(Problem::new(
-            format!("{} is on a read-only filesystem", state.display()),
-            "remount it read-write",
-        )),
-        Ok(_) => {}
-        Err(error) => problems.push(Problem::new(chain(&error), "make the directory reachable")),
-    }
+    let program = Path::new("/proc/self/exe").metadata();
+    staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }
 
 /// Checks the staged packages: signatures, and rpm's own test of every transaction of the plan and

@@ -129,6 +129,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
     };
     let open = history::open_run(&place.layout).map_err(|why| install::internal(&why))?;
     let Some(PastRun { id, plan, .. }) = open else {
+        run::reserve::free(&place.layout);
         disarm(place);
         if unattended {
             return Ok(0);

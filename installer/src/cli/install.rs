@@ -11,6 +11,7 @@ use crate::host::HostError;
 use crate::inventory::Inventory;
 use crate::lock::{LockError, RunLock};
 use crate::plan::{self, Problem};
+use crate::run::reserve;
 use crate::{history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
@@ -42,6 +43,8 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     let open = view::open(place, path)?;
     let lock = take_lock(place)?;
     refuse_open_run(place)?;
+    // What a run kept back that was killed before it began.
+    reserve::free(&place.layout);
     let inventory = Inventory::take(&place.host, &place.layout, open.metadata().product())
         .map_err(|error| cannot_look(&error))?;
     let refused = "this bundle cannot be installed here";

@@ -7,12 +7,14 @@ use crate::history::{self, PastRun};
 use crate::host::RpmMode;
 use crate::inventory::Inventory;
 use crate::preflight;
+use crate::run::reserve;
 use crate::undo as planning;
 
 pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure> {
     require_root("undo a run")?;
     let lock = install::take_lock(place)?;
     install::refuse_open_run(place)?;
+    reserve::free(&place.layout);
     let runs = view::runs(place)?;
     let run = view::find(place, id)?;
     let later: Vec<&PastRun> = history::effective(&runs)

@@ -5,7 +5,7 @@ mod check;
 mod configure;
 mod execute;
 mod hold;
-mod reserve;
+pub(crate) mod reserve;
 mod revert;
 mod transaction;
 mod wellness;

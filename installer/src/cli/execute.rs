@@ -76,6 +76,11 @@ fn follow(place: &Place, run: u64, stopped: &dyn Fn() -> bool) -> Result<u8, Fai
             "the run itself goes on in its unit",
             "`install status --follow` shows it again; `journalctl -u airgap-bundle-run` has its log",
         )),
+        Followed::Stalled if !has_begun(place, run) => {
+            let why = "it could not take its reserve or start its journal; \
+                       `journalctl -u airgap-bundle-run` has the reason";
+            Err(not_begun(run, why, Exit::Refused))
+        }
         Followed::Stalled => Err(Failure::new(
             Exit::RevertFailed,
             format!("run {run} is not closed"),
@@ -83,6 +88,13 @@ fn follow(place: &Place, run: u64, stopped: &dyn Fn() -> bool) -> Result<u8, Fai
             "take it up now: `install resume`",
         )),
     }
+}
+
+/// Whether a run that nobody works on may have changed anything, or may still do so.
+fn has_begun(place: &Place, run: u64) -> bool {
+    let has_journal = history::load(&place.layout, run).map_or(true, |run| run.is_some());
+    // A systemd that does not answer may be one that is shutting down.
+    has_journal || survival::is_starting(&place.host)
 }
 
 /// `install status --follow`.
@@ -109,7 +121,10 @@ pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8,
         .map_err(|why| install::internal(&why))?;
     let undone = undone(place, &plan)?;
     let undone = undone.as_ref();
-    let work = |context: &Context<'_>| run::execute(context, &lock);
+    // Without a journal nothing was changed, and there is nothing to take up.
+    let work = |context: &Context<'_>| {
+        run::execute(context, &lock).map_err(|why| not_begun(id, &why, Exit::Internal))
+    };
     let code = in_unit(place, id, &plan, undone, lock_wait_secs, work)?;
     // To systemd only a revert that failed has failed: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {
@@ -151,8 +166,9 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
         lock_wait_secs,
         |context| {
             // An rpm that outlived its installer finishes first.
-            context.wait_for_rpm()?;
-            run::close_open_run(context, &lock)
+            let waited = context.wait_for_rpm();
+            let closed = waited.and_then(|()| run::close_open_run(context, &lock));
+            closed.map_err(|why| not_closed(id, &why))
         },
     )?;
     // To systemd, a run that was put back is a success: trying again would change nothing.
@@ -166,7 +182,7 @@ fn in_unit(
     plan: &InstallPlan,
     undone: Option<&Undone>,
     lock_wait_secs: u64,
-    work: impl FnOnce(&Context<'_>) -> Result<Ended, String>,
+    work: impl FnOnce(&Context<'_>) -> Result<Ended, Failure>,
 ) -> Result<u8, Failure> {
     let flag = stop_flag()?;
     let recorder = Recorder::open(&place.layout, run).ok();
@@ -192,17 +208,19 @@ fn in_unit(
         lock_wait_secs,
         undone,
     };
-    let ended = work(&context).map_err(|why| {
-        let next =
-            "`install resume` tries again; its directory below /var/lib/airgap-bundle has all";
-        Failure::new(
-            Exit::RevertFailed,
-            format!("run {run} is not closed"),
-            why,
-            next,
-        )
-    })?;
-    Ok(end(place, ended))
+    Ok(end(place, work(&context)?))
+}
+
+fn not_closed(run: u64, why: &str) -> Failure {
+    let next = "`install resume` tries again; its directory below /var/lib/airgap-bundle has all";
+    let what = format!("run {run} is not closed");
+    Failure::new(Exit::RevertFailed, what, why, next)
+}
+
+fn not_begun(run: u64, why: &str, exit: Exit) -> Failure {
+    let next = "make space, or remove what the reason names, then start it again";
+    let what = format!("run {run} did not begin; nothing was changed");
+    Failure::new(exit, what, why, next)
 }
 
 fn end(place: &Place, ended: Ended) -> u8 {

@@ -112,6 +112,11 @@ pub fn start_run(
         .map_err(|error| chain(&error))
 }
 
+/// Whether the run unit is up, or is to be, or cannot be asked about.
+pub fn is_starting(host: &dyn Host) -> bool {
+    host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
+}
+
 /// Copies the running program, hashed, to a place of its own, where `SELinux` lets systemd execute it.
 fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
     let own = Path::new("/proc/self/exe");

@@ -202,6 +202,30 @@ fn too_little_space_is_said_before_anything_is_staged() {
     assert!(!site.host.exists("/var/lib/airgap-bundle/store"));
 }
 
+/// What goes wrong between the preflight and the journal changes nothing, and is no open run.
+#[test]
+fn a_run_that_cannot_take_its_reserve_did_not_begin() {
+    let Some(site) = site("unreserved") else {
+        return;
+    };
+    let before = site.snapshot();
+    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    let obstacle = "/var/lib/airgap-bundle/reserves.json/obstacle";
+    site.host.write(obstacle, "", 0o600).unwrap();
+    let run = site.install(&["/root/bundle.tar.zst"]);
+    assert_refused(&site, &run, 4, &["did not begin", "nothing was changed"]);
+    assert_eq!(changes(&before, &site.snapshot()), [""; 0]);
+    let status = site.must_install(&["status"]).stdout;
+    assert!(status.contains("No run yet"), "{status}");
+    assert!(!site.host.exists("/var/lib/airgap-bundle/reserve"));
+
+    site.host
+        .check(&["rm", "-r", "/var/lib/airgap-bundle/reserves.json"])
+        .unwrap();
+    site.must_install(&["/root/bundle.tar.zst"]);
+    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
+}
+
 #[test]
 fn of_twenty_installers_at_once_one_runs_and_nineteen_say_busy() {
     let Some(site) = site("twenty") else { return };

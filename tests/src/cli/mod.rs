@@ -10,6 +10,7 @@
 mod background;
 mod baseline;
 mod exec;
+mod full;
 mod host;
 mod power;
 mod supervise;

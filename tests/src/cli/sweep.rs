@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use lab::isolated::{RpmDatabase, unavailable};
 use lab::sweep::{Sweep, Trial, Way, directory_of_sweeps, sweep, table};
 
+use super::full::FullArgs;
 use super::power::PowerArgs;
 
 #[derive(Debug, Subcommand)]
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     Kill(KillArgs),
     /// Cut the power of a virtual machine, in a run and in its recovery
     Power(PowerArgs),
+    /// Disks with every number of MiB free, and disks that fill up during a run
+    Full(FullArgs),
 }
 
 #[derive(Args, Debug)]
@@ -48,6 +51,7 @@ impl Command {
         let args = match self {
             Self::Kill(args) => args,
             Self::Power(args) => return args.run(),
+            Self::Full(args) => return args.run(),
         };
         let goes_on = args.resume.is_some();
         let unnamed = || {

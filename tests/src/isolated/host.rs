@@ -1,12 +1,13 @@
 //! The life of a host: booted, used, switched off, gone.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::cache::hosts_directory;
 use super::cgroup::Cgroup;
+use super::disk::{Ballast, Disk, DiskOptions};
 use super::error::{HostError, Result};
 use super::guest::Guest;
 use super::image::Image;
@@ -33,6 +34,8 @@ pub struct HostOptions {
     pub exact_name: bool,
     /// More arguments for `systemd-nspawn`, such as `--tmpfs=/var/lib/full:size=1M`.
     pub nspawn_args: Vec<String>,
+    /// A small disk for the host, or for a part of it.
+    pub disk: Option<DiskOptions>,
     /// How long the host may take to be up.
     pub boot_deadline: Duration,
 }
@@ -46,6 +49,7 @@ impl HostOptions {
             os_major: ElMajor::default(),
             exact_name: false,
             nspawn_args: Vec::new(),
+            disk: None,
             boot_deadline: BOOT_DEADLINE,
         }
     }
@@ -74,6 +78,7 @@ pub struct IsolatedHost {
     // Dropped in this order: the processes leave before their root is unmounted.
     nspawn: Option<Nspawn>,
     overlay: Option<Overlay>,
+    disk: Option<Disk>,
 }
 
 impl Deref for IsolatedHost {
@@ -179,12 +184,27 @@ impl IsolatedHost {
             record,
             nspawn: None,
             overlay: None,
+            disk: None,
         };
         host.record.cgroup.create()?;
-        host.overlay = Some(Overlay::mount(&image.lowers, &directory)?);
+        host.mount(image, &directory)?;
         let os_release = host.options.os_major.os_release();
         host.write("/usr/lib/os-release", os_release, 0o644)?;
         Ok(host)
+    }
+
+    fn mount(&mut self, image: &Image, directory: &Path) -> Result<()> {
+        if let Some(options) = &self.options.disk {
+            self.disk = Some(Disk::mount(options, directory)?);
+        }
+        let upper = self.disk.as_ref().and_then(Disk::upper);
+        let writable = upper.as_deref().unwrap_or(directory);
+        let root = &self.record.root;
+        self.overlay = Some(Overlay::mount(&image.lowers, writable, root)?);
+        match &self.disk {
+            Some(disk) => disk.take_trees(root),
+            None => Ok(()),
+        }
     }
 
     /// Records who runs now, for this process and for others.
@@ -193,6 +213,12 @@ impl IsolatedHost {
         self.record.leader = nspawn.map(Nspawn::leader);
         self.guest.set_leader(self.record.leader);
         self.record.write()
+    }
+
+    /// What can fill the host's small disk; nothing when it has none.
+    #[must_use]
+    pub fn ballast(&self) -> Option<&Ballast> {
+        self.disk.as_ref().map(Disk::ballast)
     }
 
     pub(super) fn unmount(&mut self) {
@@ -212,6 +238,7 @@ impl Drop for IsolatedHost {
     fn drop(&mut self) {
         self.nspawn = None;
         self.overlay = None;
+        self.disk = None;
         // What cannot be cleared now is on record for the reaper of the next lab process.
         let _ = self.record.clear();
     }

@@ -24,6 +24,7 @@ pub mod baseline;
 pub mod cache;
 mod cgroup;
 mod command;
+mod disk;
 mod error;
 mod files;
 mod guest;
@@ -40,6 +41,7 @@ mod snapshot;
 mod unit;
 
 pub use self::command::{Finished, GuestCommand, Running};
+pub use self::disk::{Ballast, DiskOptions, Hoarder, Holds};
 pub use self::error::{HostError, Result};
 pub use self::guest::Guest;
 pub use self::host::{Ending, HostOptions, IsolatedHost};

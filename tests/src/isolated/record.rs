@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::{hosts_directory, lock, remove_tree, rename, write_file};
 use super::cgroup::Cgroup;
 use super::error::{HostError, Result};
-use super::overlay::unmount_root;
+use super::overlay::unmount_below;
 use super::process::ProcessId;
 
 const FILE: &str = "record.json";
@@ -75,9 +75,10 @@ impl HostRecord {
         for process in [self.leader, self.nspawn].into_iter().flatten() {
             process.kill();
         }
-        unmount_root(&self.root)?;
+        let directory = hosts_directory().join(&self.id);
+        unmount_below(&directory)?;
         self.cgroup.remove()?;
-        remove_tree(&hosts_directory().join(&self.id))
+        remove_tree(&directory)
     }
 }
 

@@ -9,10 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use walkdir::WalkDir;
 
-use super::case::Case;
-use super::results::Trial;
 use crate::isolated::IsolatedHost;
 use crate::isolated::cache::directory;
 
@@ -27,12 +26,12 @@ pub fn directory_of_sweeps() -> PathBuf {
 /// Copies the journal, rpm's logs, the report and the backup, and writes down what was said.
 pub(super) fn keep(
     host: Option<&IsolatedHost>,
-    trial: &Trial,
-    case: &Case,
+    name: &str,
+    trial: &impl Serialize,
+    case: &impl Serialize,
     transcript: &str,
 ) -> Result<PathBuf> {
-    let name = format!("failed-{:?}-{}", trial.way, trial.seed).to_lowercase();
-    let to = directory_of_sweeps().join(name);
+    let to = directory_of_sweeps().join(format!("failed-{name}"));
     if to.exists() {
         fs::remove_dir_all(&to)?;
     }

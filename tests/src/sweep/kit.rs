@@ -114,7 +114,11 @@ impl Kit {
 
     /// Boots a host whose services answer.
     pub(super) fn boot(&self, name: &str) -> Result<IsolatedHost> {
-        let host = IsolatedHost::boot(&self.image, HostOptions::named(name))?;
+        self.boot_with(HostOptions::named(name))
+    }
+
+    pub(super) fn boot_with(&self, options: HostOptions) -> Result<IsolatedHost> {
+        let host = IsolatedHost::boot(&self.image, options)?;
         baseline::wait_for_tyk(&host, START_DEADLINE)?;
         Ok(host)
     }

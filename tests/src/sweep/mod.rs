@@ -13,6 +13,7 @@ mod case;
 mod chance;
 mod course;
 mod evidence;
+pub mod full;
 mod journal;
 mod kit;
 mod picture;
@@ -67,7 +68,7 @@ pub struct Sweep {
 /// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
 pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
     let kit = Kit::prepare(&sweep.installer, sweep.database)?;
-    let results = Results::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
+    let results = Results::<Trial>::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
     let wanted = wanted(sweep);
     let known = |(way, seed): &(Way, u64)| {
         let trials = results.known().iter();
@@ -124,7 +125,8 @@ fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> 
         evidence: None,
     };
     if !trial.verdict.is_good() && way == Way::Installer {
-        let kept = evidence::keep(host.as_ref(), &trial, &case, &played.transcript);
+        let name = format!("installer-{seed}");
+        let kept = evidence::keep(host.as_ref(), &name, &trial, &case, &played.transcript);
         trial.evidence = Some(kept.context("cannot keep the evidence")?);
     }
     Ok(trial)

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::case::Cargo;
@@ -47,14 +48,26 @@ pub struct Trial {
     pub evidence: Option<PathBuf>,
 }
 
-/// The file that grows by one line per case.
-#[derive(Debug)]
-pub(super) struct Results {
-    file: Mutex<File>,
-    known: Vec<Trial>,
+/// A line of a result file.
+pub(super) trait Line: Serialize + DeserializeOwned {
+    /// Digest of the installer that it is about.
+    fn installer(&self) -> &str;
 }
 
-impl Results {
+impl Line for Trial {
+    fn installer(&self) -> &str {
+        &self.installer
+    }
+}
+
+/// The file that grows by one line per case.
+#[derive(Debug)]
+pub(super) struct Results<T> {
+    file: Mutex<File>,
+    known: Vec<T>,
+}
+
+impl<T: Line> Results<T> {
     /// Starts a file, or goes on with one; it has to be about the same installer.
     pub(super) fn open(path: &Path, goes_on: bool, installer: &str) -> Result<Self> {
         if let Some(parent) = path.parent() {
@@ -66,13 +79,13 @@ impl Results {
         };
         // A torn last line is a case that is played again.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let known: Vec<Trial> = text[..whole]
+        let known: Vec<T> = text[..whole]
             .lines()
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()
             .with_context(|| format!("{} is not a result file", path.display()))?;
         ensure!(
-            known.iter().all(|trial| trial.installer == installer),
+            known.iter().all(|line| line.installer() == installer),
             "{} is about another installer",
             path.display()
         );
@@ -84,11 +97,11 @@ impl Results {
         })
     }
 
-    pub(super) fn known(&self) -> &[Trial] {
+    pub(super) fn known(&self) -> &[T] {
         &self.known
     }
 
-    pub(super) fn add(&self, trial: &Trial) -> Result<()> {
+    pub(super) fn add(&self, trial: &T) -> Result<()> {
         let mut line = serde_json::to_vec(trial)?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,8 +136,8 @@ mod tests {
         let mut text = fs::read(&path).unwrap();
         text.extend(b"{\"seed\":6,");
         fs::write(&path, text).unwrap();
-        let results = Results::open(&path, true, "aa").unwrap();
+        let results = Results::<Trial>::open(&path, true, "aa").unwrap();
         assert_eq!(results.known(), std::slice::from_ref(&trial));
-        assert!(Results::open(&path, true, "bb").is_err());
+        assert!(Results::<Trial>::open(&path, true, "bb").is_err());
     }
 }

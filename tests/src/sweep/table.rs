@@ -1,5 +1,7 @@
 //! The table of a sweep.
 
+use std::path::Path;
+
 use super::play::Struck;
 use super::results::{Trial, Way};
 use super::verdict::Verdict;
@@ -20,14 +22,26 @@ const HEAD: [&str; 8] = [
 pub fn table(trials: &[Trial]) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     rows.extend(trials.iter().map(row));
-    let widths: Vec<usize> = (0..HEAD.len())
+    let mut text = grid(&rows);
+    for trial in trials {
+        text.push_str(&failure(trial));
+        for note in &trial.notes {
+            text.push_str(&format!("seed {}: {note}\n", trial.seed));
+        }
+    }
+    text + &sums(trials)
+}
+
+/// Sets rows in columns.
+pub(super) fn grid<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let widths: Vec<usize> = (0..COLUMNS)
         .map(|column| {
             let widths = rows.iter().map(|row| row[column].chars().count());
             widths.max().unwrap_or(0)
         })
         .collect();
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
@@ -36,13 +50,7 @@ pub fn table(trials: &[Trial]) -> String {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
-    for trial in trials {
-        text.push_str(&failure(trial));
-        for note in &trial.notes {
-            text.push_str(&format!("seed {}: {note}\n", trial.seed));
-        }
-    }
-    text + &sums(trials)
+    text
 }
 
 fn row(trial: &Trial) -> [String; 8] {
@@ -82,16 +90,24 @@ fn again(struck: &[Struck]) -> String {
 
 fn failure(trial: &Trial) -> String {
     // The plain way is expected to fail; its table says enough.
-    let (Verdict::Failed { reasons }, Way::Installer) = (&trial.verdict, trial.way) else {
+    if trial.way == Way::PlainRpm {
+        return String::new();
+    }
+    let name = format!("seed {}", trial.seed);
+    reasons(&name, &trial.verdict, trial.evidence.as_deref())
+}
+
+/// Says why a case failed; nothing of one that did not.
+pub(super) fn reasons(name: &str, verdict: &Verdict, evidence: Option<&Path>) -> String {
+    let Verdict::Failed { reasons } = verdict else {
         return String::new();
     };
     let shown = reasons
         .iter()
         .take(12)
         .map(|reason| format!("  {reason}\n"));
-    let mut text = format!("\nseed {} failed:\n", trial.seed);
+    let mut text = format!("\n{name} failed:\n");
     text.extend(shown);
-    let evidence = trial.evidence.as_deref();
     text + &evidence.map_or_else(String::new, |path| {
         format!("  evidence: {}\n", path.display())
     })
@@ -134,6 +150,6 @@ fn hits(trial: &Trial) -> usize {
     trial.struck.iter().filter(|struck| struck.hit).count()
 }
 
-fn seconds(millis: u64) -> f64 {
+pub(super) fn seconds(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64()
 }

@@ -36,6 +36,18 @@ impl Verdict {
         }
     }
 
+    /// The same, unless there are more reasons against it.
+    pub(super) fn with(self, more: Vec<String>) -> Self {
+        match self {
+            Self::Failed { mut reasons } => {
+                reasons.extend(more);
+                Self::Failed { reasons }
+            }
+            good if more.is_empty() => good,
+            _ => Self::Failed { reasons: more },
+        }
+    }
+
     /// In one word.
     #[must_use]
     pub const fn word(&self) -> &'static str {

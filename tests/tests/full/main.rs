@@ -1,0 +1,71 @@
+//! A sample of the disk-full sweep, of a size for CI: `scripts/disk-full` is the whole of it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests build real programs, show what they found, and fail by panicking"
+)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use lab::isolated::Image;
+use lab::sweep::full::{Filling, FullSweep, Place, Trial, full_sweep, table};
+
+const STEP_MIB: u64 = 20;
+/// Among these are disks that fill up within an rpm transaction, some of which are kept full.
+const SEED: u64 = 17;
+const COUNT: u64 = 12;
+
+/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
+/// a debug build.
+fn installer() -> PathBuf {
+    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
+        return shipped.into();
+    }
+    let build = ["build", "--quiet", "-p", "installer", "--bin", "install"];
+    assert!(
+        Command::new(env!("CARGO"))
+            .args(build)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("install")
+}
+
+#[test]
+fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which() {
+    if Image::prepare_or_skip().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sample = FullSweep {
+        installer: installer(),
+        places: Place::ALL.to_vec(),
+        from: 0,
+        to: None,
+        step: STEP_MIB,
+        count: COUNT,
+        seed: SEED,
+        results: dir.path().join("results.jsonl"),
+        goes_on: false,
+    };
+    let trials = full_sweep(&sample, |_| ()).unwrap();
+    let text = table(&trials);
+    println!("{text}");
+    assert!(trials.iter().all(|trial| trial.verdict.is_good()), "{text}");
+    for place in Place::ALL {
+        let of_place = || trials.iter().filter(|trial| trial.case.place == place);
+        // Without any space nothing is begun; with what a run asks for it is done.
+        let sizes: Vec<&Trial> = of_place()
+            .filter(|trial| matches!(trial.case.filling, Filling::Before { .. }))
+            .collect();
+        assert_eq!(sizes[0].exit, Some(4), "{text}");
+        assert_eq!(sizes[sizes.len() - 1].exit, Some(0), "{text}");
+        // Some disk became full when the host had been changed already.
+        let is_late = |trial: &Trial| trial.reached.ends_with(":failed");
+        assert!(of_place().any(is_late), "{text}");
+    }
+}

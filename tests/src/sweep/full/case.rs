@@ -111,11 +111,6 @@ impl Case {
         };
         self.cargo == Cargo::Good && number % 8 == 3
     }
-
-    /// Whether a run may have to wait until the space is given back.
-    pub(super) const fn may_wait(&self) -> bool {
-        matches!(self.filling, Filling::During { is_kept: true, .. })
-    }
 }
 
 /// Neighbouring seeds walk through the places, and each place through the phases of the journal; every
@@ -201,7 +196,9 @@ mod tests {
                     Filling::During { moment: Moment::Phase { mark: at, .. }, .. } if *at == mark
                 )));
             }
-            assert!(here().any(Case::may_wait));
+            assert!(
+                here().any(|case| matches!(case.filling, Filling::During { is_kept: true, .. }))
+            );
             assert!(here().any(|case| case.cargo == Cargo::PostFails));
         }
     }

@@ -4,8 +4,9 @@
 //! The disk is a real small ext4 that holds the state directory, or the packages and the rpm
 //! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after at
 //! most one `install resume` on the disk that is still full. Where somebody takes away even what the
-//! installer gives up for its way back, the run may wait, open and held, until there is space again;
-//! then one `install resume` ends it. That is counted for itself.
+//! installer gives up for its way back (by keeping the disk full, or by filling it once a revert has
+//! begun), the run may wait, open and held, until there is space again; then one `install resume` ends
+//! it. That is counted for itself.
 
 mod case;
 mod course;
@@ -84,6 +85,23 @@ impl Line for Trial {
     fn installer(&self) -> &str {
         &self.installer
     }
+}
+
+impl Trial {
+    /// Whether the disk took away what the run had kept back for its way back.
+    pub(super) fn lost_its_reserve(&self) -> bool {
+        lost_its_reserve(&self.case, self.filled_at.as_deref())
+    }
+}
+
+/// What is kept back is given up when a step has failed. Whoever fills the disk then takes it, and so
+/// does who keeps it full.
+fn lost_its_reserve(case: &Case, filled_at: Option<&str>) -> bool {
+    let Filling::During { is_kept, .. } = case.filling else {
+        return false;
+    };
+    let is_given_up = |mark: &str| mark.starts_with(play::REVERT) || mark.ends_with(play::FAILED);
+    is_kept || filled_at.is_some_and(is_given_up)
 }
 
 /// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.

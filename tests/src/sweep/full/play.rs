@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::case::{Case, Filling};
+use super::lost_its_reserve;
 use crate::isolated::{Ballast, Hoarder, IsolatedHost, Running};
 use crate::sweep::journal;
 use crate::sweep::kit::{BUNDLE, INSTALLER};
@@ -12,8 +13,8 @@ use crate::sweep::verdict::{self, Status, Verdict};
 use crate::sweep::watch::{RECOVERY_UNIT, Work};
 
 const RESERVE: &str = "/var/lib/airgap-bundle/reserve";
-const REVERT: &str = "revert:";
-const FAILED: &str = ":failed";
+pub(super) const REVERT: &str = "revert:";
+pub(super) const FAILED: &str = ":failed";
 
 /// What happened, for the record.
 #[derive(Debug, Default)]
@@ -121,7 +122,7 @@ impl Played {
     /// Adds to a verdict what a full disk must not do.
     pub(super) fn compare(&self, host: &IsolatedHost, case: &Case, verdict: Verdict) -> Verdict {
         let mut reasons = Vec::new();
-        if self.has_waited && !case.may_wait() {
+        if self.has_waited && !lost_its_reserve(case, self.filled_at.as_deref()) {
             reasons.push("the run needed more than what its reserve gave up".to_owned());
         }
         for path in [RESERVE, RECOVERY_UNIT] {

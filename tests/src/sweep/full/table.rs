@@ -69,14 +69,14 @@ fn then(trial: &Trial) -> &'static str {
 const KINDS: [&str; 3] = [
     "full before the run",
     "filled during the run",
-    "filled and kept full",
+    "filled, and the reserve taken away too",
 ];
 
 fn kind(trial: &Trial) -> &'static str {
     let at = match trial.case.filling {
         Filling::Before { .. } => 0,
-        Filling::During { is_kept: false, .. } => 1,
-        Filling::During { is_kept: true, .. } => 2,
+        Filling::During { .. } if trial.lost_its_reserve() => 2,
+        Filling::During { .. } => 1,
     };
     KINDS[at]
 }

@@ -12,7 +12,6 @@ use std::process::Command;
 use lab::isolated::{Image, RpmDatabase};
 use lab::sweep::{Sweep, sweep, table};
 
-const COUNT: u64 = 20;
 const SEED: u64 = 1;
 
 /// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
@@ -33,16 +32,15 @@ fn installer() -> PathBuf {
     test.parent().unwrap().parent().unwrap().join("install")
 }
 
-#[test]
-fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
-    if Image::prepare_or_skip().is_none() {
+fn sample(database: RpmDatabase, count: u64) {
+    if Image::prepare_with_or_skip(database).is_none() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let sample = Sweep {
         installer: installer(),
-        database: RpmDatabase::Sqlite,
-        count: COUNT,
+        database,
+        count,
         seed: SEED,
         baseline: 0,
         results: dir.path().join("results.jsonl"),
@@ -50,7 +48,16 @@ fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() 
     };
     let trials = sweep(&sample, |_| ()).unwrap();
     let text = table(&trials);
-    println!("{text}");
-    assert_eq!(trials.len() as u64, COUNT);
+    assert_eq!(trials.len() as u64, count);
     assert!(trials.iter().all(|trial| trial.verdict.is_good()), "{text}");
+}
+
+#[test]
+fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
+    sample(RpmDatabase::Sqlite, 40);
+}
+
+#[test]
+fn the_same_with_berkeley_db() {
+    sample(RpmDatabase::BerkeleyDb, 20);
 }

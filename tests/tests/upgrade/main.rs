@@ -7,6 +7,7 @@
     reason = "tests drive real programs and files, show what they said, and fail by panicking"
 )]
 
+mod berkeley;
 mod built;
 mod forward;
 mod refused;

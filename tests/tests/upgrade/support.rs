@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use lab::forge::{Forge, TestKey};
-use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, Snapshot, baseline};
+use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, RpmDatabase, Snapshot, baseline};
 use lab::vendor::{Fixtures, Product};
 use manifests::bundle::Role;
 use manifests::nevra::Arch;
@@ -53,7 +53,12 @@ pub(crate) fn site(name: &str) -> Option<Site> {
 
 /// The same, booted with further arguments for `systemd-nspawn`.
 pub(crate) fn site_with(name: &str, nspawn_args: &[&str]) -> Option<Site> {
-    let image = Image::prepare_or_skip()?;
+    site_on(RpmDatabase::Sqlite, name, nspawn_args)
+}
+
+/// The same, with an rpm that keeps such a database.
+pub(crate) fn site_on(database: RpmDatabase, name: &str, nspawn_args: &[&str]) -> Option<Site> {
+    let image = Image::prepare_with_or_skip(database)?;
     let fixtures = Fixtures::prepare().unwrap();
     let image = baseline::tyk_image(&image, &fixtures, "5.2.5").unwrap();
     let mut options = HostOptions::named(name);

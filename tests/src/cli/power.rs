@@ -1,12 +1,12 @@
 //! `lab sweep power`: many upgrades whose machine loses its power, and a table of what became of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use lab::sweep::directory_of_sweeps;
-use lab::vm::{PowerSweep, Trial, power_sweep, table, unavailable};
+use lab::vm::{PowerSweep, Trial, end_on_signals, power_sweep, table, unavailable};
 
 #[derive(Args, Debug)]
 pub(crate) struct PowerArgs {
@@ -19,7 +19,7 @@ pub(crate) struct PowerArgs {
     /// Go on with this result file (JSON lines), and keep the results there
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Keep the disks of failures in this directory, as the last cut left them
+    /// Keep the disks of failures in this directory, as the last cut left them, and not beside the results
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// The installer under test
@@ -32,17 +32,19 @@ impl PowerArgs {
         if let Some(reason) = unavailable() {
             bail!("{reason}");
         }
+        end_on_signals()?;
         let goes_on = self.resume.is_some();
         let unnamed = || directory_of_sweeps().join(format!("power-{}.jsonl", self.seed));
+        let results = self.resume.unwrap_or_else(unnamed);
         let asked = PowerSweep {
             installer: self.installer,
             seeds: (self.seed..)
                 .zip(0..self.count)
                 .map(|(seed, _)| seed)
                 .collect(),
-            results: self.resume.unwrap_or_else(unnamed),
+            keep: self.keep.unwrap_or_else(|| beside(&results)),
+            results,
             goes_on,
-            keep: self.keep,
         };
         let trials = power_sweep(&asked, progress)?;
         print!("{}", table(&trials));
@@ -50,6 +52,10 @@ impl PowerArgs {
         let has_failed = trials.iter().any(|trial| !trial.verdict.is_good());
         Ok(ExitCode::from(u8::from(has_failed)))
     }
+}
+
+fn beside(results: &Path) -> PathBuf {
+    results.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 fn progress(trial: &Trial) {

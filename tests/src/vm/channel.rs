@@ -38,6 +38,7 @@ impl Lines {
         loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => {
+                    stream.set_write_timeout(Some(ORDER_DEADLINE))?;
                     return Ok(Self {
                         stream: BufReader::new(stream),
                         part: Vec::new(),
@@ -108,39 +109,47 @@ impl Channel {
     /// Puts a question: a script for the machine's shell.
     pub(super) fn ask(&mut self, script: &str) -> Result<()> {
         self.asked += 1;
-        self.heard.clear();
         let line = format!("{} {}", self.asked, BASE64.encode(script));
         self.lines.say(&line).context("cannot ask the machine")
     }
 
-    /// The answer to the last question, or none by then.
+    /// The answer to the last question, or none by then. Answers to earlier ones, which nobody waited for,
+    /// are passed over.
     pub(super) fn answer(&mut self, deadline: Duration) -> Result<Option<Answer>> {
         let until = Instant::now() + deadline;
-        while self.heard.len() < LINES_OF_AN_ANSWER {
-            match self.lines.next(until)? {
-                Some(line) => self.heard.push(line),
-                None => return Ok(None),
+        loop {
+            while self.heard.len() < LINES_OF_AN_ANSWER {
+                match self.lines.next(until)? {
+                    Some(line) => self.heard.push(line),
+                    None => return Ok(None),
+                }
             }
+            let (number, answer) = parse(&std::mem::take(&mut self.heard))?;
+            if number == self.asked {
+                return Ok(Some(answer));
+            }
+            ensure!(
+                number < self.asked,
+                "the agent answers question {number}, which nobody put"
+            );
         }
-        let [head, stdout, stderr] = [0, 1, 2].map(|at| self.heard[at].as_str());
-        let (number, code) = head
-            .split_once(' ')
-            .with_context(|| format!("the agent says {head:?}"))?;
-        ensure!(
-            number == self.asked.to_string(),
-            "the agent answers question {number}, not {}",
-            self.asked
-        );
-        let text = |encoded| -> Result<String> {
-            Ok(String::from_utf8_lossy(&BASE64.decode(encoded)?).into_owned())
-        };
-        let answer = Answer {
-            code: code.parse()?,
-            stdout: text(stdout)?,
-            stderr: text(stderr)?,
-        };
-        Ok(Some(answer))
     }
+}
+
+fn parse(lines: &[String]) -> Result<(u64, Answer)> {
+    let [head, stdout, stderr] = [0, 1, 2].map(|at| lines[at].as_str());
+    let (number, code) = head
+        .split_once(' ')
+        .with_context(|| format!("the agent says {head:?}"))?;
+    let text = |encoded| -> Result<String> {
+        Ok(String::from_utf8_lossy(&BASE64.decode(encoded)?).into_owned())
+    };
+    let answer = Answer {
+        code: code.parse()?,
+        stdout: text(stdout)?,
+        stderr: text(stderr)?,
+    };
+    Ok((number.parse()?, answer))
 }
 
 /// qemu's own ear (QMP).
@@ -178,5 +187,31 @@ impl Orders {
         let line = self.lines.next(Instant::now() + ORDER_DEADLINE)?;
         let line = line.context("qemu does not answer")?;
         Ok(serde_json::from_str(&line)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("channel");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let mut channel = Channel::connect(&socket).unwrap();
+        let (mut agent, _) = listener.accept().unwrap();
+        channel.ask("first").unwrap();
+        agent.write_all(b"1 0\n").unwrap();
+        let soon = Duration::from_millis(20);
+        assert!(channel.answer(soon).unwrap().is_none());
+        channel.ask("second").unwrap();
+        agent.write_all(b"YQ==\n\n2 3\nYg==\n\n").unwrap();
+        let answer = channel.answer(ORDER_DEADLINE).unwrap().unwrap();
+        assert_eq!((answer.code, answer.stdout.as_str()), (3, "b"));
+        drop(agent);
+        assert!(channel.answer(ORDER_DEADLINE).is_err(), "nobody is there");
     }
 }

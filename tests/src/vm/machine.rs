@@ -117,9 +117,8 @@ impl Machine {
         let uri = format!("exec:cat > '{}'", memory.display());
         self.orders.give("migrate", &json!({ "uri": uri }))?;
         self.await_migration()?;
-        self.orders.give("quit", &json!({}))?;
-        self.child.wait()?;
-        Ok(())
+        // It is stopped, and its memory is in the file: what is left of it may be killed.
+        self.cut()
     }
 
     fn tail(&self) -> String {

@@ -19,6 +19,7 @@ mod case;
 mod channel;
 mod console;
 mod disk;
+mod interrupt;
 mod look;
 mod machine;
 mod parts;
@@ -30,12 +31,12 @@ mod workplace;
 mod write_log;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
 
 pub use self::case::{Case, Moment};
+pub use self::interrupt::end_on_signals;
 pub use self::play::Cut;
 use self::play::{Found, play};
 use self::ready::{Ready, millis};
@@ -44,7 +45,6 @@ pub use self::results::Trial;
 pub use self::table::table;
 pub use self::write_log::Fate;
 use crate::sweep::Verdict;
-use crate::vendor::for_each;
 
 /// What to sweep.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ pub struct PowerSweep {
     pub results: PathBuf,
     /// Whether what the results have already is not played again.
     pub goes_on: bool,
-    /// Where the disks of failures go, as the last cut left them; nowhere if it is none.
-    pub keep: Option<PathBuf>,
+    /// Where the disks of failures go, as the last cut left them.
+    pub keep: PathBuf,
 }
 
 /// Says why virtual machines cannot run here, or `None` when they can.
@@ -76,29 +76,29 @@ pub fn unavailable() -> Option<String> {
     })
 }
 
-/// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
-pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
+/// Plays every case; `listen` hears of each as it ends. Gives all, in order. One machine runs at a
+/// time: a second one would shift the moments of the first.
+pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial)) -> Result<Vec<Trial>> {
     let ready = Ready::prepare(&asked.installer)?;
     let results = Results::open(&asked.results, asked.goes_on, &ready.key)?;
-    let is_known = |seed: u64| results.known().iter().any(|trial| trial.case.seed == seed);
+    let mut trials = results.known().to_vec();
+    let is_known = |seed: u64| trials.iter().any(|trial| trial.case.seed == seed);
     let open: Vec<Case> = asked
         .seeds
         .iter()
         .filter(|seed| !is_known(**seed))
         .map(|seed| Case::draw(*seed))
         .collect();
-    let played = Mutex::new(results.known().to_vec());
-    for_each(&open, |case| {
+    // An undisturbed run that goes wrong is no verdict on a power cut.
+    for case in &open {
+        ready.course(case.cargo)?;
+    }
+    for case in &open {
         let trial = try_case(&ready, case, asked)?;
         results.add(&trial)?;
         listen(&trial);
-        played
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(trial);
-        Ok(())
-    })?;
-    let mut trials = played.into_inner().unwrap_or_else(PoisonError::into_inner);
+        trials.push(trial);
+    }
     trials.retain(|trial| asked.seeds.contains(&trial.case.seed));
     trials.sort_by_key(|trial| trial.case.seed);
     Ok(trials)
@@ -107,14 +107,10 @@ pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial) + Sync) -> Result
 fn try_case(ready: &Ready, case: &Case, asked: &PowerSweep) -> Result<Trial> {
     let started = Instant::now();
     let mut found = Found::default();
-    let disk = results::kept_disk(asked.keep.as_deref(), case.seed)?;
-    let verdict =
-        play(ready, case, disk.as_deref(), &mut found).unwrap_or_else(|error| Verdict::Failed {
-            reasons: vec![format!("{error:#}")],
-        });
-    if verdict.is_good() {
-        results::forget(disk.as_deref());
-    }
+    let disk = asked.keep.join(format!("power-{}.ext4", case.seed));
+    let verdict = play(ready, case, &disk, &mut found).unwrap_or_else(|error| Verdict::Failed {
+        reasons: vec![format!("{error:#}")],
+    });
     let evidence = results::keep_evidence(&asked.results, case.seed, &verdict, &found.evidence)?;
     Ok(Trial {
         case: case.clone(),

@@ -12,7 +12,7 @@ use super::disk::INSTALLER;
 use super::look::Look;
 use super::machine::{Hardware, Machine};
 use super::ready::{Course, Ready, command, millis};
-use super::workplace::{Workplace, copy_disk};
+use super::workplace::{Workplace, copy_disk, keep_disk};
 use super::write_log::{Fate, WriteLog};
 use crate::sweep::{Chance, Status, Verdict, compare, parse};
 
@@ -54,14 +54,9 @@ pub(super) struct Found {
     pub(super) evidence: String,
 }
 
-/// Plays a case. `found` has what is known, even when this fails. The disk as the last cut left it is
-/// copied to `keep`, if that is given.
-pub(super) fn play(
-    ready: &Ready,
-    case: &Case,
-    keep: Option<&Path>,
-    found: &mut Found,
-) -> Result<Verdict> {
+/// Plays a case. `found` has what is known, even when this fails. Of a failure, `keep` is the disk as the
+/// last cut left it.
+pub(super) fn play(ready: &Ready, case: &Case, keep: &Path, found: &mut Found) -> Result<Verdict> {
     let course = ready.course(case.cargo)?;
     let stage = Stage::set(ready, case)?;
     let mut losses = case.losses();
@@ -71,15 +66,14 @@ pub(super) fn play(
         let cut = stage.cut_recovery(&course, *permille, &mut losses, found)?;
         found.cuts.push(cut);
     }
-    if let Some(keep) = keep {
-        copy_disk(&stage.disk, keep)?;
-    }
-    let mut machine = stage.switch_on(&stage.disk, None)?;
+    copy_disk(&stage.disk, &stage.at_work)?;
+    let mut machine = stage.switch_on(&stage.at_work, None)?;
     let outcome = conclude(&mut machine, ready, &course, found);
     if !matches!(&outcome, Ok(verdict) if verdict.is_good()) {
         let said = machine.run(EVIDENCE, ASK_DEADLINE);
         let said = said.map_or_else(|error| format!("{error:#}"), |said| said.stdout);
         found.evidence = format!("{}\n{said}", machine.console());
+        keep_disk(&stage.disk, keep)?;
     }
     outcome
 }

@@ -98,22 +98,6 @@ pub(super) fn keep_evidence(
     Ok(Some(file))
 }
 
-/// Where a failure's disk is kept.
-pub(super) fn kept_disk(directory: Option<&Path>, seed: u64) -> Result<Option<PathBuf>> {
-    let Some(directory) = directory else {
-        return Ok(None);
-    };
-    fs::create_dir_all(directory)?;
-    Ok(Some(directory.join(format!("{seed}.ext4"))))
-}
-
-/// Removes the disk of a case that did not fail.
-pub(super) fn forget(disk: Option<&Path>) {
-    if let Some(disk) = disk {
-        let _ = fs::remove_file(disk);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

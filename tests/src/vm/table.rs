@@ -80,9 +80,13 @@ fn failure(trial: &Trial) -> String {
     let shown = reasons.iter().take(REASONS_SHOWN);
     text.extend(shown.map(|reason| format!("  {reason}\n")));
     let evidence = trial.evidence.as_deref();
-    text + &evidence.map_or_else(String::new, |path| {
+    text += &evidence.map_or_else(String::new, |path| {
         format!("  evidence: {}\n", path.display())
-    })
+    });
+    text + &format!(
+        "  again: scripts/power-cut --seed {} --count 1\n",
+        trial.case.seed
+    )
 }
 
 fn sums(trials: &[Trial]) -> String {

@@ -82,6 +82,25 @@ fn all() -> PathBuf {
     directory().join("vms")
 }
 
+/// Removes what this process has claimed, for an end that drops nothing.
+pub(super) fn abandon() {
+    let mine = format!("{}-", std::process::id());
+    let entries = fs::read_dir(all()).into_iter().flatten();
+    for entry in entries.filter_map(std::result::Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with(&mine) {
+            let _ = remove_tree(&entry.path());
+        }
+    }
+}
+
+/// Copies the disk of a failure to where a person finds it.
+pub(super) fn keep_disk(disk: &Path, to: &Path) -> Result<()> {
+    if let Some(directory) = to.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    copy_disk(disk, to)
+}
+
 /// Copies a disk with its holes.
 pub(super) fn copy_disk(from: &Path, to: &Path) -> Result<()> {
     run(Command::new("cp")

@@ -27,6 +27,7 @@ use crate::sweep::Cargo;
 /// Bumped when the making changes.
 const VERSION: &str = "2";
 const NAME: &str = "vm-ready-";
+const PARTS: [&str; 2] = ["disk", "memory"];
 /// Of other installers; each is about half a gigabyte.
 const OTHERS_KEPT: usize = 2;
 const UP_DEADLINE: Duration = Duration::from_secs(120);
@@ -173,9 +174,10 @@ pub(super) fn millis(duration: Duration) -> u64 {
 }
 
 fn make(parts: &Parts, load: &Load, directory: &Path) -> Result<()> {
-    let disk = directory.join("disk");
-    load.write(&disk)?;
+    // An end by Ctrl-C clears the workplace, and not the directory.
     let place = Workplace::claim()?;
+    let [disk, memory] = PARTS.map(|part| place.join(part));
+    load.write(&disk)?;
     let mut machine = Machine::switch_on(Hardware {
         parts,
         directory: place.path(),
@@ -194,7 +196,10 @@ fn make(parts: &Parts, load: &Load, directory: &Path) -> Result<()> {
     let before = Look::at(&mut machine)?;
     ensure!(before.is_well(), "the services are not well before a run");
     machine.run("sync", UP_DEADLINE)?;
-    machine.suspend(&directory.join("memory"))?;
+    machine.suspend(&memory)?;
+    for part in PARTS {
+        fs::rename(place.join(part), directory.join(part))?;
+    }
     let first = First {
         before,
         agent_millis,

@@ -17,7 +17,7 @@ pub struct RunLock {
     open: OpenStore,
 }
 
-/// Makes the store of a journal of its open file.
+/// Makes the store of a journal, or of a reserve, of its open file.
 pub type OpenStore = Box<dyn Fn(File) -> Box<dyn Store>>;
 
 impl fmt::Debug for RunLock {
@@ -46,7 +46,7 @@ impl RunLock {
         Self::take_for(layout, Box::new(|file| Box::new(file)))
     }
 
-    /// Takes the lock for a journal whose file is reached through a store of the caller's.
+    /// Takes the lock for a journal and reserves that are reached through stores of the caller's.
     pub fn take_for(layout: &Layout, open: OpenStore) -> Result<Self, LockError> {
         secure_fs::ensure_dir(&layout.state(), 0o700)?;
         let path = layout.state().join("lock");

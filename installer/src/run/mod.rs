@@ -5,7 +5,7 @@ mod check;
 mod configure;
 mod execute;
 mod hold;
-pub(crate) mod reserve;
+pub mod reserve;
 mod revert;
 mod transaction;
 mod wellness;

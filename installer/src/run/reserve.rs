@@ -13,6 +13,7 @@ use crate::failure::chain;
 use crate::history;
 use crate::host::{Host, HostError};
 use crate::layout::Layout;
+use crate::lock::RunLock;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
 
@@ -94,17 +95,22 @@ pub(crate) fn wanted(
 }
 
 /// Takes all of it. A run that cannot have it does not start.
-pub(super) fn take(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Result<(), String> {
+pub(super) fn take(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    lock: &RunLock,
+) -> Result<(), String> {
     free(layout);
     let wanted = wanted(host, layout, plan).map_err(|error| chain(&error))?;
-    let taken = take_all(layout, &wanted).map_err(|error| chain(&error));
+    let taken = take_all(layout, &wanted, lock).map_err(|error| chain(&error));
     if taken.is_err() {
         free(layout);
     }
     taken
 }
 
-fn take_all(layout: &Layout, wanted: &[Reserve]) -> Result<(), FsError> {
+fn take_all(layout: &Layout, wanted: &[Reserve], lock: &RunLock) -> Result<(), FsError> {
     let files: Vec<&Path> = wanted
         .iter()
         .map(|reserve| reserve.file.as_path())
@@ -114,14 +120,14 @@ fn take_all(layout: &Layout, wanted: &[Reserve]) -> Result<(), FsError> {
     secure_fs::write_atomic(&layout.state().join(LIST), &list, 0o600)?;
     for Reserve { file, bytes, .. } in wanted {
         secure_fs::remove_if_present(file)?;
-        let open = secure_fs::create_new(file, 0o600)?;
-        secure_fs::reserve_space(&open, file, *bytes)?;
+        let mut store = lock.store(secure_fs::create_new(file, 0o600)?);
+        store.reserve(file, *bytes)?;
     }
     Ok(())
 }
 
 /// Gives all of it up. That something could not be given up changes nothing in what follows.
-pub(crate) fn free(layout: &Layout) {
+pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
     let files: Vec<PathBuf> = history::read_document(&list).unwrap_or_default();
     let own = layout.state().join(FILE);
@@ -201,7 +207,7 @@ mod tests {
     fn what_is_kept_back_is_found_again_and_a_half_taken_reserve_too() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        secure_fs::ensure_dir(&layout.state(), 0o700).unwrap();
+        let lock = RunLock::take(&layout).unwrap();
         let own = layout.state().join(FILE);
         let elsewhere = dir.path().join(FILE_ELSEWHERE);
         for (bytes, fits) in [(BLOCK_BYTES, true), (1 << 60, false)] {
@@ -209,10 +215,11 @@ mod tests {
                 reserve(own.clone(), BLOCK_BYTES),
                 reserve(elsewhere.clone(), bytes),
             ];
-            assert_eq!(take_all(&layout, &wanted).is_ok(), fits);
+            assert_eq!(take_all(&layout, &wanted, &lock).is_ok(), fits);
             assert!(own.exists() && elsewhere.exists());
             free(&layout);
-            assert_eq!(std::fs::read_dir(layout.state()).unwrap().count(), 0);
+            let left = std::fs::read_dir(layout.state()).unwrap().count();
+            assert_eq!(left, 1, "nothing but the lock");
             assert!(!elsewhere.exists());
         }
     }

@@ -165,9 +165,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
         undone.as_ref(),
         lock_wait_secs,
         |context| {
-            // An rpm that outlived its installer finishes first.
-            let waited = context.wait_for_rpm();
-            let closed = waited.and_then(|()| run::close_open_run(context, &lock));
+            let closed = run::close_open_run(context, &lock);
             closed.map_err(|why| not_closed(id, &why))
         },
     )?;

@@ -261,6 +261,8 @@ fn free_name(path: &Path) -> PathBuf {
 /// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
 /// directory what was before.
 pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
+    // An rpm that outlived its installer finishes first: until then nothing holds still.
+    context.wait_for_rpm()?;
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
     let plan = Sha256::of(&bytes);
     let (mut journal, records) = Journal::reopen(lock, context.layout, context.run, plan)

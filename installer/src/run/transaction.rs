@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use manifests::digest::Sha256;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::{Context, StepResult};
 use crate::bundle::StagedRpmSet;
@@ -12,15 +13,21 @@ use crate::event::Event;
 use crate::failure::chain;
 use crate::host::{RpmAnswer, RpmMode, cmd, query};
 use crate::plan::InstallPlan;
-use crate::secure_fs;
+use crate::secure_fs::{self, FsError};
+
+/// Who holds the lock that our rpms inherit.
+const OURS: &str = "an rpm that an earlier run started";
 
 impl Context<'_> {
-    /// Waits until nobody holds rpm's lock, with a bound; the holder is named, never ended.
+    /// Waits until no rpm is at work, with a bound; who holds it up is named, never ended. An rpm that
+    /// outlived its installer takes rpm's lock only after it has read and tested its packages: until
+    /// then the lock that it inherited from us tells of it.
     pub(crate) fn wait_for_rpm(&self) -> Result<(), String> {
         let mut waited = 0;
         loop {
-            let holder = self.host.rpm_lock_holder().map_err(|error| chain(&error))?;
-            let Some(holder) = holder else { return Ok(()) };
+            let Some(holder) = self.rpm_at_work()? else {
+                return Ok(());
+            };
             if waited >= self.lock_wait_secs {
                 return Err(format!(
                     "rpm's database is locked by {holder} (waited {waited} s)"
@@ -36,14 +43,24 @@ impl Context<'_> {
         }
     }
 
+    fn rpm_at_work(&self) -> Result<Option<String>, String> {
+        let holder = self.host.rpm_lock_holder().map_err(|error| chain(&error))?;
+        if holder.is_some() {
+            return Ok(holder);
+        }
+        let is_free = self.mark_rpm()?.is_some();
+        Ok((!is_free).then(|| OURS.to_owned()))
+    }
+
     /// Opens the file whose lock an rpm of ours inherits: as long as it runs, even without us, the
-    /// lock is held.
-    fn mark_rpm(&self) -> Result<File, String> {
+    /// lock is held, and there is nothing to return.
+    fn mark_rpm(&self) -> Result<Option<File>, String> {
         let path = self.layout.state().join("rpm-at-work");
         let file = secure_fs::open_lock(&path).map_err(|error| chain(&error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(file),
-            Err(_) => Err("an rpm that an earlier run started is still at work".to_owned()),
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(chain(&FsError::new("lock", &path, error.into()))),
         }
     }
 
@@ -51,11 +68,14 @@ impl Context<'_> {
     pub(super) fn transact(&self, digests: &[Sha256], mode: RpmMode, log: &File) -> StepResult {
         self.wait_for_rpm()?;
         let mark = self.mark_rpm()?;
+        let mark = mark.ok_or_else(|| format!("{OURS} is still at work"))?;
         let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
         let answer = self
             .host
             .rpm_upgrade(&set, mode, log, &mark)
             .map_err(|error| chain(&error))?;
+        // From here on only an rpm that goes on without us holds it.
+        drop(mark);
         if answer.code.is_none() {
             self.heal_rpmdb()?;
         }

@@ -1,0 +1,130 @@
+//! The fake host's state that outlives the installer's process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use installer::layout::Layout;
+
+use super::disk;
+use super::package::Package;
+use super::rpmdb::{Flavour, Rpmdb};
+use super::systemd::Manager;
+use super::transaction::Transaction;
+
+/// What a person can see of the machine, apart from its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Visible {
+    /// NEVRA and build time of every header.
+    pub(crate) packages: Vec<String>,
+    /// State of every unit.
+    pub(crate) units: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// Milliseconds since 1970. Time passes only when somebody sleeps: the worst case for names
+    /// that are made of the second.
+    pub(crate) clock_ms: u64,
+    pub(crate) db: Rpmdb,
+    pub(crate) units: Manager,
+    /// An rpm at work.
+    pub(crate) surviving: Option<Surviving>,
+    /// What the installer should never have done.
+    pub(crate) violations: Vec<String>,
+    /// Files that rpm wrote and nobody synced: a power cut empties them.
+    pub(crate) unsynced: BTreeSet<String>,
+}
+
+/// An rpm that goes on although the installer that started it may be dead.
+#[derive(Debug, Clone)]
+pub(crate) struct Surviving {
+    pub(crate) transaction: Transaction,
+    /// The locked file that it inherited.
+    pub(crate) mark: Option<Arc<File>>,
+}
+
+/// Operations of a surviving rpm in a second.
+const OPS_PER_SECOND: u64 = 8;
+
+impl Machine {
+    pub(crate) fn new(flavour: Flavour, clock_secs: u64) -> Self {
+        Self {
+            clock_ms: clock_secs * 1000,
+            db: Rpmdb::new(flavour),
+            units: Manager::default(),
+            surviving: None,
+            violations: Vec::new(),
+            unsynced: BTreeSet::new(),
+        }
+    }
+
+    /// Lets time pass: timers fire, and a surviving rpm goes on.
+    pub(crate) fn pass(&mut self, layout: &Layout, millis: u64) {
+        self.clock_ms += millis;
+        self.units.fire_timers(layout);
+        for _ in 0..(millis * OPS_PER_SECOND).div_ceil(1000) {
+            self.survive(layout);
+        }
+    }
+
+    /// Lets a surviving rpm do one operation.
+    pub(crate) fn survive(&mut self, layout: &Layout) {
+        if let Some(mut rpm) = self.surviving.take()
+            && rpm.transaction.advance(self, layout)
+        {
+            self.surviving = Some(rpm);
+        }
+    }
+
+    /// Notes something that must not happen while an rpm is at work.
+    pub(crate) fn forbid_beside_rpm(&mut self, what: &str) {
+        if self.surviving.is_some() {
+            self.violations
+                .push(format!("{what} beside an rpm at work"));
+        }
+    }
+
+    /// Kills an rpm at work.
+    pub(crate) fn kill_rpm(&mut self, layout: &Layout) {
+        if self.surviving.take().is_some() {
+            self.db.killed(layout);
+        }
+    }
+
+    /// Cuts the power, and boots again after a while.
+    pub(crate) fn reboot(&mut self, layout: &Layout) {
+        self.kill_rpm(layout);
+        for path in std::mem::take(&mut self.unsynced) {
+            disk::lose(&layout.at(&path));
+        }
+        disk::empty(&layout.at("/run"));
+        disk::make_dir(&layout.at("/run/systemd/system"));
+        self.clock_ms += 60_000;
+        self.units.boot(layout);
+    }
+
+    pub(crate) fn visible(&self, layout: &Layout) -> Visible {
+        let header = |p: &Arc<Package>| format!("{} built {}", p.nevra, p.build_time);
+        let mut packages: Vec<String> = self.db.all().map(header).collect();
+        packages.sort();
+        Visible {
+            packages,
+            units: self.units.visible(layout),
+        }
+    }
+
+    /// Returns a number that differs between states that an installer could tell apart.
+    pub(crate) fn fingerprint(&self, layout: &Layout) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let visible = self.visible(layout);
+        (visible.packages, visible.units).hash(&mut hasher);
+        self.unsynced.hash(&mut hasher);
+        let surviving = self.surviving.as_ref();
+        surviving
+            .map(|rpm| rpm.transaction.left())
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,255 @@
+//! A stateful model of a host over a real directory, with rpm's and systemd's real manners.
+//!
+//! The installer's own writes go to the real files; only what it asks of the host is modelled. The
+//! state outlives the process that works on it, so that a later process can be asked to recover.
+
+pub(crate) mod disk;
+pub(crate) mod gate;
+pub(crate) mod image;
+pub(crate) mod machine;
+pub(crate) mod package;
+pub(crate) mod rpmdb;
+pub(crate) mod service;
+pub(crate) mod store;
+pub(crate) mod systemd;
+mod transaction;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use installer::bundle::StagedRpmSet;
+use installer::host::{
+    Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
+    RpmMode, Space, UnitAction, UnitState,
+};
+use installer::layout::Layout;
+use manifests::nevra::Arch;
+
+use self::gate::Gate;
+use self::machine::{Machine, Surviving};
+use self::package::Package;
+use self::transaction::Transaction;
+
+/// The host as one process of the installer sees it.
+pub(crate) struct FakeHost {
+    layout: Layout,
+    machine: Rc<RefCell<Machine>>,
+    gate: Rc<Gate>,
+}
+
+impl FakeHost {
+    pub(crate) fn new(layout: &Layout, machine: &Rc<RefCell<Machine>>, gate: &Rc<Gate>) -> Self {
+        Self {
+            layout: layout.clone(),
+            machine: Rc::clone(machine),
+            gate: Rc::clone(gate),
+        }
+    }
+
+    /// Lets a call through the gate. A surviving rpm goes on meanwhile.
+    fn call<T>(
+        &self,
+        what: &'static str,
+        effect: impl FnOnce(&mut Machine) -> T,
+    ) -> Result<T, HostError> {
+        self.gate.moment("before", what);
+        if self.gate.host_call_fails() {
+            return Err(failure(what));
+        }
+        self.machine.borrow_mut().survive(&self.layout);
+        let answer = effect(&mut self.machine.borrow_mut());
+        self.gate.moment("after", what);
+        Ok(answer)
+    }
+
+    /// A call that changes the host.
+    fn change<T>(
+        &self,
+        what: &'static str,
+        effect: impl FnOnce(&mut Machine) -> T,
+    ) -> Result<T, HostError> {
+        self.gate.changes();
+        self.call(what, effect)
+    }
+
+    fn plan(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<Transaction, RpmAnswer> {
+        let packages = set.rpms().iter().map(Package::read).collect();
+        Transaction::plan(&self.machine.borrow(), &self.layout, packages, mode)
+    }
+
+    /// Runs a transaction. At every moment the installer may be killed with it, or without it.
+    fn transact(&self, mut transaction: Transaction) -> RpmAnswer {
+        loop {
+            // The image of a killed installer shows an rpm that goes on; whoever unfolds it may
+            // kill that too.
+            let copy = transaction.clone();
+            self.machine.borrow_mut().surviving = Some(Surviving {
+                transaction: copy,
+                mark: None,
+            });
+            self.gate.moment("within", "rpm -U");
+            let machine = &mut *self.machine.borrow_mut();
+            machine.surviving = None;
+            if self.gate.rpm_is_killed() {
+                machine.db.killed(&self.layout);
+                return transaction.killed();
+            }
+            if !transaction.advance(machine, &self.layout) {
+                return transaction.answer();
+            }
+        }
+    }
+}
+
+fn failure(command: &'static str) -> HostError {
+    let reason = "the fake host was told to fail here".to_owned();
+    HostError::Answer { command, reason }
+}
+
+impl Host for FakeHost {
+    fn identity(&self) -> Result<Identity, HostError> {
+        self.call("identity", |machine| Identity {
+            os_id: "fake".to_owned(),
+            version_id: "9".to_owned(),
+            pretty: "Fake Linux 9".to_owned(),
+            arch: Some(Arch::X86_64),
+            rpm_version: format!("{:?}", machine.db.flavour),
+            systemd: true,
+            fips: false,
+        })
+    }
+
+    fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
+        self.call("rpm -qa", |machine| machine.db.query(&self.layout, names))
+    }
+
+    fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError> {
+        self.call("rpm -V", |machine| machine.db.verify(&self.layout, names))
+    }
+
+    fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError> {
+        let well = RpmAnswer {
+            code: Some(0),
+            output: String::new(),
+        };
+        self.call("rpm -U --test", |_| ())?;
+        Ok(self
+            .plan(set, mode)
+            .map_or_else(|refusal| refusal, |_| well))
+    }
+
+    fn rpm_signatures(&self, set: &StagedRpmSet, _: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {
+        set.check()?;
+        self.call("rpmkeys -K", |_| RpmAnswer {
+            code: Some(0),
+            output: String::new(),
+        })
+    }
+
+    fn rpm_upgrade(
+        &self,
+        set: &StagedRpmSet,
+        mode: RpmMode,
+        mut log: &File,
+        _mark: &File,
+    ) -> Result<RpmAnswer, HostError> {
+        set.check()?;
+        let is_locked = self.change("rpm -U", |machine| machine.surviving.is_some())?;
+        let answer = match self.plan(set, mode) {
+            _ if is_locked => transaction::refusal("error: can't create transaction lock"),
+            Ok(transaction) => self.transact(transaction),
+            Err(refusal) => refusal,
+        };
+        // As with the real one, a log that cannot be written changes nothing.
+        let _ = log.write_all(answer.output.as_bytes());
+        self.gate.moment("after", "rpm -U");
+        Ok(answer)
+    }
+
+    fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {
+        self.call("rpm lock", |machine| {
+            let rpm = machine.surviving.as_ref();
+            let holder = rpm.filter(|rpm| rpm.transaction.has_lock());
+            holder.map(|_| "process 4711 (rpm)".to_owned())
+        })
+    }
+
+    fn heal_rpmdb(&self) -> Result<(), HostError> {
+        self.change("heal rpmdb", |machine| {
+            machine.forbid_beside_rpm("the rpm database was healed");
+            if self.gate.heals() {
+                machine.db.heal(&self.layout);
+            }
+        })
+    }
+
+    fn unit(&self, unit: &str) -> Result<UnitState, HostError> {
+        self.call("systemctl show", |m| m.units.state(&self.layout, unit))
+    }
+
+    fn instances(&self, _template: &str) -> Result<Vec<String>, HostError> {
+        self.call("systemctl list-units", |_| Vec::new())
+    }
+
+    fn change_unit(&self, action: UnitAction, unit: &str) -> Result<(), HostError> {
+        let (what, layout) = ("systemctl", &self.layout);
+        let done = self.change(what, |machine| {
+            machine.forbid_beside_rpm("a unit was changed");
+            match action {
+                UnitAction::Start => return machine.units.start(layout, unit),
+                UnitAction::Stop => machine.units.stop(unit),
+                UnitAction::ResetFailed => machine.units.reset_failed(unit),
+                UnitAction::Enable => systemd::enable(layout, unit),
+                UnitAction::Disable => systemd::disable(layout, unit),
+                UnitAction::Mask => systemd::mask(layout, unit),
+            }
+            Ok(())
+        })?;
+        done.map_err(|reason| HostError::Answer {
+            command: what,
+            reason,
+        })
+    }
+
+    fn daemon_reload(&self) -> Result<(), HostError> {
+        self.change("daemon-reload", |machine| {
+            machine.units.reload(&self.layout);
+        })
+    }
+
+    fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError> {
+        self.call("MainPID", |machine| machine.units.main_process(unit))
+    }
+
+    fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
+        let port = target.url.split(':').nth(2);
+        let port = port.and_then(|rest| rest.split('/').next()?.parse().ok());
+        let answer = self.call("probe", |machine| {
+            let process = machine.units.listener(port.unwrap_or(0));
+            process.map(service::Process::answer)
+        });
+        let answer = answer.map_err(|error| error.to_string())?;
+        answer.unwrap_or_else(|| Err("connection refused".to_owned()))
+    }
+
+    fn space(&self, _: &Path) -> Result<Space, HostError> {
+        self.call("statvfs", |_| Space {
+            free_bytes: u64::MAX,
+            free_inodes: u64::MAX,
+            read_only: false,
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.machine.borrow().clock_ms / 1000
+    }
+
+    fn sleep(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.machine.borrow_mut().pass(&self.layout, millis);
+    }
+}

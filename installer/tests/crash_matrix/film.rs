@@ -1,0 +1,78 @@
+//! An undisturbed run, as the measure of all others.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use installer::history;
+use installer::plan::InstallPlan;
+use installer::run::OnStop;
+
+use crate::fake::gate::{Fault, Gate, Passed};
+use crate::fake::image::Image;
+use crate::scene::Scene;
+use crate::verdict::{End, Judge, Seen};
+use crate::world::{Between, World};
+
+/// An undisturbed run: its beginning, its ends, and an image of every moment that left something new.
+pub(crate) struct Film {
+    pub(crate) name: String,
+    pub(crate) judge: Judge,
+    pub(crate) images: Vec<Image>,
+    pub(crate) start: Image,
+    pub(crate) passed: Passed,
+    plan: InstallPlan,
+    /// Which calls to the store write.
+    pub(crate) writes: BTreeSet<usize>,
+}
+
+impl Film {
+    /// Runs a scene undisturbed, photographing every moment.
+    pub(crate) fn of(scene: &Scene) -> Self {
+        let (world, plan) = World::of(scene);
+        let start = world.photograph("the beginning");
+        let before = Seen::of(&world);
+        let run = history::next_id(&world.layout).expect("readable");
+        let gate = Gate::with_camera(
+            &world.layout,
+            &world.machine,
+            Fault::None,
+            Box::new(|_| true),
+        );
+        world.install(&plan, &gate, OnStop::Hold).expect("a run");
+        let target = scene.ends_done().then(|| Seen::of(&world));
+        let judge = Judge {
+            before,
+            target,
+            run,
+        };
+        let expected = if scene.ends_done() {
+            End::Done
+        } else {
+            End::Unchanged
+        };
+        assert_eq!(judge.judge(&world), Ok(expected), "{scene:?}");
+        Self {
+            name: scene.name(),
+            judge,
+            images: gate.take_images(),
+            plan,
+            start,
+            passed: gate.passed(),
+            writes: gate.take_writes(),
+        }
+    }
+
+    /// Runs the scene from its beginning with a fault.
+    pub(crate) fn replay(&self, fault: Fault, on_stop: OnStop) -> World {
+        let world = World::after(&self.start, Between::RpmKilled);
+        // Whatever the process says of itself, the host is looked at.
+        let _ = world.install(&self.plan, &world.gate(fault), on_stop);
+        world
+    }
+
+    /// Recovers once, and judges.
+    pub(crate) fn recover(&self, world: &World, gate: &Rc<Gate>) -> Result<End, String> {
+        world.recover(gate)?;
+        self.judge.judge(world)
+    }
+}

@@ -1,0 +1,122 @@
+//! The crash matrix: a run is cut off everywhere, a new process recovers, and the host must be what
+//! it was before the run or what the run was to make of it, with a report that says which.
+//!
+//! `CRASH_MATRIX=TEXT cargo test -p installer --test crash_matrix` plays only the scenes whose name
+//! contains the text, `CRASH_MATRIX_STRIDE=1` kills every recovery at every moment. A case has the
+//! same name in every run.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails where it stands; the fake host has no errors of its own"
+)]
+
+mod fake;
+mod film;
+mod matrix;
+mod planned;
+mod sabotage;
+mod scene;
+mod tally;
+mod verdict;
+mod world;
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use fake::package::When;
+use fake::rpmdb::Flavour;
+use film::Film;
+use scene::{Flaw, Scene};
+use tally::Tally;
+
+/// Cases that are shown of those that ended badly.
+const SHOWN: usize = 8;
+
+/// The series, as they are shown.
+const SERIES: [&str; 6] = [
+    "process killed",
+    "process killed, recovery killed",
+    "journal's store fails",
+    "call to the host fails",
+    "rpm alone killed",
+    "told to stop",
+];
+
+#[test]
+fn every_case_ends_done_or_unchanged() {
+    let started = Instant::now();
+    let only = std::env::var("CRASH_MATRIX").unwrap_or_default();
+    let stride = std::env::var("CRASH_MATRIX_STRIDE").ok();
+    let stride = stride.map(|text| text.parse().expect("CRASH_MATRIX_STRIDE is a number"));
+    let mut total = SERIES.map(|_| Tally::default());
+    let scenes = scenes().into_iter();
+    for (scene, own) in scenes.filter(|(scene, _)| scene.name().contains(&only)) {
+        let film = Film::of(&scene);
+        let mut whole = Tally::default();
+        for (total, tally) in total.iter_mut().zip(film.play(stride.unwrap_or(own))) {
+            whole.add(tally.clone());
+            total.add(tally);
+        }
+        say(&film.name, &whole);
+    }
+    let mut all = Tally::default();
+    for (name, tally) in SERIES.iter().zip(&total) {
+        say(name, tally);
+        all.add(tally.clone());
+    }
+    let secs = started.elapsed().as_secs_f64();
+    say(&format!("all, in {secs:.1} s"), &all);
+    let shown: Vec<&str> = all
+        .failures
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect();
+    assert!(
+        shown.is_empty(),
+        "{} cases:\n{}",
+        all.failures.len(),
+        shown.join("\n")
+    );
+    let has_cases = total.iter().all(|tally| tally.cases() > 0);
+    assert!(
+        has_cases || !only.is_empty(),
+        "a series without cases proves nothing"
+    );
+}
+
+/// The scenes, each with its stride: of the recovery after the n-th case every moment is another case
+/// whose number plus n it divides, so that neighbouring cases together cover all of them.
+fn scenes() -> [(Scene, usize); 9] {
+    use Flavour::{BerkeleyDb, Sqlite};
+    let upgrade = |flaw, flavour| Scene {
+        components: 1,
+        ..Scene::new(flavour, flaw)
+    };
+    let undo = |flaw, flavour| Scene {
+        is_undo: true,
+        ..upgrade(flaw, flavour)
+    };
+    let three = |flaw| Scene::new(Sqlite, flaw);
+    let together = |flaw| Scene {
+        is_one_group: true,
+        components: 2,
+        ..Scene::new(BerkeleyDb, flaw)
+    };
+    [
+        (upgrade(Flaw::None, Sqlite), 8),
+        (upgrade(Flaw::Ill, Sqlite), 64),
+        (upgrade(Flaw::Scriptlet(When::Pre), BerkeleyDb), 32),
+        (upgrade(Flaw::Scriptlet(When::Preun), Sqlite), 128),
+        (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 128),
+        (undo(Flaw::None, BerkeleyDb), 64),
+        (undo(Flaw::NewPreun, Sqlite), 128),
+        (three(Flaw::Scriptlet(When::Post)), 0),
+        (together(Flaw::Crashing), 0),
+    ]
+}
+
+/// Past the test's capture: the numbers are to be seen also when all is well.
+fn say(name: &str, tally: &Tally) {
+    let _ = writeln!(std::io::stderr(), "{name:56} {tally}");
+}

@@ -1,0 +1,140 @@
+//! The series of the matrix.
+
+use installer::history;
+use installer::run::OnStop;
+
+use crate::fake::gate::{Fault, Gate, StoreError, StoreFault};
+use crate::fake::image::Image;
+use crate::film::Film;
+use crate::tally::{Tally, each};
+use crate::verdict::End;
+use crate::world::{Between, World};
+
+const KILLS: [Between; 3] = [Between::RpmSurvives, Between::RpmKilled, Between::Reboot];
+
+fn ways(image: &Image) -> &'static [Between] {
+    if image.machine.surviving.is_some() {
+        &KILLS
+    } else {
+        &KILLS[1..]
+    }
+}
+
+impl Film {
+    /// Plays every series, in the order in which they are shown.
+    pub(crate) fn play(&self, stride: usize) -> [Tally; 6] {
+        let (once, twice) = self.kills(stride);
+        [
+            once,
+            twice,
+            self.store_failures(),
+            self.host_failures(),
+            self.rpm_kills(),
+            self.stops(),
+        ]
+    }
+
+    /// Kills the process at every moment, in every way; recovers; kills the recovery at every
+    /// `stride`th moment (never, if it is 0), and recovers again.
+    fn kills(&self, stride: usize) -> (Tally, Tally) {
+        let both = |image| ways(image).iter().map(move |between| (image, *between));
+        let cases: Vec<(&Image, Between)> = self.images.iter().flat_map(both).collect();
+        let [mut once, twice] = each(&cases, |at, (image, between), [once, twice]| {
+            let world = World::after(image, *between);
+            let wanted = move |moment: usize| stride != 0 && (moment + at).is_multiple_of(stride);
+            let camera = Box::new(wanted);
+            let gate = Gate::with_camera(&world.layout, &world.machine, Fault::None, camera);
+            let name = format!("{}: killed {}, {between:?}", self.name, image.name);
+            once.count(&name, self.recover(&world, &gate));
+            for second in gate.take_images() {
+                // All ways, in turn.
+                let between = ways(&second)[at % ways(&second).len()];
+                let world = World::after(&second, between);
+                let name = format!("{name}; recovery killed {}, {between:?}", second.name);
+                twice.count(&name, self.recover(&world, &world.gate(Fault::None)));
+            }
+        });
+        once.alike = self.passed.moments - self.images.len();
+        (once, twice)
+    }
+
+    /// Lets every call to the journal's store fail in every way, once or from then on.
+    fn store_failures(&self) -> Tally {
+        let mut cases = Vec::new();
+        for call in 1..=self.passed.store_calls {
+            let writes = self.writes.contains(&call);
+            for error in [StoreError::NoSpace, StoreError::Io] {
+                for (is_short, is_lasting) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    let how = StoreFault {
+                        error,
+                        is_short,
+                        is_lasting,
+                    };
+                    cases.extend((writes || !is_short).then_some((call, how)));
+                }
+            }
+        }
+        let [tally] = each(&cases, |_, &(call, how), [tally]| {
+            let name = format!("{}: store call {call}, {how:?}", self.name);
+            tally.count(&name, self.with_store(call, how));
+        });
+        tally
+    }
+
+    fn with_store(&self, call: usize, how: StoreFault) -> Result<End, String> {
+        let world = self.replay(Fault::Store { call, how }, OnStop::Hold);
+        let before_effects = self.passed.store_calls_before_change;
+        let must_be_untouched = how.is_lasting && before_effects.is_none_or(|last| call <= last);
+        if !must_be_untouched {
+            return self.recover(&world, &world.gate(Fault::None));
+        }
+        // Without a journal nothing may be changed, and nothing may be left to recover.
+        if history::open_run(&world.layout)?.is_some() {
+            return Err("a run that changed nothing is open".to_owned());
+        }
+        if world.machine.borrow().units.starts() != self.start.machine.units.starts() {
+            return Err("a service was started anew".to_owned());
+        }
+        match self.recover(&world, &world.gate(Fault::None))? {
+            End::Unchanged => Ok(End::Unchanged),
+            End::Done => Err("done, without a journal".to_owned()),
+        }
+    }
+
+    /// Lets every call to the host fail once.
+    fn host_failures(&self) -> Tally {
+        self.faults(self.passed.host_calls, |call| Fault::Host { call })
+    }
+
+    /// Kills rpm alone before each of its operations.
+    fn rpm_kills(&self) -> Tally {
+        let fault = |operation| Fault::Rpm { operation };
+        self.faults(self.passed.rpm_operations, fault)
+    }
+
+    fn faults(&self, count: usize, fault: impl Fn(usize) -> Fault + Sync) -> Tally {
+        let cases: Vec<usize> = (1..=count).collect();
+        let [tally] = each(&cases, |_, &number, [tally]| {
+            let fault = fault(number);
+            let world = self.replay(fault, OnStop::Hold);
+            let verdict = self.recover(&world, &world.gate(Fault::None));
+            tally.count(&format!("{}: {fault:?}", self.name), verdict);
+        });
+        tally
+    }
+
+    /// Asks the run to stop, at every time at which it looks whether somebody did.
+    fn stops(&self) -> Tally {
+        let both = |question| [(question, OnStop::Hold), (question, OnStop::Revert)];
+        let cases: Vec<(usize, OnStop)> = (1..=self.passed.stop_questions).flat_map(both).collect();
+        let [tally] = each(&cases, |_, &(question, on_stop), [tally]| {
+            let fault = Fault::Stop { question };
+            let world = self.replay(fault, on_stop);
+            let verdict = self.recover(&world, &world.gate(Fault::None));
+            tally.count(&format!("{}: {fault:?}, {on_stop:?}", self.name), verdict);
+        });
+        tally
+    }
+}

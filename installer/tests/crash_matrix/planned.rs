@@ -1,0 +1,112 @@
+//! The plan of a scene's run, and the product that it is about.
+
+use installer::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm};
+use manifests::digest::Sha256;
+use manifests::nevra::Arch;
+use manifests::product::{BackupTree, Component, Expectation, Health, Setting, Source, Versioning};
+
+use crate::fake::package::{Package, Packaged};
+use crate::scene::{Part, Scene, config_path, program_path, unit_name};
+
+impl Scene {
+    /// Returns the plan of the run.
+    pub(crate) fn plan(&self) -> InstallPlan {
+        let [from, to] = [0, 1].map(|side| self.packages(side));
+        let planned: Vec<PlannedComponent> = self
+            .parts()
+            .iter()
+            .zip(from.iter().zip(&to))
+            .map(|(part, (from, to))| PlannedComponent {
+                component: component(part),
+                from: planned_rpm(part, from),
+                to: planned_rpm(part, to),
+                config: Vec::new(),
+            })
+            .collect();
+        let groups = if self.is_one_group {
+            let components = planned;
+            vec![Group {
+                name: "all".to_owned(),
+                components,
+            }]
+        } else {
+            let group = |planned: PlannedComponent| Group {
+                name: planned.component.name.clone(),
+                components: vec![planned],
+            };
+            planned.into_iter().map(group).collect()
+        };
+        InstallPlan {
+            document: PLAN_TYPE.to_owned(),
+            kind: PlanKind::Upgrade,
+            bundle: Sha256::of(b"bundle"),
+            product: "fake".to_owned(),
+            title: "Fake".to_owned(),
+            version: "2.0".to_owned(),
+            channel: "stable".to_owned(),
+            sequence: 1,
+            distro: "el9".to_owned(),
+            arch: Arch::X86_64,
+            host: "Fake Linux 9".to_owned(),
+            groups,
+            current: Vec::new(),
+            absent: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+fn component(part: &Part) -> Component {
+    let name = part.name;
+    let setting = |default: &str| Setting {
+        from: Vec::new(),
+        default: default.to_owned(),
+    };
+    Component {
+        name: name.to_owned(),
+        title: name.to_owned(),
+        package: name.to_owned(),
+        repository: "fake".to_owned(),
+        versioning: Versioning::Lead,
+        unit: Some(unit_name(name)),
+        program: Some(program_path(name)),
+        config: vec![config_path(name)],
+        environment: vec![format!("/etc/sysconfig/{name}")],
+        backup: vec![BackupTree {
+            path: format!("/opt/{name}"),
+            exclude: vec![program_path(name)],
+        }],
+        health: Some(Health {
+            address: setting("127.0.0.1"),
+            port: Setting {
+                from: vec![Source::Pointer("/port".to_owned())],
+                default: "1".to_owned(),
+            },
+            path: setting("health"),
+            tls: setting("false"),
+            expect: vec![Expectation {
+                pointer: "/status".to_owned(),
+                any_of: vec!["pass".to_owned()],
+            }],
+            version_pointer: Some("/version".to_owned()),
+            consecutive: 2,
+            interval_ms: 500,
+            timeout_ms: 1000,
+            budget_secs: 2,
+        }),
+    }
+}
+
+fn planned_rpm(part: &Part, package: &Package) -> PlannedRpm {
+    let bytes = package.to_rpm();
+    let program = package.file(&program_path(part.name));
+    PlannedRpm {
+        nevra: package.nevra.clone(),
+        build_time: package.build_time,
+        sha256: Sha256::of(&bytes),
+        size_bytes: bytes.len() as u64,
+        installed_bytes: 1000,
+        program_sha256: program.map(Packaged::digest),
+        directories: package.directories(),
+    }
+}

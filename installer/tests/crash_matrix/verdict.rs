@@ -1,0 +1,151 @@
+//! What the host is in the end, compared with what it was and with what the run was to make of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use installer::history;
+use installer::report::Outcome;
+
+use crate::fake::image::{Contents, Node, Tree, tree};
+use crate::fake::machine::Visible;
+use crate::world::World;
+
+/// Differences that are shown of a host that is neither.
+const SHOWN: usize = 4;
+
+/// The two ends that there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Done,
+    Unchanged,
+}
+
+/// Everything outside the state directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    files: Tree,
+    visible: Visible,
+}
+
+impl Seen {
+    pub(crate) fn of(world: &World) -> Self {
+        let state = |path: &str| path.starts_with("/var/lib/airgap-bundle");
+        Self {
+            files: tree(&world.layout, |path| !state(path), &mut Contents::new()),
+            visible: world.machine.borrow().visible(&world.layout),
+        }
+    }
+
+    /// Says what is not as it should be; nothing if it is the same.
+    fn differences(&self, wanted: &Self) -> Vec<String> {
+        let (now, then) = (&self.visible, &wanted.visible);
+        let mut found = differences(&self.files, &wanted.files, show);
+        found.extend(differences(&now.units, &then.units, Clone::clone));
+        if now.packages != then.packages {
+            found.push(format!("{:?}, not {:?}", now.packages, then.packages));
+        }
+        found
+    }
+}
+
+fn show(node: &Node) -> String {
+    match node {
+        Node::File {
+            mode,
+            mtime,
+            content,
+        } => {
+            let content = String::from_utf8_lossy(content);
+            format!("{mode:o} {} {content:?}", mtime.as_secs())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn differences<T: Debug + PartialEq>(
+    now: &BTreeMap<String, T>,
+    then: &BTreeMap<String, T>,
+    show: impl Fn(&T) -> String,
+) -> Vec<String> {
+    let show = |value: Option<&T>| value.map_or_else(|| "nothing".to_owned(), &show);
+    let mut keys: Vec<&String> = now.keys().chain(then.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| now.get(*key) != then.get(*key));
+    let say = |key: &String| format!("{key}: {}, not {}", show(now.get(key)), show(then.get(key)));
+    keys.into_iter().map(say).collect()
+}
+
+/// The host before a run, and after it if it comes to its end.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) before: Seen,
+    pub(crate) target: Option<Seen>,
+    /// The number of the run that is judged.
+    pub(crate) run: u64,
+}
+
+impl Judge {
+    /// Says which end it is, or everything that speaks against both.
+    pub(crate) fn judge(&self, world: &World) -> Result<End, String> {
+        let now = Seen::of(world);
+        let end = if now == self.before {
+            End::Unchanged
+        } else if self.target.as_ref() == Some(&now) {
+            End::Done
+        } else {
+            return Err(format!(
+                "{}\n    it says {:?}",
+                self.neither(&now),
+                self.told(world)
+            ));
+        };
+        if let Some(violation) = world.machine.borrow().violations.first() {
+            return Err(violation.clone());
+        }
+        if let Some(open) = history::open_run(&world.layout)? {
+            return Err(format!("run {} is still open", open.id));
+        }
+        if world.layout.state().join("reserve").exists() {
+            return Err("the reserve is still taken".to_owned());
+        }
+        match (self.told(world)?, end) {
+            (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),
+            (told, end) => Err(format!("the report says {told:?}, the host is {end:?}")),
+        }
+    }
+
+    fn neither(&self, now: &Seen) -> String {
+        let mut text = "neither done nor unchanged".to_owned();
+        let before = now.differences(&self.before);
+        let target = self.target.as_ref().map(|target| now.differences(target));
+        for (name, found) in [("unchanged", Some(before)), ("done", target)] {
+            let found = found.unwrap_or_default();
+            for line in found.iter().take(SHOWN) {
+                text.push_str(&format!("\n    not {name}: {line}"));
+            }
+            if found.len() > SHOWN {
+                text.push_str(&format!("\n    ... and {} more", found.len() - SHOWN));
+            }
+        }
+        text
+    }
+
+    /// What the report of the run says, if it began.
+    fn told(&self, world: &World) -> Result<Option<End>, String> {
+        let run = history::load(&world.layout, self.run)?;
+        let outcome = run.and_then(|run| run.report).map(|report| report.outcome);
+        match outcome {
+            None => Ok(None),
+            Some(Outcome::Done) => Ok(Some(End::Done)),
+            Some(Outcome::Unchanged { .. } | Outcome::Reverted { .. }) => Ok(Some(End::Unchanged)),
+            Some(Outcome::RevertFailed {
+                cause,
+                revert_cause,
+                ..
+            }) => Err(format!(
+                "the revert failed: {revert_cause} (after: {cause})"
+            )),
+        }
+    }
+}

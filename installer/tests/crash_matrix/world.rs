@@ -1,0 +1,285 @@
+//! A host in a directory of its own, and the processes that work on it one after the other.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use installer::backup::blobs::Blobs;
+use installer::history;
+use installer::inventory::Inventory;
+use installer::layout::Layout;
+use installer::lock::RunLock;
+use installer::plan::{InstallPlan, PlanKind};
+use installer::run::{Context, Ended, OnStop, Undone, close_open_run, execute, prepare, reserve};
+use installer::secure_fs;
+use installer::survival::disarm;
+use installer::undo;
+use manifests::digest::Sha256;
+use manifests::product::Component;
+use tempfile::TempDir;
+
+use crate::fake::gate::{Fault, Gate};
+use crate::fake::image::{Contents, Image};
+use crate::fake::machine::Machine;
+use crate::fake::store::FakeStore;
+use crate::fake::{FakeHost, disk, systemd};
+use crate::scene::{Scene, unit_name};
+
+/// When every scene begins.
+const START: u64 = 1_700_000_000;
+/// When people last did something on the host.
+const EDITED: Duration = Duration::from_secs(START - 1000);
+
+pub(crate) struct World {
+    _dir: TempDir,
+    pub(crate) layout: Layout,
+    pub(crate) machine: Rc<RefCell<Machine>>,
+}
+
+/// What happens to a host between the death of one process and the start of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// The installer was killed; an rpm that it started goes on.
+    RpmSurvives,
+    /// The installer was killed, and rpm with it.
+    RpmKilled,
+    /// The power was cut.
+    Reboot,
+}
+
+impl World {
+    fn empty(machine: Machine) -> Self {
+        // Memory, where there is such a filesystem: syncing a disk takes most of the time.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() {
+            TempDir::new_in(memory)
+        } else {
+            TempDir::new()
+        };
+        let dir = dir.expect("a temporary directory");
+        Self {
+            layout: Layout::of_running(dir.path()),
+            _dir: dir,
+            machine: Rc::new(RefCell::new(machine)),
+        }
+    }
+
+    /// Sets up the host of a scene as it is before the run, and plans the run.
+    pub(crate) fn of(scene: &Scene) -> (Self, InstallPlan) {
+        let world = Self::empty(Machine::new(scene.flavour, START));
+        let layout = &world.layout;
+        let dirs = [
+            "/run/systemd/system",
+            "/usr/libexec",
+            "/var/lib/rpm",
+            "/var/tmp",
+            "/etc/systemd/system",
+            "/etc/sysconfig",
+        ];
+        for dir in dirs {
+            disk::make_dir(&layout.at(dir));
+        }
+        secure_fs::ensure_dir(&layout.store(), 0o700).expect("writable");
+        world.install_packages(scene);
+        // The worker was stopped and disabled by its operator.
+        for part in scene.parts().iter().filter(|part| part.is_enabled()) {
+            systemd::enable(layout, &unit_name(part.name));
+        }
+        systemd::enable(layout, "relay.timer");
+        world.machine.borrow_mut().units.boot(layout);
+        let plan = if scene.is_undo {
+            world.upgrade(&scene.plan())
+        } else {
+            scene.plan()
+        };
+        (world, plan)
+    }
+
+    fn install_packages(&self, scene: &Scene) {
+        let layout = &self.layout;
+        for package in scene.packages(0) {
+            for file in &package.files {
+                let content = file.content.as_bytes();
+                disk::write(&layout.at(&file.path), content, file.mode, package.built());
+            }
+            self.machine.borrow_mut().db.add(Arc::new(package));
+        }
+        for (path, (content, mode)) in scene.edits() {
+            disk::write(&layout.at(&path), content.as_bytes(), mode, EDITED);
+        }
+        for package in [0, 1].into_iter().flat_map(|side| scene.packages(side)) {
+            let bytes = package.to_rpm();
+            disk::write(
+                &layout.stored_rpm(&Sha256::of(&bytes)),
+                &bytes,
+                0o600,
+                EDITED,
+            );
+        }
+    }
+
+    /// Upgrades the host, so that there is something to undo; an operator edits a file after it.
+    fn upgrade(&self, plan: &InstallPlan) -> InstallPlan {
+        let gate = self.gate(Fault::None);
+        self.install(plan, &gate, OnStop::Hold).expect("a run");
+        let edited = self.layout.at("/opt/relay/policies.json");
+        disk::write(&edited, b"edited after the upgrade\n", 0o644, EDITED);
+        let host = FakeHost::new(&self.layout, &self.machine, &gate);
+        let run = history::load(&self.layout, 1)
+            .expect("readable")
+            .expect("a run");
+        let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
+        let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
+        let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
+        undo::plan(&run, &[], &inventory.expect("a healthy host"))
+            .expect("a run that can be undone")
+    }
+
+    /// Writes what a caller writes before it hands a run over: the boot unit and what it executes.
+    fn arm(&self) {
+        let unit = "/etc/systemd/system/airgap-bundle-recover.service";
+        let link = "/etc/systemd/system/multi-user.target.wants/airgap-bundle-recover.service";
+        for path in [unit, "/usr/libexec/airgap-bundle/0123/install"] {
+            disk::write(&self.layout.at(path), b"[Unit]\n", 0o644, EDITED);
+        }
+        disk::symlink(unit, &self.layout.at(link));
+    }
+
+    /// Unfolds what a dead process left, after what happened since.
+    pub(crate) fn after(image: &Image, between: Between) -> Self {
+        let world = Self::empty(image.machine.clone());
+        image.unfold(&world.layout);
+        {
+            let machine = &mut *world.machine.borrow_mut();
+            match between {
+                Between::Reboot => machine.reboot(&world.layout),
+                Between::RpmKilled => machine.kill_rpm(&world.layout),
+                Between::RpmSurvives => {
+                    if let Some(rpm) = &mut machine.surviving {
+                        rpm.mark = Some(world.mark());
+                    }
+                }
+            }
+        }
+        world
+    }
+
+    /// Holds the lock that an rpm at work inherited.
+    fn mark(&self) -> Arc<std::fs::File> {
+        let path = self.layout.state().join("rpm-at-work");
+        let file = std::fs::File::open(path).expect("rpm is at work");
+        let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::flock(&file, operation).expect("nobody else works here");
+        Arc::new(file)
+    }
+
+    pub(crate) fn photograph(&self, name: &str) -> Image {
+        let machine = self.machine.borrow();
+        Image::take(
+            &self.layout,
+            &machine,
+            name.to_owned(),
+            &mut Contents::new(),
+        )
+    }
+
+    pub(crate) fn gate(&self, fault: Fault) -> Rc<Gate> {
+        Gate::new(&self.layout, &self.machine, fault)
+    }
+
+    fn lock(&self, gate: &Rc<Gate>) -> RunLock {
+        let gate = Rc::clone(gate);
+        let open = move |file| -> Box<dyn installer::journal::Store> {
+            let gate = Rc::clone(&gate);
+            Box::new(FakeStore { file, gate })
+        };
+        RunLock::take_for(&self.layout, Box::new(open)).expect("nobody else works here")
+    }
+
+    /// Starts a process that executes the plan.
+    pub(crate) fn install(
+        &self,
+        plan: &InstallPlan,
+        gate: &Rc<Gate>,
+        on_stop: OnStop,
+    ) -> Result<(), String> {
+        let lock = self.lock(gate);
+        let host = FakeHost::new(&self.layout, &self.machine, gate);
+        let run = history::next_id(&self.layout)?;
+        prepare(&self.layout, run, plan)?;
+        self.arm();
+        let stopped = || gate.is_stopped();
+        let undone = self.undone(plan)?;
+        let context = Context {
+            stopped: &stopped,
+            on_stop,
+            ..self.context(&host, plan, run, undone.as_ref())
+        };
+        self.end(&host, execute(&context, &lock)?)
+    }
+
+    /// Starts a process that closes the open run, if there is one: what the boot unit does.
+    pub(crate) fn recover(&self, gate: &Rc<Gate>) -> Result<(), String> {
+        let lock = self.lock(gate);
+        let host = FakeHost::new(&self.layout, &self.machine, gate);
+        let Some(open) = history::open_run(&self.layout)? else {
+            reserve::free(&self.layout);
+            return disarm(&host, &self.layout);
+        };
+        let undone = self.undone(&open.plan)?;
+        let context = self.context(&host, &open.plan, open.id, undone.as_ref());
+        self.end(&host, close_open_run(&context, &lock)?)
+    }
+
+    /// What the command line does when the engine has ended.
+    fn end(&self, host: &FakeHost, ended: Ended) -> Result<(), String> {
+        let Ended::Reported(report) = ended else {
+            return Ok(());
+        };
+        let run = history::load(&self.layout, report.run)?;
+        if run.is_some_and(|run| !run.is_open()) {
+            // A trouble with it changes no outcome; the verdict sees what is left.
+            let _ = disarm(host, &self.layout);
+        }
+        Ok(())
+    }
+
+    fn undone(&self, plan: &InstallPlan) -> Result<Option<Undone>, String> {
+        let PlanKind::Undo { run } = plan.kind else {
+            return Ok(None);
+        };
+        let dir = self.layout.run(run).join("backup");
+        let read = |name: &str| {
+            let bytes = disk::read(&dir.join(name)).expect("the undone run is complete");
+            serde_json::from_slice(&bytes).expect("a snapshot")
+        };
+        let blobs = Blobs::open(&dir.join("blobs")).map_err(|error| error.to_string())?;
+        Ok(Some(Undone {
+            before: read("before.json"),
+            after: read("after.json"),
+            blobs,
+        }))
+    }
+
+    fn context<'a>(
+        &'a self,
+        host: &'a FakeHost,
+        plan: &'a InstallPlan,
+        run: u64,
+        undone: Option<&'a Undone>,
+    ) -> Context<'a> {
+        Context {
+            host,
+            layout: &self.layout,
+            plan,
+            run,
+            listener: &|_| (),
+            stopped: &|| false,
+            on_stop: OnStop::Hold,
+            lock_wait_secs: 60,
+            undone,
+        }
+    }
+}

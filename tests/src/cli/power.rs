@@ -32,7 +32,6 @@ impl PowerArgs {
         if let Some(reason) = unavailable() {
             bail!("{reason}");
         }
-        end_on_signals()?;
         let goes_on = self.resume.is_some();
         let unnamed = || directory_of_sweeps().join(format!("power-{}.jsonl", self.seed));
         let results = self.resume.unwrap_or_else(unnamed);
@@ -46,6 +45,10 @@ impl PowerArgs {
             results,
             goes_on,
         };
+        let file = asked.results.clone();
+        end_on_signals(move || {
+            eprintln!("interrupted; it goes on with --resume {}", file.display());
+        })?;
         let trials = power_sweep(&asked, progress)?;
         print!("{}", table(&trials));
         eprintln!("results: {}", asked.results.display());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::workplace::abandon;
 
@@ -13,10 +13,11 @@ const POLL: Duration = Duration::from_millis(50);
 /// What a shell says of a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove the disks of this process's machines and end it.
-pub fn end_on_signals() -> Result<()> {
+/// From now on SIGINT and SIGTERM remove the disks of this process's machines and end it, after `goodbye`.
+/// Not SIGHUP, which `nohup` wants ignored: after that one, the next sweep removes what is left.
+pub fn end_on_signals(goodbye: impl FnOnce() + Send + 'static) -> Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&asked))?;
     }
     std::thread::spawn(move || {
@@ -24,6 +25,7 @@ pub fn end_on_signals() -> Result<()> {
             std::thread::sleep(POLL);
         }
         abandon();
+        goodbye();
         std::process::exit(INTERRUPTED);
     });
     Ok(())

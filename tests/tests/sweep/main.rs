@@ -8,6 +8,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 
 use lab::isolated::{Image, RpmDatabase};
 use lab::sweep::{Sweep, sweep, table};
@@ -32,7 +33,11 @@ fn installer() -> PathBuf {
     test.parent().unwrap().parent().unwrap().join("install")
 }
 
+/// A sweep plays two cases at a time; two sweeps would only slow each other down.
+static ONE_SWEEP: Mutex<()> = Mutex::new(());
+
 fn sample(database: RpmDatabase, count: u64) {
+    let _alone = ONE_SWEEP.lock();
     if Image::prepare_with_or_skip(database).is_none() {
         return;
     }

@@ -97,21 +97,23 @@ fn scenes() -> [(Scene, usize); 9] {
         is_undo: true,
         ..upgrade(flaw, flavour)
     };
-    let three = |flaw| Scene::new(Sqlite, flaw);
+    let apart = |flaw| Scene {
+        components: 2,
+        ..Scene::new(Sqlite, flaw)
+    };
     let together = |flaw| Scene {
         is_one_group: true,
-        components: 2,
         ..Scene::new(BerkeleyDb, flaw)
     };
     [
-        (upgrade(Flaw::None, Sqlite), 8),
-        (upgrade(Flaw::Ill, Sqlite), 64),
-        (upgrade(Flaw::Scriptlet(When::Pre), BerkeleyDb), 32),
-        (upgrade(Flaw::Scriptlet(When::Preun), Sqlite), 128),
-        (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 128),
-        (undo(Flaw::None, BerkeleyDb), 64),
-        (undo(Flaw::NewPreun, Sqlite), 128),
-        (three(Flaw::Scriptlet(When::Post)), 0),
+        (upgrade(Flaw::None, Sqlite), 12),
+        (upgrade(Flaw::Ill, Sqlite), 128),
+        (upgrade(Flaw::Scriptlet(When::Pre), BerkeleyDb), 64),
+        (upgrade(Flaw::Scriptlet(When::Preun), Sqlite), 256),
+        (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 256),
+        (undo(Flaw::None, BerkeleyDb), 128),
+        (undo(Flaw::NewPreun, Sqlite), 256),
+        (apart(Flaw::Scriptlet(When::Post)), 0),
         (together(Flaw::Crashing), 0),
     ]
 }

@@ -7,7 +7,7 @@ use installer::history;
 use installer::plan::InstallPlan;
 use installer::run::OnStop;
 
-use crate::fake::gate::{Fault, Gate, Passed};
+use crate::fake::gate::{Fault, Gate, Passed, Wanted};
 use crate::fake::image::Image;
 use crate::scene::Scene;
 use crate::verdict::{End, Judge, Seen};
@@ -68,6 +68,14 @@ impl Film {
         // Whatever the process says of itself, the host is looked at.
         let _ = world.install(&self.plan, &world.gate(fault), on_stop);
         world
+    }
+
+    /// Runs the scene from its beginning with a fault, and returns images of the wanted moments.
+    pub(crate) fn images_with(&self, fault: Fault, wanted: Wanted) -> Vec<Image> {
+        let world = World::after(&self.start, Between::RpmKilled);
+        let gate = Gate::with_camera(&world.layout, &world.machine, fault, wanted);
+        let _ = world.install(&self.plan, &gate, OnStop::Hold);
+        gate.take_images()
     }
 
     /// Recovers once, and judges.

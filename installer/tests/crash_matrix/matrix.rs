@@ -3,7 +3,7 @@
 use installer::history;
 use installer::run::OnStop;
 
-use crate::fake::gate::{Fault, Gate, StoreError, StoreFault};
+use crate::fake::gate::{Fault, Gate, Lasts, StoreError, StoreFault};
 use crate::fake::image::Image;
 use crate::film::Film;
 use crate::tally::{Tally, each};
@@ -22,12 +22,13 @@ fn ways(image: &Image) -> &'static [Between] {
 
 impl Film {
     /// Plays every series, in the order in which they are shown.
-    pub(crate) fn play(&self, stride: usize) -> [Tally; 6] {
+    pub(crate) fn play(&self, stride: usize) -> [Tally; 7] {
         let (once, twice) = self.kills(stride);
         [
             once,
             twice,
             self.store_failures(),
+            self.torn_records(stride),
             self.host_failures(),
             self.rpm_kills(),
             self.stops(),
@@ -64,15 +65,18 @@ impl Film {
         for call in 1..=self.passed.store_calls {
             let writes = self.writes.contains(&call);
             for &error in self.errors(call) {
-                for (is_short, is_lasting) in
-                    [(false, false), (false, true), (true, false), (true, true)]
-                {
-                    let how = StoreFault {
+                for lasts in [Lasts::Once, Lasts::ForGood] {
+                    let whole = StoreFault {
                         error,
-                        is_short,
-                        is_lasting,
+                        is_short: false,
+                        lasts,
                     };
-                    cases.extend((writes || !is_short).then_some((call, how)));
+                    cases.push((call, whole));
+                    let short = StoreFault {
+                        is_short: true,
+                        ..whole
+                    };
+                    cases.extend(writes.then_some((call, short)));
                 }
             }
         }
@@ -95,7 +99,8 @@ impl Film {
     fn with_store(&self, call: usize, how: StoreFault) -> Result<End, String> {
         let world = self.replay(Fault::Store { call, how }, OnStop::Hold);
         let before_effects = self.passed.store_calls_before_change;
-        let must_be_untouched = how.is_lasting && before_effects.is_none_or(|last| call <= last);
+        let must_be_untouched =
+            how.lasts == Lasts::ForGood && before_effects.is_none_or(|last| call <= last);
         if !must_be_untouched {
             return self.recover(&world, &world.gate(Fault::None));
         }
@@ -110,6 +115,34 @@ impl Film {
             End::Unchanged => Ok(End::Unchanged),
             End::Done => Err("done, without a journal".to_owned()),
         }
+    }
+
+    /// Lets every record be torn so that it cannot be cut off at once, and kills the process later, at
+    /// every `stride`th moment: whoever comes next must be able to read the journal.
+    fn torn_records(&self, stride: usize) -> Tally {
+        let cases: Vec<usize> = self
+            .writes
+            .iter()
+            .copied()
+            .filter(|_| stride != 0)
+            .collect();
+        let [tally] = each(&cases, |at, &call, [tally]| {
+            let how = StoreFault {
+                error: StoreError::NoSpace,
+                is_short: true,
+                lasts: Lasts::Twice,
+            };
+            let wanted = move |moment: usize| (moment + at).is_multiple_of(stride);
+            let fault = Fault::Store { call, how };
+            for image in self.images_with(fault, Box::new(wanted)) {
+                let between = ways(&image)[at % ways(&image).len()];
+                let world = World::after(&image, between);
+                let name = format!("{}: {fault:?}, killed {}", self.name, image.name);
+                let verdict = self.recover(&world, &world.gate(Fault::None));
+                tally.count(&format!("{name}, {between:?}"), verdict);
+            }
+        });
+        tally
     }
 
     /// Lets every call to the host fail once.

@@ -42,8 +42,17 @@ pub(crate) struct StoreFault {
     pub(crate) error: StoreError,
     /// A write that fails has written half.
     pub(crate) is_short: bool,
-    /// Everything after it fails too.
-    pub(crate) is_lasting: bool,
+    pub(crate) lasts: Lasts,
+}
+
+/// How long a store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// One call.
+    Once,
+    /// Also the next call: what was torn cannot be cut off at once.
+    Twice,
+    ForGood,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,12 +171,15 @@ impl Gate {
     /// Counts a call to the store, and says whether it fails.
     pub(crate) fn store_call_fails(&self) -> Option<StoreFault> {
         let now = self.count(|passed| &mut passed.store_calls);
-        match self.fault {
-            Fault::Store { call, how } if call == now || (how.is_lasting && call < now) => {
-                Some(how)
-            }
-            _ => None,
-        }
+        let Fault::Store { call, how } = self.fault else {
+            return None;
+        };
+        let fails = match how.lasts {
+            Lasts::Once => now == call,
+            Lasts::Twice => now == call || now == call + 1,
+            Lasts::ForGood => now >= call,
+        };
+        fails.then_some(how)
     }
 
     /// The next call to the store writes.

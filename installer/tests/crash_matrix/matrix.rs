@@ -174,6 +174,10 @@ impl Film {
         let [tally] = each(&cases, |_, &(question, on_stop), [tally]| {
             let fault = Fault::Stop { question };
             let world = self.replay(fault, on_stop);
+            if on_stop == OnStop::Hold {
+                // What a run is held for.
+                world.reboot();
+            }
             let verdict = self.recover(&world, &world.gate(Fault::None));
             tally.count(&format!("{}: {fault:?}, {on_stop:?}", self.name), verdict);
         });

@@ -175,6 +175,10 @@ impl World {
         Arc::new(file)
     }
 
+    pub(crate) fn reboot(&self) {
+        self.machine.borrow_mut().reboot(&self.layout);
+    }
+
     pub(crate) fn photograph(&self, name: &str) -> Image {
         let machine = self.machine.borrow();
         Image::take(

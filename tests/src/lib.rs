@@ -3,6 +3,7 @@
 
 pub mod forge;
 pub mod isolated;
+pub mod program;
 pub mod sweep;
 pub mod vendor;
 pub mod vm;

@@ -179,9 +179,6 @@ fn reinstall(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]
         if touched.is_empty() {
             break;
         }
-        if mode == RpmMode::GoBackWithoutPreun {
-            context.heal_rpmdb()?;
-        }
         sweep(context, state, reached)?;
         // rpm names its temporary files by the second; a transaction within the same second as a
         // disturbed one trips over them.

@@ -76,7 +76,7 @@ impl Context<'_> {
             .map_err(|error| chain(&error))?;
         // From here on only an rpm that goes on without us holds it.
         drop(mark);
-        if answer.code.is_none() {
+        if answer.code != Some(0) {
             self.heal_rpmdb()?;
         }
         self.sync_touched()?;

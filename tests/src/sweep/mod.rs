@@ -26,7 +26,6 @@ mod verdict;
 mod watch;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -39,13 +38,13 @@ use self::kit::Kit;
 use self::picture::Picture;
 use self::play::Played;
 pub use self::play::Struck;
-use self::results::Results;
+pub(crate) use self::results::{Line, Results};
 pub use self::results::{Trial, Way};
 pub use self::table::table;
+pub(crate) use self::table::{grid, reasons, seconds};
 pub use self::verdict::Verdict;
 pub(crate) use self::verdict::{Status, compare, parse};
 use crate::isolated::{IsolatedHost, RpmDatabase};
-use crate::vendor::for_each;
 
 /// What to sweep.
 #[derive(Clone, Debug)]
@@ -70,27 +69,14 @@ pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>
     let kit = Kit::prepare(&sweep.installer, sweep.database)?;
     let results = Results::<Trial>::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
     let wanted = wanted(sweep);
-    let known = |(way, seed): &(Way, u64)| {
-        let trials = results.known().iter();
-        trials
-            .filter(|trial| trial.way == *way && trial.seed == *seed)
-            .count()
-            > 0
+    let known = |case: &(Way, u64)| {
+        let mut trials = results.known().iter();
+        trials.any(|trial| (trial.way, trial.seed) == *case)
     };
     let open: Vec<(Way, u64)> = wanted.iter().filter(|case| !known(case)).copied().collect();
     let courses = Courses::measure(&kit, &open)?;
-    let played = Mutex::new(results.known().to_vec());
-    for_each(&open, |&(way, seed)| {
-        let trial = try_case(&kit, &courses, way, seed)?;
-        results.add(&trial)?;
-        listen(&trial);
-        played
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(trial);
-        Ok(())
-    })?;
-    let mut trials = played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let play = |&(way, seed): &(Way, u64)| try_case(&kit, &courses, way, seed);
+    let mut trials = results.complete(&open, play, listen)?;
     trials.retain(|trial| wanted.contains(&(trial.way, trial.seed)));
     trials.sort_by_key(|trial| (trial.way, trial.seed));
     Ok(trials)

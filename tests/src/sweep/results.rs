@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::case::Cargo;
 use super::play::Struck;
 use super::verdict::Verdict;
+use crate::vendor::for_each;
 
 /// Who upgraded and who recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,27 +50,27 @@ pub struct Trial {
 }
 
 /// A line of a result file.
-pub(super) trait Line: Serialize + DeserializeOwned {
-    /// Digest of the installer that it is about.
-    fn installer(&self) -> &str;
+pub(crate) trait Line: Clone + Serialize + DeserializeOwned {
+    /// What the case started from: at least the digest of the installer.
+    fn start(&self) -> &str;
 }
 
 impl Line for Trial {
-    fn installer(&self) -> &str {
+    fn start(&self) -> &str {
         &self.installer
     }
 }
 
 /// The file that grows by one line per case.
 #[derive(Debug)]
-pub(super) struct Results<T> {
+pub(crate) struct Results<T> {
     file: Mutex<File>,
     known: Vec<T>,
 }
 
 impl<T: Line> Results<T> {
-    /// Starts a file, or goes on with one; it has to be about the same installer.
-    pub(super) fn open(path: &Path, goes_on: bool, installer: &str) -> Result<Self> {
+    /// Starts a file, or goes on with one; it has to be about the same start.
+    pub(crate) fn open(path: &Path, goes_on: bool, start: &str) -> Result<Self> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -85,8 +86,8 @@ impl<T: Line> Results<T> {
             .collect::<Result<_, _>>()
             .with_context(|| format!("{} is not a result file", path.display()))?;
         ensure!(
-            known.iter().all(|line| line.installer() == installer),
-            "{} is about another installer",
+            known.iter().all(|line| line.start() == start),
+            "{} is about another installer or another host",
             path.display()
         );
         fs::write(path, &text[..whole])?;
@@ -97,15 +98,37 @@ impl<T: Line> Results<T> {
         })
     }
 
-    pub(super) fn known(&self) -> &[T] {
+    pub(crate) fn known(&self) -> &[T] {
         &self.known
     }
 
-    pub(super) fn add(&self, trial: &T) -> Result<()> {
+    pub(crate) fn add(&self, trial: &T) -> Result<()> {
         let mut line = serde_json::to_vec(trial)?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&line).context("cannot write a result")
+    }
+
+    /// Plays what is still open, two cases at a time, and gives it with what was known.
+    pub(super) fn complete<K: Sync>(
+        &self,
+        open: &[K],
+        play: impl Fn(&K) -> Result<T> + Sync,
+        listen: impl Fn(&T) + Sync,
+    ) -> Result<Vec<T>>
+    where
+        T: Send + Sync,
+    {
+        let played = Mutex::new(self.known.clone());
+        for_each(open, |key| {
+            let trial = play(key)?;
+            self.add(&trial)?;
+            listen(&trial);
+            let mut played = played.lock().unwrap_or_else(PoisonError::into_inner);
+            played.push(trial);
+            Ok(())
+        })?;
+        Ok(played.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

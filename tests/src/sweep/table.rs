@@ -33,7 +33,7 @@ pub fn table(trials: &[Trial]) -> String {
 }
 
 /// Sets rows in columns.
-pub(super) fn grid<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+pub(crate) fn grid<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let widths: Vec<usize> = (0..COLUMNS)
         .map(|column| {
             let widths = rows.iter().map(|row| row[column].chars().count());
@@ -98,7 +98,7 @@ fn failure(trial: &Trial) -> String {
 }
 
 /// Says why a case failed; nothing of one that did not.
-pub(super) fn reasons(name: &str, verdict: &Verdict, evidence: Option<&Path>) -> String {
+pub(crate) fn reasons(name: &str, verdict: &Verdict, evidence: Option<&Path>) -> String {
     let Verdict::Failed { reasons } = verdict else {
         return String::new();
     };
@@ -150,6 +150,6 @@ fn hits(trial: &Trial) -> usize {
     trial.struck.iter().filter(|struck| struck.hit).count()
 }
 
-pub(super) fn seconds(millis: u64) -> f64 {
+pub(crate) fn seconds(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64()
 }

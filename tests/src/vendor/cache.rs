@@ -13,10 +13,11 @@ use super::package::{NFPM_VERSION, files_below, fixture_dir};
 use super::service;
 
 /// The code that decides what is built, as compiled: a stale program never fills a fresh cache.
-const CODE: [&str; 5] = [
+const CODE: [&str; 6] = [
     include_str!("keys.rs"),
     include_str!("package.rs"),
     include_str!("recipe.rs"),
+    include_str!("releases.rs"),
     include_str!("repository.rs"),
     include_str!("service.rs"),
 ];

@@ -40,6 +40,7 @@ mod package;
 mod parallel;
 mod product;
 mod recipe;
+mod releases;
 mod repository;
 mod requests;
 mod server;

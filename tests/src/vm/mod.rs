@@ -40,11 +40,10 @@ pub use self::interrupt::end_on_signals;
 pub use self::play::Cut;
 use self::play::{Found, play};
 use self::ready::{Ready, millis};
-use self::results::Results;
 pub use self::results::Trial;
 pub use self::table::table;
 pub use self::write_log::Fate;
-use crate::sweep::Verdict;
+use crate::sweep::{Results, Verdict};
 
 /// What to sweep.
 #[derive(Clone, Debug)]
@@ -80,7 +79,7 @@ pub fn unavailable() -> Option<String> {
 /// time: a second one would shift the moments of the first.
 pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial)) -> Result<Vec<Trial>> {
     let ready = Ready::prepare(&asked.installer)?;
-    let results = Results::open(&asked.results, asked.goes_on, &ready.key)?;
+    let results = Results::<Trial>::open(&asked.results, asked.goes_on, &ready.key)?;
     let mut trials = results.known().to_vec();
     let is_known = |seed: u64| trials.iter().any(|trial| trial.case.seed == seed);
     let open: Vec<Case> = asked

@@ -2,34 +2,18 @@
 
 use super::play::Cut;
 use super::results::Trial;
-use crate::sweep::Verdict;
+use crate::sweep::{grid, reasons};
 
 const HEAD: [&str; 8] = [
     "seed", "to", "cut", "at s", "journal", "again", "verdict", "s",
 ];
-const REASONS_SHOWN: usize = 12;
 
 /// One line per case, then what failed, then the sums.
 #[must_use]
 pub fn table(trials: &[Trial]) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     rows.extend(trials.iter().map(row));
-    let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| {
-            let widths = rows.iter().map(|row| row[column].chars().count());
-            widths.max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
+    let mut text = grid(&rows);
     text.extend(trials.iter().map(failure));
     text + &sums(trials)
 }
@@ -73,20 +57,16 @@ fn place(cut: &Cut) -> String {
 }
 
 fn failure(trial: &Trial) -> String {
-    let Verdict::Failed { reasons } = &trial.verdict else {
+    if trial.verdict.is_good() {
         return String::new();
-    };
-    let mut text = format!("\nseed {} failed:\n", trial.case.seed);
-    let shown = reasons.iter().take(REASONS_SHOWN);
-    text.extend(shown.map(|reason| format!("  {reason}\n")));
-    let evidence = trial.evidence.as_deref();
-    text += &evidence.map_or_else(String::new, |path| {
-        format!("  evidence: {}\n", path.display())
-    });
-    text + &format!(
-        "  again: scripts/power-cut --seed {} --count 1\n",
-        trial.case.seed
-    )
+    }
+    let seed = trial.case.seed;
+    let why = reasons(
+        &format!("seed {seed}"),
+        &trial.verdict,
+        trial.evidence.as_deref(),
+    );
+    why + &format!("  again: scripts/power-cut --seed {seed} --count 1\n")
 }
 
 fn sums(trials: &[Trial]) -> String {
@@ -122,6 +102,5 @@ fn sums(trials: &[Trial]) -> String {
 }
 
 fn seconds(millis: u64) -> String {
-    let seconds = std::time::Duration::from_millis(millis).as_secs_f64();
-    format!("{seconds:.1}")
+    format!("{:.1}", crate::sweep::seconds(millis))
 }

@@ -1,39 +1,13 @@
 //! A sample of the disk-full sweep, of a size for CI: `scripts/disk-full` is the whole of it.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests build real programs, show what they found, and fail by panicking"
-)]
-
-use std::path::PathBuf;
-use std::process::Command;
-
 use lab::isolated::Image;
+use lab::program;
 use lab::sweep::full::{Filling, FullSweep, Place, Trial, full_sweep, table};
 
 const STEP_MIB: u64 = 20;
 /// Among these are disks that fill up within an rpm transaction, some of which are kept full.
 const SEED: u64 = 17;
 const COUNT: u64 = 12;
-
-/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
-/// a debug build.
-fn installer() -> PathBuf {
-    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
-        return shipped.into();
-    }
-    let build = ["build", "--quiet", "-p", "installer", "--bin", "install"];
-    assert!(
-        Command::new(env!("CARGO"))
-            .args(build)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("install")
-}
 
 #[test]
 fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which() {
@@ -42,7 +16,7 @@ fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which
     }
     let dir = tempfile::tempdir().unwrap();
     let sample = FullSweep {
-        installer: installer(),
+        installer: program::installer().unwrap(),
         places: Place::ALL.to_vec(),
         from: 0,
         to: None,

@@ -1,37 +1,13 @@
 //! A sample of the power cuts, of a size for CI: `scripts/power-cut` is the whole of it.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests build real programs, show what they found, and fail by panicking"
-)]
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use lab::isolated::Image;
+use lab::program;
 use lab::sweep::Cargo;
 use lab::vm::{Case, Moment, PowerSweep, power_sweep, table, unavailable};
 
 const COUNT: usize = 8;
-
-/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
-/// a debug build.
-fn installer() -> PathBuf {
-    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
-        return shipped.into();
-    }
-    let build = ["build", "--quiet", "-p", "installer", "--bin", "install"];
-    assert!(
-        Command::new(env!("CARGO"))
-            .args(build)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("install")
-}
 
 /// One undisturbed run of the bundle that works is the record from which all of these are cut.
 fn is_of_the_sample(case: &Case) -> bool {
@@ -52,7 +28,7 @@ fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
     // What failed is still there after the test.
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power");
     let sample = PowerSweep {
-        installer: installer(),
+        installer: program::installer().unwrap(),
         seeds: (1..)
             .filter(|seed| is_of_the_sample(&Case::draw(*seed)))
             .take(COUNT)

@@ -1,37 +1,14 @@
 //! A sample of the kill sweep, of a size for CI: `scripts/kill-sweep` is the whole of it.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests build real programs, show what they found, and fail by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 
 use lab::isolated::{Image, RpmDatabase};
+use lab::program;
 use lab::sweep::{Sweep, sweep, table};
 
 const SEED: u64 = 1;
-
-/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
-/// a debug build.
-fn installer() -> PathBuf {
-    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
-        return shipped.into();
-    }
-    let build = ["build", "--quiet", "-p", "installer", "--bin", "install"];
-    assert!(
-        Command::new(env!("CARGO"))
-            .args(build)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("install")
-}
 
 /// A sweep plays two cases at a time; two sweeps would only slow each other down.
 static ONE_SWEEP: Mutex<()> = Mutex::new(());
@@ -43,7 +20,7 @@ fn sample(database: RpmDatabase, count: u64) {
     }
     let dir = tempfile::tempdir().unwrap();
     let sample = Sweep {
-        installer: installer(),
+        installer: program::installer().unwrap(),
         database,
         count,
         seed: SEED,

@@ -42,9 +42,8 @@ fn an_upgrade_that_fails() {
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 }
 
-/// What a killed rpm leaves beside its database: locks that nobody will ever give back.
 #[test]
-fn a_database_whose_environment_died_is_healed_by_the_way_back() {
+fn an_rpm_that_is_killed() {
     let Some(site) = site("bdb-killed") else {
         return;
     };

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use lab::program;
 use lab::vendor::{Fixtures, Product, Vendor, VendorOptions};
 
-use crate::support::{Site, changes, program, site};
+use crate::support::{Site, changes, site};
 
 /// Runs `bundle` with a configuration directory of its own.
 fn bundle(dir: &Path, args: &[&str]) -> Output {
-    let output = Command::new(program("builder", "bundle"))
+    let output = Command::new(program::built("builder", "bundle").unwrap())
         .args(args)
         .current_dir(dir)
         .env("XDG_CONFIG_HOME", dir.join("config"))

@@ -1,11 +1,8 @@
 //! A host that runs 5.2, an installer on it, and bundles for it.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
-
 use lab::forge::{Forge, TestKey};
 use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, RpmDatabase, Snapshot, baseline};
+use lab::program;
 use lab::vendor::{Fixtures, Product};
 use manifests::bundle::Role;
 use manifests::nevra::Arch;
@@ -16,29 +13,6 @@ pub(crate) const SERVICES: [(&str, u16, &str); 3] = [
     ("tyk-dashboard.service", 3000, "/hello"),
     ("tyk-pump.service", 8083, "/health"),
 ];
-
-/// Builds a program of the workspace and says where it is.
-pub(crate) fn program(package: &str, name: &str) -> PathBuf {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", package, "--bin", name])
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name} does not build");
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join(name)
-}
-
-/// The installer that `AIRGAP_LAB_INSTALLER` names, as `scripts/test` does with the portable one; else
-/// a debug build, made once.
-pub(crate) fn installer() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(shipped) = std::env::var_os("AIRGAP_LAB_INSTALLER") {
-        return shipped.into();
-    }
-    BUILT
-        .get_or_init(|| program("installer", "install"))
-        .clone()
-}
 
 pub(crate) struct Site {
     pub(crate) host: IsolatedHost,
@@ -65,7 +39,8 @@ pub(crate) fn site_on(database: RpmDatabase, name: &str, nspawn_args: &[&str]) -
     options.nspawn_args = nspawn_args.iter().map(|&arg| arg.to_owned()).collect();
     let host = IsolatedHost::boot(&image, options).unwrap();
     baseline::wait_for_tyk(&host, std::time::Duration::from_secs(30)).unwrap();
-    host.copy_in(installer(), "/root/install", 0o755).unwrap();
+    host.copy_in(program::installer().unwrap(), "/root/install", 0o755)
+        .unwrap();
     let root = TestKey::from_seed(1).unwrap().root_document().unwrap();
     let fingerprint = manifests::digest::Sha256::of(&root).to_string();
     host.write("/root/root.json", &root, 0o644).unwrap();

@@ -14,7 +14,6 @@ mod play;
 mod table;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -31,7 +30,6 @@ use super::picture::Picture;
 use super::results::{Line, Results};
 use super::verdict::{self, Verdict};
 use crate::isolated::{IsolatedHost, RpmDatabase};
-use crate::vendor::for_each;
 
 /// Beyond what a run was seen to take. The installer asks for some more than that, so the last of these
 /// sizes are Done.
@@ -82,7 +80,7 @@ pub struct Trial {
 }
 
 impl Line for Trial {
-    fn installer(&self) -> &str {
+    fn start(&self) -> &str {
         &self.installer
     }
 }
@@ -112,18 +110,7 @@ pub fn full_sweep(sweep: &FullSweep, listen: impl Fn(&Trial) + Sync) -> Result<V
     let wanted = wanted(sweep, &courses);
     let known = |key: &Key| results.known().iter().any(|trial| trial.case.key == *key);
     let open: Vec<Key> = wanted.iter().filter(|key| !known(key)).copied().collect();
-    let played = Mutex::new(results.known().to_vec());
-    for_each(&open, |&key| {
-        let trial = try_case(&kit, &courses, key)?;
-        results.add(&trial)?;
-        listen(&trial);
-        played
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(trial);
-        Ok(())
-    })?;
-    let mut trials = played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut trials = results.complete(&open, |&key| try_case(&kit, &courses, key), listen)?;
     trials.retain(|trial| wanted.contains(&trial.case.key));
     trials.sort_by_key(|trial| trial.case.key);
     Ok(trials)

@@ -188,7 +188,7 @@ impl Context<'_> {
         for planned in self.plan.components() {
             for unit in baseline.services(planned) {
                 let dir = self.layout.drop_in_dir(unit);
-                secure_fs::remove_with_partial(&dir.join(DROP_IN))
+                secure_fs::remove_all(&[&dir.join(DROP_IN)])
                     .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
                     .map_err(|e| describe_file(&e))?;
             }

@@ -1,21 +1,23 @@
 //! The one room that writes, renames, removes and syncs files on the host.
 //!
-//! A file appears whole or not at all: written under a temporary name in its own directory, with
-//! its final mode from creation, synced, renamed, and the directory synced. No operation follows a
-//! symlink in the last component.
+//! A file appears whole or not at all: written in its own directory without a name, or under a
+//! temporary one, with its final mode from creation, synced, put in its place, and the directory
+//! synced. No operation follows a symlink in the last component.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is the room the other rooms are sent to"
 )]
 
 mod beneath;
+mod whole;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 pub use beneath::{Ownership, Place};
+pub use whole::{Written, link_to, remove_all, write_atomic};
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -134,44 +136,6 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
         .map_err(at("open", path))
 }
 
-/// Returns the name under which `path` is written before it is complete.
-fn partial_name(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".airgap-partial");
-    path.with_file_name(name)
-}
-
-/// Writes a whole file durably: after success the new content survives a power cut, after failure
-/// the old one is still there.
-pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
-    let (file, pending) = begin_write(path, mode)?;
-    let written = (&file).write_all(bytes).map_err(at("write", path));
-    finish_write(written, &file, &pending, path)
-}
-
-fn begin_write(path: &Path, mode: u32) -> Result<(File, PathBuf), FsError> {
-    let pending = partial_name(path);
-    remove_if_present(&pending)?;
-    Ok((create_new(&pending, mode)?, pending))
-}
-
-fn finish_write(
-    written: Result<(), FsError>,
-    file: &File,
-    pending: &Path,
-    path: &Path,
-) -> Result<(), FsError> {
-    let complete = written
-        .and_then(|()| file.sync_all().map_err(at("sync", pending)))
-        .and_then(|()| rename(pending, path));
-    if complete.is_err() {
-        // The first error is the one to report; the leftover carries our suffix and is swept later.
-        let _ = remove_if_present(pending);
-    }
-    complete
-}
-
 /// Renames durably, replacing what is at `to`.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::rename(from, to).map_err(at("rename to", to))?;
@@ -185,12 +149,6 @@ pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(FsError::new("remove", path, error)),
     }
-}
-
-/// Removes a file and what a power cut may have left of a write that was to become it.
-pub fn remove_with_partial(path: &Path) -> Result<(), FsError> {
-    remove_if_present(&partial_name(path))?;
-    remove_if_present(path)
 }
 
 /// Removes an empty directory; one that is not there, or not empty, is left alone.
@@ -252,20 +210,6 @@ pub fn reserve_space(file: &File, path: &Path, bytes: u64) -> Result<(), FsError
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failed_write_keeps_the_old_content_and_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        write_atomic(&path, b"old", 0o600).unwrap();
-        write_atomic(&path, b"new", 0o640).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
-        fs::create_dir(dir.path().join("taken")).unwrap();
-        assert!(write_atomic(&dir.path().join("taken"), b"x", 0o600).is_err());
-        let names = fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(names, 2, "no temporary file is left");
-    }
 
     #[test]
     fn symlinks_and_shared_directories_are_refused() {

@@ -15,7 +15,7 @@ use manifests::digest::Sha256;
 use crate::failure::chain;
 use crate::host::{Host, UnitAction, cmd};
 use crate::layout::Layout;
-use crate::secure_fs::{self, FsError, Ownership, Place, at};
+use crate::secure_fs::{self, FsError, Written, at};
 
 pub use follow::{Followed, Recorder, follow};
 
@@ -30,31 +30,27 @@ pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
 }
 
 /// Installs the copy of this installer and the boot unit, durably, before the first effect.
+///
+/// Of the boot unit, a power cut must not leave one half, which no boot would clean up: its text is
+/// complete on the disk before either name appears, and no sync comes between the two names.
 pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, String> {
     let installer = copy_installer(layout).map_err(|error| chain(&error))?;
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
     let text = units::recover_unit(&installer);
-    secure_fs::write_atomic(&unit, text.as_bytes(), 0o644)
-        .and_then(|()| secure_fs::ensure_dir(&layout.at(WANTS_DIR), 0o755))
-        .and_then(|()| Place::of(&link)?.restore_symlink(&unit.to_string_lossy(), root()))
-        .map_err(|error| chain(&error))?;
+    let install = || {
+        secure_fs::ensure_dir(&layout.at(WANTS_DIR), 0o755)?;
+        let written = Written::new(&unit, text.as_bytes(), 0o644)?;
+        secure_fs::link_to(&unit, &link)?;
+        written.publish()?;
+        secure_fs::sync_parent(&link)
+    };
+    install().map_err(|error| chain(&error))?;
     host.daemon_reload().map_err(|error| chain(&error))?;
     Ok(installer)
 }
 
-fn root() -> Ownership {
-    Ownership {
-        mode: 0o777,
-        uid: 0,
-        gid: 0,
-        mtime_secs: 0,
-        mtime_nanos: 0,
-    }
-}
-
-/// Removes the boot unit and the copies of the installer. The link goes first: a boot in between
-/// finds nothing to start.
+/// Removes the boot unit, both halves with one sync, and then the copies of the installer.
 ///
 /// One of the two units is most likely this very process. Killed by now, it is forgotten only as long as
 /// systemd knows its text: until the reload both have one below `/run`, and what is removed after the
@@ -71,9 +67,7 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
             .map_err(|error| chain(&error))?;
     }
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
-    [&link, &unit]
-        .into_iter()
-        .try_for_each(|file| remove(file))?;
+    secure_fs::remove_all(&[&link, &unit]).map_err(|error| chain(&error))?;
     secure_fs::remove_tree(&layout.at(LIBEXEC)).map_err(|error| chain(&error))?;
     host.daemon_reload().map_err(|error| chain(&error))?;
     // A unit that was killed before would stay listed as failed, and the host as degraded.
@@ -81,16 +75,7 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
         host.change_unit(UnitAction::ResetFailed, unit)
             .map_err(|error| chain(&error))?;
     }
-    [&run, &recover]
-        .into_iter()
-        .try_for_each(|file| remove(file))
-}
-
-fn remove(file: &Path) -> Result<(), String> {
-    if file.parent().is_some_and(Path::exists) {
-        secure_fs::remove_with_partial(file).map_err(|error| chain(&error))?;
-    }
-    Ok(())
+    secure_fs::remove_all(&[&run, &recover]).map_err(|error| chain(&error))
 }
 
 /// Starts the run unit for a prepared run.

@@ -1,0 +1,229 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use rustix::io::Errno;
+
+use super::{FsError, at, create_new, remove_if_present, rename, sync_parent};
+
+/// Writes a whole file durably: after success the new content survives a power cut, after failure
+/// the old one is still there.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
+    Written::new(path, bytes, mode)?.publish()
+}
+
+/// A file that is complete and synced, and not yet at its path. Dropped, it is gone.
+///
+/// It has no name at all where the filesystem can do that, so that a power cut leaves nothing of it.
+#[derive(Debug)]
+pub struct Written<'a> {
+    path: &'a Path,
+    file: File,
+    pending: Option<PathBuf>,
+}
+
+impl<'a> Written<'a> {
+    /// Writes what is to become `path`, and syncs it.
+    pub fn new(path: &'a Path, bytes: &[u8], mode: u32) -> Result<Self, FsError> {
+        // What an earlier run left takes space that this one may need.
+        let partial = partial_name(path);
+        remove_if_present(&partial)?;
+        let (file, pending) = match create_nameless(path, mode)? {
+            Some(file) => (file, None),
+            None => (create_new(&partial, mode)?, Some(partial)),
+        };
+        let written = Self {
+            path,
+            file,
+            pending,
+        };
+        (&written.file)
+            .write_all(bytes)
+            .map_err(at("write", path))?;
+        written.file.sync_all().map_err(at("sync", path))?;
+        Ok(written)
+    }
+
+    /// Puts the file at its path, in place of the one that is there. One that was not there is
+    /// made in a single step.
+    pub fn publish(mut self) -> Result<(), FsError> {
+        if self.pending.is_none() {
+            match self.link(self.path) {
+                Ok(()) => return sync_parent(self.path),
+                Err(Errno::EXIST) => {
+                    let partial = partial_name(self.path);
+                    self.link(&partial)
+                        .map_err(|error| FsError::new("create", &partial, error.into()))?;
+                    self.pending = Some(partial);
+                }
+                Err(error) => return Err(FsError::new("create", self.path, error.into())),
+            }
+        }
+        if let Some(pending) = &self.pending {
+            rename(pending, self.path)?;
+        }
+        self.pending = None;
+        Ok(())
+    }
+
+    /// Gives the file a name, if that is free.
+    fn link(&self, name: &Path) -> Result<(), Errno> {
+        let descriptor = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        linkat(CWD, descriptor, CWD, name, AtFlags::SYMLINK_FOLLOW)
+    }
+}
+
+impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        if let Some(pending) = &self.pending {
+            // The first error is the one to report; the leftover carries our suffix and is swept later.
+            let _ = remove_if_present(pending);
+        }
+    }
+}
+
+/// Creates a file without a name in the directory of `path`; `None` where the kernel or the
+/// filesystem has no such files.
+fn create_nameless(path: &Path, mode: u32) -> Result<Option<File>, FsError> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let result = OpenOptions::new()
+        .write(true)
+        .mode(mode)
+        .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+        .open(dir);
+    match result {
+        Ok(file) => Ok(Some(file)),
+        // A kernel that does not know the flag is asked to write a directory.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(FsError::new("create", path, error)),
+    }
+}
+
+/// Returns the name under which `path` is written where a file cannot be without one.
+fn partial_name(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".airgap-partial");
+    path.with_file_name(name)
+}
+
+/// Creates a symlink durably with the next sync of its directory; one with this target may be there.
+pub fn link_to(target: &Path, path: &Path) -> Result<(), FsError> {
+    match std::os::unix::fs::symlink(target, path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists
+                && fs::read_link(path).is_ok_and(|present| present == target) =>
+        {
+            Ok(())
+        }
+        result => result.map_err(at("create the symlink", path)),
+    }
+}
+
+/// Removes files or symlinks, and what a power cut may have left of a write that was to become one.
+/// No directory is synced before the last name is gone, so that a power cut most likely finds all of
+/// them or none.
+pub fn remove_all(paths: &[&Path]) -> Result<(), FsError> {
+    let names = paths
+        .iter()
+        .flat_map(|path| [partial_name(path), path.to_path_buf()]);
+    let mut changed = Vec::new();
+    for name in names {
+        match fs::remove_file(&name) {
+            Ok(()) => changed.push(name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(FsError::new("remove", &name, error)),
+        }
+    }
+    changed.iter().try_for_each(|name| sync_parent(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_content_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_atomic(&path, b"old", 0o600).unwrap();
+        write_atomic(&path, b"new", 0o640).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o640);
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write_atomic(&dir.path().join("taken"), b"x", 0o600).is_err());
+        assert_eq!(
+            names(dir.path()),
+            ["file", "taken"],
+            "no temporary file is left"
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_not_published_has_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let written = Written::new(&path, b"whole", 0o644).unwrap();
+        if written.pending.is_none() {
+            assert!(names(dir.path()).is_empty());
+        }
+        drop(written);
+        assert!(names(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_write_left_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "old").unwrap();
+        fs::write(dir.path().join(".file.airgap-partial"), "half").unwrap();
+        write_atomic(&path, b"new", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_symlink_in_the_files_place_is_replaced_and_another_target_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, victim) = (dir.path().join("link"), dir.path().join("victim"));
+        fs::write(&victim, "untouched").unwrap();
+        link_to(&victim, &link).unwrap();
+        link_to(&victim, &link).unwrap();
+        assert!(link_to(dir.path(), &link).is_err());
+        write_atomic(&link, b"new", 0o600).unwrap();
+        assert!(!link.is_symlink());
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+    }
+
+    #[test]
+    fn all_is_removed_and_what_is_not_there_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+        fs::write(&one, "1").unwrap();
+        fs::write(dir.path().join(".two.airgap-partial"), "half").unwrap();
+        remove_all(&[&one, &two]).unwrap();
+        assert!(names(dir.path()).is_empty());
+    }
+}

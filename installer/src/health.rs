@@ -10,7 +10,7 @@ use manifests::product::{Component, Health};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::host::{Host, ProbeAnswer, ProbeTarget};
+use crate::host::{Host, ProbeAnswer, ProbeTarget, UnitState};
 use crate::layout::Layout;
 use crate::settings::Settings;
 
@@ -201,26 +201,26 @@ pub fn wait(
     };
     let started = std::time::Instant::now();
     let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
-    let (mut streak, mut processes, mut pid) = (0, 0, 0);
+    let (mut streak, mut processes, mut watched) = (0, 0, (0, None));
     let mut last = Ill::new(IllKind::Stopped, "it was never asked");
     for _ in 0..=probes {
-        match look(host, layout, component, health, unit, expected) {
-            Ok(found) if found == pid => streak += 1,
-            Ok(found) => (streak, processes, pid) = (1, processes + 1, found),
+        let verdict = look(host, layout, component, health, unit, expected);
+        let state = host.unit(unit).unwrap_or_default();
+        match verdict {
+            Ok(pid) if (pid, state.restarts) == watched => streak += 1,
+            Ok(pid) => (streak, processes, watched) = (1, processes + 1, (pid, state.restarts)),
             Err(ill) => (streak, last) = (0, ill),
         }
         if streak >= health.consecutive {
-            return Ok(pid);
+            return Ok(watched.0);
         }
         if processes > RESTARTS_MAX {
             let why = format!("its main process does not stay up; last: {}", last.why);
-            return Err(Ill::new(IllKind::Process, why));
+            return Err(Ill::new(IllKind::Process, why + &again(&state)));
         }
-        if host.unit(unit).is_ok_and(|state| state.active == "failed") {
-            return Err(Ill::new(
-                IllKind::Process,
-                format!("the unit failed; last: {}", last.why),
-            ));
+        if state.active == "failed" {
+            let why = format!("the unit failed; last: {}", last.why);
+            return Err(Ill::new(IllKind::Process, why + &again(&state)));
         }
         if stopped() {
             return Err(Ill::new(IllKind::Stopped, "the run was told to stop"));
@@ -230,10 +230,20 @@ pub fn wait(
         }
         host.sleep(Duration::from_millis(health.interval_ms));
     }
+    let state = host.unit(unit).unwrap_or_default();
+    let waited = health.budget_secs;
     Err(Ill {
-        why: format!("{} (after {} s)", last.why, health.budget_secs),
+        why: format!("{} (after {waited} s{})", last.why, again(&state)),
         ..last
     })
+}
+
+/// Tells that systemd had to start a service again: it comes up, and goes down by itself.
+fn again(state: &UnitState) -> String {
+    match state.restarts {
+        Some(times) if times > 0 => format!("; systemd restarts: {times}"),
+        _ => String::new(),
+    }
 }
 
 /// Without a question to ask, a service must at least stay up for some seconds.

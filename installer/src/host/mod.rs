@@ -136,6 +136,9 @@ pub struct UnitState {
     pub file: String,
     /// Main process, 0 if none.
     pub main_pid: u32,
+    /// How often systemd started it again by itself; `None` before systemd 235, which does not count.
+    #[serde(default)]
+    pub restarts: Option<u64>,
     /// Units that start it: sockets, timers, paths.
     pub triggered_by: Vec<String>,
     /// Units that stop with it.

@@ -9,7 +9,7 @@ use super::{HostError, UnitAction, UnitState};
 const ASK: Duration = Duration::from_secs(60);
 /// A service may take `TimeoutStopSec` to stop; the unit decides, this only bounds a hung manager.
 const CHANGE: Duration = Duration::from_secs(900);
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,TriggeredBy,\
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,TriggeredBy,\
                           RequiredBy,BoundBy,ConsistsOf";
 
 pub(crate) fn unit(name: &str) -> Result<UnitState, HostError> {
@@ -25,6 +25,7 @@ fn parse_state(text: &str) -> UnitState {
             "ActiveState" => value.clone_into(&mut state.active),
             "UnitFileState" => value.clone_into(&mut state.file),
             "MainPID" => state.main_pid = value.parse().unwrap_or(0),
+            "NRestarts" => state.restarts = value.parse().ok(),
             "TriggeredBy" => state.triggered_by.extend(names(value)),
             "RequiredBy" | "BoundBy" | "ConsistsOf" => state.dependents.extend(names(value)),
             _ => {}
@@ -85,7 +86,8 @@ mod tests {
     fn an_old_systemd_leaves_properties_out() {
         let state = parse_state("LoadState=loaded\nActiveState=active\nMainPID=12\n");
         assert!(state.exists() && state.is_up());
-        assert_eq!(state.main_pid, 12);
+        assert_eq!((state.main_pid, state.restarts), (12, None));
+        assert_eq!(parse_state("NRestarts=3\n").restarts, Some(3));
         assert!(!parse_state("LoadState=not-found\nActiveState=inactive\n").exists());
     }
 }

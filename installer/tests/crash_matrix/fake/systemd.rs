@@ -223,6 +223,7 @@ impl Manager {
             active: active.to_owned(),
             file: file_state(layout, name).to_owned(),
             main_pid,
+            restarts: None,
             triggered_by,
             dependents: self.dependents(name),
         }

@@ -179,11 +179,14 @@ pub fn remove_tree(path: &Path) -> Result<(), FsError> {
 
 /// Syncs the directory that holds `path`.
 pub fn sync_parent(path: &Path) -> Result<(), FsError> {
-    let parent = match path.parent() {
+    sync_dir(parent_of(path))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    sync_dir(parent)
+    }
 }
 
 /// Syncs a directory: its names survive a power cut.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use rustix::io::Errno;
 
-use super::{FsError, at, create_new, remove_if_present, rename, sync_parent};
+use super::{FsError, at, create_new, parent_of, remove_if_present, rename, sync_parent};
 
 /// Writes a whole file durably: after success the new content survives a power cut, after failure
 /// the old one is still there.
@@ -90,12 +90,11 @@ impl Drop for Written<'_> {
 /// Creates a file without a name in the directory of `path`; `None` where the kernel or the
 /// filesystem has no such files.
 fn create_nameless(path: &Path, mode: u32) -> Result<Option<File>, FsError> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
     let result = OpenOptions::new()
         .write(true)
         .mode(mode)
         .custom_flags(OFlags::TMPFILE.bits().cast_signed())
-        .open(dir);
+        .open(parent_of(path));
     match result {
         Ok(file) => Ok(Some(file)),
         // A kernel that does not know the flag is asked to write a directory.

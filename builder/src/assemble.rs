@@ -14,6 +14,7 @@ use manifests::limits::MANIFEST_MAX_BYTES;
 use semver::Version;
 
 use crate::error::{Exit, Explained};
+use crate::extras::Extra;
 use crate::installers::Installer;
 use crate::lock::Lock;
 use crate::package::DownloadedRpm;
@@ -103,11 +104,20 @@ impl AssembleError {
     }
 }
 
-/// Puts a bundle together. The same lock, RPMs and installers give the same value.
+/// What a bundle carries beside packages.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// One installer per architecture.
+    pub installers: Vec<Installer>,
+    /// Files that the product manifest allows.
+    pub extras: Vec<Extra>,
+}
+
+/// Puts a bundle together. The same lock, RPMs and files give the same value.
 pub fn assemble(
     lock: &Lock,
     rpms: &[DownloadedRpm],
-    installers: &[Installer],
+    beside: &Beside,
 ) -> Result<UnsignedBundle, AssembleError> {
     let bundled = bundled_rpms(rpms)?;
     let mut contents = Contents::default();
@@ -122,7 +132,7 @@ pub fn assemble(
     }
     let sheet = review::sheet(lock, &bundled, rpms);
     contents.bytes(review::PATH.parse()?, sheet.into_bytes());
-    for installer in installers {
+    for installer in &beside.installers {
         let (size, sha256) = (installer.size, installer.sha256);
         let path = BundlePath::for_installer(installer.arch);
         contents.file(path, size, sha256, installer.path.clone());
@@ -131,6 +141,15 @@ pub fn assemble(
         let path = BundlePath::for_package(&rpm.sha256(), &rpm.planned().nevra.file_name())?;
         let size = rpm.planned().size;
         contents.file(path, size, rpm.sha256(), rpm.path().to_owned());
+    }
+    for extra in &beside.extras {
+        let (size, sha256) = (extra.locked.size, extra.locked.sha256);
+        contents.file(
+            extra.locked.bundle_path()?,
+            size,
+            sha256,
+            extra.path.clone(),
+        );
     }
     let contents = contents.finish(SUMS_PATH.parse()?, &bundled);
     let manifest = manifest(lock, &contents, bundled);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::archive::ArchiveError;
 use crate::assemble::AssembleError;
 use crate::download::DownloadError;
+use crate::extras::ExtraError;
 use crate::installers::InstallerError;
 use crate::interrupt::Interrupted;
 use crate::lock::LockError;
@@ -83,6 +84,9 @@ pub enum Error {
     /// The carried installers.
     #[error(transparent)]
     Installer(#[from] InstallerError),
+    /// The carried files beside packages.
+    #[error(transparent)]
+    Extra(#[from] ExtraError),
     /// Putting the bundle together.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -111,6 +115,7 @@ impl Error {
             Self::Download(error) => error.exit(),
             Self::Lock(error) => error.exit(),
             Self::Installer(error) => error.exit(),
+            Self::Extra(error) => error.exit(),
             Self::Archive(error) => error.exit(),
             Self::Key(error) => error.exit(),
             Self::Assemble(error) => error.exit(),
@@ -130,6 +135,7 @@ impl Error {
             Self::Download(error) => error.explain(),
             Self::Lock(error) => error.explain(),
             Self::Installer(error) => error.explain(),
+            Self::Extra(error) => error.explain(),
             Self::Assemble(error) => error.explain(),
             Self::Key(error) => error.explain(),
             Self::Archive(error) => error.explain(),

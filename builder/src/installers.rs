@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use manifests::digest::{Hasher, Sha256};
 use manifests::nevra::Arch;
 
+use crate::elf;
 use crate::error::{Exit, Explained};
 
 /// The most an installer may take.
@@ -150,13 +151,13 @@ fn hash(arch: Arch, path: &Path) -> Result<Installer, InstallerError> {
         if taken == 0 {
             break;
         }
-        if start.len() < 20 {
-            start.extend_from_slice(&buffer[..taken.min(20)]);
+        if start.len() < elf::START_BYTES {
+            start.extend_from_slice(&buffer[..taken.min(elf::START_BYTES)]);
         }
         hasher.update(&buffer[..taken]);
         size += taken as u64;
     }
-    if !is_program(&start, arch) {
+    if !elf::is_for(&start, arch) {
         let path = path.to_owned();
         return Err(InstallerError::NotAProgram { path, arch });
     }
@@ -166,28 +167,4 @@ fn hash(arch: Arch, path: &Path) -> Result<Installer, InstallerError> {
         size,
         sha256: hasher.finish(),
     })
-}
-
-/// A 64-bit little-endian ELF file whose `e_machine` is the architecture's.
-fn is_program(start: &[u8], arch: Arch) -> bool {
-    let machine: u16 = match arch {
-        Arch::X86_64 => 62,
-        Arch::Aarch64 => 183,
-    };
-    start.starts_with(b"\x7fELF\x02\x01") && start.get(18..20) == Some(&machine.to_le_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_installer_of_another_machine_is_refused() {
-        let mut start = b"\x7fELF\x02\x01".to_vec();
-        start.resize(20, 0);
-        start[18] = 62;
-        assert!(is_program(&start, Arch::X86_64));
-        assert!(!is_program(&start, Arch::Aarch64));
-        assert!(!is_program(b"#!/bin/sh\n", Arch::X86_64));
-    }
 }

@@ -12,6 +12,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Explained};
+use crate::extras::LockedExtra;
 use crate::plan::BuildPlan;
 use crate::vendor_keys::{self, Accepted, CarriedKey};
 
@@ -49,6 +50,9 @@ pub struct Lock {
     pub accepted_unsigned: Vec<String>,
     /// The carried installers; target architectures without an entry go without.
     pub installers: Vec<LockedInstaller>,
+    /// The carried files beside packages.
+    #[serde(default)]
+    pub extras: Vec<LockedExtra>,
 }
 
 /// An RPM by what it was when it was fetched.

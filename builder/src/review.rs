@@ -41,6 +41,7 @@ pub fn sheet(lock: &Lock, bundled: &[BundledRpm], rpms: &[DownloadedRpm]) -> Str
     for rpm in bundled {
         package(&mut text, rpm, rpms);
     }
+    extras(&mut text, lock);
     scriptlets(&mut text, rpms);
     if !plan.notes.is_empty() {
         let _ = writeln!(text, "\nNOTES\n");
@@ -122,6 +123,25 @@ fn package(text: &mut String, rpm: &BundledRpm, rpms: &[DownloadedRpm]) {
     }
     for flag in &rpm.lint {
         let _ = writeln!(text, "  mind     {}", lint(*flag));
+    }
+}
+
+fn extras(text: &mut String, lock: &Lock) {
+    if lock.extras.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\nFILES BESIDE PACKAGES (from the builder, signed by nobody else)\n"
+    );
+    for extra in &lock.extras {
+        let _ = writeln!(
+            text,
+            "{} ({})",
+            printable(&extra.name),
+            printable(&extra.rule)
+        );
+        let _ = writeln!(text, "  sha256   {}", extra.sha256);
     }
 }
 

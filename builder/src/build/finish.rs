@@ -9,7 +9,7 @@ use manifests::product::ProductManifest;
 
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
-use crate::assemble::assemble;
+use crate::assemble::{Beside, assemble};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::installers::{Installer, InstallerError};
@@ -26,7 +26,7 @@ pub(super) struct Chosen<'a> {
     pub(super) sequence: Option<u64>,
     pub(super) rpms: &'a [DownloadedRpm],
     pub(super) keys: &'a PackageKeys,
-    pub(super) installers: &'a [Installer],
+    pub(super) beside: &'a Beside,
 }
 
 /// Writes down every input.
@@ -36,7 +36,7 @@ pub(super) fn lock(
     settings: &Settings,
 ) -> Result<Lock, Error> {
     let Chosen { plan, rpms, .. } = chosen;
-    let (keys, installers) = (chosen.keys, chosen.installers);
+    let (keys, beside) = (chosen.keys, chosen.beside);
     let newest = rpms.iter().map(DownloadedRpm::build_time).max();
     let timestamp = settings.timestamp.or(newest).unwrap_or(0);
     let product = canonical(&origin.product).map_err(LockError::Json)?;
@@ -61,13 +61,15 @@ pub(super) fn lock(
         package_keys: keys.carried.clone(),
         trusted_vendor_keys,
         accepted_unsigned: settings.accept_unsigned.clone(),
-        installers: installers
+        installers: beside
+            .installers
             .iter()
             .map(|installer| LockedInstaller {
                 arch: installer.arch,
                 sha256: installer.sha256,
             })
             .collect(),
+        extras: beside.extras.iter().map(|e| e.locked.clone()).collect(),
     })
 }
 
@@ -89,12 +91,12 @@ pub(super) fn after_earlier(
 pub(super) fn finish(
     lock: Lock,
     rpms: &[DownloadedRpm],
-    installers: &[Installer],
+    beside: &Beside,
     settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Built, Error> {
     observer.event(&Event::Stage("writing and signing the bundle"));
-    let unsigned = assemble(&lock, rpms, installers)?;
+    let unsigned = assemble(&lock, rpms, beside)?;
     let Opened { identity, created } = settings.keys.open_or_create()?;
     let signed = sign(unsigned, &identity)?;
     let mut bundle = Pending::begin(&settings.out, 0o644)?;
@@ -109,7 +111,7 @@ pub(super) fn finish(
     let mut files = vec![settings.out.clone()];
     let mut pending = companions(
         &lock,
-        installers,
+        &beside.installers,
         identity.root_bytes(),
         settings,
         &mut files,

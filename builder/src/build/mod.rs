@@ -10,9 +10,11 @@ use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest};
 
+use crate::assemble::Beside;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
+use crate::extras;
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -66,6 +68,8 @@ pub struct Settings {
     pub accept_unsigned: Vec<String>,
     /// The carried installers.
     pub installers: installers::Choice,
+    /// The carried files beside packages.
+    pub extras: Vec<PathBuf>,
     /// Where RPMs are kept.
     pub cache: PathBuf,
     /// Where our key is kept.
@@ -206,6 +210,8 @@ pub fn build(
     let earlier = finish::after_earlier(&origin.product, settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
     let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
+    let extras = extras::find(&origin.product, &plan, &settings.extras)?;
+    let beside = Beside { installers, extras };
     let wanted: Vec<Wanted> = plan
         .packages
         .iter()
@@ -227,10 +233,10 @@ pub fn build(
         sequence,
         rpms: &rpms,
         keys: &keys,
-        installers: &installers,
+        beside: &beside,
     };
     let lock = finish::lock(chosen, origin, settings)?;
-    finish::finish(lock, &rpms, &installers, settings, &**observer)
+    finish::finish(lock, &rpms, &beside, settings, &**observer)
 }
 
 /// Builds from a lock: no metadata is read, and the bytes are those of the first build.
@@ -241,7 +247,10 @@ pub fn build_locked(
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
     check_writable(settings)?;
-    let installers = locked_installers(&lock, &settings.installers)?;
+    let beside = Beside {
+        installers: locked_installers(&lock, &settings.installers)?,
+        extras: extras::find_locked(&lock.product, &lock.plan, &settings.extras, &lock.extras)?,
+    };
     let keys = PackageKeys::from_carried(std::mem::take(&mut lock.package_keys))?;
     lock.package_keys.clone_from(&keys.carried);
     let wanted: Vec<Wanted> = lock
@@ -259,7 +268,7 @@ pub fn build_locked(
         accept_unsigned: &lock.accepted_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
-    finish::finish(lock, &rpms, &installers, settings, &**observer)
+    finish::finish(lock, &rpms, &beside, settings, &**observer)
 }
 
 /// Makes a file where the bundle will be, and drops it.

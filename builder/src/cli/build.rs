@@ -24,6 +24,7 @@ Examples:
   bundle build --version 5.3 --distro el8
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --distro el8 --plan
+  bundle build --version 5.3.2 --distro el8 --extra auth_v5.3.2_linux_amd64.so
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
@@ -90,6 +91,10 @@ pub(super) struct Args {
     /// Carry no installer for this architecture (repeatable)
     #[arg(long, value_name = "ARCH")]
     without_installer: Vec<Arch>,
+
+    /// File to carry beside the packages, such as a plugin built for the target version (repeatable)
+    #[arg(long, value_name = "FILE")]
+    extra: Vec<PathBuf>,
 
     /// Print the plan and fetch no package
     #[arg(long, visible_alias = "dry-run")]
@@ -230,6 +235,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
             without: args.without_installer.iter().copied().collect(),
             beside: program.and_then(|path| path.parent().map(Path::to_owned)),
         },
+        extras: args.extra.clone(),
         cache,
         keys: args.keys.store()?,
         workers: args

@@ -1,0 +1,117 @@
+//! What the shape of a product manifest alone does not say.
+
+use super::{Component, PRODUCT_TYPE, ProductError, ProductManifest, Versioning};
+
+impl ProductManifest {
+    /// Checks what the shape alone does not say.
+    pub fn check(&self) -> Result<(), ProductError> {
+        let refuse = |text: String| Err(ProductError::Inconsistent(text));
+        if self.document != PRODUCT_TYPE {
+            return refuse(format!(
+                "its type is `{}`, not `{PRODUCT_TYPE}`",
+                self.document
+            ));
+        }
+        if !is_plain(&self.name) {
+            return refuse(format!(
+                "`{}` is not a product name (a-z, 0-9, -)",
+                self.name
+            ));
+        }
+        if self
+            .component(&self.lead)
+            .is_none_or(|lead| lead.versioning != Versioning::Lead)
+        {
+            return refuse(format!(
+                "the lead `{}` is no component with lead versioning",
+                self.lead
+            ));
+        }
+        for (at, component) in self.components.iter().enumerate() {
+            self.check_component(component)?;
+            if self.components[..at]
+                .iter()
+                .any(|earlier| earlier.name == component.name)
+            {
+                return refuse(format!("component `{}` is listed twice", component.name));
+            }
+        }
+        self.extras.iter().try_for_each(|extra| extra.check(self))?;
+        match self
+            .pins
+            .iter()
+            .find(|pin| self.component(&pin.component).is_none())
+        {
+            Some(pin) => refuse(format!(
+                "a pin names component `{}`, which is not there",
+                pin.component
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_component(&self, component: &Component) -> Result<(), ProductError> {
+        let name = &component.name;
+        let refuse = |text: String| Err(ProductError::Inconsistent(text));
+        if !crate::nevra::is_package_name(&component.package) {
+            return refuse(format!(
+                "component `{name}`: `{}` is no package name",
+                component.package
+            ));
+        }
+        if !self
+            .repositories
+            .iter()
+            .any(|repository| repository.id == component.repository)
+        {
+            return refuse(format!(
+                "component `{name}`: no repository `{}`",
+                component.repository
+            ));
+        }
+        let trees = component
+            .backup
+            .iter()
+            .flat_map(|tree| tree.exclude.iter().chain([&tree.path]));
+        let files = component
+            .config
+            .iter()
+            .chain(&component.environment)
+            .chain(&component.program);
+        for path in trees.chain(files) {
+            let clean = path.len() > 1
+                && path.starts_with('/')
+                && path[1..]
+                    .split('/')
+                    .all(|part| !part.is_empty() && part != "." && part != "..");
+            if !clean {
+                return refuse(format!(
+                    "component `{name}`: `{path}` is not a plain absolute path"
+                ));
+            }
+        }
+        match &component.unit {
+            Some(unit) if !is_service_name(unit) => refuse(format!(
+                "component `{name}`: `{unit}` is not the name of a .service unit"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// Whether `unit` can be handed to systemd and used as a file name.
+fn is_service_name(unit: &str) -> bool {
+    unit.strip_suffix(".service").is_some_and(|stem| {
+        stem.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && stem
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._@:-".contains(c))
+    })
+}

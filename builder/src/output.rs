@@ -1,11 +1,15 @@
 //! The one room that writes files: complete and synced under their name, or not there at all.
 
+mod tree;
+
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+pub use tree::PendingTree;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]

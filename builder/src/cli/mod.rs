@@ -2,6 +2,7 @@
 
 mod build;
 mod digest;
+mod extract;
 mod generate;
 mod inspect;
 mod key;
@@ -26,6 +27,7 @@ Examples:
   bundle build --locked out/bundle.lock.json -o again/bundle.tar.zst
   bundle versions --distro el8
   bundle verify bundle.tar.zst
+  bundle extract bundle.tar.zst --to review docs
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
 
@@ -60,6 +62,7 @@ enum Command {
     Versions(versions::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Extract(extract::Args),
     Digest(digest::Args),
     Key(key::Args),
     #[command(hide = true)]
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Versions(args) => versions::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Extract(args) => extract::run(&args, context),
         Command::Digest(args) => digest::run(&args, context),
         Command::Key(args) => key::run(&args, context),
         Command::Generate(args) => generate::run(&args),

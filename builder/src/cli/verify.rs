@@ -4,15 +4,13 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use manifests::trust::TrustRoot;
 use serde::Serialize;
 
-use super::places::KeyArgs;
+use super::places::TrustArgs;
 use super::{Context, Format, show};
 use crate::archive::{self, ArchiveError};
 use crate::error::Error;
 use crate::printable::printable;
-use crate::sign::{self, KeyError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,12 +28,8 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Root document to trust
-    #[arg(long, value_name = "FILE", env = "BUNDLE_TRUST_ROOT")]
-    trust_root: Option<PathBuf>,
-
     #[command(flatten)]
-    keys: KeyArgs,
+    trust: TrustArgs,
 }
 
 #[derive(Serialize)]
@@ -51,7 +45,7 @@ struct Verdict {
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let roots = roots(args)?;
+    let roots = args.trust.roots()?;
     let file = File::open(&args.file).map_err(|source| ArchiveError::Open {
         path: args.file.clone(),
         source,
@@ -87,16 +81,4 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         )),
     }
     Ok(())
-}
-
-fn roots(args: &Args) -> Result<Vec<TrustRoot>, Error> {
-    if let Some(path) = &args.trust_root {
-        return Ok(vec![sign::read_root(path)?]);
-    }
-    match args.keys.store()?.trust_root() {
-        Ok(root) => Ok(vec![root]),
-        // Without a root the verdict itself says that nothing is trusted, and what to do.
-        Err(KeyError::None(_)) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
 }

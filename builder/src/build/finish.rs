@@ -10,10 +10,11 @@ use manifests::product::ProductManifest;
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
 use crate::assemble::assemble;
+use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::installers::{Installer, InstallerError};
-use crate::lock::{LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
+use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
@@ -71,17 +72,58 @@ pub(super) fn lock(
     })
 }
 
-/// Returns one more than the earlier lock's sequence, unless `--sequence` makes it needless. A build
-/// takes the higher of this and the metadata's revision: two builders that take turns, only one of
-/// which has the earlier lock, must not overtake each other.
-pub(super) fn after_earlier(
+/// Reads the lock that the new one will replace. A build takes the higher of its sequence plus one
+/// and the metadata's revision: two builders that take turns, only one of which has the earlier lock,
+/// must not overtake each other. With `--sequence` a damaged one is passed over.
+pub(super) fn earlier(
     product: &ProductManifest,
     settings: &Settings,
-) -> Result<Option<u64>, LockError> {
-    match (&settings.lock, settings.sequence) {
-        (Some(path), None) => Lock::next_sequence(path, &product.name, &product.channel),
-        _ => Ok(None),
+) -> Result<Option<Earlier>, LockError> {
+    let Some(path) = &settings.lock else {
+        return Ok(None);
+    };
+    match Earlier::read(path, &product.name, &product.channel) {
+        Err(_) if settings.sequence.is_some() => Ok(None),
+        read => read,
     }
+}
+
+/// Compares what was fetched with the earlier lock: a package with other bytes under its old name is
+/// an alarm, unless it was accepted by name; then the notes say so.
+pub(super) fn check_replaced(
+    earlier: &Earlier,
+    plan: &mut BuildPlan,
+    rpms: &[DownloadedRpm],
+    settings: &Settings,
+) -> Result<(), DownloadError> {
+    let mut failures = Vec::new();
+    for rpm in rpms {
+        let (planned, found) = (rpm.planned(), rpm.sha256());
+        let before = earlier.digest_of(&planned.nevra, &planned.uses);
+        let Some(expected) = before.filter(|before| *before != found) else {
+            continue;
+        };
+        let nevra = planned.nevra.to_string();
+        if settings.accept_replaced.contains(&nevra) {
+            plan.notes.push(format!(
+                "{nevra} was replaced under its name and accepted: sha256 {expected} before, {found} now"
+            ));
+            continue;
+        }
+        failures.push(Failure {
+            nevra,
+            url: planned.url.clone(),
+            kind: FailureKind::Replaced { expected, found },
+        });
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let attempted = rpms.len();
+    Err(DownloadError {
+        attempted,
+        failures,
+    })
 }
 
 /// Assembles, signs and writes. Everything is written and verified before anything gets its name,

@@ -64,6 +64,8 @@ pub struct Settings {
     pub timestamp: Option<u64>,
     /// Packages that may lack a strong signature.
     pub accept_unsigned: Vec<String>,
+    /// Packages that may have other bytes than the lock before says.
+    pub accept_replaced: Vec<String>,
     /// The carried installers.
     pub installers: installers::Choice,
     /// Where RPMs are kept.
@@ -193,6 +195,13 @@ pub fn package_names(product: &ProductManifest) -> BTreeSet<String> {
         .collect()
 }
 
+/// Everything that goes into a bundle, fetched and checked.
+struct Prepared {
+    lock: Lock,
+    rpms: Vec<DownloadedRpm>,
+    installers: Vec<Installer>,
+}
+
 /// Builds from the repositories.
 pub fn build(
     transport: &Transport,
@@ -201,11 +210,41 @@ pub fn build(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
+    check_writable(&settings.out)?;
+    let Prepared {
+        lock,
+        rpms,
+        installers,
+    } = prepare(transport, origin, wish, settings, observer)?;
+    finish::finish(lock, &rpms, &installers, settings, &**observer)
+}
+
+/// Fetches and checks everything that a bundle would hold, and writes the lock alone.
+pub fn lock(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Lock, Error> {
+    let path = settings.lock.as_deref().unwrap_or(&settings.out);
+    check_writable(path)?;
+    let Prepared { lock, .. } = prepare(transport, origin, wish, settings, observer)?;
+    Pending::with_bytes(path, &lock.to_bytes()?, 0o644)?.commit()?;
+    Ok(lock)
+}
+
+fn prepare(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Prepared, Error> {
     // What is cheap to refuse is refused before anything is fetched.
-    check_writable(settings)?;
-    let earlier = finish::after_earlier(&origin.product, settings)?;
+    let earlier = finish::earlier(&origin.product, settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
-    let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
+    let Planned { mut plan, keys } = plan(transport, origin, wish, &**observer)?;
     let wanted: Vec<Wanted> = plan
         .packages
         .iter()
@@ -219,9 +258,13 @@ pub fn build(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    if let Some(earlier) = &earlier {
+        finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
+    }
+    let after = earlier.map(|earlier| earlier.next_sequence());
     let sequence = settings
         .sequence
-        .or_else(|| earlier.max(plan.newest_revision()));
+        .or_else(|| after.max(plan.newest_revision()));
     let chosen = finish::Chosen {
         plan,
         sequence,
@@ -230,7 +273,11 @@ pub fn build(
         installers: &installers,
     };
     let lock = finish::lock(chosen, origin, settings)?;
-    finish::finish(lock, &rpms, &installers, settings, &**observer)
+    Ok(Prepared {
+        lock,
+        rpms,
+        installers,
+    })
 }
 
 /// Builds from a lock: no metadata is read, and the bytes are those of the first build.
@@ -240,7 +287,7 @@ pub fn build_locked(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
-    check_writable(settings)?;
+    check_writable(&settings.out)?;
     let installers = locked_installers(&lock, &settings.installers)?;
     let keys = PackageKeys::from_carried(std::mem::take(&mut lock.package_keys))?;
     lock.package_keys.clone_from(&keys.carried);
@@ -262,9 +309,9 @@ pub fn build_locked(
     finish::finish(lock, &rpms, &installers, settings, &**observer)
 }
 
-/// Makes a file where the bundle will be, and drops it.
-fn check_writable(settings: &Settings) -> Result<(), OutputError> {
-    Pending::begin(&settings.out, 0o600).map(drop)
+/// Makes a file where the result will be, and drops it.
+fn check_writable(path: &Path) -> Result<(), OutputError> {
+    Pending::begin(path, 0o600).map(drop)
 }
 
 fn locked_installers(

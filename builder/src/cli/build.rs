@@ -61,6 +61,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     accept_unsigned_package: Vec<String>,
 
+    /// Take this package although its bytes are not those of the lock before (repeatable)
+    #[arg(long, value_name = "NAME-VERSION-RELEASE.ARCH")]
+    accept_replaced: Vec<String>,
+
     /// Where the bundle goes; its lock, root.json and installers go beside it
     #[arg(
         short,
@@ -115,7 +119,7 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
 }
 
 /// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
-const FIXED_BY_LOCK: [&str; 12] = [
+const FIXED_BY_LOCK: [&str; 13] = [
     "version",
     "distro",
     "arch",
@@ -125,6 +129,7 @@ const FIXED_BY_LOCK: [&str; 12] = [
     "package_key",
     "trust_vendor_key",
     "accept_unsigned_package",
+    "accept_replaced",
     "sequence",
     "lock",
     "plan",
@@ -164,7 +169,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         }
         return Ok(());
     }
-    let settings = settings(args)?;
+    let settings = settings(args, lock_path(args))?;
     let built = if let Some(path) = &args.locked {
         build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
     } else {
@@ -199,12 +204,28 @@ fn wish(args: &Args) -> Result<Wish, Error> {
     })
 }
 
-fn settings(args: &Args) -> Result<Settings, Error> {
-    let lock = match (&args.locked, &args.lock) {
+/// `bundle lock`: the same request, of which the lock alone is written.
+pub(super) fn run_lock(args: &Args, context: Context) -> Result<(), Error> {
+    let path = args.lock.clone().unwrap_or_else(|| args.out.clone());
+    let observer: Arc<dyn Observer> = progress::observer(context);
+    let transport = args.origin.transport()?;
+    let wish = wish(args)?;
+    let origin = args.origin.origin(&args.package_key)?;
+    let settings = settings(args, Some(path.clone()))?;
+    let lock = build::lock(&transport, &origin, &wish, &settings, &observer)?;
+    summary::show_lock(&lock, &path, context.format);
+    Ok(())
+}
+
+fn lock_path(args: &Args) -> Option<PathBuf> {
+    match (&args.locked, &args.lock) {
         (Some(_), _) => None,
         (None, Some(path)) => Some(path.clone()),
         (None, None) => Some(beside(&args.out)),
-    };
+    }
+}
+
+fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
     let cache = args.cache_dir.clone().or_else(places::default_cache);
     let cache = cache.ok_or_else(|| {
         usage(
@@ -225,6 +246,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
             source_date_epoch()?
         },
         accept_unsigned: args.accept_unsigned_package.clone(),
+        accept_replaced: args.accept_replaced.clone(),
         installers: installers::Choice {
             named: args.installer.iter().cloned().collect(),
             without: args.without_installer.iter().copied().collect(),

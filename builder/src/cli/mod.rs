@@ -6,6 +6,7 @@ mod extract;
 mod generate;
 mod inspect;
 mod key;
+mod lock;
 mod origin;
 mod places;
 mod progress;
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   bundle build --version 5.3 --distro el8
   bundle build --version 5.3 --distro el8,el9 --arch x86_64 --from 5.2 -o out/bundle.tar.zst
+  bundle lock --version 5.3 --distro el8 -o out/bundle.lock.json
   bundle build --locked out/bundle.lock.json -o again/bundle.tar.zst
   bundle versions --distro el8
   bundle verify bundle.tar.zst
@@ -59,6 +61,7 @@ enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<build::Args>),
+    Lock(Box<lock::Args>),
     Versions(versions::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
@@ -91,6 +94,10 @@ pub fn main() -> ExitCode {
             .subcommand_matches("build")
             .map_or(Ok(()), build::check_flags)
             .and_then(|()| build::run(&args, context)),
+        Command::Lock(args) => matches
+            .subcommand_matches("lock")
+            .map_or(Ok(()), lock::check_flags)
+            .and_then(|()| lock::run(&args, context)),
         Command::Versions(args) => versions::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

@@ -11,6 +11,8 @@ mod forge;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod locked;
 #[cfg(test)]
 mod order;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::archive::ArchiveError;
 use crate::assemble::AssembleError;
+use crate::carry::CarryError;
 use crate::download::DownloadError;
 use crate::installers::InstallerError;
 use crate::interrupt::Interrupted;
@@ -92,6 +93,9 @@ pub enum Error {
     /// The bundle file.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A bundle in parts.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// A file that could not be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -113,6 +117,7 @@ impl Error {
             Self::Installer(error) => error.exit(),
             Self::Archive(error) => error.exit(),
             Self::Key(error) => error.exit(),
+            Self::Carry(error) => error.exit(),
             Self::Assemble(error) => error.exit(),
             Self::Output(_) => Exit::Internal,
             Self::Interrupted(_) => Exit::Interrupted,
@@ -133,6 +138,7 @@ impl Error {
             Self::Assemble(error) => error.explain(),
             Self::Key(error) => error.explain(),
             Self::Archive(error) => error.explain(),
+            Self::Carry(error) => error.explain(),
             Self::Output(error) => Explained::new(
                 "cannot write a file",
                 error.to_string(),

@@ -20,6 +20,7 @@
 pub mod archive;
 pub mod assemble;
 pub mod build;
+pub mod carry;
 pub mod checksum;
 pub mod cli;
 pub mod download;

@@ -118,6 +118,15 @@ pub fn make_private_directory(path: &Path) -> Result<(), OutputError> {
         .map_err(|source| failed(path, source))
 }
 
+/// Removes a file, unless it is not there.
+#[expect(clippy::disallowed_methods, reason = "this is the room that writes")]
+pub fn remove(path: &Path) -> Result<(), OutputError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Returns the directory a file is in.
 #[must_use]
 pub fn directory_of(path: &Path) -> &Path {

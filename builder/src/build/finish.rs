@@ -10,6 +10,7 @@ use manifests::product::ProductManifest;
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
 use crate::assemble::assemble;
+use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
 use crate::event::{Event, Observer};
@@ -18,7 +19,7 @@ use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRp
 use crate::output::{self, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
-use crate::sign::{Opened, sign};
+use crate::sign::{Identity, Opened, SignedBundle, sign};
 use crate::vendor_keys::PackageKeys;
 
 /// What a build chose and fetched.
@@ -139,27 +140,36 @@ pub(super) fn finish(
     let unsigned = assemble(&lock, rpms, installers)?;
     let Opened { identity, created } = settings.keys.open_or_create()?;
     let signed = sign(unsigned, &identity)?;
-    let mut bundle = Pending::begin(&settings.out, 0o644)?;
-    archive::write(&signed, bundle.file_mut(), settings.workers)?;
-    observer.event(&Event::Stage("reading the bundle back"));
-    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
-        path: settings.out.clone(),
-        source,
-    })?;
-    let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
-    archive::verify(reopened, std::slice::from_ref(identity.root()))?;
-    let mut files = vec![settings.out.clone()];
-    let mut pending = companions(
+    let carried = match settings.split {
+        Some(size) => write_parts(&signed, &identity, size, settings, observer)?,
+        None => write_whole(&signed, &identity, settings, observer)?,
+    };
+    let mut files = Vec::new();
+    let pending = companions(
         &lock,
         installers,
         identity.root_bytes(),
         settings,
         &mut files,
     )?;
-    pending.push(bundle);
     for file in pending {
         file.commit()?;
     }
+    let bytes = carried.bytes();
+    // An earlier bundle of that name, whole or in parts, goes: two of them would be mistaken.
+    let mut own = match carried {
+        Carried::Whole(bundle, _) => {
+            carry::remove_set(&settings.out)?;
+            bundle.commit()?;
+            vec![settings.out.clone()]
+        }
+        Carried::Parts(parts) => {
+            output::remove(&settings.out)?;
+            parts.commit()?
+        }
+    };
+    own.append(&mut files);
+    let files = own;
     Ok(Built {
         digest: signed.digest(),
         bytes,
@@ -169,6 +179,57 @@ pub(super) fn finish(
         files,
         lock,
     })
+}
+
+/// What the bundle became; it has no name yet.
+enum Carried {
+    Whole(Pending, u64),
+    Parts(PendingParts),
+}
+
+impl Carried {
+    const fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole(_, bytes) => *bytes,
+            Self::Parts(parts) => parts.document().size,
+        }
+    }
+}
+
+fn write_whole(
+    signed: &SignedBundle,
+    identity: &Identity,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Carried, Error> {
+    let mut bundle = Pending::begin(&settings.out, 0o644)?;
+    archive::write(signed, bundle.file_mut(), settings.workers)?;
+    observer.event(&Event::Stage("reading the bundle back"));
+    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
+        path: settings.out.clone(),
+        source,
+    })?;
+    let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
+    archive::verify(reopened, std::slice::from_ref(identity.root()))?;
+    Ok(Carried::Whole(bundle, bytes))
+}
+
+fn write_parts(
+    signed: &SignedBundle,
+    identity: &Identity,
+    size: PartSize,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Carried, Error> {
+    let mut writer = PartsWriter::begin(&settings.out, size)?;
+    archive::write(signed, &mut writer, settings.workers).map_err(|e| writer.explain(e))?;
+    let product = &signed.unsigned().manifest().product;
+    let parts = writer.finish(product, signed.digest(), identity)?;
+    observer.event(&Event::Stage("reading the parts back"));
+    let mut reader = PartsReader::new(parts.temporary());
+    archive::verify(&mut reader, std::slice::from_ref(identity.root()))?;
+    reader.finish()?;
+    Ok(Carried::Parts(parts))
 }
 
 /// Prepares the files beside the bundle.

@@ -10,6 +10,7 @@ use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest};
 
+use crate::carry::PartSize;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
@@ -56,6 +57,8 @@ pub struct Wish {
 pub struct Settings {
     /// The bundle.
     pub out: PathBuf,
+    /// Write parts of this size instead of one file.
+    pub split: Option<PartSize>,
     /// The lock; nothing when one is given.
     pub lock: Option<PathBuf>,
     /// A fixed sequence.
@@ -91,7 +94,7 @@ pub struct Built {
     pub key_id: String,
     /// Whether that key was made by this build.
     pub key_created: bool,
-    /// The bundle, then the files beside it.
+    /// The bundle, or the list of its parts; then the files beside it.
     pub files: Vec<PathBuf>,
 }
 

@@ -11,6 +11,7 @@ use super::origin::OriginArgs;
 use super::places::{self, KeyArgs};
 use super::{Context, Format, progress, show};
 use crate::build::{self, Settings, Wish, usage};
+use crate::carry::{self, PartSize};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::installers;
@@ -24,6 +25,7 @@ Examples:
   bundle build --version 5.3 --distro el8
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --distro el8 --plan
+  bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
@@ -74,6 +76,11 @@ pub(super) struct Args {
         env = "BUNDLE_OUT"
     )]
     out: PathBuf,
+
+    /// Write parts of this size instead of one file, such as 1G, 4480M or 4.7GB (K, M and G count in
+    /// 1024, KB, MB and GB in 1000); FAT takes files below 4G
+    #[arg(long, value_name = "SIZE", env = "BUNDLE_SPLIT")]
+    split: Option<PartSize>,
 
     /// Sequence number [default: one more than the lock that is there, or the metadata's revision]
     #[arg(long, value_name = "N", env = "BUNDLE_SEQUENCE")]
@@ -170,6 +177,9 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         return Ok(());
     }
     let settings = settings(args, lock_path(args))?;
+    if let Some(size) = args.split {
+        carry::check_size(&args.out, 0, size)?;
+    }
     let built = if let Some(path) = &args.locked {
         build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
     } else {
@@ -238,6 +248,7 @@ fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Settings {
         out: args.out.clone(),
+        split: args.split,
         lock,
         sequence: args.sequence,
         timestamp: if args.locked.is_some() {

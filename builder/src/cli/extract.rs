@@ -1,14 +1,14 @@
 //! `bundle extract`.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::places::TrustArgs;
-use super::{Context, Format, show};
-use crate::archive::{self, ArchiveError, Extraction, Selection};
+use super::places::{PartsArgs, TrustArgs};
+use super::{Context, Format, progress, show};
+use crate::archive::{ArchiveError, Extraction, Selection};
+use crate::carry;
 use crate::error::Error;
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle
+    /// The bundle, or the NAME.parts.json of a split one
     #[arg(value_name = "BUNDLE")]
     file: PathBuf,
 
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Take the packages of a target, target and previous ones (repeatable)
     #[arg(long, value_name = "DISTRO-ARCH")]
     packages: Vec<String>,
+
+    #[command(flatten)]
+    parts: PartsArgs,
 
     #[command(flatten)]
     trust: TrustArgs,
@@ -61,20 +64,23 @@ struct ExtractedFile {
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
     let to = args.to.clone().unwrap_or_else(|| named_after(&args.file));
-    let file = File::open(&args.file).map_err(|source| ArchiveError::Open {
-        path: args.file.clone(),
-        source,
-    })?;
     let selection = Selection {
         paths: args.paths.clone(),
         targets: args.packages.clone(),
     };
     let mut extraction = Extraction::begin(&to, selection).map_err(ArchiveError::from)?;
-    let verified = archive::verify_with(file, &roots, &mut extraction)?;
+    let passed = carry::pass(
+        &args.file,
+        &args.parts.parts_dir,
+        &roots,
+        &mut std::io::sink(),
+        &mut extraction,
+        &*progress::observer(context),
+    )?;
     let files = extraction.commit().map_err(ArchiveError::from)?;
     let extracted = Extracted {
         directory: to.display().to_string(),
-        digest: verified.manifest.digest().to_string(),
+        digest: passed.verified.manifest.digest().to_string(),
         files: files
             .into_iter()
             .map(|(path, bytes)| ExtractedFile {

@@ -29,6 +29,7 @@ with both digests; --accept-replaced takes the new bytes when locking.";
         .env(Resettable::Reset)),
     mut_arg("lock", |arg| arg.hide(true)),
     mut_arg("locked", |arg| arg.hide(true)),
+    mut_arg("split", |arg| arg.hide(true)),
     mut_arg("plan", |arg| arg.hide(true)),
 )]
 #[group(skip)]
@@ -38,7 +39,7 @@ pub(super) struct Args {
 }
 
 /// What writes a bundle, or none at all.
-const FOR_BUILD: [&str; 3] = ["locked", "plan", "compression_threads"];
+const FOR_BUILD: [&str; 4] = ["locked", "plan", "split", "compression_threads"];
 
 /// Refuses flags of `build` that mean nothing here.
 pub(super) fn check_flags(matches: &ArgMatches) -> Result<(), Error> {

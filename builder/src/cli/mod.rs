@@ -5,12 +5,15 @@ mod digest;
 mod extract;
 mod generate;
 mod inspect;
+mod join;
 mod key;
 mod lock;
 mod origin;
 mod places;
 mod progress;
+mod repair;
 mod show;
+mod split;
 mod verify;
 mod versions;
 
@@ -30,6 +33,7 @@ Examples:
   bundle versions --distro el8
   bundle verify bundle.tar.zst
   bundle extract bundle.tar.zst --to review docs
+  bundle split bundle.tar.zst --size 4480M
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
 
@@ -66,6 +70,9 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Extract(extract::Args),
+    Split(split::Args),
+    Join(join::Args),
+    Repair(repair::Args),
     Digest(digest::Args),
     Key(key::Args),
     #[command(hide = true)]
@@ -102,6 +109,9 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Extract(args) => extract::run(&args, context),
+        Command::Split(args) => split::run(&args, context),
+        Command::Join(args) => join::run(&args, context),
+        Command::Repair(args) => repair::run(&args, context),
         Command::Digest(args) => digest::run(&args, context),
         Command::Key(args) => key::run(&args, context),
         Command::Generate(args) => generate::run(&args),

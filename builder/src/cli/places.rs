@@ -56,6 +56,15 @@ impl TrustArgs {
     }
 }
 
+/// Where the parts of a split bundle are.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PartsArgs {
+    /// Another directory that holds parts, such as a mounted disc (repeatable); looked at before the
+    /// directory of NAME.parts.json
+    #[arg(long, value_name = "DIR")]
+    pub(super) parts_dir: Vec<PathBuf>,
+}
+
 /// Returns where downloads are kept unless the user says otherwise.
 pub(super) fn default_cache() -> Option<PathBuf> {
     below("XDG_CACHE_HOME", ".cache").map(|directory| directory.join("rpms"))

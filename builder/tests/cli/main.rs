@@ -17,6 +17,8 @@ mod locked;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod places;
 #[cfg(test)]
 mod program;

@@ -23,6 +23,7 @@ pub mod build;
 pub mod carry;
 pub mod checksum;
 pub mod cli;
+pub mod diff;
 pub mod download;
 pub mod error;
 pub mod event;

@@ -184,7 +184,7 @@ pub(super) fn finish(
 /// What the bundle became; it has no name yet.
 enum Carried {
     Whole(Pending, u64),
-    Parts(PendingParts),
+    Parts(Box<PendingParts>),
 }
 
 impl Carried {
@@ -229,7 +229,7 @@ fn write_parts(
     let mut reader = PartsReader::new(parts.temporary());
     archive::verify(&mut reader, std::slice::from_ref(identity.root()))?;
     reader.finish()?;
-    Ok(Carried::Parts(parts))
+    Ok(Carried::Parts(Box::new(parts)))
 }
 
 /// Prepares the files beside the bundle.

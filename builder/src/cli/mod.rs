@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and nothing but translation between words and rooms.
 
 mod build;
+mod diff;
 mod digest;
 mod extract;
 mod generate;
@@ -33,6 +34,7 @@ Examples:
   bundle versions --distro el8
   bundle verify bundle.tar.zst
   bundle extract bundle.tar.zst --to review docs
+  bundle diff old/bundle.tar.zst bundle.tar.zst
   bundle split bundle.tar.zst --size 4480M
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
@@ -70,6 +72,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Extract(extract::Args),
+    Diff(diff::Args),
     Split(split::Args),
     Join(join::Args),
     Repair(repair::Args),
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Extract(args) => extract::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
         Command::Split(args) => split::run(&args, context),
         Command::Join(args) => join::run(&args, context),
         Command::Repair(args) => repair::run(&args, context),

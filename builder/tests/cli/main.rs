@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod diff;
+#[cfg(test)]
 mod extract;
 #[cfg(test)]
 mod forge;

@@ -105,9 +105,9 @@ fn a_split_build_verifies_where_it_lies_and_joins_to_the_whole_one() {
         std::fs::metadata(split.out(&name)).unwrap().len()
     });
     let sizes: Vec<u64> = sizes.collect();
-    let (last, equal) = sizes.split_last().unwrap();
+    let (short, equal) = sizes.split_last().unwrap();
     assert!(
-        equal.iter().all(|size| *size == 1024) && *last <= 1024,
+        equal.iter().all(|size| *size == 1024) && *short <= 1024,
         "{sizes:?}"
     );
     let to = split.user.path("docs");
@@ -307,10 +307,7 @@ fn a_list_that_nobody_trusted_signed_is_refused_before_it_is_read() {
     let run = stranger.run(&["verify", text(&list)]);
     run.assert_refused(3, &["none of which is trusted"]);
     let signature = names(&split.user.path("out"));
-    let signature = signature
-        .iter()
-        .find(|name| name.ends_with(".sig"))
-        .unwrap();
+    let signature = signature.iter().find(|name| name.contains(".sig")).unwrap();
     std::fs::remove_file(split.out(signature)).unwrap();
     split
         .verify(&[])

@@ -89,7 +89,17 @@ impl Key {
                 rpm::FileOptions::new(format!("/opt/{name}/{name}")),
             )
             .unwrap()
-            .post_install_script("exit 0")
+            .with_file_contents(
+                format!("version = {version}\n").into_bytes(),
+                rpm::FileOptions::new(format!("/etc/{name}.conf")).config(),
+            )
+            .unwrap()
+            .post_install_script(format!("echo \u{1b}[2J{version}\nexit 0"))
+            .add_changelog_entry(
+                format!("Vendor <v@vendor.invalid> - {version}-1"),
+                format!("- everything is better in {version}\u{202e}"),
+                BUILT,
+            )
             .build_and_sign(signer)
             .unwrap();
         let mut bytes = Vec::new();

@@ -123,5 +123,6 @@ pub enum BundleError {
 }
 
 fn listed(bad: &[BadPart]) -> String {
-    bad.iter().map(|part| format!("\n  {part}")).collect()
+    let lines: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    format!("\n  {}", lines.join("\n  "))
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::archive::ArchiveError;
 use crate::assemble::AssembleError;
+use crate::carry::CarryError;
 use crate::download::DownloadError;
 use crate::extras::ExtraError;
 use crate::installers::InstallerError;
@@ -96,6 +97,9 @@ pub enum Error {
     /// The bundle file.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A bundle in parts.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// A file that could not be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -118,6 +122,7 @@ impl Error {
             Self::Extra(error) => error.exit(),
             Self::Archive(error) => error.exit(),
             Self::Key(error) => error.exit(),
+            Self::Carry(error) => error.exit(),
             Self::Assemble(error) => error.exit(),
             Self::Output(_) => Exit::Internal,
             Self::Interrupted(_) => Exit::Interrupted,
@@ -139,6 +144,7 @@ impl Error {
             Self::Assemble(error) => error.explain(),
             Self::Key(error) => error.explain(),
             Self::Archive(error) => error.explain(),
+            Self::Carry(error) => error.explain(),
             Self::Output(error) => Explained::new(
                 "cannot write a file",
                 error.to_string(),

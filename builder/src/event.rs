@@ -37,6 +37,22 @@ pub enum Event<'a> {
         /// How.
         result: &'a str,
     },
+    /// A pass over a bundle began; there is one at a time.
+    PassStarted {
+        /// What is done, such as `verifying`.
+        what: &'a str,
+        /// File name.
+        name: &'a str,
+        /// Bytes to pass; 0 if that is not known.
+        bytes: u64,
+    },
+    /// Bytes passed.
+    PassAdvanced {
+        /// Since the last event of this pass.
+        bytes: u64,
+    },
+    /// The pass ended, well or not.
+    PassEnded,
 }
 
 /// Receives events, from several threads.

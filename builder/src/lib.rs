@@ -20,8 +20,10 @@
 pub mod archive;
 pub mod assemble;
 pub mod build;
+pub mod carry;
 pub mod checksum;
 pub mod cli;
+pub mod diff;
 pub mod download;
 mod elf;
 pub mod error;

@@ -1,5 +1,7 @@
 //! The lock: every input of a build, so that the same lock gives the same bytes.
 
+mod earlier;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use crate::error::{Exit, Explained};
 use crate::extras::LockedExtra;
 use crate::plan::BuildPlan;
 use crate::vendor_keys::{self, Accepted, CarriedKey};
+
+pub use earlier::Earlier;
 
 /// The type a lock names.
 pub const LOCK_TYPE: &str = "airgap-bundle/lock/1";
@@ -216,35 +220,6 @@ impl Lock {
     pub fn to_bytes(&self) -> Result<Vec<u8>, LockError> {
         manifests::json::canonical(self).map_err(LockError::Json)
     }
-
-    /// Returns the sequence that comes after an earlier lock at `path`, if one is there and is of
-    /// the same product and channel. A lock that is there and cannot be read is an error: hosts
-    /// refuse a bundle whose sequence fell back.
-    pub fn next_sequence(
-        path: &Path,
-        product: &str,
-        channel: &str,
-    ) -> Result<Option<u64>, LockError> {
-        let bytes = match read_file(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(earlier(path, &error)),
-        };
-        let lock: Earlier = serde_json::from_slice(&bytes).map_err(|e| earlier(path, &e))?;
-        if !lock.document.starts_with(LOCK_FAMILY) {
-            let reason = format!("its type is `{}`", lock.document);
-            return Err(earlier(path, &reason));
-        }
-        let same = lock.plan.product == product && lock.plan.channel == channel;
-        Ok(same.then(|| lock.sequence.saturating_add(1)))
-    }
-}
-
-fn earlier(path: &Path, reason: &impl ToString) -> LockError {
-    LockError::Earlier {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -253,51 +228,4 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
         .take(LOCK_MAX_BYTES)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// What of a lock of any version says which sequence it had.
-#[derive(Deserialize)]
-struct Earlier {
-    #[serde(rename = "type")]
-    document: String,
-    sequence: u64,
-    plan: EarlierPlan,
-}
-
-#[derive(Deserialize)]
-struct EarlierPlan {
-    product: String,
-    channel: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_needed_of_an_earlier_lock_is_read_and_damage_is_no_absence() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("bundle.lock.json");
-        let next = |text: &str| {
-            let pending = crate::output::Pending::with_bytes(&path, text.as_bytes(), 0o600);
-            pending.unwrap().commit().unwrap();
-            Lock::next_sequence(&path, "relay", "stable")
-        };
-        assert_eq!(Lock::next_sequence(&path, "relay", "stable").unwrap(), None);
-        let lock = |kind: &str, product: &str| {
-            format!(
-                "{{\"type\":\"{kind}\",\"sequence\":7,\"later\":[],\
-                 \"plan\":{{\"product\":\"{product}\",\"channel\":\"stable\"}}}}"
-            )
-        };
-        assert_eq!(next(&lock(LOCK_TYPE, "relay")).unwrap(), Some(8));
-        let later = lock("airgap-bundle/lock/2", "relay");
-        assert_eq!(next(&later).unwrap(), Some(8));
-        assert_eq!(next(&lock(LOCK_TYPE, "other")).unwrap(), None);
-        for damaged in ["", "{", &lock("root/1", "relay"), "{\"sequence\":1}"] {
-            let error = next(damaged).unwrap_err();
-            assert!(error.explain().next.contains("--sequence"), "{error}");
-        }
-        assert!(Lock::next_sequence(dir.path(), "relay", "stable").is_err());
-    }
 }

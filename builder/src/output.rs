@@ -1,11 +1,15 @@
 //! The one room that writes files: complete and synced under their name, or not there at all.
 
+mod tree;
+
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+
+pub use tree::PendingTree;
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +116,15 @@ pub fn make_private_directory(path: &Path) -> Result<(), OutputError> {
         .mode(0o700)
         .create(path)
         .map_err(|source| failed(path, source))
+}
+
+/// Removes a file, unless it is not there.
+#[expect(clippy::disallowed_methods, reason = "this is the room that writes")]
+pub fn remove(path: &Path) -> Result<(), OutputError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the directory a file is in.

@@ -6,6 +6,7 @@
 //! * Every name that comes from outside has a type whose constructor refuses what is not a name.
 //! * A [`trust::VerifiedManifest`] is made by [`trust::verify_manifest`] alone, which verifies the
 //!   exact bytes before it parses them.
+//! * So is a [`parts::VerifiedParts`] by [`parts::verify_parts`].
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 
 #![deny(missing_docs)]
@@ -20,6 +21,7 @@ pub mod json;
 pub mod limits;
 pub mod nevra;
 pub mod package_files;
+pub mod parts;
 pub mod product;
 pub mod signature;
 pub mod trust;

@@ -13,6 +13,10 @@ pub const SIGNATURES_MAX: usize = 16;
 pub const TRUST_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
 /// Most documents and signatures under `trust/`.
 pub const TRUST_ENTRIES_MAX: usize = 256;
+/// Largest `NAME.parts.json`.
+pub const PARTS_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
+/// Most parts of a split bundle.
+pub const PARTS_MAX: usize = 999;
 /// Most entries of one bundle, the manifest and signatures included.
 pub const ENTRIES_MAX: usize = 10_000;
 /// The part of [`ENTRIES_MAX`] that is kept for what the manifest does not list: itself, the

@@ -234,16 +234,44 @@ pub fn verify_manifest(
     signatures: &[Signature],
     roots: &[TrustRoot],
 ) -> Result<VerifiedManifest, VerifyError> {
+    let (signers, root) = find_quorum(bytes, signatures, roots)?;
+    let manifest = BundleManifest::parse(bytes).map_err(VerifyError::Manifest)?;
+    check_scope(root, &manifest.product)?;
+    Ok(VerifiedManifest {
+        manifest,
+        digest: Sha256::of(bytes),
+        signers,
+        root: root.fingerprint,
+    })
+}
+
+/// Finds an enrolled root whose release quorum has signed exactly these bytes.
+pub(crate) fn find_quorum<'a>(
+    bytes: &[u8],
+    signatures: &[Signature],
+    roots: &'a [TrustRoot],
+) -> Result<(BTreeSet<KeyId>, &'a TrustRoot), VerifyError> {
     let mut refusal = VerifyError::NoTrustRoot;
     for root in roots {
         let threshold = root.document.release.threshold;
         match verify_quorum(bytes, signatures, &root.release_keys, threshold) {
-            Ok(signers) => return accept(bytes, signers, root),
+            Ok(signers) => return Ok((signers, root)),
             // Of several roots' refusals, the one that knew the key says most.
             Err(error) => refusal = more_telling(refusal, VerifyError::Quorum(error)),
         }
     }
     Err(refusal)
+}
+
+/// Checks that a root's release keys may sign for a product.
+pub(crate) fn check_scope(root: &TrustRoot, product: &str) -> Result<(), VerifyError> {
+    if root.covers(product) {
+        return Ok(());
+    }
+    Err(VerifyError::Scope {
+        product: product.to_owned(),
+        allowed: root.document.release.products.join(", "),
+    })
 }
 
 fn more_telling(a: VerifyError, b: VerifyError) -> VerifyError {
@@ -253,27 +281,6 @@ fn more_telling(a: VerifyError, b: VerifyError) -> VerifyError {
         _ => 2,
     };
     if weight(&b) > weight(&a) { b } else { a }
-}
-
-fn accept(
-    bytes: &[u8],
-    signers: BTreeSet<KeyId>,
-    root: &TrustRoot,
-) -> Result<VerifiedManifest, VerifyError> {
-    let manifest = BundleManifest::parse(bytes).map_err(VerifyError::Manifest)?;
-    if !root.covers(&manifest.product) {
-        let allowed = root.document.release.products.join(", ");
-        return Err(VerifyError::Scope {
-            product: manifest.product,
-            allowed,
-        });
-    }
-    Ok(VerifiedManifest {
-        manifest,
-        digest: Sha256::of(bytes),
-        signers,
-        root: root.fingerprint,
-    })
 }
 
 impl VerifiedManifest {

@@ -1,10 +1,12 @@
 //! The bundle file: writing it, and reading it as strictly as a host does.
 
+mod extract;
 mod frame;
 mod read;
 mod verify;
 mod write;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use manifests::bundle::DocumentError;
@@ -18,8 +20,9 @@ use crate::error::{Exit, Explained};
 use crate::interrupt::Interrupted;
 use crate::output::OutputError;
 
+pub use extract::{Extraction, Selection};
 pub use read::{Entries, RawManifest, read_manifest};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, Visitor, verify, verify_with};
 pub use write::write;
 
 /// A bundle file that cannot be written, read or believed.
@@ -90,6 +93,9 @@ pub enum ArchiveError {
     /// A carried root document that does not vouch for itself.
     #[error("the carried root document is not signed by its own keys: {0}")]
     CarriedRootSignature(#[source] QuorumError),
+    /// Asked for an entry that the bundle does not hold.
+    #[error("it holds no {0}")]
+    NotCarried(String),
     /// A file that changed between being checked and being written.
     #[error("{} changed while the bundle was written", .0.display())]
     Changed(PathBuf),
@@ -107,9 +113,10 @@ pub enum ArchiveError {
 impl ArchiveError {
     /// Returns how the program ends.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Open { .. } => Exit::Usage,
+            Self::Output(error) if error.source.kind() == ErrorKind::AlreadyExists => Exit::Usage,
+            Self::Open { .. } | Self::NotCarried(_) => Exit::Usage,
             Self::Write(_) | Self::Output(_) => Exit::Internal,
             Self::Interrupted(_) => Exit::Interrupted,
             _ => Exit::Verification,
@@ -123,6 +130,15 @@ impl ArchiveError {
             Self::Open { .. } => (
                 "cannot read the bundle",
                 "check the path and its permissions",
+            ),
+            Self::NotCarried(_) => (
+                "cannot extract that; nothing was written",
+                "`bundle inspect --output json` lists the entries; a directory, such as docs, means \
+                 everything below it",
+            ),
+            Self::Output(error) if error.source.kind() == ErrorKind::AlreadyExists => (
+                "cannot write there; nothing was written",
+                "name another place, or move what is there away",
             ),
             Self::Write(_) | Self::Output(_) => (
                 "cannot write the bundle",

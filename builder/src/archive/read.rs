@@ -97,8 +97,11 @@ impl<R: Read> Entries<R> {
         Ok(bytes)
     }
 
-    /// Reads the current entry without keeping it and returns its digest.
-    pub fn digest(&mut self) -> Result<Sha256, ArchiveError> {
+    /// Passes the current entry on piece by piece and returns its digest.
+    pub fn pass(
+        &mut self,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), ArchiveError>,
+    ) -> Result<Sha256, ArchiveError> {
         let mut hasher = Hasher::default();
         let mut buffer = vec![0; 256 * 1024];
         while let Some((_, left)) = self.current.as_mut().filter(|(_, left)| *left > 0) {
@@ -112,6 +115,7 @@ impl<R: Read> Entries<R> {
                 return Err(cut_off());
             }
             hasher.update(&buffer[..taken]);
+            each(&buffer[..taken])?;
             *left -= taken as u64;
         }
         Ok(hasher.finish())

@@ -14,7 +14,7 @@ use manifests::signature::{KeyId, PublicKey, Signature, verify_quorum};
 use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
 
 use super::ArchiveError;
-use super::read::{Entries, check_rising, read_manifest};
+use super::read::{Entries, RawManifest, check_rising, read_manifest};
 
 /// A bundle whose every byte was read and is as its signed manifest says.
 #[derive(Debug)]
@@ -25,7 +25,42 @@ pub struct Verified {
     pub total_bytes: u64,
 }
 
+/// Is shown the entries of a bundle while it is verified. Until [`verify_with`] returns, what it
+/// was shown may still turn out to be no bundle.
+pub trait Visitor {
+    /// The manifest is signed by a trusted quorum; everything else follows.
+    fn manifest(&mut self, _: &RawManifest, _: &VerifiedManifest) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+    /// A document under `trust/`.
+    fn trust(&mut self, _: &BundlePath, _: &[u8]) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+    /// A listed entry begins.
+    fn begin(&mut self, _: &Entry) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+    /// The entry's next bytes.
+    fn data(&mut self, _: &[u8]) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+    /// The entry has its listed digest.
+    fn end(&mut self, _: &Entry) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+}
+
+/// Looks at nothing.
+struct Nobody;
+
+impl Visitor for Nobody {}
+
 /// Reads a bundle from its first byte to its last.
+pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, ArchiveError> {
+    verify_with(input, roots, &mut Nobody)
+}
+
+/// Does the same and shows every entry to a visitor.
 ///
 /// 1. One zstd frame whose header keeps the bounds.
 /// 2. `manifest.json`, then the signatures; a trusted quorum signed exactly those bytes.
@@ -33,7 +68,11 @@ pub struct Verified {
 /// 4. Exactly the listed entries, in their order, with their sizes, times and digests.
 /// 5. The product manifest and the file lists are usable, and are this manifest's.
 /// 6. The end marker, the end of the frame and the end of the file.
-pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, ArchiveError> {
+pub fn verify_with(
+    input: impl Read,
+    roots: &[TrustRoot],
+    visitor: &mut dyn Visitor,
+) -> Result<Verified, ArchiveError> {
     let mut entries = Entries::open(input)?;
     let raw = read_manifest(&mut entries)?;
     let manifest = verify_manifest(&raw.bytes, &raw.signatures, roots)?;
@@ -41,8 +80,9 @@ pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, Archive
         let first = raw.next.map(|claim| ArchiveError::Time(claim.path));
         return Err(first.unwrap_or(ArchiveError::Excess("the manifest has another time")));
     }
-    let next = read_trust(&mut entries, raw.next, raw.mtime)?;
-    let total_bytes = read_listed(&mut entries, next, manifest.manifest())?;
+    visitor.manifest(&raw, &manifest)?;
+    let next = read_trust(&mut entries, raw.next, raw.mtime, visitor)?;
+    let total_bytes = read_listed(&mut entries, next, manifest.manifest(), visitor)?;
     entries.finish()?;
     Ok(Verified {
         manifest,
@@ -54,6 +94,7 @@ fn read_listed<R: Read>(
     entries: &mut Entries<R>,
     mut next: Option<HeaderClaim>,
     manifest: &BundleManifest,
+    visitor: &mut dyn Visitor,
 ) -> Result<u64, ArchiveError> {
     let mut total: u64 = 0;
     let mut lists: BTreeMap<Sha256, Nevra> = BTreeMap::new();
@@ -63,17 +104,23 @@ fn read_listed<R: Read>(
             expected: format!("`{}`", entry.path),
         })?;
         check_claim(&claim, entry, manifest.timestamp)?;
+        visitor.begin(entry)?;
         match Section::of(&entry.path) {
             Some(Section::Product) => {
-                read_product(&document(entries, entry)?, entry, manifest)?;
+                let bytes = document(entries, entry)?;
+                read_product(&bytes, entry, manifest)?;
+                visitor.data(&bytes)?;
             }
             Some(Section::Files) => {
                 // One at a time: only the identity is kept.
-                let list = read_package_files(&document(entries, entry)?, entry)?;
+                let bytes = document(entries, entry)?;
+                let list = read_package_files(&bytes, entry)?;
                 lists.insert(list.rpm, list.nevra);
+                visitor.data(&bytes)?;
             }
-            _ => check_digest(entry, entries.digest()?)?,
+            _ => check_digest(entry, entries.pass(&mut |piece| visitor.data(piece))?)?,
         }
+        visitor.end(entry)?;
         total = total.saturating_add(entry.size);
         next = entries.advance()?;
     }
@@ -131,6 +178,7 @@ fn read_trust<R: Read>(
     entries: &mut Entries<R>,
     mut next: Option<HeaderClaim>,
     time: u64,
+    visitor: &mut dyn Visitor,
 ) -> Result<Option<HeaderClaim>, ArchiveError> {
     let mut roots: BTreeMap<u64, CarriedRoot> = BTreeMap::new();
     let mut count = 0;
@@ -153,12 +201,17 @@ fn read_trust<R: Read>(
             expected: "trust/root.N.json or trust/root.N.<key id>.sig".to_owned(),
         };
         let (version, key_id) = trust_name(claim.path.file_name()).ok_or_else(refuse)?;
+        let limit = key_id
+            .as_ref()
+            .map_or(TRUST_DOCUMENT_MAX_BYTES, |_| SIGNATURE_MAX_BYTES);
+        let bytes = entries.bytes(limit)?;
+        visitor.trust(&claim.path, &bytes)?;
         let root = roots.entry(version).or_default();
         match key_id {
             None if root.document.is_some() => return Err(refuse()),
-            None => root.document = Some(entries.bytes(TRUST_DOCUMENT_MAX_BYTES)?),
+            None => root.document = Some(bytes),
             Some(key_id) => {
-                let signature = Signature::new(key_id, entries.bytes(SIGNATURE_MAX_BYTES)?);
+                let signature = Signature::new(key_id, bytes);
                 root.signatures.push(signature.map_err(|_| refuse())?);
             }
         }

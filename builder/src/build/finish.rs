@@ -10,14 +10,16 @@ use manifests::product::ProductManifest;
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
 use crate::assemble::{Beside, assemble};
+use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
+use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::installers::{Installer, InstallerError};
-use crate::lock::{LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
+use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
-use crate::sign::{Opened, sign};
+use crate::sign::{Identity, Opened, SignedBundle, sign};
 use crate::vendor_keys::PackageKeys;
 
 /// What a build chose and fetched.
@@ -73,17 +75,58 @@ pub(super) fn lock(
     })
 }
 
-/// Returns one more than the earlier lock's sequence, unless `--sequence` makes it needless. A build
-/// takes the higher of this and the metadata's revision: two builders that take turns, only one of
-/// which has the earlier lock, must not overtake each other.
-pub(super) fn after_earlier(
+/// Reads the lock that the new one will replace. A build takes the higher of its sequence plus one
+/// and the metadata's revision: two builders that take turns, only one of which has the earlier lock,
+/// must not overtake each other. With `--sequence` a damaged one is passed over.
+pub(super) fn earlier(
     product: &ProductManifest,
     settings: &Settings,
-) -> Result<Option<u64>, LockError> {
-    match (&settings.lock, settings.sequence) {
-        (Some(path), None) => Lock::next_sequence(path, &product.name, &product.channel),
-        _ => Ok(None),
+) -> Result<Option<Earlier>, LockError> {
+    let Some(path) = &settings.lock else {
+        return Ok(None);
+    };
+    match Earlier::read(path, &product.name, &product.channel) {
+        Err(_) if settings.sequence.is_some() => Ok(None),
+        read => read,
     }
+}
+
+/// Compares what was fetched with the earlier lock: a package with other bytes under its old name is
+/// an alarm, unless it was accepted by name; then the notes say so.
+pub(super) fn check_replaced(
+    earlier: &Earlier,
+    plan: &mut BuildPlan,
+    rpms: &[DownloadedRpm],
+    settings: &Settings,
+) -> Result<(), DownloadError> {
+    let mut failures = Vec::new();
+    for rpm in rpms {
+        let (planned, found) = (rpm.planned(), rpm.sha256());
+        let before = earlier.digest_of(&planned.nevra, &planned.uses);
+        let Some(expected) = before.filter(|before| *before != found) else {
+            continue;
+        };
+        let nevra = planned.nevra.to_string();
+        if settings.accept_replaced.contains(&nevra) {
+            plan.notes.push(format!(
+                "{nevra} was replaced under its name and accepted: sha256 {expected} before, {found} now"
+            ));
+            continue;
+        }
+        failures.push(Failure {
+            nevra,
+            url: planned.url.clone(),
+            kind: FailureKind::Replaced { expected, found },
+        });
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let attempted = rpms.len();
+    Err(DownloadError {
+        attempted,
+        failures,
+    })
 }
 
 /// Assembles, signs and writes. Everything is written and verified before anything gets its name,
@@ -99,27 +142,36 @@ pub(super) fn finish(
     let unsigned = assemble(&lock, rpms, beside)?;
     let Opened { identity, created } = settings.keys.open_or_create()?;
     let signed = sign(unsigned, &identity)?;
-    let mut bundle = Pending::begin(&settings.out, 0o644)?;
-    archive::write(&signed, bundle.file_mut(), settings.workers)?;
-    observer.event(&Event::Stage("reading the bundle back"));
-    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
-        path: settings.out.clone(),
-        source,
-    })?;
-    let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
-    archive::verify(reopened, std::slice::from_ref(identity.root()))?;
-    let mut files = vec![settings.out.clone()];
-    let mut pending = companions(
+    let carried = match settings.split {
+        Some(size) => write_parts(&signed, &identity, size, settings, observer)?,
+        None => write_whole(&signed, &identity, settings, observer)?,
+    };
+    let mut files = Vec::new();
+    let pending = companions(
         &lock,
         &beside.installers,
         identity.root_bytes(),
         settings,
         &mut files,
     )?;
-    pending.push(bundle);
     for file in pending {
         file.commit()?;
     }
+    let bytes = carried.bytes();
+    // An earlier bundle of that name, whole or in parts, goes: two of them would be mistaken.
+    let mut own = match carried {
+        Carried::Whole(bundle, _) => {
+            carry::remove_set(&settings.out)?;
+            bundle.commit()?;
+            vec![settings.out.clone()]
+        }
+        Carried::Parts(parts) => {
+            output::remove(&settings.out)?;
+            parts.commit()?
+        }
+    };
+    own.append(&mut files);
+    let files = own;
     Ok(Built {
         digest: signed.digest(),
         bytes,
@@ -129,6 +181,57 @@ pub(super) fn finish(
         files,
         lock,
     })
+}
+
+/// What the bundle became; it has no name yet.
+enum Carried {
+    Whole(Pending, u64),
+    Parts(Box<PendingParts>),
+}
+
+impl Carried {
+    const fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole(_, bytes) => *bytes,
+            Self::Parts(parts) => parts.document().size,
+        }
+    }
+}
+
+fn write_whole(
+    signed: &SignedBundle,
+    identity: &Identity,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Carried, Error> {
+    let mut bundle = Pending::begin(&settings.out, 0o644)?;
+    archive::write(signed, bundle.file_mut(), settings.workers)?;
+    observer.event(&Event::Stage("reading the bundle back"));
+    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
+        path: settings.out.clone(),
+        source,
+    })?;
+    let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
+    archive::verify(reopened, std::slice::from_ref(identity.root()))?;
+    Ok(Carried::Whole(bundle, bytes))
+}
+
+fn write_parts(
+    signed: &SignedBundle,
+    identity: &Identity,
+    size: PartSize,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Carried, Error> {
+    let mut writer = PartsWriter::begin(&settings.out, size)?;
+    archive::write(signed, &mut writer, settings.workers).map_err(|e| writer.explain(e))?;
+    let product = &signed.unsigned().manifest().product;
+    let parts = writer.finish(product, signed.digest(), identity)?;
+    observer.event(&Event::Stage("reading the parts back"));
+    let mut reader = PartsReader::new(parts.temporary());
+    archive::verify(&mut reader, std::slice::from_ref(identity.root()))?;
+    reader.finish()?;
+    Ok(Carried::Parts(Box::new(parts)))
 }
 
 /// Prepares the files beside the bundle.

@@ -11,6 +11,7 @@ use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest};
 
 use crate::assemble::Beside;
+use crate::carry::PartSize;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
@@ -58,6 +59,8 @@ pub struct Wish {
 pub struct Settings {
     /// The bundle.
     pub out: PathBuf,
+    /// Write parts of this size instead of one file.
+    pub split: Option<PartSize>,
     /// The lock; nothing when one is given.
     pub lock: Option<PathBuf>,
     /// A fixed sequence.
@@ -66,6 +69,8 @@ pub struct Settings {
     pub timestamp: Option<u64>,
     /// Packages that may lack a strong signature.
     pub accept_unsigned: Vec<String>,
+    /// Packages that may have other bytes than the lock before says.
+    pub accept_replaced: Vec<String>,
     /// The carried installers.
     pub installers: installers::Choice,
     /// The carried files beside packages.
@@ -93,7 +98,7 @@ pub struct Built {
     pub key_id: String,
     /// Whether that key was made by this build.
     pub key_created: bool,
-    /// The bundle, then the files beside it.
+    /// The bundle, or the list of its parts; then the files beside it.
     pub files: Vec<PathBuf>,
 }
 
@@ -197,6 +202,13 @@ pub fn package_names(product: &ProductManifest) -> BTreeSet<String> {
         .collect()
 }
 
+/// Everything that goes into a bundle, fetched and checked.
+struct Prepared {
+    lock: Lock,
+    rpms: Vec<DownloadedRpm>,
+    beside: Beside,
+}
+
 /// Builds from the repositories.
 pub fn build(
     transport: &Transport,
@@ -205,11 +217,37 @@ pub fn build(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
+    check_writable(&settings.out)?;
+    let Prepared { lock, rpms, beside } = prepare(transport, origin, wish, settings, observer)?;
+    finish::finish(lock, &rpms, &beside, settings, &**observer)
+}
+
+/// Fetches and checks everything that a bundle would hold, and writes the lock alone.
+pub fn lock(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Lock, Error> {
+    let path = settings.lock.as_deref().unwrap_or(&settings.out);
+    check_writable(path)?;
+    let Prepared { lock, .. } = prepare(transport, origin, wish, settings, observer)?;
+    Pending::with_bytes(path, &lock.to_bytes()?, 0o644)?.commit()?;
+    Ok(lock)
+}
+
+fn prepare(
+    transport: &Transport,
+    origin: &Origin,
+    wish: &Wish,
+    settings: &Settings,
+    observer: &Arc<dyn Observer>,
+) -> Result<Prepared, Error> {
     // What is cheap to refuse is refused before anything is fetched.
-    check_writable(settings)?;
-    let earlier = finish::after_earlier(&origin.product, settings)?;
+    let earlier = finish::earlier(&origin.product, settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
-    let Planned { plan, keys } = plan(transport, origin, wish, &**observer)?;
+    let Planned { mut plan, keys } = plan(transport, origin, wish, &**observer)?;
     let extras = extras::find(&origin.product, &plan, &settings.extras)?;
     let beside = Beside { installers, extras };
     let wanted: Vec<Wanted> = plan
@@ -225,9 +263,13 @@ pub fn build(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    if let Some(earlier) = &earlier {
+        finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
+    }
+    let after = earlier.map(|earlier| earlier.next_sequence());
     let sequence = settings
         .sequence
-        .or_else(|| earlier.max(plan.newest_revision()));
+        .or_else(|| after.max(plan.newest_revision()));
     let chosen = finish::Chosen {
         plan,
         sequence,
@@ -236,7 +278,7 @@ pub fn build(
         beside: &beside,
     };
     let lock = finish::lock(chosen, origin, settings)?;
-    finish::finish(lock, &rpms, &beside, settings, &**observer)
+    Ok(Prepared { lock, rpms, beside })
 }
 
 /// Builds from a lock: no metadata is read, and the bytes are those of the first build.
@@ -246,7 +288,7 @@ pub fn build_locked(
     settings: &Settings,
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
-    check_writable(settings)?;
+    check_writable(&settings.out)?;
     let beside = Beside {
         installers: locked_installers(&lock, &settings.installers)?,
         extras: extras::find_locked(&lock.product, &lock.plan, &settings.extras, &lock.extras)?,
@@ -271,9 +313,9 @@ pub fn build_locked(
     finish::finish(lock, &rpms, &beside, settings, &**observer)
 }
 
-/// Makes a file where the bundle will be, and drops it.
-fn check_writable(settings: &Settings) -> Result<(), OutputError> {
-    Pending::begin(&settings.out, 0o600).map(drop)
+/// Makes a file where the result will be, and drops it.
+fn check_writable(path: &Path) -> Result<(), OutputError> {
+    Pending::begin(path, 0o600).map(drop)
 }
 
 fn locked_installers(

@@ -11,6 +11,7 @@ use super::origin::OriginArgs;
 use super::places::{self, KeyArgs};
 use super::{Context, Format, progress, show};
 use crate::build::{self, Settings, Wish, usage};
+use crate::carry::{self, PartSize};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::installers;
@@ -25,6 +26,7 @@ Examples:
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --distro el8 --plan
   bundle build --version 5.3.2 --distro el8 --extra auth_v5.3.2_linux_amd64.so
+  bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
@@ -62,6 +64,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     accept_unsigned_package: Vec<String>,
 
+    /// Take this package although its bytes are not those of the lock before (repeatable)
+    #[arg(long, value_name = "NAME-VERSION-RELEASE.ARCH")]
+    accept_replaced: Vec<String>,
+
     /// Where the bundle goes; its lock, root.json and installers go beside it
     #[arg(
         short,
@@ -71,6 +77,11 @@ pub(super) struct Args {
         env = "BUNDLE_OUT"
     )]
     out: PathBuf,
+
+    /// Write parts of this size instead of one file, such as 1G, 4480M or 4.7GB (K, M and G count in
+    /// 1024, KB, MB and GB in 1000); FAT takes files below 4G
+    #[arg(long, value_name = "SIZE", env = "BUNDLE_SPLIT")]
+    split: Option<PartSize>,
 
     /// Sequence number [default: one more than the lock that is there, or the metadata's revision]
     #[arg(long, value_name = "N", env = "BUNDLE_SEQUENCE")]
@@ -120,7 +131,7 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
 }
 
 /// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
-const FIXED_BY_LOCK: [&str; 12] = [
+const FIXED_BY_LOCK: [&str; 13] = [
     "version",
     "distro",
     "arch",
@@ -130,6 +141,7 @@ const FIXED_BY_LOCK: [&str; 12] = [
     "package_key",
     "trust_vendor_key",
     "accept_unsigned_package",
+    "accept_replaced",
     "sequence",
     "lock",
     "plan",
@@ -169,7 +181,10 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         }
         return Ok(());
     }
-    let settings = settings(args)?;
+    let settings = settings(args, lock_path(args))?;
+    if let Some(size) = args.split {
+        carry::check_size(&args.out, 0, size)?;
+    }
     let built = if let Some(path) = &args.locked {
         build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
     } else {
@@ -204,12 +219,28 @@ fn wish(args: &Args) -> Result<Wish, Error> {
     })
 }
 
-fn settings(args: &Args) -> Result<Settings, Error> {
-    let lock = match (&args.locked, &args.lock) {
+/// `bundle lock`: the same request, of which the lock alone is written.
+pub(super) fn run_lock(args: &Args, context: Context) -> Result<(), Error> {
+    let path = args.lock.clone().unwrap_or_else(|| args.out.clone());
+    let observer: Arc<dyn Observer> = progress::observer(context);
+    let transport = args.origin.transport()?;
+    let wish = wish(args)?;
+    let origin = args.origin.origin(&args.package_key)?;
+    let settings = settings(args, Some(path.clone()))?;
+    let lock = build::lock(&transport, &origin, &wish, &settings, &observer)?;
+    summary::show_lock(&lock, &path, context.format);
+    Ok(())
+}
+
+fn lock_path(args: &Args) -> Option<PathBuf> {
+    match (&args.locked, &args.lock) {
         (Some(_), _) => None,
         (None, Some(path)) => Some(path.clone()),
         (None, None) => Some(beside(&args.out)),
-    };
+    }
+}
+
+fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
     let cache = args.cache_dir.clone().or_else(places::default_cache);
     let cache = cache.ok_or_else(|| {
         usage(
@@ -222,6 +253,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Settings {
         out: args.out.clone(),
+        split: args.split,
         lock,
         sequence: args.sequence,
         timestamp: if args.locked.is_some() {
@@ -230,6 +262,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
             source_date_epoch()?
         },
         accept_unsigned: args.accept_unsigned_package.clone(),
+        accept_replaced: args.accept_replaced.clone(),
         installers: installers::Choice {
             named: args.installer.iter().cloned().collect(),
             without: args.without_installer.iter().copied().collect(),

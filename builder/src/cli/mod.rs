@@ -1,14 +1,20 @@
 //! The command line: one file per subcommand, and nothing but translation between words and rooms.
 
 mod build;
+mod diff;
 mod digest;
+mod extract;
 mod generate;
 mod inspect;
+mod join;
 mod key;
+mod lock;
 mod origin;
 mod places;
 mod progress;
+mod repair;
 mod show;
+mod split;
 mod verify;
 mod versions;
 
@@ -23,9 +29,13 @@ const EXAMPLES: &str = "\
 Examples:
   bundle build --version 5.3 --distro el8
   bundle build --version 5.3 --distro el8,el9 --arch x86_64 --from 5.2 -o out/bundle.tar.zst
+  bundle lock --version 5.3 --distro el8 -o out/bundle.lock.json
   bundle build --locked out/bundle.lock.json -o again/bundle.tar.zst
   bundle versions --distro el8
   bundle verify bundle.tar.zst
+  bundle extract bundle.tar.zst --to review docs
+  bundle diff old/bundle.tar.zst bundle.tar.zst
+  bundle split bundle.tar.zst --size 4480M
 
 Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
 
@@ -57,9 +67,15 @@ enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<build::Args>),
+    Lock(Box<lock::Args>),
     Versions(versions::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Extract(extract::Args),
+    Diff(diff::Args),
+    Split(split::Args),
+    Join(join::Args),
+    Repair(repair::Args),
     Digest(digest::Args),
     Key(key::Args),
     #[command(hide = true)]
@@ -88,9 +104,18 @@ pub fn main() -> ExitCode {
             .subcommand_matches("build")
             .map_or(Ok(()), build::check_flags)
             .and_then(|()| build::run(&args, context)),
+        Command::Lock(args) => matches
+            .subcommand_matches("lock")
+            .map_or(Ok(()), lock::check_flags)
+            .and_then(|()| lock::run(&args, context)),
         Command::Versions(args) => versions::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Extract(args) => extract::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
+        Command::Split(args) => split::run(&args, context),
+        Command::Join(args) => join::run(&args, context),
+        Command::Repair(args) => repair::run(&args, context),
         Command::Digest(args) => digest::run(&args, context),
         Command::Key(args) => key::run(&args, context),
         Command::Generate(args) => generate::run(&args),

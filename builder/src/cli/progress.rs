@@ -34,7 +34,11 @@ impl Observer for Lines {
             Event::DownloadRestarted { reason, .. } => {
                 show::remark(&format!("  again: {reason}"));
             }
-            Event::DownloadAdvanced { .. } | Event::DownloadEnded { .. } => {}
+            Event::DownloadAdvanced { .. }
+            | Event::DownloadEnded { .. }
+            | Event::PassStarted { .. }
+            | Event::PassAdvanced { .. }
+            | Event::PassEnded => {}
         }
     }
 }
@@ -82,6 +86,7 @@ impl Observer for Bars {
                 self.with(*index, |bar| bar.set_position(0));
             }
             Event::DownloadEnded { index, .. } => self.with(*index, ProgressBar::finish_and_clear),
+            Event::PassStarted { .. } | Event::PassAdvanced { .. } | Event::PassEnded => {}
         }
     }
 }

@@ -1,41 +1,38 @@
 //! `bundle verify`.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use manifests::trust::TrustRoot;
 use serde::Serialize;
 
-use super::places::KeyArgs;
-use super::{Context, Format, show};
-use crate::archive::{self, ArchiveError};
+use super::places::{PartsArgs, TrustArgs};
+use super::{Context, Format, progress, show};
+use crate::carry::{self, Nothing};
 use crate::error::Error;
 use crate::printable::printable;
-use crate::sign::{self, KeyError};
 
 const EXAMPLES: &str = "\
 Examples:
   bundle verify bundle.tar.zst
-  bundle verify bundle.tar.zst --trust-root root.json";
+  bundle verify bundle.tar.zst --trust-root root.json
+  bundle verify bundle.tar.zst.parts.json --parts-dir /media/disc2 --parts-dir /media/disc3";
 
 /// Read a whole bundle and check every byte of it against its signed manifest.
 ///
 /// Trusted is the root document given, or the one of this build machine; never the one inside the
-/// bundle.
+/// bundle. The parts of a split bundle are read where they lie, and every bad one is named.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle
+    /// The bundle, or the NAME.parts.json of a split one
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Root document to trust
-    #[arg(long, value_name = "FILE", env = "BUNDLE_TRUST_ROOT")]
-    trust_root: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartsArgs,
 
     #[command(flatten)]
-    keys: KeyArgs,
+    trust: TrustArgs,
 }
 
 #[derive(Serialize)]
@@ -48,15 +45,24 @@ struct Verdict {
     version: String,
     sequence: u64,
     bytes: u64,
+    /// The digest of the whole file.
+    file_sha256: String,
+    /// Parts it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<usize>,
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let roots = roots(args)?;
-    let file = File::open(&args.file).map_err(|source| ArchiveError::Open {
-        path: args.file.clone(),
-        source,
-    })?;
-    let verified = archive::verify(file, &roots)?;
+    let roots = args.trust.roots()?;
+    let passed = carry::pass(
+        &args.file,
+        &args.parts.parts_dir,
+        &roots,
+        &mut std::io::sink(),
+        &mut Nothing,
+        &*progress::observer(context),
+    )?;
+    let verified = &passed.verified;
     let manifest = verified.manifest.manifest();
     let verdict = Verdict {
         verified: true,
@@ -72,12 +78,17 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         version: manifest.version.clone(),
         sequence: manifest.sequence,
         bytes: verified.total_bytes,
+        file_sha256: passed.sha256.to_string(),
+        parts: passed.parts.as_ref().map(|p| p.document().parts.len()),
     };
+    let parts = verdict.parts.map_or(String::new(), |parts| {
+        format!("\nparts     {parts}, every one of them good")
+    });
     match context.format {
         Format::Json => show::json(&verdict),
         Format::Text => show::text(&format!(
             "verified  {} {} (sequence {})\ndigest    sha256 {}\nsigned    by key {}\nroot      \
-             sha256 {}",
+             sha256 {}{parts}",
             printable(&manifest.title),
             printable(&verdict.version),
             verdict.sequence,
@@ -87,16 +98,4 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         )),
     }
     Ok(())
-}
-
-fn roots(args: &Args) -> Result<Vec<TrustRoot>, Error> {
-    if let Some(path) = &args.trust_root {
-        return Ok(vec![sign::read_root(path)?]);
-    }
-    match args.keys.store()?.trust_root() {
-        Ok(root) => Ok(vec![root]),
-        // Without a root the verdict itself says that nothing is trusted, and what to do.
-        Err(KeyError::None(_)) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -159,7 +159,8 @@ impl FailureKind {
                  stays so, tell the vendor, and do not use the file"
             }
             Self::Replaced { .. } => {
-                "ask the vendor why the package changed before you build a new lock without --locked"
+                "ask the vendor why the package changed; if the new bytes are meant, lock anew with \
+                 --accept-replaced and the package's full name"
             }
             Self::Store(_) => "make space or name another directory with --cache-dir",
             Self::Package(error) => error.advice(),

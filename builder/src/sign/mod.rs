@@ -225,6 +225,12 @@ pub fn sign(bundle: UnsignedBundle, identity: &Identity) -> Result<SignedBundle,
     })
 }
 
+/// Signs a parts document.
+pub(crate) fn sign_parts(bytes: &[u8], identity: &Identity) -> Result<Signature, KeyError> {
+    Signature::new(identity.public.id().clone(), identity.sign(bytes))
+        .map_err(|error| KeyError::Make(error.to_string()))
+}
+
 impl SignedBundle {
     /// Returns the bundle without its signatures.
     pub const fn unsigned(&self) -> &UnsignedBundle {

@@ -5,15 +5,23 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod diff;
+#[cfg(test)]
+mod extract;
+#[cfg(test)]
 mod extras;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod locked;
 #[cfg(test)]
 mod order;
+#[cfg(test)]
+mod parts;
 #[cfg(test)]
 mod places;
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Key {
         .unwrap()
     }
 
-    fn rpm(&self, name: &str, version: &str) -> Vec<u8> {
+    fn rpm(&self, name: &str, version: &str, mark: &str) -> Vec<u8> {
         let secret = self.secret.to_armored_string(ArmorOptions::default());
         let signer = rpm::signature::pgp::Signer::from_asc(&secret.unwrap()).unwrap();
         let config = rpm::BuildConfig::v4()
@@ -85,11 +85,21 @@ impl Key {
             .using_config(config)
             .release("1")
             .with_file_contents(
-                format!("{name} {version}\n").repeat(500).into_bytes(),
+                format!("{name} {version}{mark}\n").repeat(500).into_bytes(),
                 rpm::FileOptions::new(format!("/opt/{name}/{name}")),
             )
             .unwrap()
-            .post_install_script("exit 0")
+            .with_file_contents(
+                format!("version = {version}\n").into_bytes(),
+                rpm::FileOptions::new(format!("/etc/{name}.conf")).config(),
+            )
+            .unwrap()
+            .post_install_script(format!("echo \u{1b}[2J{version}\nexit 0"))
+            .add_changelog_entry(
+                format!("Vendor <v@vendor.invalid> - {version}-1"),
+                format!("- everything is better in {version}\u{202e}"),
+                BUILT,
+            )
             .build_and_sign(signer)
             .unwrap();
         let mut bytes = Vec::new();
@@ -113,7 +123,7 @@ impl Vendor {
             ("agent", 8, &AGENT),
             ("agent", 9, &AGENT),
         ] {
-            vendor.publish(package, distro, versions);
+            vendor.publish(package, distro, versions, "");
         }
         vendor.write_product(&[vendor.metadata.fingerprint()]);
         vendor
@@ -159,7 +169,7 @@ impl Vendor {
         fs::write(self.product(), text).unwrap();
     }
 
-    fn publish(&self, package: &str, distro: u32, versions: &[&str]) {
+    fn publish(&self, package: &str, distro: u32, versions: &[&str], mark: &str) {
         let leaf = self.path(&format!("{package}/el/{distro}/x86_64"));
         fs::create_dir_all(leaf.join("repodata")).unwrap();
         fs::write(
@@ -169,7 +179,7 @@ impl Vendor {
         .unwrap();
         let mut list = String::new();
         for version in versions {
-            let bytes = self.package.rpm(package, version);
+            let bytes = self.package.rpm(package, version, mark);
             let file = format!("{package}-{version}-1.x86_64.rpm");
             list += &format!(
                 "<package type=\"rpm\"><name>{package}</name><arch>x86_64</arch>\
@@ -201,6 +211,22 @@ impl Vendor {
         fs::write(leaf.join("repodata/repomd.xml"), &repomd).unwrap();
         let signature = self.metadata.detached(repomd.as_bytes());
         fs::write(leaf.join("repodata/repomd.xml.asc"), signature).unwrap();
+    }
+
+    /// Publishes a package's versions again: other bytes under the same names, in signed metadata.
+    pub(crate) fn push_again(&self, package: &str, distro: u32) {
+        let versions = self.names_of(package, distro);
+        let version = |name: &String| name.split('-').nth(1).map(ToOwned::to_owned);
+        let versions: Vec<String> = versions.iter().filter_map(version).collect();
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        self.publish(package, distro, &versions, "pushed again");
+    }
+
+    /// What a repository publishes, by full name.
+    pub(crate) fn names_of(&self, package: &str, distro: u32) -> Vec<String> {
+        let files = names(&self.path(&format!("{package}/el/{distro}/x86_64")));
+        let name = |file: String| Some(file.strip_suffix(".rpm")?.to_owned());
+        files.into_iter().filter_map(name).collect()
     }
 
     /// Flips one byte of a published file, counted from its end.

@@ -7,14 +7,32 @@ use std::path::{Path, PathBuf};
 use manifests::digest::{Hasher, Sha256};
 use manifests::format::{BLOCK_BYTES, HeaderClaim, padding, read_header};
 use manifests::limits::{ENTRIES_MAX, ZSTD_WINDOW_MAX_LOG};
+use manifests::trust::VerifyError;
 
-use super::{BundleError, frame};
+use super::parts::PartsReader;
+use super::{BundleError, PartsSet, frame};
 use crate::secure_fs;
+
+/// The bytes of a bundle file, wherever they are.
+enum Bytes {
+    File(File),
+    Parts(PartsReader),
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Parts(parts) => parts.read(buffer),
+        }
+    }
+}
 
 /// A file that says it is a bundle. Nothing of it is believed.
 pub struct UntrustedBundle {
     path: PathBuf,
-    decoder: zstd::Decoder<'static, BufReader<io::Chain<io::Cursor<Vec<u8>>, File>>>,
+    parts: Option<PartsSet>,
+    decoder: zstd::Decoder<'static, BufReader<io::Chain<io::Cursor<Vec<u8>>, Bytes>>>,
     entries_read: usize,
 }
 
@@ -30,19 +48,32 @@ impl UntrustedBundle {
     /// Opens a bundle file and checks its frame header.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
         // The operator may name a symlink; what counts are the bytes of this one open file.
-        let mut file = File::open(path).map_err(secure_fs::at("open", path))?;
+        let file = File::open(path).map_err(secure_fs::at("open", path))?;
+        Self::start(path, Bytes::File(file), None)
+    }
+
+    /// Opens a bundle whose parts lie as a verified list says, in place. The list proves nothing but
+    /// that the parts are those that somebody trusted split: the manifest is verified all the same.
+    pub fn open_parts(set: PartsSet) -> Result<Self, BundleError> {
+        let path = set.path().to_owned();
+        let bytes = Bytes::Parts(set.reader());
+        let blamed = set.clone();
+        Self::start(&path, bytes, Some(set)).map_err(|error| blame(Some(&blamed), error))
+    }
+
+    fn start(path: &Path, mut bytes: Bytes, parts: Option<PartsSet>) -> Result<Self, BundleError> {
         let read_error = |source| BundleError::Read {
             path: path.to_owned(),
             source,
         };
         let mut start = Vec::new();
         let limit = frame::HEADER_MAX_BYTES as u64;
-        (&mut file)
+        (&mut bytes)
             .take(limit)
             .read_to_end(&mut start)
             .map_err(read_error)?;
         frame::check(&start).map_err(BundleError::Frame)?;
-        let source = BufReader::new(io::Cursor::new(start).chain(file));
+        let source = BufReader::new(io::Cursor::new(start).chain(bytes));
         let mut decoder = zstd::Decoder::with_buffer(source)
             .map_err(read_error)?
             .single_frame();
@@ -51,6 +82,7 @@ impl UntrustedBundle {
             .map_err(read_error)?;
         Ok(Self {
             path: path.to_owned(),
+            parts,
             decoder,
             entries_read: 0,
         })
@@ -60,6 +92,12 @@ impl UntrustedBundle {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the list of the bundle's parts, if it lies in parts.
+    #[must_use]
+    pub const fn parts(&self) -> Option<&PartsSet> {
+        self.parts.as_ref()
     }
 
     /// Reads the next header, or checks the end: two zero blocks and nothing after them, neither in
@@ -169,6 +207,20 @@ impl UntrustedBundle {
             ));
         }
         Ok(hasher.finish())
+    }
+}
+
+/// A bad part explains whatever its bytes led to: every part is hashed, and the bad ones are named.
+pub(super) fn blame(parts: Option<&PartsSet>, error: BundleError) -> BundleError {
+    let from_bytes = !matches!(
+        error,
+        BundleError::File(_)
+            | BundleError::InstallerTooOld { .. }
+            | BundleError::Untrusted(VerifyError::NoTrustRoot)
+    );
+    match parts.filter(|_| from_bytes).map(PartsSet::check) {
+        Some(Err(named)) => named,
+        _ => error,
     }
 }
 

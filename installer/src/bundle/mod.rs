@@ -3,6 +3,7 @@
 mod archive;
 mod frame;
 mod metadata;
+mod parts;
 mod stage;
 mod staged;
 mod verify;
@@ -13,9 +14,11 @@ use manifests::bundle_path::BundlePath;
 use manifests::contents::ContentError;
 use manifests::digest::Sha256;
 use manifests::format::HeaderError;
+use manifests::parts::PartsError;
 use manifests::trust::VerifyError;
 
 pub use archive::UntrustedBundle;
+pub use parts::{BadPart, PartFault, PartsSet};
 pub use stage::StagedBundle;
 pub use staged::{StagedRpm, StagedRpmSet, StoredRpmError};
 pub use verify::{OpenBundle, VerifiedMetadata};
@@ -84,6 +87,20 @@ pub enum BundleError {
     /// The manifest is not to be believed.
     #[error(transparent)]
     Untrusted(#[from] VerifyError),
+    /// A list of parts that is not to be believed.
+    #[error("its list of parts is refused")]
+    PartsList(#[source] PartsError),
+    /// Parts that are bad or missing; all of them.
+    #[error("{} of {of} parts are bad or missing:{}", bad.len(), listed(bad))]
+    Parts {
+        /// The parts.
+        bad: Vec<BadPart>,
+        /// How many there are.
+        of: usize,
+    },
+    /// Good parts of another bundle than their list names.
+    #[error("the bundle in the parts is not the one that their list names")]
+    OtherBundle,
     /// A signed document that cannot be used.
     #[error("`{path}` is not usable: {reason}")]
     Document {
@@ -103,4 +120,9 @@ pub enum BundleError {
         /// This build.
         own: semver::Version,
     },
+}
+
+fn listed(bad: &[BadPart]) -> String {
+    let lines: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    format!("\n  {}", lines.join("\n  "))
 }

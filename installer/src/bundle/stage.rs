@@ -35,6 +35,19 @@ impl OpenBundle {
         layout: &Layout,
         wanted: &BTreeSet<Sha256>,
     ) -> Result<StagedBundle, BundleError> {
+        let kept = self.keep_wanted(layout, wanted);
+        kept.map_err(|error| self.blamed(error))?;
+        secure_fs::sync_dir(&layout.store())?;
+        Ok(StagedBundle {
+            metadata: self.into_metadata(),
+        })
+    }
+
+    fn keep_wanted(
+        &mut self,
+        layout: &Layout,
+        wanted: &BTreeSet<Sha256>,
+    ) -> Result<(), BundleError> {
         while let Some(entry) = self.next_payload()? {
             if entry.path.is_under("packages") && wanted.contains(&entry.sha256) {
                 self.keep(layout, &entry)?;
@@ -42,10 +55,7 @@ impl OpenBundle {
                 self.copy_payload(&entry, &mut sink())?;
             }
         }
-        secure_fs::sync_dir(&layout.store())?;
-        Ok(StagedBundle {
-            metadata: self.into_metadata(),
-        })
+        Ok(())
     }
 
     fn keep(&mut self, layout: &Layout, entry: &Entry) -> Result<(), BundleError> {

@@ -17,8 +17,9 @@ use manifests::product::ProductManifest;
 use manifests::signature::{KeyId, Signature};
 use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
 
+use super::archive::blame;
 use super::metadata::MetadataReader;
-use super::{BundleError, UntrustedBundle};
+use super::{BundleError, PartsSet, UntrustedBundle};
 
 /// Manifest, product and file lists of a bundle whose signature was verified.
 ///
@@ -87,7 +88,23 @@ impl VerifiedMetadata {
 
 impl OpenBundle {
     /// Verifies everything before the first package.
-    pub fn verify(mut archive: UntrustedBundle, roots: &[TrustRoot]) -> Result<Self, BundleError> {
+    pub fn verify(archive: UntrustedBundle, roots: &[TrustRoot]) -> Result<Self, BundleError> {
+        let parts = archive.parts().cloned();
+        Self::read(archive, roots)
+            .and_then(|open| open.check_identity(parts.as_ref()))
+            .map_err(|error| blame(parts.as_ref(), error))
+    }
+
+    /// The parts and their list were signed for one bundle, and this must be it.
+    fn check_identity(self, parts: Option<&PartsSet>) -> Result<Self, BundleError> {
+        let digest = self.metadata.verified.digest();
+        match parts {
+            Some(set) if set.document().manifest_sha256 != *digest => Err(BundleError::OtherBundle),
+            _ => Ok(self),
+        }
+    }
+
+    fn read(mut archive: UntrustedBundle, roots: &[TrustRoot]) -> Result<Self, BundleError> {
         // 1. The first entry is the manifest: bounded, and only bytes so far.
         let claim = archive.next_header()?;
         let claim = expect(claim, "`manifest.json`", |c| {
@@ -144,10 +161,21 @@ impl OpenBundle {
 
     /// Verifies the payload without keeping any of it.
     pub fn verify_payload(mut self) -> Result<VerifiedMetadata, BundleError> {
+        let read = self.skip_payload();
+        read.map_err(|error| blame(self.archive.parts(), error))?;
+        Ok(self.metadata)
+    }
+
+    fn skip_payload(&mut self) -> Result<(), BundleError> {
         while let Some(entry) = self.next_payload()? {
             self.copy_payload(&entry, &mut sink())?;
         }
-        Ok(self.metadata)
+        Ok(())
+    }
+
+    /// Names the parts whose bytes led to an error.
+    pub(super) fn blamed(&self, error: BundleError) -> BundleError {
+        blame(self.archive.parts(), error)
     }
 
     /// Moves to the next listed entry, or checks that the archive ends after the last one.

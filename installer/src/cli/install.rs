@@ -16,7 +16,7 @@ use crate::{history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
-    /// The bundle to install.
+    /// The bundle to install, or the NAME.parts.json of a split one.
     bundle: Option<PathBuf>,
     /// Longest wait for rpm's lock, in seconds.
     #[arg(long, default_value_t = 300, value_name = "SECS")]

@@ -32,6 +32,8 @@ use crate::layout::Layout;
         ./install trust add root.json        enrol the builder's root document (once)\n  \
         ./install plan bundle.tar.zst        show what would change\n  \
         ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
+        ./install bundle.tar.zst.parts.json --parts-dir /media/disc2\n                                       \
+        the same from parts, read where they lie\n  \
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
@@ -67,6 +69,10 @@ struct Common {
         env = "INSTALL_OUTPUT"
     )]
     output: Output,
+    /// Another directory with parts of a split bundle, such as a mounted disc (repeatable); looked at
+    /// before the directory of NAME.parts.json.
+    #[arg(long, global = true, value_name = "DIR")]
+    parts_dir: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,12 +85,12 @@ enum Output {
 enum Command {
     /// Verify every byte of a bundle against the enrolled trust roots.
     Verify {
-        /// The bundle.
+        /// The bundle, or the NAME.parts.json of a split one.
         bundle: PathBuf,
     },
     /// Show what installing a bundle would change; works for an ordinary user.
     Plan {
-        /// The bundle.
+        /// The bundle, or the NAME.parts.json of a split one.
         bundle: PathBuf,
         /// Exit with 10 if something would change.
         #[arg(long)]
@@ -187,6 +193,7 @@ struct Place {
     layout: Layout,
     host: LinuxHost,
     output: Output,
+    parts_dirs: Vec<PathBuf>,
 }
 
 /// Runs the program.
@@ -231,6 +238,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         layout,
         host,
         output: cli.common.output,
+        parts_dirs: cli.common.parts_dir,
     };
     match cli.command {
         None => install::run(&place, &cli.install),

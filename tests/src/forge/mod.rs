@@ -8,6 +8,7 @@
 )]
 
 mod header;
+mod parts;
 
 use std::fs;
 use std::io::Write as _;
@@ -29,6 +30,8 @@ use manifests::signature::{Algorithm, PublicKey};
 use manifests::trust::{ROOT_TYPE, ReleaseRole, Role as KeyRole, RootDocument, RootKey};
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+
+pub use parts::split;
 
 /// Time of every forged entry.
 const TIMESTAMP: u64 = 1_700_000_000;

@@ -6,6 +6,9 @@
     reason = "tests write files, show counts, and fail by panicking"
 )]
 
+#[cfg(test)]
+mod parts;
+
 use std::path::Path;
 
 use installer::bundle::{BundleError, OpenBundle, UntrustedBundle};

@@ -1,12 +1,14 @@
 //! What a person wants to know at the end of a build.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use manifests::bundle::{Role, Target};
 use serde::Serialize;
 
 use super::{Format, show};
 use crate::build::Built;
+use crate::lock::{Lock, LockedRpm};
 
 /// The result for programs.
 #[derive(Serialize)]
@@ -46,6 +48,49 @@ pub(super) fn show(built: &Built, format: Format) {
         Format::Json => show::json(&summary),
         Format::Text => show::text(&text(&summary)),
     }
+}
+
+/// The result of `bundle lock` for programs.
+#[derive(Serialize)]
+struct LockSummary<'a> {
+    lock: String,
+    sequence: u64,
+    rpms: &'a [LockedRpm],
+    trusted_vendor_keys: Vec<String>,
+    notes: &'a [String],
+}
+
+pub(super) fn show_lock(lock: &Lock, path: &Path, format: Format) {
+    let summary = LockSummary {
+        lock: path.display().to_string(),
+        sequence: lock.sequence,
+        rpms: &lock.rpms,
+        trusted_vendor_keys: lock
+            .trusted_vendor_keys
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        notes: &lock.plan.notes,
+    };
+    if format == Format::Json {
+        show::json(&summary);
+        return;
+    }
+    let mut text = format!(
+        "lock      {}\nsequence  {}\n",
+        summary.lock, summary.sequence
+    );
+    for accepted in &summary.trusted_vendor_keys {
+        let _ = writeln!(text, "accepted  vendor key {accepted}");
+    }
+    for rpm in summary.rpms {
+        let _ = writeln!(text, "  {}  {}", rpm.sha256, rpm.nevra);
+    }
+    for note in summary.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    let _ = writeln!(text, "\nbundle build --locked {}", summary.lock);
+    show::text(&text);
 }
 
 fn summarize(built: &Built) -> Summary {

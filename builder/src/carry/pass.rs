@@ -1,0 +1,149 @@
+//! One pass over a bundle, whole or in parts: verified, shown to a visitor, copied if wanted.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use manifests::digest::{Hasher, Sha256};
+use manifests::parts::{PARTS_SUFFIX, VerifiedParts};
+use manifests::trust::TrustRoot;
+
+use super::{CarryError, PartsSet};
+use crate::archive::{self, ArchiveError, Verified, Visitor};
+use crate::event::{Event, Observer};
+
+/// A bundle that was read to its end and is whole.
+#[derive(Debug)]
+pub struct Passed {
+    /// The verdict over its contents.
+    pub verified: Verified,
+    /// The digest of the whole file.
+    pub sha256: Sha256,
+    /// Its size.
+    pub bytes: u64,
+    /// The list of its parts, if it lies in parts.
+    pub parts: Option<VerifiedParts>,
+}
+
+/// A visitor that looks at nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+impl Visitor for Nothing {}
+
+/// Reads and verifies a bundle file, or the parts that a `NAME.parts.json` lists. What `copy` and the
+/// visitor got is worth something only if this returns well.
+pub fn pass(
+    path: &Path,
+    parts_dirs: &[PathBuf],
+    roots: &[TrustRoot],
+    copy: &mut dyn Write,
+    visitor: &mut dyn Visitor,
+    observer: &dyn Observer,
+) -> Result<Passed, CarryError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if is_part(&name) {
+        return Err(CarryError::IsPart(path.to_owned()));
+    }
+    if !name.ends_with(PARTS_SUFFIX) {
+        let open = |source| ArchiveError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(open)?;
+        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+        started(observer, &name, bytes);
+        let mut tee = Tee::new(file, copy, observer);
+        let verified = archive::verify_with(&mut tee, roots, visitor);
+        observer.event(&Event::PassEnded);
+        if let Some(error) = tee.failed.take() {
+            return Err(ArchiveError::Write(error).into());
+        }
+        return Ok(Passed {
+            verified: verified?,
+            sha256: tee.hasher.finish(),
+            bytes: tee.bytes,
+            parts: None,
+        });
+    }
+    let set = PartsSet::open(path, parts_dirs, roots)?;
+    started(observer, &set.document().bundle, set.document().size);
+    let mut reader = set.reader();
+    let mut tee = Tee::new(&mut reader, copy, observer);
+    let verified = archive::verify_with(&mut tee, roots, visitor);
+    if let Some(error) = tee.failed.take() {
+        return Err(ArchiveError::Write(error).into());
+    }
+    let (sha256, bytes) = (tee.hasher.clone().finish(), tee.bytes);
+    drop(tee);
+    if !matches!(verified, Err(ArchiveError::Interrupted(_))) {
+        // A bad part explains whatever else is wrong.
+        reader.finish()?;
+    }
+    observer.event(&Event::PassEnded);
+    let verified = verified?;
+    let document = set.document();
+    if sha256 != document.sha256 || *verified.manifest.digest() != document.manifest_sha256 {
+        return Err(CarryError::OtherBundle);
+    }
+    Ok(Passed {
+        verified,
+        sha256,
+        bytes,
+        parts: Some(set.verified().clone()),
+    })
+}
+
+fn started(observer: &dyn Observer, name: &str, bytes: u64) {
+    let name = crate::printable::printable(name);
+    observer.event(&Event::PassStarted {
+        what: "verifying",
+        name: &name,
+        bytes,
+    });
+}
+
+/// `NAME.part001`, whatever the name.
+fn is_part(name: &str) -> bool {
+    let tail = name.rsplit_once(".part").map(|(_, digits)| digits);
+    tail.is_some_and(|digits| digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_digit()))
+}
+
+/// Hashes, counts and copies what passes.
+struct Tee<'a, R> {
+    input: R,
+    copy: &'a mut dyn Write,
+    observer: &'a dyn Observer,
+    hasher: Hasher,
+    bytes: u64,
+    failed: Option<io::Error>,
+}
+
+impl<'a, R: Read> Tee<'a, R> {
+    fn new(input: R, copy: &'a mut dyn Write, observer: &'a dyn Observer) -> Self {
+        Self {
+            input,
+            copy,
+            observer,
+            hasher: Hasher::default(),
+            bytes: 0,
+            failed: None,
+        }
+    }
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let taken = self.input.read(buffer)?;
+        self.hasher.update(&buffer[..taken]);
+        self.bytes += taken as u64;
+        if let Err(error) = self.copy.write_all(&buffer[..taken]) {
+            self.failed = Some(error);
+            return Err(io::Error::other("the copy cannot be written"));
+        }
+        self.observer.event(&Event::PassAdvanced {
+            bytes: taken as u64,
+        });
+        Ok(taken)
+    }
+}

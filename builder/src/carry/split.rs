@@ -1,0 +1,284 @@
+//! From one stream to parts, which get their names together with their signed list.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use manifests::digest::{Hasher, Sha256};
+use manifests::json::canonical;
+use manifests::limits::PARTS_MAX;
+use manifests::parts::{
+    PARTS_TYPE, Part, PartsDocument, PartsError, check_name, document_name, key_in, number_in,
+    part_name, signature_name, verify_parts,
+};
+use manifests::signature::KeyId;
+use manifests::trust::TrustRoot;
+
+use super::pass::Nothing;
+use super::{CarryError, PartSize, Passed, pass};
+use crate::archive::ArchiveError;
+use crate::event::Observer;
+use crate::output::{self, OutputError, Pending, directory_of};
+use crate::sign::{Identity, sign_parts};
+
+/// Cuts what is written to it into parts of one size.
+#[derive(Debug)]
+pub struct PartsWriter {
+    /// The name of the whole file; the parts are named after it.
+    out: PathBuf,
+    size: u64,
+    done: Vec<(Pending, Part)>,
+    current: Option<(Pending, Hasher, u64)>,
+    whole: Hasher,
+    refused: Option<CarryError>,
+}
+
+/// Complete parts with their signed list, none of which has its name yet.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingParts {
+    out: PathBuf,
+    parts: Vec<(Pending, Part)>,
+    document: PartsDocument,
+    list: Pending,
+    signature: Pending,
+    key: KeyId,
+}
+
+fn file_name(out: &Path) -> String {
+    let name = out.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Checks before any work that a file of this name and size can be split.
+pub fn check_size(out: &Path, bytes: u64, size: PartSize) -> Result<(), CarryError> {
+    check_name(&file_name(out)).map_err(CarryError::Request)?;
+    if bytes.div_ceil(size.bytes()) > PARTS_MAX as u64 {
+        return Err(too_many());
+    }
+    Ok(())
+}
+
+fn too_many() -> CarryError {
+    CarryError::Request(format!("it would have more than {PARTS_MAX} parts"))
+}
+
+impl PartsWriter {
+    /// Starts a split of the file that would be `out`.
+    pub fn begin(out: &Path, size: PartSize) -> Result<Self, CarryError> {
+        check_name(&file_name(out)).map_err(CarryError::Request)?;
+        Ok(Self {
+            out: out.to_owned(),
+            size: size.bytes(),
+            done: Vec::new(),
+            current: None,
+            whole: Hasher::default(),
+            refused: None,
+        })
+    }
+
+    /// Returns why writing failed: this writer's own reason, if it has one.
+    #[must_use]
+    pub fn explain(&mut self, error: ArchiveError) -> CarryError {
+        self.refused.take().unwrap_or(CarryError::Archive(error))
+    }
+
+    fn start(&mut self) -> Result<(Pending, Hasher, u64), CarryError> {
+        let number = u32::try_from(self.done.len() + 1).map_err(|_| too_many())?;
+        if number as usize > PARTS_MAX {
+            return Err(too_many());
+        }
+        let path = self
+            .out
+            .with_file_name(part_name(&file_name(&self.out), number));
+        Ok((Pending::begin(&path, 0o644)?, Hasher::default(), 0))
+    }
+
+    fn close(&mut self) {
+        if let Some((pending, hasher, size)) = self.current.take() {
+            let number = u32::try_from(self.done.len() + 1).unwrap_or(u32::MAX);
+            let sha256 = hasher.finish();
+            let part = Part {
+                number,
+                size,
+                sha256,
+            };
+            self.done.push((pending, part));
+        }
+    }
+
+    /// Signs the list of what was written.
+    pub fn finish(
+        mut self,
+        product: &str,
+        manifest_sha256: Sha256,
+        identity: &Identity,
+    ) -> Result<PendingParts, CarryError> {
+        self.close();
+        let bundle = file_name(&self.out);
+        let document = PartsDocument {
+            document: PARTS_TYPE.to_owned(),
+            product: product.to_owned(),
+            size: self.done.iter().map(|(_, part)| part.size).sum(),
+            sha256: self.whole.finish(),
+            manifest_sha256,
+            parts: self.done.iter().map(|(_, part)| part.clone()).collect(),
+            bundle: bundle.clone(),
+        };
+        document.check().map_err(CarryError::Request)?;
+        let refused = |source| CarryError::Document {
+            path: self.out.with_file_name(document_name(&bundle)),
+            source,
+        };
+        let bytes = canonical(&document).map_err(|e| refused(PartsError::Json(e)))?;
+        let signature = sign_parts(&bytes, identity)?;
+        // What no host would take is not written.
+        let signatures = std::slice::from_ref(&signature);
+        let roots = std::slice::from_ref(identity.root());
+        verify_parts(&bytes, signatures, roots).map_err(refused)?;
+        let key = identity.public().id().clone();
+        let beside = |name: String, bytes: &[u8]| {
+            Pending::with_bytes(&self.out.with_file_name(name), bytes, 0o644)
+        };
+        Ok(PendingParts {
+            list: beside(document_name(&bundle), &bytes)?,
+            signature: beside(signature_name(&bundle, &key), signature.as_bytes())?,
+            out: self.out,
+            parts: self.done,
+            document,
+            key,
+        })
+    }
+}
+
+impl Write for PartsWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let (mut pending, mut hasher, size) = match self.current.take() {
+            Some(current) => current,
+            None => self.start().map_err(|error| {
+                self.refused = Some(error);
+                io::Error::other("no further part can be begun")
+            })?,
+        };
+        let room = usize::try_from(self.size - size).map_or(bytes.len(), |n| n.min(bytes.len()));
+        let taken = pending.file_mut().write(&bytes[..room])?;
+        hasher.update(&bytes[..taken]);
+        self.whole.update(&bytes[..taken]);
+        let size = size + taken as u64;
+        self.current = Some((pending, hasher, size));
+        if size == self.size {
+            self.close();
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PendingParts {
+    /// Returns the list.
+    #[must_use]
+    pub const fn document(&self) -> &PartsDocument {
+        &self.document
+    }
+
+    /// Returns where the parts are until they get their names.
+    #[must_use]
+    pub fn temporary(&self) -> Vec<(Part, PathBuf)> {
+        let place = |(pending, part): &(Pending, Part)| {
+            let path = pending.temporary_path().to_owned();
+            (part.clone(), path)
+        };
+        self.parts.iter().map(place).collect()
+    }
+
+    /// Gives every file its name, the list last: what is there without it is no split bundle. Parts
+    /// and signatures that an earlier split of the same name left are removed. Returns the list's
+    /// path, then the signature's and the parts'.
+    pub fn commit(self) -> Result<Vec<PathBuf>, OutputError> {
+        let bundle = file_name(&self.out);
+        let at = |name: String| self.out.with_file_name(name);
+        let list = at(document_name(&bundle));
+        output::remove(&list)?;
+        let mut files = vec![list, at(signature_name(&bundle, &self.key))];
+        for (pending, part) in self.parts {
+            files.push(at(part_name(&bundle, part.number)));
+            pending.commit()?;
+        }
+        for (path, kind) in leftovers(&self.out)? {
+            let stale = match kind {
+                Kind::Part(number) => number as usize > self.document.parts.len(),
+                Kind::Signature(key) => key != self.key,
+            };
+            if stale {
+                output::remove(&path)?;
+            }
+        }
+        self.signature.commit()?;
+        self.list.commit()?;
+        Ok(files)
+    }
+}
+
+enum Kind {
+    Part(u32),
+    Signature(KeyId),
+}
+
+/// Finds what splits of this name left.
+fn leftovers(out: &Path) -> Result<Vec<(PathBuf, Kind)>, OutputError> {
+    let (bundle, directory) = (file_name(out), directory_of(out));
+    let failed = |source| OutputError {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let kind = number_in(&bundle, &name)
+            .map(Kind::Part)
+            .or_else(|| key_in(&bundle, &name).map(Kind::Signature));
+        found.extend(kind.map(|kind| (entry.path(), kind)));
+    }
+    Ok(found)
+}
+
+/// Removes the split bundle of this name, list first: a whole one takes its place.
+pub fn remove_set(out: &Path) -> Result<(), OutputError> {
+    if check_name(&file_name(out)).is_err() {
+        return Ok(());
+    }
+    output::remove(&out.with_file_name(document_name(&file_name(out))))?;
+    for (path, _) in leftovers(out)? {
+        output::remove(&path)?;
+    }
+    Ok(())
+}
+
+/// Splits a bundle, whole or in parts already, after verifying it. `out` is the name of the whole file.
+pub fn split(
+    from: (&Path, &[PathBuf]),
+    roots: &[TrustRoot],
+    out: &Path,
+    size: PartSize,
+    identity: &Identity,
+    observer: &dyn Observer,
+) -> Result<(Passed, Vec<PathBuf>), CarryError> {
+    let (path, parts_dirs) = from;
+    let mut writer = PartsWriter::begin(out, size)?;
+    let passed = pass(path, parts_dirs, roots, &mut writer, &mut Nothing, observer);
+    let passed = passed.map_err(|error| match error {
+        CarryError::Archive(error) => writer.explain(error),
+        other => other,
+    })?;
+    let manifest = &passed.verified.manifest;
+    let product = &manifest.manifest().product;
+    let pending = writer.finish(product, *manifest.digest(), identity)?;
+    Ok((passed, pending.commit()?))
+}

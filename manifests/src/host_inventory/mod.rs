@@ -255,7 +255,7 @@ impl HostInventory {
                 return Err(format!("{} twice", package.nevra));
             }
         }
-        self.texts().try_for_each(check_text)
+        self.texts().try_for_each(|text| check_text(text))
     }
 
     /// Returns every text outside the packages.
@@ -317,13 +317,13 @@ impl HostPackage {
                 let count = list.len();
                 return Err(format!("{count} capabilities of {}", self.nevra));
             }
-            list.iter().try_for_each(check_text)?;
+            list.iter().try_for_each(|text| check_text(text))?;
         }
         check_text(&self.header)
     }
 }
 
-fn check_text(text: &String) -> Result<(), String> {
+fn check_text(text: &str) -> Result<(), String> {
     let shown = || text.chars().take(80).collect::<String>();
     if text.len() > TEXT_MAX_BYTES {
         return Err(format!(

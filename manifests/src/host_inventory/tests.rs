@@ -78,9 +78,9 @@ fn what_no_host_says_is_refused() {
         |i| i.places = vec![i.places[0].clone(); FACTS_MAX + 1],
     ];
     for (at, change) in changes.into_iter().enumerate() {
-        let mut changed = inventory();
-        change(&mut changed);
-        let error = HostInventory::parse(&bytes(&changed)).unwrap_err();
+        let mut other = inventory();
+        change(&mut other);
+        let error = HostInventory::parse(&bytes(&other)).unwrap_err();
         assert!(!error.to_string().contains('\u{1b}'), "{at}");
     }
     let text = String::from_utf8(bytes(&inventory())).unwrap();
@@ -90,8 +90,8 @@ fn what_no_host_says_is_refused() {
         ("\"x86_64\"", "\"sparc\""),
         ("{", "["),
     ] {
-        let changed = text.replacen(from, to, 1);
-        assert!(HostInventory::parse(changed.as_bytes()).is_err(), "{to}");
+        let other = text.replacen(from, to, 1);
+        assert!(HostInventory::parse(other.as_bytes()).is_err(), "{to}");
     }
     let long = vec![b' '; usize::try_from(INVENTORY_MAX_BYTES).unwrap() + 1];
     assert!(matches!(

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::archive::ArchiveError;
 use crate::assemble::AssembleError;
 use crate::download::DownloadError;
+use crate::hosts::HostsError;
 use crate::installers::InstallerError;
 use crate::interrupt::Interrupted;
 use crate::lock::LockError;
@@ -74,6 +75,9 @@ pub enum Error {
     /// The choice of packages.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// The hosts to build for.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
     /// Downloads, with the checks of each package.
     #[error(transparent)]
     Download(#[from] DownloadError),
@@ -105,7 +109,7 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Resolve(_) => Exit::Usage,
+            Self::Usage(_) | Self::Resolve(_) | Self::Hosts(_) => Exit::Usage,
             Self::VendorKeys(error) => error.exit(),
             Self::Repo(error) => error.exit(),
             Self::Download(error) => error.exit(),
@@ -127,6 +131,7 @@ impl Error {
             Self::Repo(error) => error.explain(),
             Self::VendorKeys(error) => error.explain(),
             Self::Resolve(error) => error.explain(),
+            Self::Hosts(error) => error.explain(),
             Self::Download(error) => error.explain(),
             Self::Lock(error) => error.explain(),
             Self::Installer(error) => error.explain(),

@@ -25,6 +25,7 @@ pub mod cli;
 pub mod download;
 pub mod error;
 pub mod event;
+pub mod hosts;
 pub mod installers;
 pub mod interrupt;
 pub mod lock;

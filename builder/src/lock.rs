@@ -12,6 +12,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Explained};
+use crate::hosts::LockedHost;
 use crate::plan::BuildPlan;
 use crate::vendor_keys::{self, Accepted, CarriedKey};
 
@@ -49,6 +50,9 @@ pub struct Lock {
     pub accepted_unsigned: Vec<String>,
     /// The carried installers; target architectures without an entry go without.
     pub installers: Vec<LockedInstaller>,
+    /// The hosts it was built for, if they were known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<LockedHost>,
 }
 
 /// An RPM by what it was when it was fetched.

@@ -12,6 +12,7 @@ use crate::archive::{self, ArchiveError};
 use crate::assemble::assemble;
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::hosts::LockedHost;
 use crate::installers::{Installer, InstallerError};
 use crate::lock::{LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, Pending};
@@ -27,6 +28,7 @@ pub(super) struct Chosen<'a> {
     pub(super) rpms: &'a [DownloadedRpm],
     pub(super) keys: &'a PackageKeys,
     pub(super) installers: &'a [Installer],
+    pub(super) hosts: Vec<LockedHost>,
 }
 
 /// Writes down every input.
@@ -36,7 +38,7 @@ pub(super) fn lock(
     settings: &Settings,
 ) -> Result<Lock, Error> {
     let Chosen { plan, rpms, .. } = chosen;
-    let (keys, installers) = (chosen.keys, chosen.installers);
+    let (keys, installers, hosts) = (chosen.keys, chosen.installers, chosen.hosts);
     let newest = rpms.iter().map(DownloadedRpm::build_time).max();
     let timestamp = settings.timestamp.or(newest).unwrap_or(0);
     let product = canonical(&origin.product).map_err(LockError::Json)?;
@@ -61,6 +63,7 @@ pub(super) fn lock(
         package_keys: keys.carried.clone(),
         trusted_vendor_keys,
         accepted_unsigned: settings.accept_unsigned.clone(),
+        hosts,
         installers: installers
             .iter()
             .map(|installer| LockedInstaller {

@@ -13,6 +13,7 @@ use manifests::product::{Distro, ProductManifest};
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
+use crate::hosts::{self, Fleet};
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -49,6 +50,8 @@ pub struct Wish {
     pub version: String,
     /// Which previous packages to carry.
     pub from: FromRule,
+    /// The hosts to build for, if they are known.
+    pub fleet: Fleet,
 }
 
 /// How to build it.
@@ -129,6 +132,7 @@ pub fn plan(
             archs: wish.archs.clone(),
             version: &wish.version,
             from: &wish.from,
+            fleet: &wish.fleet,
         })
     };
     let plan = match resolve(&index) {
@@ -219,6 +223,7 @@ pub fn build(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    hosts::check(&wish.fleet, &rpms)?;
     let sequence = settings
         .sequence
         .or_else(|| earlier.max(plan.newest_revision()));
@@ -228,6 +233,7 @@ pub fn build(
         rpms: &rpms,
         keys: &keys,
         installers: &installers,
+        hosts: wish.fleet.locked(&origin.product),
     };
     let lock = finish::lock(chosen, origin, settings)?;
     finish::finish(lock, &rpms, &installers, settings, &**observer)

@@ -7,6 +7,8 @@ mod bundles;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod locked;

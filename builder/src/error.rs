@@ -7,6 +7,7 @@ use crate::assemble::AssembleError;
 use crate::carry::CarryError;
 use crate::download::DownloadError;
 use crate::extras::ExtraError;
+use crate::hosts::HostsError;
 use crate::installers::InstallerError;
 use crate::interrupt::Interrupted;
 use crate::lock::LockError;
@@ -76,6 +77,9 @@ pub enum Error {
     /// The choice of packages.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// The hosts to build for.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
     /// Downloads, with the checks of each package.
     #[error(transparent)]
     Download(#[from] DownloadError),
@@ -113,7 +117,7 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Resolve(_) => Exit::Usage,
+            Self::Usage(_) | Self::Resolve(_) | Self::Hosts(_) => Exit::Usage,
             Self::VendorKeys(error) => error.exit(),
             Self::Repo(error) => error.exit(),
             Self::Download(error) => error.exit(),
@@ -137,6 +141,7 @@ impl Error {
             Self::Repo(error) => error.explain(),
             Self::VendorKeys(error) => error.explain(),
             Self::Resolve(error) => error.explain(),
+            Self::Hosts(error) => error.explain(),
             Self::Download(error) => error.explain(),
             Self::Lock(error) => error.explain(),
             Self::Installer(error) => error.explain(),

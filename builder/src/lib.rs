@@ -29,6 +29,7 @@ mod elf;
 pub mod error;
 pub mod event;
 pub mod extras;
+pub mod hosts;
 pub mod installers;
 pub mod interrupt;
 pub mod lock;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Exit, Explained};
 use crate::extras::LockedExtra;
+use crate::hosts::LockedHost;
 use crate::plan::BuildPlan;
 use crate::vendor_keys::{self, Accepted, CarriedKey};
 
@@ -57,6 +58,9 @@ pub struct Lock {
     /// The carried files beside packages.
     #[serde(default)]
     pub extras: Vec<LockedExtra>,
+    /// The hosts it was built for, if they were known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<LockedHost>,
 }
 
 /// An RPM by what it was when it was fetched.

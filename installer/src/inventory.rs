@@ -95,7 +95,7 @@ impl Inventory {
     }
 }
 
-fn look(layout: &Layout, path: &str) -> OnDisk {
+pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {
     let path = layout.at(path);
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),

@@ -33,6 +33,7 @@ pub mod run;
 pub mod secure_fs;
 pub mod settings;
 pub mod step;
+pub mod survey;
 pub mod survival;
 pub mod trust;
 pub mod undo;

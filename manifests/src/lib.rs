@@ -17,6 +17,7 @@ pub mod contents;
 pub mod digest;
 pub mod evr;
 pub mod format;
+pub mod host_inventory;
 pub mod json;
 pub mod limits;
 pub mod nevra;

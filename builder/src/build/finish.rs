@@ -14,6 +14,7 @@ use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::hosts::LockedHost;
 use crate::installers::{Installer, InstallerError};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, Pending};
@@ -29,6 +30,7 @@ pub(super) struct Chosen<'a> {
     pub(super) rpms: &'a [DownloadedRpm],
     pub(super) keys: &'a PackageKeys,
     pub(super) beside: &'a Beside,
+    pub(super) hosts: Vec<LockedHost>,
 }
 
 /// Writes down every input.
@@ -38,7 +40,7 @@ pub(super) fn lock(
     settings: &Settings,
 ) -> Result<Lock, Error> {
     let Chosen { plan, rpms, .. } = chosen;
-    let (keys, beside) = (chosen.keys, chosen.beside);
+    let (keys, beside, hosts) = (chosen.keys, chosen.beside, chosen.hosts);
     let newest = rpms.iter().map(DownloadedRpm::build_time).max();
     let timestamp = settings.timestamp.or(newest).unwrap_or(0);
     let product = canonical(&origin.product).map_err(LockError::Json)?;
@@ -63,6 +65,7 @@ pub(super) fn lock(
         package_keys: keys.carried.clone(),
         trusted_vendor_keys,
         accepted_unsigned: settings.accept_unsigned.clone(),
+        hosts,
         installers: beside
             .installers
             .iter()

@@ -16,6 +16,7 @@ use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
 use crate::extras;
+use crate::hosts::{self, Fleet};
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -52,6 +53,8 @@ pub struct Wish {
     pub version: String,
     /// Which previous packages to carry.
     pub from: FromRule,
+    /// The hosts to build for, if they are known.
+    pub fleet: Fleet,
 }
 
 /// How to build it.
@@ -138,6 +141,7 @@ pub fn plan(
             archs: wish.archs.clone(),
             version: &wish.version,
             from: &wish.from,
+            fleet: &wish.fleet,
         })
     };
     let plan = match resolve(&index) {
@@ -263,6 +267,7 @@ fn prepare(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    hosts::check(&wish.fleet, &rpms)?;
     if let Some(earlier) = &earlier {
         finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
     }
@@ -276,6 +281,7 @@ fn prepare(
         rpms: &rpms,
         keys: &keys,
         beside: &beside,
+        hosts: wish.fleet.locked(&origin.product),
     };
     let lock = finish::lock(chosen, origin, settings)?;
     Ok(Prepared { lock, rpms, beside })

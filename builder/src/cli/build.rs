@@ -10,13 +10,14 @@ use manifests::nevra::Arch;
 use super::origin::OriginArgs;
 use super::places::{self, KeyArgs};
 use super::{Context, Format, progress, show};
-use crate::build::{self, Settings, Wish, usage};
+use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
 use crate::error::Error;
 use crate::event::Observer;
+use crate::hosts::Fleet;
 use crate::installers;
 use crate::lock::Lock;
-use crate::resolve::FromRule;
+use crate::resolve::{self, FromRule};
 
 mod summary;
 
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   bundle build --version 5.3 --distro el8
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
+  bundle build --version 5.3 --inventory web-1.json --inventory web-2.json
   bundle build --version 5.3 --distro el8 --plan
   bundle build --version 5.3.2 --distro el8 --extra auth_v5.3.2_linux_amd64.so
   bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
@@ -55,6 +57,11 @@ pub(super) struct Args {
         env = "BUNDLE_FROM"
     )]
     from: Vec<String>,
+
+    /// What a host runs, as `install inventory` wrote it there (repeatable): the bundle carries what
+    /// these hosts need and the very packages they run, and what they would refuse is refused now
+    #[arg(long, value_name = "FILE")]
+    inventory: Vec<PathBuf>,
 
     /// Package key file to use instead of the published one (repeatable)
     #[arg(long, value_name = "FILE", env = "BUNDLE_PACKAGE_KEY")]
@@ -131,11 +138,12 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
 }
 
 /// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
-const FIXED_BY_LOCK: [&str; 13] = [
+const FIXED_BY_LOCK: [&str; 14] = [
     "version",
     "distro",
     "arch",
     "from",
+    "inventory",
     "product",
     "repo_url",
     "package_key",
@@ -172,8 +180,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let observer: Arc<dyn Observer> = progress::observer(context);
     let transport = args.origin.transport()?;
     if args.plan {
-        let wish = wish(args)?;
         let origin = args.origin.origin(&args.package_key)?;
+        let wish = wish(args, &origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
         match context.format {
             Format::Text => show::text(&planned.plan.to_string()),
@@ -188,20 +196,23 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let built = if let Some(path) = &args.locked {
         build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
     } else {
-        let wish = wish(args)?;
         let origin = args.origin.origin(&args.package_key)?;
+        let wish = wish(args, &origin)?;
         build::build(&transport, &origin, &wish, &settings, &observer)?
     };
     summary::show(&built, context.format);
     Ok(())
 }
 
-fn wish(args: &Args) -> Result<Wish, Error> {
+fn wish(args: &Args, origin: &Origin) -> Result<Wish, Error> {
+    if !args.inventory.is_empty() {
+        return wish_of_hosts(args, origin);
+    }
     if args.origin.distro.is_empty() {
         return Err(usage(
             "cannot build",
             "no distribution is named",
-            "name the hosts' distribution, such as --distro el8",
+            "name the hosts' distribution, such as --distro el8, or give their --inventory files",
         ));
     }
     let from = FromRule::parse(&args.from).map_err(|reason| {
@@ -216,6 +227,28 @@ fn wish(args: &Args) -> Result<Wish, Error> {
         archs: args.origin.archs(),
         version: args.version.clone().unwrap_or_default(),
         from,
+        fleet: Fleet::default(),
+    })
+}
+
+/// The inventories say for whom and from what; flags that say otherwise are refused.
+fn wish_of_hosts(args: &Args, origin: &Origin) -> Result<Wish, Error> {
+    if !args.from.is_empty() {
+        return Err(usage(
+            "cannot build for these hosts",
+            "--from names versions to serve, and the inventories say which the hosts run",
+            "leave --from or --inventory out",
+        ));
+    }
+    let fleet = Fleet::read(&args.inventory, &origin.product)?;
+    let named = resolve::distros(&origin.product, &args.origin.distro)?;
+    fleet.check_named(&named, &args.origin.named_archs())?;
+    Ok(Wish {
+        distros: fleet.distros(),
+        archs: fleet.archs(),
+        version: args.version.clone().unwrap_or_default(),
+        from: FromRule::Default,
+        fleet,
     })
 }
 
@@ -224,8 +257,8 @@ pub(super) fn run_lock(args: &Args, context: Context) -> Result<(), Error> {
     let path = args.lock.clone().unwrap_or_else(|| args.out.clone());
     let observer: Arc<dyn Observer> = progress::observer(context);
     let transport = args.origin.transport()?;
-    let wish = wish(args)?;
     let origin = args.origin.origin(&args.package_key)?;
+    let wish = wish(args, &origin)?;
     let settings = settings(args, Some(path.clone()))?;
     let lock = build::lock(&transport, &origin, &wish, &settings, &observer)?;
     summary::show_lock(&lock, &path, context.format);

@@ -25,14 +25,8 @@ pub(super) struct OriginArgs {
     )]
     pub(super) distro: Vec<String>,
 
-    /// Architectures: `x86_64`, `aarch64`
-    #[arg(
-        long,
-        value_name = "ARCH",
-        value_delimiter = ',',
-        default_value = "x86_64",
-        env = "BUNDLE_ARCH"
-    )]
+    /// Architectures: `x86_64`, `aarch64` [default: `x86_64`]
+    #[arg(long, value_name = "ARCH", value_delimiter = ',', env = "BUNDLE_ARCH")]
     pub(super) arch: Vec<Arch>,
 
     /// Product manifest (TOML) [default: the built-in Tyk]
@@ -73,7 +67,16 @@ impl OriginArgs {
         })
     }
 
+    /// Returns the architectures to build for where nothing else says it.
     pub(super) fn archs(&self) -> Vec<Arch> {
+        match self.named_archs() {
+            named if named.is_empty() => vec![Arch::X86_64],
+            named => named,
+        }
+    }
+
+    /// Returns the architectures that somebody named, sorted.
+    pub(super) fn named_archs(&self) -> Vec<Arch> {
         let mut archs = self.arch.clone();
         archs.sort_unstable();
         archs.dedup();

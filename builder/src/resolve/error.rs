@@ -4,9 +4,11 @@ use manifests::bundle::Target;
 use manifests::product::{Component, Distro};
 
 use super::Inputs;
+use super::fleet::Unserved;
 use super::previous::From;
 use super::select::{candidates, newest_by_line, newest_matching, version, versions};
 use crate::error::Explained;
+use crate::printable::printable;
 use crate::repo::RepoPackage;
 
 /// A plan that cannot be made.
@@ -62,6 +64,12 @@ pub enum ResolveError {
     /// A `--from` that names nothing earlier.
     #[error("--from {0} names no earlier published version")]
     FromMatchesNothing(From),
+    /// Hosts that a bundle of this version cannot serve.
+    #[error("{}", lines(.0))]
+    Unserved(Vec<Unserved>),
+    /// Every host has the target already.
+    #[error("no host needs anything: {}", .0.join("; "))]
+    NothingToDo(Vec<String>),
 }
 
 /// What exists where a version does not.
@@ -102,9 +110,32 @@ impl ResolveError {
                 "`bundle versions` shows what is published; it must be older than the target"
                     .to_owned(),
             ),
+            Self::Unserved(unserved) => (self.to_string(), cures(unserved)),
+            Self::NothingToDo(_) => (
+                self.to_string(),
+                "ask for another --version, or leave these hosts alone".to_owned(),
+            ),
         };
         Explained::new("cannot choose the packages", reason, next)
     }
+}
+
+fn lines(unserved: &[Unserved]) -> String {
+    let lines: Vec<String> = unserved
+        .iter()
+        .map(|one| printable(&one.to_string()))
+        .collect();
+    match lines.as_slice() {
+        [one] => one.clone(),
+        several => format!("\n    {}", several.join("\n    ")),
+    }
+}
+
+fn cures(unserved: &[Unserved]) -> String {
+    let mut cures: Vec<&str> = unserved.iter().map(|one| one.obstacle.cure()).collect();
+    cures.sort_unstable();
+    cures.dedup();
+    cures.join("; ")
 }
 
 fn distro_list(known: &[Distro]) -> String {

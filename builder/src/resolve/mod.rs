@@ -1,6 +1,7 @@
 //! From an index to a plan: which version of which component for which host.
 
 mod error;
+mod fleet;
 mod previous;
 mod select;
 
@@ -11,10 +12,12 @@ use manifests::evr::{is_on_line, line_of};
 use manifests::nevra::Arch;
 use manifests::product::{Component, Distro, ProductManifest, Versioning};
 
+use crate::hosts::Fleet;
 use crate::plan::{BuildPlan, PlannedPackage, PlannedRepository};
 use crate::repo::{RepoIndex, RepoPackage, RepoSnapshot};
 
 pub use error::{Instead, ResolveError};
+pub use fleet::{Obstacle, Unserved};
 pub use previous::{From, FromRule};
 use select::{candidates, newest_matching, newest_release};
 
@@ -33,6 +36,8 @@ pub struct Inputs<'a> {
     pub version: &'a str,
     /// Which previous packages to carry.
     pub from: &'a FromRule,
+    /// The hosts to build for; where there are some, they say what is needed, and `from` does not.
+    pub fleet: &'a Fleet,
 }
 
 /// Finds distributions by id or alias; the result is sorted and free of duplicates.
@@ -60,6 +65,9 @@ pub fn resolve(inputs: &Inputs<'_>) -> Result<BuildPlan, ResolveError> {
     let mut targets = Vec::new();
     for distro in &inputs.distros {
         for &arch in &inputs.archs {
+            if !inputs.fleet.is_empty() && inputs.fleet.of(&distro.id, arch).next().is_none() {
+                continue;
+            }
             let target = Target {
                 distro: distro.id.clone(),
                 os_ids: distro.os_ids.clone(),
@@ -72,7 +80,13 @@ pub fn resolve(inputs: &Inputs<'_>) -> Result<BuildPlan, ResolveError> {
     }
     targets.sort();
     targets.dedup();
-    draft.check_from(inputs.from)?;
+    if inputs.fleet.is_empty() {
+        draft.check_from(inputs.from)?;
+    } else {
+        fleet::without_product(inputs, &mut draft);
+        draft.check_fleet()?;
+        targets.retain(|target| draft.serves(target));
+    }
     let product = inputs.product;
     Ok(BuildPlan {
         product: product.name.clone(),
@@ -111,8 +125,16 @@ fn resolve_target(
             Versioning::Lead => choose_beside_lead(&place)?,
             Versioning::Pinned => choose_pinned(&place, draft)?,
         };
+        let previous = if inputs.fleet.is_empty() {
+            previous::choose(&place, chosen, draft)
+        } else {
+            match fleet::choose(&place, chosen, draft) {
+                Some(previous) => previous,
+                None => continue,
+            }
+        };
         place.add(chosen, Role::Target, draft)?;
-        for package in previous::choose(&place, chosen, draft) {
+        for package in previous {
             place.add(package, Role::Previous, draft)?;
         }
     }
@@ -235,6 +257,7 @@ struct Draft {
     packages: Vec<PlannedPackage>,
     notes: Vec<String>,
     matched_from: BTreeMap<String, bool>,
+    unserved: Vec<Unserved>,
 }
 
 impl Draft {
@@ -291,6 +314,24 @@ impl Draft {
             }
         }
         Ok(())
+    }
+
+    /// Every host is to be served, and something is to be done.
+    fn check_fleet(&mut self) -> Result<(), ResolveError> {
+        if !self.unserved.is_empty() {
+            return Err(ResolveError::Unserved(std::mem::take(&mut self.unserved)));
+        }
+        if self.packages.is_empty() {
+            return Err(ResolveError::NothingToDo(self.notes()));
+        }
+        Ok(())
+    }
+
+    /// Whether anything is carried for a target.
+    fn serves(&self, target: &Target) -> bool {
+        let uses = self.packages.iter().flat_map(|package| &package.uses);
+        uses.into_iter()
+            .any(|purpose| purpose.distro == target.distro && purpose.arch == target.arch)
     }
 
     fn packages(&mut self) -> Vec<PlannedPackage> {

@@ -2,6 +2,7 @@ use manifests::product::TYK;
 
 use super::*;
 use crate::checksum::Checksum;
+use crate::hosts::tests::{fleet, inventory};
 use crate::openpgp::SignedBy;
 
 /// Publishes the same versions for every repository name given as `repository=versions`.
@@ -53,6 +54,135 @@ fn el8() -> Vec<RepoSnapshot> {
     index("el8", &all)
 }
 
+/// Plans for hosts, each with its system and packages.
+fn plan_for_hosts(
+    snapshots: Vec<RepoSnapshot>,
+    hosts: &[(&str, &str, &[&str])],
+) -> Result<BuildPlan, ResolveError> {
+    let product = ProductManifest::from_toml(TYK).unwrap();
+    let described: Vec<_> = hosts
+        .iter()
+        .map(|(name, version, packages)| (*name, inventory(version, packages)))
+        .collect();
+    let fleet = fleet(&described).unwrap();
+    resolve(&Inputs {
+        product: &product,
+        index: &RepoIndex { snapshots },
+        distros: super::distros(&product, &fleet.distros())?,
+        archs: fleet.archs(),
+        version: "5.3",
+        from: &FromRule::Default,
+        fleet: &fleet,
+    })
+}
+
+#[test]
+fn hosts_get_back_what_they_run_and_nothing_they_have() {
+    let plan = plan_for_hosts(
+        el8(),
+        &[
+            (
+                "a",
+                "8",
+                &["tyk-gateway-5.0.9-1.x86_64", "tyk-pump-1.9.0-1.x86_64"],
+            ),
+            ("b", "8.9", &["tyk-gateway-5.3.0-1.x86_64"]),
+            (
+                "c",
+                "8",
+                &["tyk-gateway-5.3.10-1.x86_64", "bash-5-1.x86_64"],
+            ),
+        ],
+    )
+    .unwrap();
+    let (target, previous) = chosen(&plan, "gateway");
+    assert_eq!(target, ["5.3.10"]);
+    assert_eq!(previous, ["5.3.0", "5.0.9"]);
+    for component in ["pump", "dashboard"] {
+        let nothing = (Vec::<String>::new(), Vec::new());
+        assert_eq!(chosen(&plan, component), nothing, "{component}");
+    }
+    let said = |text: &str| plan.notes.iter().any(|note| note == text);
+    assert!(
+        said("c has tyk-gateway-5.3.10-1.x86_64 already"),
+        "{:?}",
+        plan.notes
+    );
+    assert!(
+        said("a has tyk-pump-1.9.0-1.x86_64 already"),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn each_distribution_serves_its_own_hosts() {
+    let mut both = el8();
+    let all = [
+        ("tyk-gateway", GATEWAY),
+        ("tyk-dashboard", GATEWAY),
+        ("tyk-pump", PUMP),
+    ];
+    both.extend(index("el9", &all));
+    let plan = plan_for_hosts(
+        both,
+        &[
+            ("a", "8", &["tyk-gateway-5.2.4-1.x86_64"]),
+            ("b", "9", &["tyk-gateway-5.3.10-1.x86_64"]),
+            ("c", "9", &["tyk-pump-1.8.2-1.x86_64"]),
+        ],
+    )
+    .unwrap();
+    let uses: Vec<String> = plan
+        .packages
+        .iter()
+        .flat_map(|package| {
+            package
+                .uses
+                .iter()
+                .map(move |u| format!("{} {}", u.distro, package.nevra))
+        })
+        .collect();
+    let expected = [
+        "el8 tyk-gateway-5.3.10-1.x86_64",
+        "el9 tyk-pump-1.9.0-1.x86_64",
+        "el8 tyk-gateway-5.2.4-1.x86_64",
+        "el9 tyk-pump-1.8.2-1.x86_64",
+    ];
+    assert_eq!(uses, expected);
+}
+
+#[test]
+fn hosts_that_cannot_be_served_are_named_all_at_once() {
+    let error = plan_for_hosts(
+        el8(),
+        &[
+            ("gone", "8", &["tyk-gateway-5.2.0-1.x86_64"]),
+            ("newer", "8", &["tyk-gateway-5.4.0-1.x86_64"]),
+            (
+                "twice",
+                "8",
+                &["tyk-pump-1.8.2-1.x86_64", "tyk-pump-1.8.3-1.x86_64"],
+            ),
+            ("other", "8", &["bash-5-1.x86_64"]),
+        ],
+    )
+    .unwrap_err();
+    let explained = error.explain();
+    for word in [
+        "gone runs tyk-gateway-5.2.0-1.x86_64",
+        "newer runs tyk-gateway-5.4.0-1.x86_64",
+        "twice has pump",
+        "other runs no package",
+    ] {
+        assert!(explained.reason.contains(word), "{explained:?}");
+    }
+    assert!(explained.next.contains("--repo-url"), "{explained:?}");
+    let current: &[&str] = &["tyk-gateway-5.3.10-1.x86_64"];
+    let error = plan_for_hosts(el8(), &[("a", "8", current)]).unwrap_err();
+    assert!(matches!(error, ResolveError::NothingToDo(_)), "{error}");
+}
+
 fn plan_for(
     snapshots: Vec<RepoSnapshot>,
     distros: &[&str],
@@ -70,6 +200,7 @@ fn plan_for(
         archs: vec![Arch::X86_64],
         version,
         from: &FromRule::parse(&from).unwrap(),
+        fleet: &Fleet::default(),
     })
 }
 

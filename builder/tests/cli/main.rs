@@ -13,6 +13,8 @@ mod extras;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod lock;

@@ -4,6 +4,7 @@
 mod execute;
 mod generate;
 mod install;
+mod inventory;
 mod render;
 mod trust;
 mod undo;
@@ -34,6 +35,7 @@ use crate::layout::Layout;
         ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
         ./install bundle.tar.zst.parts.json --parts-dir /media/disc2\n                                       \
         the same from parts, read where they lie\n  \
+        ./install inventory -o host.json     tell the builder what this host runs\n  \
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
@@ -96,6 +98,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write down what this host runs, for `bundle build --inventory`; works for an ordinary user.
+    Inventory(inventory::InventoryArgs),
     /// Enrol, list or remove trust roots.
     #[command(subcommand)]
     Trust(trust::TrustCommand),
@@ -244,6 +248,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         None => install::run(&place, &cli.install),
         Some(Command::Verify { bundle }) => view::verify(&place, &bundle),
         Some(Command::Plan { bundle, check }) => view::plan(&place, &bundle, check),
+        Some(Command::Inventory(args)) => inventory::run(&place, &args),
         Some(Command::Trust(command)) => trust::run(&place, &command),
         Some(Command::Status { follow: false }) => view::status(&place),
         Some(Command::Status { follow: true }) => execute::follow_open(&place),

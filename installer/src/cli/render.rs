@@ -20,6 +20,11 @@ pub(super) fn warning(text: &str) {
     eprintln!("warning: {text}");
 }
 
+/// Prints what was done, where standard output is for something else.
+pub(super) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Prints a result document, or its text.
 pub(super) fn result<T: serde::Serialize>(place: &Place, document: &T, text: &str) {
     let mut out = std::io::stdout().lock();

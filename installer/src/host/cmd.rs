@@ -29,7 +29,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("TERM", "dumb"),
 ];
 /// Most output kept of a query, per stream. `rpm -qa` with file lists of a few packages fits.
-const OUTPUT_MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const OUTPUT_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Between clearing and setting close-on-exec no other thread may spawn.
 static SPAWN: Mutex<()> = Mutex::new(());

@@ -11,7 +11,7 @@ use manifests::nevra::Arch;
 use super::rpm::Rpm;
 use super::{
     Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
-    RpmMode, Space, UnitAction, UnitState, probe, systemd,
+    RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
 };
 use crate::bundle::StagedRpmSet;
 use crate::layout::Layout;
@@ -95,6 +95,10 @@ impl Host for LinuxHost {
 
     fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
         self.rpm.installed(names)
+    }
+
+    fn rpm_contents(&self) -> Result<RpmContents, HostError> {
+        self.rpm.contents()
     }
 
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError> {

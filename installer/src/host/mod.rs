@@ -4,6 +4,7 @@ pub mod cmd;
 pub mod linux;
 pub(crate) mod probe;
 pub(crate) mod query;
+pub(crate) mod query_all;
 pub(crate) mod rpm;
 pub(crate) mod systemd;
 
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
+use manifests::host_inventory::HostPackage;
 use manifests::nevra::{Arch, Nevra};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +105,17 @@ pub struct InstalledFile {
     pub config: bool,
     /// `%config(noreplace)`.
     pub noreplace: bool,
+}
+
+/// Everything the rpm database holds, as an inventory records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpmContents {
+    /// Every package, sorted.
+    pub packages: Vec<HostPackage>,
+    /// Those whose identity is none that this project knows.
+    pub skipped: Vec<String>,
+    /// How the database is kept: `bdb`, `ndb` or `sqlite`.
+    pub database: String,
 }
 
 /// What rpm is asked to do with a set.
@@ -222,6 +235,8 @@ pub trait Host {
     fn identity(&self) -> Result<Identity, HostError>;
     /// Lists the installed packages of these names.
     fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError>;
+    /// Lists every installed package with what it offers.
+    fn rpm_contents(&self) -> Result<RpmContents, HostError>;
     /// Lists what `rpm -V` finds different in the installed packages of these names.
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError>;
     /// Asks rpm to check a set without changing anything.

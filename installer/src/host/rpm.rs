@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::cmd::{self, inherited_path};
-use super::{HostError, InstalledPackage, RpmAnswer, RpmMode, query};
+use super::{HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all};
 use crate::bundle::StagedRpmSet;
 use crate::secure_fs;
 
@@ -30,6 +30,8 @@ struct Dialect {
     literal: &'static [&'static str],
     /// One of these words in the answer of `rpmkeys -K` says that a signature was checked.
     signed: &'static [&'static str],
+    /// The strongest digest of a header that its database knows, for a query.
+    header: &'static str,
 }
 
 /// Every version has these. The last keeps the `%preun` of what is replaced from ending the way back.
@@ -44,12 +46,14 @@ const DIALECTS: &[Dialect] = &[
         since: (4, 11),
         literal: &["--nomanifest"],
         signed: &["pgp", "gpg", "rsa", "dsa"],
+        header: "sha1:%{SHA1HEADER}",
     },
     // EL8, EL9 and later.
     Dialect {
         since: (4, 14),
         literal: &["--nomanifest", "--noglob"],
         signed: &["signatures"],
+        header: "sha256:%{SHA256HEADER}",
     },
 ];
 
@@ -138,6 +142,32 @@ impl Rpm {
         packages.retain(|package| names.contains(&package.nevra.name()));
         packages.sort_by(|a, b| a.nevra.cmp(&b.nevra));
         Ok(packages)
+    }
+
+    /// Lists everything. Where the database does not say how it is kept, it is Berkeley DB: rpm had
+    /// no other before 4.16.
+    pub(crate) fn contents(&self) -> Result<RpmContents, HostError> {
+        let format = query_all::format(Dialect::detect()?.header);
+        let finished = self.query(&["-qa", "--qf", &format], QUERY)?.success()?;
+        if finished.stderr.contains("error:") {
+            return Err(HostError::Answer {
+                command: "rpm -qa",
+                reason: cmd::tail(&finished.stderr, 3),
+            });
+        }
+        let (packages, skipped) = query_all::parse(&finished.stdout)?;
+        let backend = self
+            .query(&["--eval", "%{?_db_backend}"], QUERY)?
+            .success()?;
+        let database = match backend.stdout.trim() {
+            "" => "bdb".to_owned(),
+            backend => backend.to_owned(),
+        };
+        Ok(RpmContents {
+            packages,
+            skipped,
+            database,
+        })
     }
 
     pub(crate) fn verify(&self, names: &[&str]) -> Result<Vec<String>, HostError> {
@@ -350,6 +380,17 @@ mod tests {
         for version in ["4.8.1", "3.9", "", "four", "4"] {
             assert!(Dialect::of(version).is_none(), "{version}");
         }
+    }
+
+    #[test]
+    fn no_dialect_asks_for_a_tag_that_its_rpm_does_not_know() {
+        assert!(Dialect::of("4.11.3").unwrap().header.contains("SHA1HEADER"));
+        assert!(
+            Dialect::of("4.14.3")
+                .unwrap()
+                .header
+                .contains("SHA256HEADER")
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use lab::vendor::{Fixtures, Product, Vendor, VendorOptions};
 use crate::support::{Site, changes, site};
 
 /// Runs `bundle` with a configuration directory of its own.
-fn bundle(dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn bundle(dir: &Path, args: &[&str]) -> Output {
     let output = Command::new(program::built("builder", "bundle").unwrap())
         .args(args)
         .current_dir(dir)

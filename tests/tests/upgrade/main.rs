@@ -9,6 +9,7 @@
 
 mod berkeley;
 mod built;
+mod fleet;
 mod forward;
 mod refused;
 mod relocated;

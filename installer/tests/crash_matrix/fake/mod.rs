@@ -24,7 +24,7 @@ use std::time::Duration;
 use installer::bundle::StagedRpmSet;
 use installer::host::{
     Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
-    RpmMode, Space, UnitAction, UnitState,
+    RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
 use manifests::nevra::Arch;
@@ -125,6 +125,10 @@ impl Host for FakeHost {
 
     fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
         self.call("rpm -qa", |machine| machine.db.query(&self.layout, names))
+    }
+
+    fn rpm_contents(&self) -> Result<RpmContents, HostError> {
+        self.call("rpm -qa", |machine| machine.db.contents())
     }
 
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError> {

@@ -5,9 +5,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use installer::host::{InstalledFile, InstalledPackage};
+use installer::host::{InstalledFile, InstalledPackage, RpmContents};
 use installer::layout::Layout;
 use manifests::digest::Sha256;
+use manifests::host_inventory::HostPackage;
 
 use super::disk;
 use super::package::{Package, Packaged};
@@ -95,6 +96,28 @@ impl Rpmdb {
         let mut found: Vec<InstalledPackage> = asked.map(describe).collect();
         found.sort_by(|a, b| a.nevra.cmp(&b.nevra));
         found
+    }
+
+    /// Answers `rpm -qa` with what every package offers: here, its name.
+    pub(crate) fn contents(&self) -> RpmContents {
+        let offered = |package: InstalledPackage| HostPackage {
+            build_time: package.build_time,
+            header: String::new(),
+            provides: vec![format!(
+                "{} = {}",
+                package.nevra.name(),
+                package.nevra.evr()
+            )],
+            conflicts: Vec::new(),
+            paths: Vec::new(),
+            nevra: package.nevra,
+        };
+        let packages = self.all().map(describe).map(offered);
+        RpmContents {
+            packages: packages.collect(),
+            skipped: Vec::new(),
+            database: format!("{:?}", self.flavour).to_lowercase(),
+        }
     }
 
     /// Answers `rpm -V`.

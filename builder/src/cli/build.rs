@@ -8,13 +8,14 @@ use clap::{ArgMatches, Args as ClapArgs};
 use manifests::nevra::Arch;
 
 use super::origin::OriginArgs;
-use super::places::{self, KeyArgs};
+use super::places::KeyArgs;
 use super::{Context, Format, progress, show};
 use crate::build::{self, Settings, Wish, usage};
 use crate::error::Error;
 use crate::event::Observer;
 use crate::installers;
 use crate::lock::Lock;
+use crate::repo;
 use crate::resolve::FromRule;
 
 mod summary;
@@ -25,6 +26,9 @@ Examples:
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --distro el8 --plan
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
+  bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
+  bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
+  bundle build --version 5.3 --distro el8 --offline
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
 /// Build a signed bundle: packages of the target version, and those a revert goes back to.
@@ -95,10 +99,6 @@ pub(super) struct Args {
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
-    /// Directory that keeps downloaded packages [default: $XDG_CACHE_HOME/airgap-bundle/rpms]
-    #[arg(long, value_name = "DIR", env = "BUNDLE_CACHE_DIR")]
-    cache_dir: Option<PathBuf>,
-
     /// Compression threads; the result does not depend on it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
@@ -153,10 +153,10 @@ pub(super) fn check_flags(matches: &ArgMatches) -> Result<(), Error> {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let observer: Arc<dyn Observer> = progress::observer(context);
-    let transport = args.origin.transport()?;
     if args.plan {
         let wish = wish(args)?;
         let origin = args.origin.origin(&args.package_key)?;
+        let transport = args.origin.transport(&origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
         match context.format {
             Format::Text => show::text(&planned.plan.to_string()),
@@ -166,10 +166,14 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     }
     let settings = settings(args)?;
     let built = if let Some(path) = &args.locked {
-        build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
+        let lock = Lock::read(path)?;
+        let base = repo::base_url(&lock.product.base_url).ok();
+        let transport = args.origin.access.transport(base.as_ref())?;
+        build::build_locked(&transport, lock, &settings, &observer)?
     } else {
         let wish = wish(args)?;
         let origin = args.origin.origin(&args.package_key)?;
+        let transport = args.origin.transport(&origin)?;
         build::build(&transport, &origin, &wish, &settings, &observer)?
     };
     summary::show(&built, context.format);
@@ -205,14 +209,6 @@ fn settings(args: &Args) -> Result<Settings, Error> {
         (None, Some(path)) => Some(path.clone()),
         (None, None) => Some(beside(&args.out)),
     };
-    let cache = args.cache_dir.clone().or_else(places::default_cache);
-    let cache = cache.ok_or_else(|| {
-        usage(
-            "cannot build",
-            "neither --cache-dir, XDG_CACHE_HOME nor HOME says where downloads are kept",
-            "name a directory with --cache-dir",
-        )
-    })?;
     let program = std::env::current_exe().ok();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Settings {
@@ -230,7 +226,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
             without: args.without_installer.iter().copied().collect(),
             beside: program.and_then(|path| path.parent().map(Path::to_owned)),
         },
-        cache,
+        cache: args.origin.access.cache()?,
         keys: args.keys.store()?,
         workers: args
             .compression_threads

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+mod resumable;
+
+pub use resumable::{Resumable, tidy};
+
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be written: {source}", path.display())]
@@ -56,14 +60,6 @@ impl Pending {
         Ok(pending)
     }
 
-    /// Changes the name it will get, within the same directory.
-    pub fn renamed(self, path: &Path) -> Self {
-        Self {
-            file: self.file,
-            path: path.to_owned(),
-        }
-    }
-
     /// Returns the open file.
     pub fn file_mut(&mut self) -> &mut File {
         self.file.as_file_mut()
@@ -86,7 +82,16 @@ impl Pending {
         attempt().map_err(|source| failed(&path, source))
     }
 
-    /// Does the same unless something has that name already, and says whether it did.
+    /// Gives the file its name without waiting for the disk: for what is checked whenever it is used.
+    pub fn commit_unsynced(self) -> Result<(), OutputError> {
+        let Self { file, path } = self;
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(&path, error.error)),
+        }
+    }
+
+    /// Does the same as [`Self::commit`] unless something has that name already, and says whether it did.
     pub fn commit_new(self) -> Result<bool, OutputError> {
         let Self { file, path } = self;
         let attempt = || {

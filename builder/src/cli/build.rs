@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args as ClapArgs};
 use manifests::nevra::Arch;
 
 use super::origin::OriginArgs;
-use super::places::{self, KeyArgs};
+use super::places::KeyArgs;
 use super::{Context, Format, progress, show};
 use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
@@ -17,6 +17,7 @@ use crate::event::Observer;
 use crate::hosts::Fleet;
 use crate::installers;
 use crate::lock::Lock;
+use crate::repo;
 use crate::resolve::{self, FromRule};
 
 mod summary;
@@ -30,6 +31,9 @@ Examples:
   bundle build --version 5.3.2 --distro el8 --extra auth_v5.3.2_linux_amd64.so
   bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
+  bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
+  bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
+  bundle build --version 5.3 --distro el8 --offline
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
 /// Build a signed bundle: packages of the target version, and those a revert goes back to.
@@ -118,10 +122,6 @@ pub(super) struct Args {
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
-    /// Directory that keeps downloaded packages [default: $XDG_CACHE_HOME/airgap-bundle/rpms]
-    #[arg(long, value_name = "DIR", env = "BUNDLE_CACHE_DIR")]
-    cache_dir: Option<PathBuf>,
-
     /// Compression threads; the result does not depend on it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
@@ -178,10 +178,10 @@ pub(super) fn check_flags(matches: &ArgMatches) -> Result<(), Error> {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let observer: Arc<dyn Observer> = progress::observer(context);
-    let transport = args.origin.transport()?;
     if args.plan {
         let origin = args.origin.origin(&args.package_key)?;
         let wish = wish(args, &origin)?;
+        let transport = args.origin.transport(&origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
         match context.format {
             Format::Text => show::text(&planned.plan.to_string()),
@@ -194,10 +194,14 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         carry::check_size(&args.out, 0, size)?;
     }
     let built = if let Some(path) = &args.locked {
-        build::build_locked(&transport, Lock::read(path)?, &settings, &observer)?
+        let lock = Lock::read(path)?;
+        let base = repo::base_url(&lock.product.base_url).ok();
+        let transport = args.origin.access.transport(base.as_ref())?;
+        build::build_locked(&transport, lock, &settings, &observer)?
     } else {
         let origin = args.origin.origin(&args.package_key)?;
         let wish = wish(args, &origin)?;
+        let transport = args.origin.transport(&origin)?;
         build::build(&transport, &origin, &wish, &settings, &observer)?
     };
     summary::show(&built, context.format);
@@ -256,9 +260,9 @@ fn wish_of_hosts(args: &Args, origin: &Origin) -> Result<Wish, Error> {
 pub(super) fn run_lock(args: &Args, context: Context) -> Result<(), Error> {
     let path = args.lock.clone().unwrap_or_else(|| args.out.clone());
     let observer: Arc<dyn Observer> = progress::observer(context);
-    let transport = args.origin.transport()?;
     let origin = args.origin.origin(&args.package_key)?;
     let wish = wish(args, &origin)?;
+    let transport = args.origin.transport(&origin)?;
     let settings = settings(args, Some(path.clone()))?;
     let lock = build::lock(&transport, &origin, &wish, &settings, &observer)?;
     summary::show_lock(&lock, &path, context.format);
@@ -274,14 +278,6 @@ fn lock_path(args: &Args) -> Option<PathBuf> {
 }
 
 fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
-    let cache = args.cache_dir.clone().or_else(places::default_cache);
-    let cache = cache.ok_or_else(|| {
-        usage(
-            "cannot build",
-            "neither --cache-dir, XDG_CACHE_HOME nor HOME says where downloads are kept",
-            "name a directory with --cache-dir",
-        )
-    })?;
     let program = std::env::current_exe().ok();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Settings {
@@ -302,7 +298,7 @@ fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
             beside: program.and_then(|path| path.parent().map(Path::to_owned)),
         },
         extras: args.extra.clone(),
-        cache,
+        cache: args.origin.access.cache()?,
         keys: args.keys.store()?,
         workers: args
             .compression_threads

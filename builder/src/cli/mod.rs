@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and nothing but translation between words and rooms.
 
+mod access;
 mod build;
 mod diff;
 mod digest;

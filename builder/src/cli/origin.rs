@@ -1,16 +1,16 @@
 //! Flags about where packages come from, shared by `build` and `versions`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use manifests::nevra::Arch;
 use manifests::product::{ProductManifest, TYK};
 
+use super::access::AccessArgs;
 use crate::build::{Origin, usage};
 use crate::error::Error;
-use crate::repo::Override;
-use crate::transport::{Patience, Transport};
+use crate::repo::{self, Override};
+use crate::transport::Transport;
 use crate::vendor_keys::Accepted;
 
 /// Where packages come from.
@@ -33,8 +33,8 @@ pub(super) struct OriginArgs {
     #[arg(long, value_name = "FILE", env = "BUNDLE_PRODUCT")]
     product: Option<PathBuf>,
 
-    /// Address that replaces the product's base address; REPO=ADDRESS replaces one repository's
-    /// (repeatable; http, https and file)
+    /// Address or directory that replaces the product's base address; REPO=ADDRESS replaces one
+    /// repository's (repeatable; http, https, file, /path or ./path)
     #[arg(long, value_name = "[REPO=]ADDRESS", env = "BUNDLE_REPO_URL")]
     repo_url: Vec<Override>,
 
@@ -48,13 +48,8 @@ pub(super) struct OriginArgs {
     )]
     trust_vendor_key: Vec<Accepted>,
 
-    /// Parallel transfers
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64), env = "BUNDLE_JOBS")]
-    jobs: u16,
-
-    /// Longest silence of a server, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), env = "BUNDLE_TIMEOUT")]
-    timeout: u64,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
 }
 
 impl OriginArgs {
@@ -83,15 +78,10 @@ impl OriginArgs {
         archs
     }
 
-    pub(super) fn transport(&self) -> Result<Transport, Error> {
-        let patience = Patience::with_silence(Duration::from_secs(self.timeout));
-        Transport::new(patience, usize::from(self.jobs)).map_err(|error| {
-            usage(
-                "cannot start",
-                format!("the system gives no threads: {error}"),
-                "raise the limit of processes (ulimit -u) and run the command again",
-            )
-        })
+    /// Makes the transport for the repositories of an origin.
+    pub(super) fn transport(&self, origin: &Origin) -> Result<Transport, Error> {
+        let base = repo::base_address(&origin.product, &origin.overrides);
+        self.access.transport(base.ok().as_ref())
     }
 }
 

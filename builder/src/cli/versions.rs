@@ -66,7 +66,7 @@ fn read(
     context: Context,
 ) -> Result<RepoIndex, Error> {
     let observer = progress::observer(context);
-    let transport = args.origin.transport()?;
+    let transport = args.origin.transport(origin)?;
     observer.event(&Event::Stage("reading and verifying repository metadata"));
     let keys = vendor_keys::fetch_metadata_keys(
         &transport,

@@ -8,19 +8,22 @@ use manifests::digest::{Hasher as Sha256Hasher, Sha256};
 
 use super::{ReceivedFile, Wanted};
 use crate::checksum::Hasher;
-use crate::output::{self, OutputError, Pending};
+use crate::output::{self, OutputError, Pending, Resumable};
 
 /// A directory of `<sha256>.rpm`. `<algorithm>-<checksum>.sha256` leads from what weak metadata
-/// says to the file; nothing in it is believed.
+/// says to the file, and `<algorithm>-<checksum>.part` is one that is not whole yet, with a note of
+/// what is there; nothing in it is believed.
 #[derive(Debug, Clone)]
 pub struct Cache {
     directory: PathBuf,
 }
 
 impl Cache {
-    /// Opens the cache, making its directory.
+    /// Opens the cache, making its directory and removing what earlier builds left unfinished for
+    /// too long.
     pub fn open(directory: &Path) -> Result<Self, OutputError> {
         output::make_private_directory(directory)?;
+        output::tidy(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
         })
@@ -31,10 +34,14 @@ impl Cache {
         self.directory.join(format!("{sha256}.rpm"))
     }
 
-    fn alias(&self, wanted: &Wanted) -> PathBuf {
+    fn stem(&self, wanted: &Wanted) -> PathBuf {
         let checksum = &wanted.package.checksum;
         let (algorithm, hex) = (checksum.algorithm(), checksum.hex());
-        self.directory.join(format!("{algorithm}-{hex}.sha256"))
+        self.directory.join(format!("{algorithm}-{hex}"))
+    }
+
+    fn alias(&self, wanted: &Wanted) -> PathBuf {
+        self.stem(wanted).with_extension("sha256")
     }
 
     /// Returns the file if it is there and still is what it must be.
@@ -67,22 +74,22 @@ impl Cache {
         same.then_some(ReceivedFile { path, sha256, size })
     }
 
-    /// Starts a file in the cache's directory.
-    pub(super) fn begin(&self) -> Result<Pending, OutputError> {
-        Pending::begin(&self.directory.join("incoming.rpm"), 0o600)
+    /// Opens what there is of a file that is not whole; nothing while another build fetches it.
+    pub(super) fn unfinished(&self, wanted: &Wanted) -> Result<Option<Resumable>, OutputError> {
+        Resumable::open(&self.stem(wanted))
     }
 
     /// Names a complete file by its digest.
     pub(super) fn keep(
         &self,
-        pending: Pending,
+        unfinished: Resumable,
         wanted: &Wanted,
         sha256: &Sha256,
     ) -> Result<PathBuf, OutputError> {
         let path = self.path_of(sha256);
-        pending.renamed(&path).commit()?;
+        unfinished.finish(&path)?;
         let note = format!("{sha256}\n");
-        Pending::with_bytes(&self.alias(wanted), note.as_bytes(), 0o600)?.commit()?;
+        Pending::with_bytes(&self.alias(wanted), note.as_bytes(), 0o600)?.commit_unsynced()?;
         Ok(path)
     }
 }

@@ -1,10 +1,12 @@
-//! Fetching RPMs: several at a time, hashed while they arrive, into a cache named by content.
+//! Fetching RPMs: several at a time, each over several connections, into a cache named by content.
 //!
-//! One file is one request from its start. Ranges, resume and several connections per file belong
-//! into `one`, whose interface would not change.
+//! `ledger` knows which bytes are there, `transfer` fetches the others, `one` tries again and judges.
 
 mod cache;
+mod ledger;
+mod note;
 mod one;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::event::Observer;
 use crate::output::OutputError;
 use crate::package::PackageError;
 use crate::plan::PlannedPackage;
+use crate::repo::fetch_advice;
 use crate::transport::{Transport, TransportErrorKind};
 
 pub use cache::Cache;
@@ -127,6 +130,14 @@ pub enum FailureKind {
         /// Received.
         found: Sha256,
     },
+    /// A page for people.
+    #[error(
+        "it is a web page and not an RPM: a login portal, a blocking proxy or a wrong address answered"
+    )]
+    WebPage,
+    /// Nothing.
+    #[error("it has zero bytes")]
+    Empty,
     /// The cache directory.
     #[error(transparent)]
     Store(#[from] OutputError),
@@ -136,9 +147,26 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether another attempt may help.
+    const fn is_passing(&self) -> bool {
+        matches!(self, Self::Fetch(kind) if kind.is_passing())
+    }
+
+    /// Whether the bytes that came are not the right ones.
+    const fn is_about_bytes(&self) -> bool {
+        matches!(
+            self,
+            Self::Size { .. } | Self::Checksum { .. } | Self::Replaced { .. } | Self::Empty
+        )
+    }
+
     const fn exit(&self) -> Exit {
         match self {
-            Self::Size { .. } | Self::Checksum { .. } | Self::Replaced { .. } => Exit::Verification,
+            Self::Size { .. }
+            | Self::Checksum { .. }
+            | Self::Replaced { .. }
+            | Self::WebPage
+            | Self::Empty => Exit::Verification,
             Self::Package(error) => error.exit(),
             Self::Fetch(TransportErrorKind::Interrupted(_)) => Exit::Interrupted,
             Self::Fetch(_) | Self::Store(_) => Exit::Internal,
@@ -151,10 +179,19 @@ impl FailureKind {
                 "the repository lists a file that it does not have: ask for another version, or use \
                  a mirror that has it (--repo-url)"
             }
+            Self::Fetch(
+                kind @ (TransportErrorKind::Status(401 | 402 | 407)
+                | TransportErrorKind::PlainLogin(_)
+                | TransportErrorKind::Offline),
+            ) => fetch_advice(kind),
             Self::Fetch(_) => {
-                "check the network and run the command again; finished downloads are reused"
+                "check the network and run the command again; what is there already is reused"
             }
-            Self::Size { .. } | Self::Checksum { .. } => {
+            Self::WebPage => {
+                "open the address in a browser from this machine: log in to the network or set the \
+                 proxy (HTTPS_PROXY), then run the command again"
+            }
+            Self::Size { .. } | Self::Checksum { .. } | Self::Empty => {
                 "a proxy or mirror may have damaged it: try another path to the original; if it \
                  stays so, tell the vendor, and do not use the file"
             }
@@ -201,18 +238,23 @@ pub fn fetch_all(
     wanted: &[Wanted],
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<ReceivedFile>, DownloadError> {
+    let shared = one::Shared {
+        transport: transport.clone(),
+        cache: cache.clone(),
+        observer: Arc::clone(observer),
+        files: wanted.len(),
+    };
     let results = transport.runtime().block_on(async {
         let permits = Arc::new(Semaphore::new(transport.jobs()));
         let tasks: Vec<_> = wanted
             .iter()
             .enumerate()
             .map(|(index, wanted)| {
-                let (transport, cache) = (transport.clone(), cache.clone());
-                let (permits, observer) = (Arc::clone(&permits), Arc::clone(observer));
+                let (shared, permits) = (shared.clone(), Arc::clone(&permits));
                 let wanted = wanted.clone();
                 tokio::spawn(async move {
                     let _permit = permits.acquire_owned().await;
-                    one::obtain(&transport, &cache, &wanted, index, &*observer).await
+                    one::obtain(&shared, &wanted, index).await
                 })
             })
             .collect();

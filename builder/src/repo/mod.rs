@@ -1,12 +1,11 @@
 //! Yum repositories: from an address to a [`RepoIndex`] that was signed by a pinned key.
 
+mod fetch;
 mod href;
 mod open;
 mod primary;
 mod repomd;
 mod source;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -14,14 +13,16 @@ use url::Url;
 
 use crate::checksum::{Checksum, ChecksumError};
 use crate::error::{Exit, Explained};
-use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
-use crate::transport::{Request, Transport, TransportError, TransportErrorKind};
+use crate::openpgp::{SignatureError, SignedBy};
+use crate::output::OutputError;
+use crate::transport::{TransportError, TransportErrorKind};
 
+pub use fetch::fetch_index;
 pub use href::BadHref;
 pub use open::OpenError;
 pub use primary::PrimaryError;
 pub use repomd::RepomdError;
-pub use source::{Override, RepoSource, SourceError, base_url, key_url, sources_for};
+pub use source::{Override, RepoSource, SourceError, base_address, base_url, key_url, sources_for};
 
 const REPOMD_MAX_BYTES: u64 = 4 * 1024 * 1024;
 const SIGNATURE_MAX_BYTES: u64 = 64 * 1024;
@@ -105,6 +106,15 @@ pub enum RepoErrorKind {
     /// `repomd.xml` is not usable.
     #[error("repomd.xml is not usable: {0}")]
     Repomd(#[source] RepomdError),
+    /// A page for people instead of a file.
+    #[error("{0} is a web page: a login portal, a blocking proxy or a wrong address answered")]
+    WebPage(&'static str),
+    /// No bytes.
+    #[error("{0} has zero bytes")]
+    Empty(&'static str),
+    /// Verified metadata cannot be kept.
+    #[error(transparent)]
+    Keep(OutputError),
     /// Primary is not the one that the signed `repomd.xml` names.
     #[error("the package list does not match the checksum in the signed repomd.xml")]
     PrimaryChecksum,
@@ -127,6 +137,8 @@ impl RepoError {
             RepoErrorKind::Fetch(error) => fetch_exit(&error.kind),
             RepoErrorKind::Unsigned
             | RepoErrorKind::Signature(_)
+            | RepoErrorKind::WebPage(_)
+            | RepoErrorKind::Empty(_)
             | RepoErrorKind::PrimaryChecksum => Exit::Verification,
             _ => Exit::Internal,
         }
@@ -144,6 +156,11 @@ impl RepoError {
             RepoErrorKind::PrimaryChecksum => {
                 "wait a minute and run the command again (a repository is inconsistent while it is \
                  being published); if it stays so, tell its owner"
+            }
+            RepoErrorKind::Keep(_) => "make space or name another directory with --cache-dir",
+            RepoErrorKind::WebPage(_) | RepoErrorKind::Empty(_) => {
+                "open the address in a browser from this machine: log in to the network or set the \
+                 proxy (HTTPS_PROXY), then run the command again"
             }
             _ => "check that the address is a yum repository; if it is, tell its owner",
         };
@@ -172,172 +189,20 @@ pub(crate) const fn fetch_advice(kind: &TransportErrorKind) -> &'static str {
              place"
         }
         TransportErrorKind::Status(401 | 402) => {
-            "the server wants credentials, which this version does not send; use a mirror that \
-             needs none (--repo-url)"
+            "the server wants a login: name its read token with --token-file, BUNDLE_TOKEN or a netrc; \
+             if you did, it may be the wrong one, or meant for another host (docs/sources.md)"
+        }
+        TransportErrorKind::Status(407) => {
+            "put the proxy's user name and password into the proxy variable of the environment"
+        }
+        TransportErrorKind::PlainLogin(_) => {
+            "use an https address; where that is impossible, --unsafe-send-credentials-over-plain-http \
+             sends it all the same, readable for everybody on the way"
+        }
+        TransportErrorKind::Offline => {
+            "run the command once without --offline where there is a network, or name the cache that \
+             has it with --cache-dir"
         }
         _ => "check the network, the proxy and the address, then run the command again",
     }
-}
-
-/// Reads the repositories. Each address is fetched once, however many sources share it; nothing is
-/// parsed before its signature or checksum was found good.
-pub fn fetch_index(
-    transport: &Transport,
-    sources: &[RepoSource],
-    keys: &BTreeMap<String, TrustedKeys>,
-    packages: &BTreeSet<String>,
-) -> Result<RepoIndex, RepoError> {
-    let mut unique: Vec<&RepoSource> = Vec::new();
-    for source in sources {
-        if !unique
-            .iter()
-            .any(|u| u.url == source.url && u.repository == source.repository)
-        {
-            unique.push(source);
-        }
-    }
-    let signed = fetch_repomds(transport, &unique, keys)?;
-    let mut read = Vec::new();
-    // One after the other: a list may be large, and nothing of it but the packages is kept.
-    for repomd in &signed {
-        let list = fetch_primary(transport, repomd)?;
-        read.push((repomd, parse_primary(repomd, &list, packages)?));
-    }
-    let snapshot = |source: &RepoSource| {
-        let of = |(repomd, _): &&(&SignedRepomd<'_>, Vec<RepoPackage>)| {
-            repomd.source.url == source.url && repomd.source.repository == source.repository
-        };
-        let (repomd, packages) = read.iter().find(of)?;
-        Some(RepoSnapshot {
-            repository: source.repository.clone(),
-            distro: source.distro.clone(),
-            arch: source.arch,
-            url: source.url.clone(),
-            revision: repomd.repomd.revision,
-            signed_by: repomd.signed_by.clone(),
-            repomd_sha256: repomd.sha256,
-            packages: packages
-                .iter()
-                .filter(|package| source.arch.accepts(package.nevra.arch()))
-                .cloned()
-                .collect(),
-        })
-    };
-    Ok(RepoIndex {
-        snapshots: sources.iter().filter_map(snapshot).collect(),
-    })
-}
-
-/// A parsed `repomd.xml` whose bytes carried a signature that counts.
-struct SignedRepomd<'a> {
-    source: &'a RepoSource,
-    repomd: repomd::Repomd,
-    primary_url: Url,
-    signed_by: SignedBy,
-    sha256: Sha256,
-}
-
-fn fetch_repomds<'a>(
-    transport: &Transport,
-    sources: &[&'a RepoSource],
-    keys: &BTreeMap<String, TrustedKeys>,
-) -> Result<Vec<SignedRepomd<'a>>, RepoError> {
-    let requests = sources.iter().flat_map(|source| pair(source));
-    let mut fetched = transport.fetch_all(requests.collect()).into_iter();
-    let mut signed = Vec::new();
-    for source in sources {
-        let (Some(document), Some(signature)) = (fetched.next(), fetched.next()) else {
-            continue;
-        };
-        let repomd = match verify_repomd(source, document, signature, keys) {
-            // The two are published one after the other: look once more before the alarm.
-            Err(RepoErrorKind::Signature(SignatureError::Mismatch(_))) => {
-                let mut again = transport.fetch_all(pair(source).into()).into_iter();
-                let (Some(document), Some(signature)) = (again.next(), again.next()) else {
-                    continue;
-                };
-                verify_repomd(source, document, signature, keys)
-            }
-            other => other,
-        };
-        signed.push(repomd.map_err(|kind| source.error(kind))?);
-    }
-    Ok(signed)
-}
-
-/// Returns the requests for `repomd.xml` and its signature.
-fn pair(source: &RepoSource) -> [Request; 2] {
-    [
-        Request {
-            url: source.file("repodata/repomd.xml"),
-            limit_bytes: REPOMD_MAX_BYTES,
-        },
-        Request {
-            url: source.file("repodata/repomd.xml.asc"),
-            limit_bytes: SIGNATURE_MAX_BYTES,
-        },
-    ]
-}
-
-fn verify_repomd<'a>(
-    source: &'a RepoSource,
-    document: Result<Vec<u8>, TransportError>,
-    signature: Result<Vec<u8>, TransportError>,
-    keys: &BTreeMap<String, TrustedKeys>,
-) -> Result<SignedRepomd<'a>, RepoErrorKind> {
-    let document = document.map_err(RepoErrorKind::Fetch)?;
-    let signature = signature.map_err(|error| match error.kind {
-        TransportErrorKind::NotFound => RepoErrorKind::Unsigned,
-        _ => RepoErrorKind::Fetch(error),
-    })?;
-    let signed_by = keys
-        .get(&source.repository)
-        .ok_or(SignatureError::Missing)
-        .and_then(|keys| keys.verify(&document, &signature, HashRule::Strong))
-        .map_err(RepoErrorKind::Signature)?;
-    let repomd = repomd::parse(&document).map_err(RepoErrorKind::Repomd)?;
-    let primary_url = href::join(&source.url, &repomd.primary.href)
-        .map_err(|error| RepoErrorKind::Repomd(RepomdError::Href(error)))?;
-    Ok(SignedRepomd {
-        source,
-        repomd,
-        primary_url,
-        signed_by,
-        sha256: Sha256::of(&document),
-    })
-}
-
-fn fetch_primary(transport: &Transport, repomd: &SignedRepomd<'_>) -> Result<Vec<u8>, RepoError> {
-    let fail = |kind| repomd.source.error(kind);
-    let primary = &repomd.repomd.primary;
-    let request = Request {
-        url: repomd.primary_url.clone(),
-        limit_bytes: primary
-            .size
-            .map_or(PRIMARY_MAX_BYTES, |size| size.min(PRIMARY_MAX_BYTES)),
-    };
-    // One byte more than the signed size is as wrong as another checksum.
-    let bytes = transport
-        .fetch_one(request)
-        .map_err(|error| match error.kind {
-            TransportErrorKind::TooLarge(_) => fail(RepoErrorKind::PrimaryChecksum),
-            _ => fail(RepoErrorKind::Fetch(error)),
-        })?;
-    if !primary.checksum.matches(&bytes) {
-        return Err(fail(RepoErrorKind::PrimaryChecksum));
-    }
-    Ok(bytes)
-}
-
-fn parse_primary(
-    repomd: &SignedRepomd<'_>,
-    bytes: &[u8],
-    wanted: &BTreeSet<String>,
-) -> Result<Vec<RepoPackage>, RepoError> {
-    let parse = || {
-        let open_size = repomd.repomd.primary.open_size;
-        let reader = open::reader(bytes, open_size).map_err(RepoErrorKind::PrimaryOpen)?;
-        primary::parse(reader, &repomd.source.url, wanted).map_err(RepoErrorKind::Primary)
-    };
-    parse().map_err(|kind| repomd.source.error(kind))
 }

@@ -39,7 +39,9 @@ pub enum Override {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// Not an address.
-    #[error("`{0}` is not an http, https or file address")]
+    #[error(
+        "`{0}` is neither an http, https or file address nor a directory that begins with / or ."
+    )]
     Address(String),
     /// User name or password inside an address.
     #[error("the address of `{0}` carries a user name or password")]
@@ -85,8 +87,12 @@ impl RepoSource {
     }
 }
 
-/// Reads an address; one with credentials is refused, so that none ever reaches a lock or a log.
+/// Reads an address or a directory; an address with credentials is refused, so that none ever
+/// reaches a lock or a log.
 pub fn base_url(text: &str) -> Result<Url, SourceError> {
+    if text.starts_with(['/', '.']) {
+        return directory_url(text);
+    }
     let slashed = format!("{}/", text.trim_end_matches('/'));
     let url = Url::parse(&slashed).map_err(|_| SourceError::Address(text.to_owned()))?;
     if !matches!(url.scheme(), "http" | "https" | "file") || url.query().is_some() {
@@ -99,13 +105,26 @@ pub fn base_url(text: &str) -> Result<Url, SourceError> {
     Ok(url)
 }
 
+/// A path begins with `/` or `.`, so that it is never taken for a host.
+fn directory_url(text: &str) -> Result<Url, SourceError> {
+    let absolute = std::path::absolute(text).ok();
+    absolute
+        .and_then(|path| Url::from_directory_path(path).ok())
+        .ok_or_else(|| SourceError::Address(text.to_owned()))
+}
+
+/// Returns the address that all others begin with, unless a repository has its own.
+pub fn base_address(product: &ProductManifest, overrides: &[Override]) -> Result<Url, SourceError> {
+    base_url(base_of(product, overrides))
+}
+
 /// Returns where a repository's metadata key is published.
 pub fn key_url(
     product: &ProductManifest,
     repository: &Repository,
     overrides: &[Override],
 ) -> Result<Url, SourceError> {
-    let base = base_url(base_of(product, overrides))?;
+    let base = base_address(product, overrides)?;
     base.join(&repository.key_path)
         .map_err(|_| SourceError::Address(repository.key_path.clone()))
 }
@@ -212,6 +231,21 @@ mod tests {
         assert_eq!(replaced[2].url.as_str(), "http://m:8080/pump/8/");
         let key = key_url(&tyk, &tyk.repositories[0], &overrides).unwrap();
         assert_eq!(key.as_str(), "file:///mirror/tyk-gateway/gpgkey");
+    }
+
+    #[test]
+    fn directories_are_addresses_too() {
+        assert_eq!(
+            base_url("/srv/my mirror").unwrap().as_str(),
+            "file:///srv/my%20mirror/"
+        );
+        let here = base_url("./mirror/").unwrap();
+        assert!(here.as_str().starts_with("file:///") && here.as_str().ends_with("/mirror/"));
+        let whole: Override = "tyk-pump=/srv/pump/{major}".parse().unwrap();
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let el8 = tyk.distro("el8").unwrap();
+        let sources = sources_for(&tyk, &[el8], &[Arch::X86_64], &[whole]).unwrap();
+        assert_eq!(sources[2].url.as_str(), "file:///srv/pump/8/");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
-use super::{TransportErrorKind, http};
+use super::TransportErrorKind;
+use super::http::{self, Answer, Extent};
 use crate::interrupt;
 
 const PIECE_BYTES: usize = 256 * 1024;
@@ -13,11 +14,13 @@ const PIECE_BYTES: usize = 256 * 1024;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// An open file or response.
+#[derive(Debug)]
 pub(crate) struct Body {
     source: Source,
     silence: Duration,
 }
 
+#[derive(Debug)]
 enum Source {
     Local(tokio::fs::File),
     Http(reqwest::Response),
@@ -72,14 +75,32 @@ pub(super) async fn watched<T>(
     }
 }
 
-pub(super) async fn open_local(url: &Url) -> Result<Body, TransportErrorKind> {
+/// Waits, unless the user asks to stop.
+pub(crate) async fn pause(pause: Duration) -> Result<(), TransportErrorKind> {
+    let bound = pause + LOOK;
+    watched(bound, tokio::time::sleep(pause)).await
+}
+
+/// Opens a local file; a pipe or a device is none.
+pub(super) async fn open_local(url: &Url) -> Result<Answer, TransportErrorKind> {
     let path = url
         .to_file_path()
         .map_err(|()| TransportErrorKind::Scheme(url.to_string()))?;
-    match tokio::fs::File::open(path).await {
-        Ok(file) => Ok(Body {
-            source: Source::Local(file),
-            silence: Duration::from_mins(5),
+    let open = async {
+        if !tokio::fs::metadata(&path).await?.is_file() {
+            return Err(std::io::Error::other("it is not a regular file"));
+        }
+        tokio::fs::File::open(&path).await
+    };
+    match open.await {
+        Ok(file) => Ok(Answer {
+            body: Body {
+                source: Source::Local(file),
+                silence: Duration::from_mins(5),
+            },
+            extent: Extent::Whole,
+            validator: None,
+            place: None,
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(TransportErrorKind::NotFound)

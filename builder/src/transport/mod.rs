@@ -5,7 +5,12 @@
 //! served from is never kept.
 
 mod body;
+mod credentials;
+mod error;
 mod http;
+mod netrc;
+mod proxies;
+mod setup;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,45 +21,29 @@ use url::Url;
 
 use backon::{ExponentialBuilder, Retryable as _};
 
-use crate::interrupt::Interrupted;
-pub(crate) use body::Body;
+use crate::kept::Kept;
 
-/// How patient the transport is.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// Longest silence while connecting or between two pieces of a body.
-    pub silence: Duration,
-    /// Attempts for one file.
-    pub attempts: usize,
-    /// Pause before the second attempt; doubles from there.
-    pub pause: Duration,
-    /// Longest time for a small file and all its attempts; larger ones get more.
-    pub deadline: Duration,
-}
+pub(crate) use body::{Body, pause};
+pub use credentials::{Audience, Credentials, Login, PlainHttp, Secret};
+pub use error::{TransportError, TransportErrorKind};
+pub(crate) use http::{Answer, Extent, Place, Span};
+pub use netrc::{Machine, NetrcError, parse as parse_netrc};
+pub use proxies::{Proxies, ProxyError};
+pub use setup::{Breadth, Network, Patience, Setup, SetupError};
 
 /// The slowest transfer of metadata that is still worth waiting for.
 const BYTES_PER_SECOND_MIN: u64 = 64 * 1024;
-
-impl Patience {
-    /// Returns the default with another limit for silence.
-    #[must_use]
-    pub const fn with_silence(silence: Duration) -> Self {
-        Self {
-            silence,
-            attempts: 4,
-            pause: Duration::from_millis(250),
-            deadline: Duration::from_secs(300),
-        }
-    }
-}
 
 /// Fetches files, a few at a time.
 #[derive(Debug, Clone)]
 pub struct Transport {
     runtime: Arc<Runtime>,
     client: Arc<OnceLock<Result<reqwest::Client, String>>>,
+    http: Arc<http::Client>,
     patience: Patience,
-    jobs: usize,
+    breadth: Breadth,
+    kept: Option<Kept>,
+    network: Network,
 }
 
 /// A file to fetch into memory.
@@ -66,87 +55,33 @@ pub struct Request {
     pub limit_bytes: u64,
 }
 
-/// A file that could not be fetched.
-#[derive(Debug, thiserror::Error)]
-#[error("{url}: {kind}")]
-pub struct TransportError {
-    /// The address as asked for, never the one of a redirect.
-    pub url: Box<Url>,
-    /// What went wrong.
-    pub kind: TransportErrorKind,
-}
-
-/// What can go wrong while fetching.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportErrorKind {
-    /// 404, 410 or no such local file.
-    #[error("there is no such file")]
-    NotFound,
-    /// The same, at the address that a redirect led to.
-    #[error("there is no such file where the server redirects to")]
-    RedirectedAway,
-    /// Another refusal by the server.
-    #[error("the server answered {0}")]
-    Status(u16),
-    /// No connection.
-    #[error("the server cannot be reached: {0}")]
-    Unreachable(String),
-    /// Nothing came for too long.
-    #[error("the server fell silent for {} seconds", .0.as_secs())]
-    Silent(Duration),
-    /// All in all too slow.
-    #[error("it took longer than {} seconds", .0.as_secs())]
-    TooSlow(Duration),
-    /// The body ended early.
-    #[error("the transfer broke off: {0}")]
-    Truncated(String),
-    /// More bytes than allowed.
-    #[error("it is larger than {0} bytes")]
-    TooLarge(u64),
-    /// A redirect that is not followed.
-    #[error("the redirect is not followed: {0}")]
-    Redirect(String),
-    /// Not `http`, `https` or `file`.
-    #[error("`{0}` addresses are not supported")]
-    Scheme(String),
-    /// TLS or proxy settings that do not work.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
-    /// A local file.
-    #[error("it cannot be read: {0}")]
-    Local(std::io::Error),
-    /// A signal.
-    #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-}
-
-impl TransportErrorKind {
-    /// Whether another attempt, from the original address, may help. 403 is what a content network
-    /// says when a redirect's signature has expired, and so may 404 be.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        match self {
-            Self::Status(code) => matches!(code, 403 | 408 | 425 | 429 | 500..=599),
-            Self::Unreachable(_) | Self::Silent(_) | Self::Truncated(_) | Self::RedirectedAway => {
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
 impl Transport {
     /// Makes a transport with its own threads.
-    pub fn new(patience: Patience, jobs: usize) -> std::io::Result<Self> {
+    pub fn new(setup: Setup) -> Result<Self, SetupError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
-            .build()?;
+            .build()
+            .map_err(SetupError::Threads)?;
+        let mut authorities = Vec::new();
+        for (at, pem) in setup.authorities.iter().enumerate() {
+            match reqwest::Certificate::from_pem_bundle(pem) {
+                Ok(found) if !found.is_empty() => authorities.extend(found),
+                _ => return Err(SetupError::Authority(at)),
+            }
+        }
         Ok(Self {
             runtime: Arc::new(runtime),
             client: Arc::default(),
-            patience,
-            jobs: jobs.max(1),
+            http: Arc::new(http::Client {
+                credentials: setup.credentials,
+                proxies: setup.proxies,
+                authorities,
+            }),
+            patience: setup.patience,
+            breadth: setup.breadth,
+            kept: setup.kept,
+            network: setup.network,
         })
     }
 
@@ -154,14 +89,28 @@ impl Transport {
         &self.runtime
     }
 
-    pub(crate) const fn jobs(&self) -> usize {
-        self.jobs
+    /// Returns how many files are fetched at a time: never more than there are connections.
+    pub(crate) fn jobs(&self) -> usize {
+        self.breadth.jobs.min(self.breadth.connections).max(1)
+    }
+
+    pub(crate) const fn breadth(&self) -> Breadth {
+        self.breadth
+    }
+
+    pub(crate) const fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Returns where verified metadata are kept.
+    pub(crate) const fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     /// Fetches small files into memory, several at a time, and returns them in order.
     #[must_use]
     pub fn fetch_all(&self, requests: Vec<Request>) -> Vec<Result<Vec<u8>, TransportError>> {
-        let permits = Arc::new(Semaphore::new(self.jobs));
+        let permits = Arc::new(Semaphore::new(self.jobs()));
         let fetch = async {
             let tasks: Vec<_> = requests
                 .into_iter()
@@ -197,7 +146,7 @@ impl Transport {
 
     async fn fetch(&self, request: &Request) -> Result<Vec<u8>, TransportError> {
         let attempt = || async {
-            let mut body = self.open(&request.url).await?;
+            let mut body = self.open(&request.url, None, None).await?.body;
             let mut bytes = Vec::new();
             while let Some(piece) = body.next().await? {
                 if (bytes.len() + piece.len()) as u64 > request.limit_bytes {
@@ -221,6 +170,11 @@ impl Transport {
             })
     }
 
+    /// Waits, unless the user asks to stop.
+    pub(crate) fn pause(&self, pause: Duration) -> Result<(), TransportErrorKind> {
+        self.runtime.block_on(body::pause(pause))
+    }
+
     /// Returns the pauses between attempts.
     pub(crate) fn backoff(&self) -> ExponentialBuilder {
         ExponentialBuilder::default()
@@ -228,18 +182,26 @@ impl Transport {
             .with_max_times(self.patience.attempts.saturating_sub(1))
     }
 
-    /// Opens one file for reading piece by piece. One attempt.
-    pub(crate) async fn open(&self, url: &Url) -> Result<Body, TransportErrorKind> {
+    /// Opens a file, or a span of it, for reading piece by piece. One attempt; at `place`, if it was
+    /// found there before.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        place: Option<&Place>,
+        span: Option<&Span>,
+    ) -> Result<Answer, TransportErrorKind> {
         match url.scheme() {
             "file" => body::open_local(url).await,
+            "http" | "https" if self.network == Network::Offline => {
+                Err(TransportErrorKind::Offline)
+            }
             "http" | "https" => {
-                let client = self
-                    .client
-                    .get_or_init(|| http::client(self.patience.silence));
+                let silence = self.patience.silence;
+                let client = self.client.get_or_init(|| self.http.build(silence));
                 let client = client
                     .as_ref()
                     .map_err(|text| TransportErrorKind::Client(text.clone()))?;
-                http::open(client, url, self.patience.silence).await
+                http::open(client, &self.http.credentials, url, place, span, silence).await
             }
             other => Err(TransportErrorKind::Scheme(other.to_owned())),
         }

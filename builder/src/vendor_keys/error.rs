@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{Origin, Purpose, Unpinned};
 use crate::error::{Exit, Explained};
 use crate::openpgp::{CertificateError, Fingerprint};
+use crate::output::OutputError;
 use crate::repo::{SourceError, fetch_advice, fetch_exit};
 use crate::transport::TransportError;
 
@@ -38,6 +39,19 @@ pub enum VendorKeyError {
         /// What is wrong.
         source: CertificateError,
     },
+    /// A page for people instead of a key.
+    #[error(
+        "what is at {origin} for the {purpose} is a web page: a login portal or a blocking proxy answered"
+    )]
+    WebPage {
+        /// What it is for.
+        purpose: Purpose,
+        /// Where it was read from.
+        origin: Origin,
+    },
+    /// A key cannot be kept.
+    #[error(transparent)]
+    Keep(OutputError),
     /// Fingerprints that nobody vouched for.
     #[error("{}", not_pinned(.0))]
     NotPinned(Vec<Unpinned>),
@@ -107,7 +121,8 @@ impl VendorKeyError {
             Self::File { .. } | Self::UnknownRole { .. } | Self::Pin(_) | Self::Source(_) => {
                 Exit::Usage
             }
-            Self::Certificate { .. } => Exit::Internal,
+            Self::WebPage { .. } => Exit::Verification,
+            Self::Certificate { .. } | Self::Keep(_) => Exit::Internal,
         }
     }
 
@@ -121,6 +136,12 @@ impl VendorKeyError {
             Self::Certificate { .. } => {
                 "check the address; --package-key FILE uses a package key from a file".to_owned()
             }
+            Self::WebPage { .. } => {
+                "log in to the network or set the proxy (HTTPS_PROXY), then run the command again; \
+                 --package-key FILE uses a package key from a file"
+                    .to_owned()
+            }
+            Self::Keep(_) => "make space or name another directory with --cache-dir".to_owned(),
             Self::UnknownRole { .. } => {
                 "write --trust-vendor-key ROLE=FINGERPRINT with one of these roles".to_owned()
             }
@@ -163,10 +184,11 @@ fn accept_advice(keys: &[Unpinned]) -> String {
 const fn source_advice(error: &SourceError) -> &'static str {
     match error {
         SourceError::Address(_) => {
-            "give an address such as https://host/path or file:///directory, without a query"
+            "give an address such as https://host/path, or a directory such as /srv/mirror, without a query"
         }
         SourceError::Credentials(_) => {
-            "use a mirror that needs no credentials: secrets in addresses end up in logs and locks"
+            "leave them out of the address, where logs and locks would keep them, and give them with \
+             --token-file, BUNDLE_TOKEN or a netrc"
         }
         SourceError::Repository { .. } => "use one of the listed names in --repo-url NAME=ADDRESS",
     }

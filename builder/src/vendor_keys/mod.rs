@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::openpgp::{Certificate, Fingerprint, TrustedKeys};
 use crate::repo::{self, Override, SourceError};
-use crate::transport::{Request, Transport};
+use crate::sniff::is_web_page;
+use crate::transport::{Network, Request, Transport, TransportError};
 
 pub use accepted::{Accepted, check_carried};
 pub use error::VendorKeyError;
@@ -244,7 +245,7 @@ fn establish(
         }),
         Origin::File(_) => None,
     });
-    let mut fetched = transport.fetch_all(requests.collect()).into_iter();
+    let mut fetched = obtain(transport, requests.collect()).into_iter();
     let (mut trusted, mut unpinned) = (Vec::new(), Vec::new());
     for key in wanted {
         let bytes = match &key.origin {
@@ -263,12 +264,21 @@ fn establish(
             origin: key.origin.clone(),
             source,
         };
+        if is_web_page(&bytes) {
+            return Err(VendorKeyError::WebPage {
+                purpose: key.purpose.clone(),
+                origin: key.origin.clone(),
+            });
+        }
         let found = Certificate::read_all(&bytes).map_err(unusable)?;
         let by_hand = |one| Accepted::counts_for(one, &key.purpose, &key.pins);
         let accepted = accepted.iter().filter_map(by_hand);
         let allowed: Vec<Fingerprint> = key.pins.iter().chain(accepted).cloned().collect();
         match TrustedKeys::pin(found, &allowed) {
-            Ok(keys) => trusted.push(keys.minimised().map_err(unusable)?),
+            Ok(keys) => {
+                trusted.push(keys.minimised().map_err(unusable)?);
+                keep(transport, &key.origin, &bytes)?;
+            }
             Err(error) => unpinned.push(Unpinned {
                 purpose: key.purpose.clone(),
                 origin: key.origin.clone(),
@@ -281,6 +291,33 @@ fn establish(
         Ok(trusted)
     } else {
         Err(VendorKeyError::NotPinned(unpinned))
+    }
+}
+
+/// Fetches keys, or takes what was kept of them where there is no network.
+fn obtain(transport: &Transport, requests: Vec<Request>) -> Vec<Result<Vec<u8>, TransportError>> {
+    if transport.network() == Network::Online {
+        return transport.fetch_all(requests);
+    }
+    let one = |request: Request| {
+        let kept = transport.kept().and_then(|kept| kept.find(&request.url));
+        match kept.and_then(|mut parts| parts.pop()) {
+            Some(bytes) if request.url.scheme() != "file" => Ok(bytes),
+            _ => transport.fetch_one(request),
+        }
+    };
+    requests.into_iter().map(one).collect()
+}
+
+/// Keeps a key whose fingerprint was accepted.
+fn keep(transport: &Transport, origin: &Origin, bytes: &[u8]) -> Result<(), VendorKeyError> {
+    match (transport.kept(), origin) {
+        (Some(kept), Origin::Url(url))
+            if url.scheme() != "file" && transport.network() == Network::Online =>
+        {
+            kept.keep(url, &[bytes]).map_err(VendorKeyError::Keep)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use builder::transport::{Patience, Request, Transport, TransportErrorKind};
+use builder::transport::{Patience, Request, Setup, Transport, TransportErrorKind};
 
 use crate::program::{Run, User, text};
 use crate::server::{Manner, Server};
@@ -168,7 +168,7 @@ fn metadata_that_never_ends_has_a_deadline() {
     let server = Server::start(&vendor.path(""), Manner::Drip("gpgkey"));
     let mut patience = Patience::with_silence(Duration::from_secs(30));
     patience.deadline = Duration::from_secs(1);
-    let transport = Transport::new(patience, 1).unwrap();
+    let transport = Transport::new(Setup::new(patience, 1)).unwrap();
     let request = Request {
         url: format!("{}/relay/gpgkey", server.url).parse().unwrap(),
         limit_bytes: 10_000,

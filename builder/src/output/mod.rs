@@ -1,5 +1,6 @@
 //! The one room that writes files: complete and synced under their name, or not there at all.
 
+mod resumable;
 mod tree;
 
 use std::fs::{File, Permissions};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+pub use resumable::{Resumable, tidy};
 pub use tree::PendingTree;
 
 /// A file that could not be written.
@@ -60,14 +62,6 @@ impl Pending {
         Ok(pending)
     }
 
-    /// Changes the name it will get, within the same directory.
-    pub fn renamed(self, path: &Path) -> Self {
-        Self {
-            file: self.file,
-            path: path.to_owned(),
-        }
-    }
-
     /// Returns the open file.
     pub fn file_mut(&mut self) -> &mut File {
         self.file.as_file_mut()
@@ -90,7 +84,16 @@ impl Pending {
         attempt().map_err(|source| failed(&path, source))
     }
 
-    /// Does the same unless something has that name already, and says whether it did.
+    /// Gives the file its name without waiting for the disk: for what is checked whenever it is used.
+    pub fn commit_unsynced(self) -> Result<(), OutputError> {
+        let Self { file, path } = self;
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(&path, error.error)),
+        }
+    }
+
+    /// Does the same as [`Self::commit`] unless something has that name already, and says whether it did.
     pub fn commit_new(self) -> Result<bool, OutputError> {
         let Self { file, path } = self;
         let attempt = || {

@@ -96,6 +96,7 @@ pub(super) fn finish(
     observer.event(&Event::Stage("writing and signing the bundle"));
     let unsigned = assemble(&lock, rpms, installers)?;
     let Opened { identity, created } = settings.keys.open_or_create()?;
+    let page = unsigned.review_page().to_owned();
     let signed = sign(unsigned, &identity)?;
     let mut bundle = Pending::begin(&settings.out, 0o644)?;
     archive::write(&signed, bundle.file_mut(), settings.workers)?;
@@ -107,13 +108,12 @@ pub(super) fn finish(
     let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
     archive::verify(reopened, std::slice::from_ref(identity.root()))?;
     let mut files = vec![settings.out.clone()];
-    let mut pending = companions(
-        &lock,
-        installers,
-        identity.root_bytes(),
-        settings,
-        &mut files,
-    )?;
+    let documents = Documents {
+        lock: &lock,
+        root: identity.root_bytes(),
+        page: &page,
+    };
+    let mut pending = companions(&documents, installers, settings, &mut files)?;
     pending.push(bundle);
     for file in pending {
         file.commit()?;
@@ -129,11 +129,17 @@ pub(super) fn finish(
     })
 }
 
+/// What is written beside the bundle, but for the installers.
+struct Documents<'a> {
+    lock: &'a Lock,
+    root: &'a [u8],
+    page: &'a [u8],
+}
+
 /// Prepares the files beside the bundle.
 fn companions(
-    lock: &Lock,
+    documents: &Documents<'_>,
     installers: &[Installer],
-    root: &[u8],
     settings: &Settings,
     files: &mut Vec<PathBuf>,
 ) -> Result<Vec<Pending>, Error> {
@@ -162,9 +168,11 @@ fn companions(
             0o644,
         )?;
     }
-    add(directory.join("root.json"), root, 0o644)?;
+    add(directory.join("root.json"), documents.root, 0o644)?;
+    let page = output::beside(&settings.out, "review.html");
+    add(page, documents.page, 0o644)?;
     if let Some(path) = &settings.lock {
-        add(path.clone(), &lock.to_bytes()?, 0o644)?;
+        add(path.clone(), &documents.lock.to_bytes()?, 0o644)?;
     }
     Ok(pending)
 }

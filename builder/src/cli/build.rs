@@ -262,6 +262,9 @@ mod tests {
             output::beside(Path::new("out/bundle.tar.zst"), "lock.json"),
             Path::new("out/bundle.lock.json")
         );
-        assert_eq!(output::beside(Path::new("x"), "lock.json"), Path::new("x.lock.json"));
+        assert_eq!(
+            output::beside(Path::new("x"), "lock.json"),
+            Path::new("x.lock.json")
+        );
     }
 }

@@ -11,8 +11,8 @@ use manifests::digest::Sha256;
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
 use crate::error::Error;
-use crate::printable::printable;
 use crate::evidence;
+use crate::printable::printable;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]

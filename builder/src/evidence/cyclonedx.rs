@@ -160,7 +160,9 @@ fn root(facts: &Facts<'_>) -> Component {
         ("airgap-bundle:sequence", facts.lock.sequence.to_string()),
         ("airgap-bundle:lock-sha256", facts.lock_sha256.to_string()),
     ];
-    let rest = rest.into_iter().map(|(name, value)| Property { name, value });
+    let rest = rest
+        .into_iter()
+        .map(|(name, value)| Property { name, value });
     Component {
         kind: "application",
         bom_ref: ROOT.to_owned(),

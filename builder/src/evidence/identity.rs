@@ -40,8 +40,7 @@ fn uuid5(name: &str) -> String {
 /// Returns a time as RFC 3339 has it.
 pub(super) fn time(seconds: u64) -> Result<String, EvidenceError> {
     let number = i64::try_from(seconds).map_err(|_| EvidenceError::Time(seconds))?;
-    let time =
-        jiff::Timestamp::from_second(number).map_err(|_| EvidenceError::Time(seconds))?;
+    let time = jiff::Timestamp::from_second(number).map_err(|_| EvidenceError::Time(seconds))?;
     Ok(time.to_string())
 }
 

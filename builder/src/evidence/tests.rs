@@ -287,8 +287,12 @@ fn findings_name_what_deserves_a_look() {
 fn a_changed_scriptlet_default_and_file_list_are_told() {
     let mut sample = Sample::new("");
     sample.lists[0].files[1].digest = Sha256::of(b"new default").to_string();
-    sample.lists[0].files.push(file("/opt/tyk-gateway/new", 0o100_644, ""));
-    sample.lists[1].files.push(file("/opt/tyk-gateway/old", 0o100_644, ""));
+    sample.lists[0]
+        .files
+        .push(file("/opt/tyk-gateway/new", 0o100_644, ""));
+    sample.lists[1]
+        .files
+        .push(file("/opt/tyk-gateway/old", 0o100_644, ""));
     sample.lists[0].scriptlets[0].body = "systemctl daemon-reload\ncurl evil\n".to_owned();
     sample.lists[0].about.licence = "Commercial".to_owned();
     let page = sample.document(REVIEW_PATH);

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod http;

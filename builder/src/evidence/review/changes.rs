@@ -60,6 +60,8 @@ pub(super) struct FileRow {
 pub(super) struct ScriptletChange {
     pub(super) phase: Shown,
     pub(super) how: &'static str,
+    /// Who ran it and who runs it, if that changed.
+    pub(super) interpreters: Option<(Shown, Shown)>,
     pub(super) lines: Vec<Line>,
 }
 
@@ -247,19 +249,28 @@ fn differences(old: &PackagedFile, new: &PackagedFile) -> Vec<String> {
         .collect()
 }
 
-fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
-    let text = |list: &PackageFiles| -> BTreeMap<String, String> {
-        let mut all: BTreeMap<String, String> = BTreeMap::new();
-        for scriptlet in &list.scriptlets {
-            // Triggers of one name follow each other.
-            let body = all.entry(scriptlet.phase.clone()).or_default();
-            *body += &format!("#!{}\n{}\n", scriptlet.interpreter, scriptlet.body.trim_end());
+/// What rpm runs at one moment: interpreters, and texts. Triggers of one name follow each other.
+type Program = (String, String);
+
+fn programs(list: &PackageFiles) -> BTreeMap<&str, Program> {
+    let mut all: BTreeMap<&str, Program> = BTreeMap::new();
+    for scriptlet in &list.scriptlets {
+        let (interpreters, text) = all.entry(&scriptlet.phase).or_default();
+        if !interpreters.is_empty() {
+            interpreters.push_str(", ");
         }
-        all
-    };
-    let (before, after) = (text(old), text(new));
-    let phases: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let compare = |phase: &String| {
+        interpreters.push_str(&scriptlet.interpreter);
+        text.push_str(scriptlet.body.trim_end());
+        text.push('\n');
+    }
+    all
+}
+
+fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
+    let (before, after) = (programs(old), programs(new));
+    let phases: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let nothing = Program::default();
+    let compare = |phase: &str| {
         let (was, is) = (before.get(phase), after.get(phase));
         let how = match (was, is) {
             (None, _) => "added",
@@ -267,11 +278,13 @@ fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
             (Some(was), Some(is)) if was == is => return None,
             _ => "changed",
         };
-        let (was, is) = (was.map_or("", |w| w), is.map_or("", |i| i));
+        let (was, is) = (was.unwrap_or(&nothing), is.unwrap_or(&nothing));
         Some(ScriptletChange {
             phase: Shown::new(phase),
             how,
-            lines: diff::lines(was, is),
+            interpreters: (was.0 != is.0 && how == "changed")
+                .then(|| (Shown::new(&was.0), Shown::new(&is.0))),
+            lines: diff::lines(&was.1, &is.1),
         })
     };
     phases.into_iter().filter_map(compare).collect()

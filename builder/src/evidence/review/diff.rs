@@ -71,10 +71,7 @@ mod tests {
     fn what_came_and_went_is_marked() {
         let found = lines("a\nb\nc\n", "a\nX\u{202e}\nc\n");
         let kinds: Vec<Kind> = found.iter().map(|line| line.kind).collect();
-        assert_eq!(
-            kinds,
-            [Kind::Same, Kind::Removed, Kind::Added, Kind::Same]
-        );
+        assert_eq!(kinds, [Kind::Same, Kind::Removed, Kind::Added, Kind::Same]);
         assert_eq!(found[2].text, Shown::new("X\u{202e}"));
         let long = "x\n".repeat(LINES_MAX + 1);
         assert_eq!(lines("", &long)[0].kind, Kind::Gap);

@@ -6,9 +6,9 @@ use manifests::bundle::{LintFlag, Role};
 use manifests::package_files::PackagedFile;
 use serde::Serialize;
 
+use super::ROWS_MAX;
 use super::shown::{Shown, mode};
 use super::territory::Territory;
-use super::ROWS_MAX;
 use crate::evidence::{Facts, Part, lint};
 
 /// One kind of finding.

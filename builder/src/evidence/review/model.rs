@@ -159,7 +159,10 @@ fn package(part: &Part<'_>) -> Result<Package, EvidenceError> {
             Role::Target => "target",
             Role::Previous => "previous",
         };
-        Shown::new(&format!("{role} of {} on {} {}", u.component, u.distro, u.arch))
+        Shown::new(&format!(
+            "{role} of {} on {} {}",
+            u.component, u.distro, u.arch
+        ))
     });
     let sources = part.sources.iter();
     Ok(Package {

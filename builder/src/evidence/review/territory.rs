@@ -43,9 +43,9 @@ impl Territory {
             trees.extend(component.environment.iter().cloned());
             trees.extend(component.program.as_deref().map(home));
             if let Some(unit) = &component.unit {
-                let places = UNITS.iter().flat_map(|dir| {
-                    [format!("{dir}/{unit}"), format!("{dir}/{unit}.d")]
-                });
+                let places = UNITS
+                    .iter()
+                    .flat_map(|dir| [format!("{dir}/{unit}"), format!("{dir}/{unit}.d")]);
                 trees.extend(places);
             }
         }
@@ -66,7 +66,9 @@ impl Territory {
 }
 
 fn home(program: &str) -> String {
-    let directory = program.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let directory = program
+        .rsplit_once('/')
+        .map_or("", |(directory, _)| directory);
     if directory.is_empty() || SHARED.contains(&directory) {
         return program.to_owned();
     }

@@ -14,11 +14,11 @@ use manifests::limits::MANIFEST_MAX_BYTES;
 use semver::Version;
 
 use crate::error::{Exit, Explained};
+use crate::evidence::{self, EvidenceError};
 use crate::extras::Extra;
 use crate::installers::Installer;
 use crate::lock::Lock;
 use crate::package::DownloadedRpm;
-use crate::review;
 
 /// The oldest installer that understands what this build writes.
 const MINIMUM_INSTALLER: Version = Version::new(0, 1, 0);
@@ -68,6 +68,9 @@ pub enum AssembleError {
     /// A document that cannot be written.
     #[error("a document cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Documents that cannot be written.
+    #[error("the evidence cannot be written: {0}")]
+    Evidence(#[from] EvidenceError),
     /// A bundle that every host would refuse.
     #[error("hosts would refuse the bundle: {0}")]
     TooLarge(#[from] BoundsError),
@@ -85,6 +88,7 @@ impl AssembleError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Path(_) | Self::TooLarge(_) | Self::ManifestTooLarge => Exit::Usage,
+            Self::Evidence(error) => error.exit(),
             Self::Json(_) | Self::Inconsistent(_) => Exit::Internal,
         }
     }
@@ -98,6 +102,7 @@ impl AssembleError {
                 "build a bundle for each distribution and architecture, or carry fewer previous \
                  packages: name what the hosts run with --from"
             }
+            Self::Evidence(error) => error.advice(),
             _ => "this is a bug: please report it with the lock",
         };
         Explained::new("cannot put the bundle together", self.to_string(), next)
@@ -130,8 +135,9 @@ pub fn assemble(
         let path = BundlePath::for_package_files(&rpm.sha256());
         contents.bytes(path, canonical(rpm.files())?);
     }
-    let sheet = review::sheet(lock, &bundled, rpms);
-    contents.bytes(review::PATH.parse()?, sheet.into_bytes());
+    for (path, bytes) in evidence::documents(lock, &bundled, rpms, &beside.installers)? {
+        contents.bytes(path, bytes);
+    }
     for installer in &beside.installers {
         let (size, sha256) = (installer.size, installer.sha256);
         let path = BundlePath::for_installer(installer.arch);
@@ -285,6 +291,16 @@ impl UnsignedBundle {
     #[must_use]
     pub fn manifest_bytes(&self) -> &[u8] {
         &self.manifest_bytes
+    }
+
+    /// Returns the review page, for a copy beside the bundle.
+    #[must_use]
+    pub fn review_page(&self) -> &[u8] {
+        let is_page = |content: &&Content| content.entry.path.as_str() == evidence::REVIEW_PATH;
+        match self.contents.iter().find(is_page).map(|page| &page.source) {
+            Some(Source::Bytes(page)) => page,
+            _ => &[],
+        }
     }
 
     /// Returns the entries in file order.

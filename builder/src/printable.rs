@@ -25,19 +25,26 @@ fn escaped(text: &str, keep: impl Fn(char) -> bool) -> String {
     shown
 }
 
-/// Separators of lines, marks of direction, and characters without width.
+/// Separators of lines, marks of direction, and characters that show nothing.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
+            | '\u{34f}'
             | '\u{61c}'
-            | '\u{180e}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
+            | '\u{ffa0}'
             | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -51,6 +58,7 @@ mod tests {
         assert_eq!(printable("a\n\tb\u{7f}"), "a\\n\\tb\\u{7f}");
         assert_eq!(printable("\u{1b}[2J\u{9b}1m"), "\\u{1b}[2J\\u{9b}1m");
         assert_eq!(printable("x\u{202e}gpj"), "x\\u{202e}gpj");
+        assert_eq!(printable("a\u{3164}\u{e0100}b"), "a\\u{3164}\\u{e0100}b");
         assert_eq!(printable_lines("a\n\tb\r"), "a\n\tb\\r");
     }
 }

@@ -126,6 +126,7 @@ mod tests {
         let (user, group, link, path) = (text(), text(), text(), "/f".to_owned());
         let (mode, size, ghost) = (0o100_644, 1, false);
         PackagedFile {
+            capabilities: String::new(),
             path,
             mode,
             user,

@@ -171,7 +171,7 @@ mod tests {
         for (path, limit) in [
             ("product.json", PRODUCT_MAX_BYTES),
             ("keys/vendor/a.asc", VENDOR_KEY_MAX_BYTES),
-            ("docs/REVIEW.txt", DOCUMENT_MAX_BYTES),
+            ("docs/review.html", DOCUMENT_MAX_BYTES),
             ("SHA256SUMS", DOCUMENT_MAX_BYTES),
             ("installer/x86_64/install", PAYLOAD_MAX_BYTES),
             ("packages/0123456789abcdef/a.rpm", PAYLOAD_MAX_BYTES),

@@ -20,6 +20,8 @@ pub struct PackageFiles {
     pub rpm: Sha256,
     /// The package.
     pub nevra: Nevra,
+    /// What it says about itself.
+    pub about: About,
     /// Sum of the file sizes in bytes, as rpm counts them.
     pub installed_bytes: u64,
     /// Payload compressor, such as `gzip`.
@@ -40,6 +42,22 @@ pub struct PackageFiles {
     pub scriptlets: Vec<Scriptlet>,
 }
 
+/// What a package says about itself, word for word; empty where it says nothing. Nobody checks it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// One line for people.
+    pub summary: String,
+    /// The licence, in whatever notation.
+    pub licence: String,
+    /// Who distributes it.
+    pub vendor: String,
+    /// The project's page.
+    pub url: String,
+    /// The source package it was built from.
+    pub source_rpm: String,
+}
+
 /// One path of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +76,8 @@ pub struct PackagedFile {
     pub digest: String,
     /// Target of a symlink; else empty.
     pub link: String,
+    /// Capabilities the file gets, such as `cap_net_bind_service=ep`; else empty.
+    pub capabilities: String,
     /// `%config`.
     pub config: bool,
     /// `%config(noreplace)`.

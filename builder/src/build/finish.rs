@@ -144,19 +144,19 @@ pub(super) fn finish(
     observer.event(&Event::Stage("writing and signing the bundle"));
     let unsigned = assemble(&lock, rpms, beside)?;
     let Opened { identity, created } = settings.keys.open_or_create()?;
+    let page = unsigned.review_page().to_owned();
     let signed = sign(unsigned, &identity)?;
     let carried = match settings.split {
         Some(size) => write_parts(&signed, &identity, size, settings, observer)?,
         None => write_whole(&signed, &identity, settings, observer)?,
     };
     let mut files = Vec::new();
-    let pending = companions(
-        &lock,
-        &beside.installers,
-        identity.root_bytes(),
-        settings,
-        &mut files,
-    )?;
+    let documents = Documents {
+        lock: &lock,
+        root: identity.root_bytes(),
+        page: &page,
+    };
+    let pending = companions(&documents, &beside.installers, settings, &mut files)?;
     for file in pending {
         file.commit()?;
     }
@@ -237,11 +237,17 @@ fn write_parts(
     Ok(Carried::Parts(Box::new(parts)))
 }
 
+/// What is written beside the bundle, but for the installers.
+struct Documents<'a> {
+    lock: &'a Lock,
+    root: &'a [u8],
+    page: &'a [u8],
+}
+
 /// Prepares the files beside the bundle.
 fn companions(
-    lock: &Lock,
+    documents: &Documents<'_>,
     installers: &[Installer],
-    root: &[u8],
     settings: &Settings,
     files: &mut Vec<PathBuf>,
 ) -> Result<Vec<Pending>, Error> {
@@ -270,9 +276,11 @@ fn companions(
             0o644,
         )?;
     }
-    add(directory.join("root.json"), root, 0o644)?;
+    add(directory.join("root.json"), documents.root, 0o644)?;
+    let page = output::beside(&settings.out, "review.html");
+    add(page, documents.page, 0o644)?;
     if let Some(path) = &settings.lock {
-        add(path.clone(), &lock.to_bytes()?, 0o644)?;
+        add(path.clone(), &documents.lock.to_bytes()?, 0o644)?;
     }
     Ok(pending)
 }

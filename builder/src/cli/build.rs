@@ -17,6 +17,7 @@ use crate::event::Observer;
 use crate::hosts::Fleet;
 use crate::installers;
 use crate::lock::Lock;
+use crate::output;
 use crate::repo;
 use crate::resolve::{self, FromRule};
 
@@ -273,7 +274,7 @@ fn lock_path(args: &Args) -> Option<PathBuf> {
     match (&args.locked, &args.lock) {
         (Some(_), _) => None,
         (None, Some(path)) => Some(path.clone()),
-        (None, None) => Some(beside(&args.out)),
+        (None, None) => Some(output::beside(&args.out, "lock.json")),
     }
 }
 
@@ -306,16 +307,6 @@ fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
     })
 }
 
-/// `bundle.tar.zst` has its lock in `bundle.lock.json`.
-fn beside(out: &Path) -> PathBuf {
-    let name = out
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
-    let stem = name.strip_suffix(".tar.zst").unwrap_or(&name);
-    out.with_file_name(format!("{stem}.lock.json"))
-}
-
 fn source_date_epoch() -> Result<Option<u64>, Error> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(None),
@@ -334,11 +325,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_stands_beside_the_bundle() {
+    fn a_companion_stands_beside_the_bundle() {
         assert_eq!(
-            beside(Path::new("out/bundle.tar.zst")),
+            output::beside(Path::new("out/bundle.tar.zst"), "lock.json"),
             Path::new("out/bundle.lock.json")
         );
-        assert_eq!(beside(Path::new("x")), Path::new("x.lock.json"));
+        assert_eq!(
+            output::beside(Path::new("x"), "lock.json"),
+            Path::new("x.lock.json")
+        );
     }
 }

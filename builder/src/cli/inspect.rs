@@ -11,8 +11,8 @@ use manifests::digest::Sha256;
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
 use crate::error::Error;
+use crate::evidence;
 use crate::printable::printable;
-use crate::review;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]
@@ -68,7 +68,7 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
                 let (component, nevra) = (printable(&purpose.component), &rpm.nevra);
                 let _ = writeln!(text, "  {word:<9} {component:<10} {nevra}");
                 for flag in &rpm.lint {
-                    let _ = writeln!(text, "    mind: {}", review::lint(*flag));
+                    let _ = writeln!(text, "    mind: {}", evidence::lint(*flag));
                 }
             }
         }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::package::{FileDiff, LogEntry, PackageDiff, PackageId};
 use super::{About, Diff, TargetDiff};
+use crate::evidence;
 use crate::printable::{printable, printable_lines};
-use crate::review;
 
 /// More of them are counted; the JSON has all.
 const FILES_SHOWN: usize = 40;
@@ -144,10 +144,10 @@ fn trust(text: &mut String, package: &PackageDiff) {
         );
     }
     for flag in b.lint.iter().filter(|flag| !a.lint.contains(flag)) {
-        let _ = writeln!(text, "    mind now: {}", review::lint(*flag));
+        let _ = writeln!(text, "    mind now: {}", evidence::lint(*flag));
     }
     for flag in a.lint.iter().filter(|flag| !b.lint.contains(flag)) {
-        let _ = writeln!(text, "    no longer: {}", review::lint(*flag));
+        let _ = writeln!(text, "    no longer: {}", evidence::lint(*flag));
     }
 }
 

@@ -139,6 +139,18 @@ pub fn directory_of(path: &Path) -> &Path {
     }
 }
 
+/// Returns where a companion of the bundle goes: `bundle.tar.zst` has its lock in
+/// `bundle.lock.json`.
+#[must_use]
+pub fn beside(out: &Path, ending: &str) -> PathBuf {
+    let name = out
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    let stem = name.strip_suffix(".tar.zst").unwrap_or(&name);
+    out.with_file_name(format!("{stem}.{ending}"))
+}
+
 fn failed(path: &Path, source: io::Error) -> OutputError {
     OutputError {
         path: path.to_owned(),

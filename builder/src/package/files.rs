@@ -3,7 +3,7 @@
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 use manifests::package_files::{
-    Dependency, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile, Scriptlet,
+    About, Dependency, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile, Scriptlet,
 };
 use rpm::{DependencyFlags, DigestAlgorithm, FileEntry, FileFlags, PackageMetadata, Trigger};
 
@@ -22,6 +22,7 @@ pub(super) fn describe(
         document: PACKAGE_FILES_TYPE.to_owned(),
         rpm: sha256,
         nevra,
+        about: about(metadata)?,
         installed_bytes: metadata.get_installed_size().unwrap_or(0),
         compressor: compressor.to_string(),
         digest_algorithm: digest_algorithm(metadata).to_owned(),
@@ -31,6 +32,22 @@ pub(super) fn describe(
         conflicts: dependencies(metadata.get_conflicts())?,
         obsoletes: dependencies(metadata.get_obsoletes())?,
         scriptlets: scriptlets(metadata)?,
+    })
+}
+
+/// Absent tags are empty; a tag of the wrong shape is a broken header.
+fn about(metadata: &PackageMetadata) -> Result<About, PackageError> {
+    let text = |tag: Result<&str, rpm::Error>| match tag {
+        Ok(text) => Ok(text.to_owned()),
+        Err(rpm::Error::TagNotFound(_)) => Ok(String::new()),
+        Err(error) => Err(unreadable(error)),
+    };
+    Ok(About {
+        summary: text(metadata.get_summary())?,
+        licence: text(metadata.get_license())?,
+        vendor: text(metadata.get_vendor())?,
+        url: text(metadata.get_url())?,
+        source_rpm: text(metadata.get_source_rpm())?,
     })
 }
 
@@ -67,6 +84,7 @@ fn packaged_file(entry: &FileEntry<'_>) -> PackagedFile {
             .digest()
             .map_or(String::new(), |digest| digest.as_hex().to_owned()),
         link: entry.linkto().unwrap_or_default().to_owned(),
+        capabilities: entry.caps().unwrap_or_default().to_owned(),
         config: flags.contains(FileFlags::CONFIG),
         noreplace: flags.contains(FileFlags::NOREPLACE),
         ghost: flags.contains(FileFlags::GHOST),

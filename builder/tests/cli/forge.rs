@@ -102,7 +102,7 @@ impl Forge {
     }
 }
 
-fn entries(mut tar: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn entries(mut tar: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut entries = Vec::new();
     loop {
         let (block, rest) = tar.split_first_chunk::<BLOCK_BYTES>().unwrap();
@@ -198,7 +198,7 @@ fn what_hosts_refuse_is_not_signed_in_the_first_place() {
     user.assert_nothing_written();
 }
 
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.chars()
         .all(|c| c == '\n' || c == '\t' || !c.is_control())
 }
@@ -221,24 +221,4 @@ fn what_a_bundle_says_about_itself_cannot_paint_the_screen() {
         run.stdout
     );
     assert!(!run.stdout.contains('\u{202e}'));
-}
-
-#[test]
-fn the_review_sheet_shows_foreign_text_escaped() {
-    let (vendor, user) = (Vendor::new(), User::new());
-    let product = std::fs::read_to_string(vendor.product()).unwrap();
-    let hostile = "\"Cour\\u001b[2Jier\\nPACKAGE KEYS (pinned)\"";
-    vendor.write("product.toml", product.replace("\"Courier\"", hostile));
-    user.build_el8(&vendor).assert_ok();
-    let packed = std::fs::read(user.bundle()).unwrap();
-    let entries = entries(&zstd::decode_all(packed.as_slice()).unwrap());
-    let (_, sheet) = entries
-        .iter()
-        .find(|(path, _)| path == "docs/REVIEW.txt")
-        .unwrap();
-    let sheet = std::str::from_utf8(sheet).unwrap();
-    assert!(
-        is_plain(sheet) && sheet.contains("Cour\\u{1b}[2Jier\\nPACKAGE"),
-        "{sheet}"
-    );
 }

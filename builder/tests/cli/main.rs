@@ -7,6 +7,8 @@ mod bundles;
 #[cfg(test)]
 mod diff;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod extract;
 #[cfg(test)]
 mod extras;

@@ -76,8 +76,6 @@ impl Key {
     }
 
     fn rpm(&self, name: &str, version: &str, mark: &str) -> Vec<u8> {
-        let secret = self.secret.to_armored_string(ArmorOptions::default());
-        let signer = rpm::signature::pgp::Signer::from_asc(&secret.unwrap()).unwrap();
         let config = rpm::BuildConfig::v4()
             .compression(rpm::CompressionType::Gzip)
             .source_date(BUILT);
@@ -100,12 +98,59 @@ impl Key {
                 format!("- everything is better in {version}\u{202e}"),
                 BUILT,
             )
-            .build_and_sign(signer)
+            .build_and_sign(self.signer())
             .unwrap();
         let mut bytes = Vec::new();
         package.write(&mut bytes).unwrap();
         bytes
     }
+
+    /// A package that says `text` wherever a packager may write. The crate `rpm` refuses to write
+    /// control characters; a vendor with another tool does not ask it. So it writes a stand-in of
+    /// the same length, which is then exchanged.
+    fn hostile(&self, name: &str, version: &str, text: &str) -> Vec<u8> {
+        let stand_in: String = text
+            .chars()
+            .map(|c| if c.is_control() { '^' } else { c })
+            .collect();
+        let config = rpm::BuildConfig::v4()
+            .compression(rpm::CompressionType::Gzip)
+            .source_date(BUILT);
+        let path = format!("/opt/{}", stand_in.replace('/', "_"));
+        let package = rpm::PackageBuilder::new(name, version, &stand_in, "x86_64", &stand_in)
+            .using_config(config)
+            .release("1")
+            .vendor(&stand_in)
+            .with_file_contents(b"x", rpm::FileOptions::new(path))
+            .unwrap()
+            .post_install_script(&*stand_in)
+            .build()
+            .unwrap();
+        let mut bytes = Vec::new();
+        package.write(&mut bytes).unwrap();
+        exchange(&mut bytes, stand_in.as_bytes(), text.as_bytes());
+        let mut package = rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        package.clear_signatures().unwrap();
+        package.sign(self.signer()).unwrap();
+        bytes.clear();
+        package.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn signer(&self) -> rpm::signature::pgp::Signer {
+        let secret = self.secret.to_armored_string(ArmorOptions::default());
+        rpm::signature::pgp::Signer::from_asc(&secret.unwrap()).unwrap()
+    }
+}
+
+/// Puts `new` wherever `old`, of the same length, is.
+fn exchange(bytes: &mut [u8], old: &[u8], new: &[u8]) {
+    let mut from = 0;
+    while let Some(at) = bytes[from..].windows(old.len()).position(|w| w == old) {
+        bytes[from + at..from + at + old.len()].copy_from_slice(new);
+        from += at + old.len();
+    }
+    assert!(from > 0, "there is nothing to exchange");
 }
 
 impl Vendor {
@@ -169,7 +214,19 @@ impl Vendor {
         fs::write(self.product(), text).unwrap();
     }
 
+    /// Publishes this version of a package once more, with `text` wherever a packager may write.
+    pub(crate) fn publish_hostile(&self, package: &str, distro: u32, version: &str, text: &str) {
+        let bytes = self.package.hostile(package, version, text);
+        self.publish_all(package, distro, vec![(version.to_owned(), bytes)]);
+    }
+
     fn publish(&self, package: &str, distro: u32, versions: &[&str], mark: &str) {
+        let built = versions.iter();
+        let built = built.map(|v| ((*v).to_owned(), self.package.rpm(package, v, mark)));
+        self.publish_all(package, distro, built.collect());
+    }
+
+    fn publish_all(&self, package: &str, distro: u32, versions: Vec<(String, Vec<u8>)>) {
         let leaf = self.path(&format!("{package}/el/{distro}/x86_64"));
         fs::create_dir_all(leaf.join("repodata")).unwrap();
         fs::write(
@@ -177,9 +234,8 @@ impl Vendor {
             self.metadata.public(),
         )
         .unwrap();
-        let mut list = String::new();
-        for version in versions {
-            let bytes = self.package.rpm(package, version, mark);
+        let (mut list, count) = (String::new(), versions.len());
+        for (version, bytes) in versions {
             let file = format!("{package}-{version}-1.x86_64.rpm");
             list += &format!(
                 "<package type=\"rpm\"><name>{package}</name><arch>x86_64</arch>\
@@ -191,10 +247,7 @@ impl Vendor {
             );
             fs::write(leaf.join(file), bytes).unwrap();
         }
-        let primary = format!(
-            "<metadata packages=\"{}\">\n{list}</metadata>\n",
-            versions.len()
-        );
+        let primary = format!("<metadata packages=\"{count}\">\n{list}</metadata>\n");
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(primary.as_bytes()).unwrap();
         let packed = packed.finish().unwrap();

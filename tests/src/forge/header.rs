@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use manifests::digest::Sha256;
 use manifests::evr::Evr;
 use manifests::nevra::Nevra;
-use manifests::package_files::{PACKAGE_FILES_TYPE, PackageFiles, PackagedFile};
+use manifests::package_files::{About, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile};
 
 const FORMAT: &str = "P\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{BUILDTIME}\\t\
      %{LONGSIZE}\\n[F\\t%{FILENAMES}\\t%{FILEMODES}\\t%{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t\
@@ -44,6 +44,7 @@ pub(super) fn read(path: &Path, sha256: Sha256) -> Result<Header> {
         document: PACKAGE_FILES_TYPE.to_owned(),
         rpm: sha256,
         nevra,
+        about: About::default(),
         installed_bytes: size.parse()?,
         compressor: "gzip".to_owned(),
         digest_algorithm: "sha256".to_owned(),
@@ -73,6 +74,7 @@ fn file(fields: &[&str]) -> Result<PackagedFile> {
         size: size.parse()?,
         digest: digest.to_owned(),
         link: link.to_owned(),
+        capabilities: String::new(),
         config: flags & 1 != 0,
         noreplace: flags & 16 != 0,
         ghost: flags & 64 != 0,

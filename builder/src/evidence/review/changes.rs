@@ -1,0 +1,316 @@
+//! What each target changes against each previous version that the bundle carries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use manifests::bundle::{Role, Use};
+use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
+use serde::Serialize;
+
+use super::ROWS_MAX;
+use super::diff::{self, Line};
+use super::shown::{Shown, mode, size};
+use crate::evidence::{Facts, Part};
+
+/// One step from a previous package to a target.
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
+    pub(super) id: String,
+    pub(super) component: Shown,
+    pub(super) from: Shown,
+    pub(super) to: Shown,
+    pub(super) hosts: Vec<Shown>,
+    /// Size of the RPM, then of the files it installs: before and after.
+    pub(super) package_sizes: (Shown, Shown),
+    pub(super) installed_sizes: (Shown, Shown),
+    /// Licence, vendor, signer and such, where they differ.
+    pub(super) identity: Vec<Statement>,
+    pub(super) added: List,
+    pub(super) removed: List,
+    pub(super) changed: List,
+    pub(super) config: List,
+    pub(super) scriptlets: Vec<ScriptletChange>,
+    pub(super) dependencies: Vec<Delta>,
+}
+
+/// A statement about a package that is another one now.
+#[derive(Debug, Serialize)]
+pub(super) struct Statement {
+    pub(super) name: &'static str,
+    pub(super) before: Shown,
+    pub(super) after: Shown,
+}
+
+/// Paths, as many as a page can hold.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct List {
+    pub(super) rows: Vec<FileRow>,
+    pub(super) more: usize,
+    pub(super) count: usize,
+}
+
+/// A path and what is to say about it.
+#[derive(Debug, Serialize)]
+pub(super) struct FileRow {
+    pub(super) path: Shown,
+    pub(super) detail: Shown,
+}
+
+/// A scriptlet that is not what it was.
+#[derive(Debug, Serialize)]
+pub(super) struct ScriptletChange {
+    pub(super) phase: Shown,
+    pub(super) how: &'static str,
+    /// Who ran it and who runs it, if that changed.
+    pub(super) interpreters: Option<(Shown, Shown)>,
+    pub(super) lines: Vec<Line>,
+}
+
+/// Dependencies of one kind that came or went.
+#[derive(Debug, Serialize)]
+pub(super) struct Delta {
+    pub(super) name: &'static str,
+    pub(super) added: Vec<Shown>,
+    pub(super) removed: Vec<Shown>,
+}
+
+/// Compares every target with every previous package of its component, newest first.
+pub(super) fn all(facts: &Facts<'_>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for to in facts.parts.iter().filter(|part| part.is_target()) {
+        let mut earlier: Vec<(&Part<'_>, Vec<&Use>)> = facts
+            .parts
+            .iter()
+            .map(|from| (from, hosts(from, to)))
+            .filter(|(_, hosts)| !hosts.is_empty())
+            .collect();
+        earlier.sort_by(|a, b| b.0.rpm.nevra.evr().cmp(a.0.rpm.nevra.evr()));
+        for (from, hosts) in earlier {
+            let id = format!("change-{}", changes.len() + 1);
+            changes.push(change(id, from, to, &hosts));
+        }
+    }
+    changes
+}
+
+/// Where `from` is replaced by `to`.
+fn hosts<'a>(from: &Part<'_>, to: &'a Part<'_>) -> Vec<&'a Use> {
+    let replaced = |target: &&Use| {
+        target.role == Role::Target
+            && from.rpm.uses.iter().any(|previous| {
+                previous.role == Role::Previous
+                    && previous.component == target.component
+                    && previous.distro == target.distro
+                    && previous.arch == target.arch
+            })
+    };
+    to.rpm.uses.iter().filter(replaced).collect()
+}
+
+fn change(id: String, from: &Part<'_>, to: &Part<'_>, hosts: &[&Use]) -> Change {
+    let (old, new) = (from.files, to.files);
+    let files = Files::compare(old, new);
+    let component = hosts.first().map_or("", |purpose| &purpose.component);
+    Change {
+        id,
+        component: Shown::new(component),
+        from: Shown::new(&from.rpm.nevra),
+        to: Shown::new(&to.rpm.nevra),
+        hosts: hosts
+            .iter()
+            .map(|u| Shown::new(&format!("{} {}", u.distro, u.arch)))
+            .collect(),
+        package_sizes: (size(from.size()), size(to.size())),
+        installed_sizes: (size(old.installed_bytes), size(new.installed_bytes)),
+        identity: identity(from, to),
+        added: files.added,
+        removed: files.removed,
+        changed: files.changed,
+        config: files.config,
+        scriptlets: scriptlets(old, new),
+        dependencies: dependencies(old, new),
+    }
+}
+
+fn identity(from: &Part<'_>, to: &Part<'_>) -> Vec<Statement> {
+    let signer = |part: &Part<'_>| part.rpm.signer.clone().unwrap_or("nobody".to_owned());
+    let (old, new) = (&from.files.about, &to.files.about);
+    [
+        ("Signed by", signer(from), signer(to)),
+        ("Licence", old.licence.clone(), new.licence.clone()),
+        ("Vendor", old.vendor.clone(), new.vendor.clone()),
+        ("Web page", old.url.clone(), new.url.clone()),
+    ]
+    .into_iter()
+    .filter(|(_, before, after)| before != after)
+    .map(|(name, before, after)| Statement {
+        name,
+        before: Shown::new(&before),
+        after: Shown::new(&after),
+    })
+    .collect()
+}
+
+#[derive(Default)]
+struct Files {
+    added: List,
+    removed: List,
+    changed: List,
+    config: List,
+}
+
+impl Files {
+    fn compare(old: &PackageFiles, new: &PackageFiles) -> Self {
+        let by_path = |list: &'_ PackageFiles| -> BTreeMap<String, PackagedFile> {
+            let files = list.files.iter();
+            files.map(|f| (f.path.clone(), f.clone())).collect()
+        };
+        let (before, after) = (by_path(old), by_path(new));
+        let mut found = Self::default();
+        for (path, file) in &after {
+            let Some(earlier) = before.get(path) else {
+                found.added.add(path, &described(file));
+                found.note_config(path, file, "new configuration file");
+                continue;
+            };
+            let mut differences = differences(earlier, file);
+            if old.digest_algorithm == new.digest_algorithm && earlier.digest != file.digest {
+                differences.insert(0, "content".to_owned());
+                found.note_config(path, file, "its default changed");
+            }
+            if !differences.is_empty() {
+                found.changed.add(path, &differences.join(", "));
+            }
+        }
+        for (path, file) in before.iter().filter(|(path, _)| !after.contains_key(*path)) {
+            found.removed.add(path, &described(file));
+            found.note_config(path, file, "no longer part of the package");
+        }
+        found
+    }
+
+    fn note_config(&mut self, path: &str, file: &PackagedFile, what: &str) {
+        if !file.config {
+            return;
+        }
+        let rule = if file.noreplace {
+            "an edited file is kept, the new default lies beside it as .rpmnew"
+        } else {
+            "an edited file is moved to .rpmsave and replaced"
+        };
+        self.config.add(path, &format!("{what}; {rule}"));
+    }
+}
+
+impl List {
+    fn add(&mut self, path: &str, detail: &str) {
+        self.count += 1;
+        if self.rows.len() < ROWS_MAX {
+            let (path, detail) = (Shown::new(path), Shown::new(detail));
+            self.rows.push(FileRow { path, detail });
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+fn described(file: &PackagedFile) -> String {
+    let mut text = format!("{} {}:{}", mode(file.mode), file.user, file.group);
+    if !file.link.is_empty() {
+        text += &format!(" \u{2192} {}", file.link);
+    } else if file.is_regular() {
+        text += &format!(", {} bytes", file.size);
+    }
+    text
+}
+
+fn differences(old: &PackagedFile, new: &PackagedFile) -> Vec<String> {
+    let owner = |file: &PackagedFile| format!("{}:{}", file.user, file.group);
+    let size = |file: &PackagedFile| match file.is_regular() {
+        true => format!("{} bytes", file.size),
+        false => String::new(),
+    };
+    let kind = |file: &PackagedFile| match (file.config, file.noreplace, file.ghost) {
+        (_, _, true) => "%ghost",
+        (true, true, _) => "%config(noreplace)",
+        (true, false, _) => "%config",
+        _ => "plain",
+    };
+    let pairs = [
+        (mode(old.mode), mode(new.mode)),
+        (owner(old), owner(new)),
+        (size(old), size(new)),
+        (old.link.clone(), new.link.clone()),
+        (old.capabilities.clone(), new.capabilities.clone()),
+        (kind(old).to_owned(), kind(new).to_owned()),
+    ];
+    let differ = pairs.into_iter().filter(|(before, after)| before != after);
+    differ
+        .map(|(before, after)| format!("{before} \u{2192} {after}"))
+        .collect()
+}
+
+/// What rpm runs at one moment: interpreters, and texts. Triggers of one name follow each other.
+type Program = (String, String);
+
+fn programs(list: &PackageFiles) -> BTreeMap<&str, Program> {
+    let mut all: BTreeMap<&str, Program> = BTreeMap::new();
+    for scriptlet in &list.scriptlets {
+        let (interpreters, text) = all.entry(&scriptlet.phase).or_default();
+        if !interpreters.is_empty() {
+            interpreters.push_str(", ");
+        }
+        interpreters.push_str(&scriptlet.interpreter);
+        text.push_str(scriptlet.body.trim_end());
+        text.push('\n');
+    }
+    all
+}
+
+fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
+    let (before, after) = (programs(old), programs(new));
+    let phases: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let nothing = Program::default();
+    let compare = |phase: &str| {
+        let (was, is) = (before.get(phase), after.get(phase));
+        let how = match (was, is) {
+            (None, _) => "added",
+            (_, None) => "removed",
+            (Some(was), Some(is)) if was == is => return None,
+            _ => "changed",
+        };
+        let (was, is) = (was.unwrap_or(&nothing), is.unwrap_or(&nothing));
+        Some(ScriptletChange {
+            phase: Shown::new(phase),
+            how,
+            interpreters: (was.0 != is.0 && how == "changed")
+                .then(|| (Shown::new(&was.0), Shown::new(&is.0))),
+            lines: diff::lines(&was.1, &is.1),
+        })
+    };
+    phases.into_iter().filter_map(compare).collect()
+}
+
+fn dependencies(old: &PackageFiles, new: &PackageFiles) -> Vec<Delta> {
+    [
+        ("Requires", &old.requires, &new.requires),
+        ("Provides", &old.provides, &new.provides),
+        ("Conflicts", &old.conflicts, &new.conflicts),
+        ("Obsoletes", &old.obsoletes, &new.obsoletes),
+    ]
+    .into_iter()
+    .map(|(name, before, after)| Delta {
+        name,
+        added: missing_from(before, after),
+        removed: missing_from(after, before),
+    })
+    .filter(|delta| !delta.added.is_empty() || !delta.removed.is_empty())
+    .collect()
+}
+
+fn missing_from(one: &[Dependency], other: &[Dependency]) -> Vec<Shown> {
+    let known: BTreeSet<&Dependency> = one.iter().collect();
+    let new: BTreeSet<&Dependency> = other.iter().filter(|d| !known.contains(d)).collect();
+    new.into_iter()
+        .map(|d| Shown::new(format!("{} {} {}", d.name, d.comparison, d.version).trim_end()))
+        .collect()
+}

@@ -1,0 +1,13 @@
+//! The documents that a bundle carries, judged by public validators and by a browser.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests drive real programs and files, say what they skip, and fail by panicking"
+)]
+
+mod browser;
+mod bundle;
+mod documents;
+mod page;

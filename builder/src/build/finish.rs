@@ -13,7 +13,7 @@ use crate::assemble::assemble;
 use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
-use crate::event::{Event, Observer};
+use crate::event::{Counted, Event, Observer};
 use crate::installers::{Installer, InstallerError};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, Pending};
@@ -196,6 +196,25 @@ impl Carried {
     }
 }
 
+const READ_BACK: &str = "checking";
+
+fn name_of(settings: &Settings) -> String {
+    let name = settings.out.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// RPMs are compressed already: the file has about as many bytes as its entries.
+fn writing<'a, T>(
+    output: T,
+    signed: &SignedBundle,
+    settings: &Settings,
+    observer: &'a dyn Observer,
+) -> Counted<'a, T> {
+    let entries = signed.unsigned().manifest().entries.iter();
+    let bytes = entries.map(|entry| entry.size).sum();
+    Counted::begin(output, "writing", &name_of(settings), bytes, observer)
+}
+
 fn write_whole(
     signed: &SignedBundle,
     identity: &Identity,
@@ -203,13 +222,16 @@ fn write_whole(
     observer: &dyn Observer,
 ) -> Result<Carried, Error> {
     let mut bundle = Pending::begin(&settings.out, 0o644)?;
-    archive::write(signed, bundle.file_mut(), settings.workers)?;
+    let mut output = writing(bundle.file_mut(), signed, settings, observer);
+    archive::write(signed, &mut output, settings.workers)?;
+    drop(output);
     observer.event(&Event::Stage("reading the bundle back"));
     let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
         path: settings.out.clone(),
         source,
     })?;
     let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
+    let reopened = Counted::begin(reopened, READ_BACK, &name_of(settings), bytes, observer);
     archive::verify(reopened, std::slice::from_ref(identity.root()))?;
     Ok(Carried::Whole(bundle, bytes))
 }
@@ -222,12 +244,17 @@ fn write_parts(
     observer: &dyn Observer,
 ) -> Result<Carried, Error> {
     let mut writer = PartsWriter::begin(&settings.out, size)?;
-    archive::write(signed, &mut writer, settings.workers).map_err(|e| writer.explain(e))?;
+    let mut output = writing(&mut writer, signed, settings, observer);
+    let written = archive::write(signed, &mut output, settings.workers);
+    drop(output);
+    written.map_err(|e| writer.explain(e))?;
     let product = &signed.unsigned().manifest().product;
     let parts = writer.finish(product, signed.digest(), identity)?;
     observer.event(&Event::Stage("reading the parts back"));
     let mut reader = PartsReader::new(parts.temporary());
-    archive::verify(&mut reader, std::slice::from_ref(identity.root()))?;
+    let size = parts.document().size;
+    let counted = Counted::begin(&mut reader, READ_BACK, &name_of(settings), size, observer);
+    archive::verify(counted, std::slice::from_ref(identity.root()))?;
     reader.finish()?;
     Ok(Carried::Parts(Box::new(parts)))
 }

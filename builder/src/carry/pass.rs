@@ -10,7 +10,9 @@ use manifests::trust::TrustRoot;
 
 use super::{CarryError, PartsSet};
 use crate::archive::{self, ArchiveError, Verified, Visitor};
-use crate::event::{Event, Observer};
+use crate::event::{Counted, Observer};
+
+const WHAT: &str = "verifying";
 
 /// A bundle that was read to its end and is whole.
 #[derive(Debug)]
@@ -52,10 +54,9 @@ pub fn pass(
         };
         let file = File::open(path).map_err(open)?;
         let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        started(observer, &name, bytes);
-        let mut tee = Tee::new(file, copy, observer);
+        let file = Counted::begin(file, WHAT, &name, bytes, observer);
+        let mut tee = Tee::new(file, copy);
         let verified = archive::verify_with(&mut tee, roots, visitor);
-        observer.event(&Event::PassEnded);
         if let Some(error) = tee.failed.take() {
             return Err(ArchiveError::Write(error).into());
         }
@@ -67,9 +68,10 @@ pub fn pass(
         });
     }
     let set = PartsSet::open(path, parts_dirs, roots)?;
-    started(observer, &set.document().bundle, set.document().size);
+    let document = set.document();
     let mut reader = set.reader();
-    let mut tee = Tee::new(&mut reader, copy, observer);
+    let counted = Counted::begin(&mut reader, WHAT, &document.bundle, document.size, observer);
+    let mut tee = Tee::new(counted, copy);
     let verified = archive::verify_with(&mut tee, roots, visitor);
     if let Some(error) = tee.failed.take() {
         return Err(ArchiveError::Write(error).into());
@@ -80,9 +82,7 @@ pub fn pass(
         // A bad part explains whatever else is wrong.
         reader.finish()?;
     }
-    observer.event(&Event::PassEnded);
     let verified = verified?;
-    let document = set.document();
     if sha256 != document.sha256 || *verified.manifest.digest() != document.manifest_sha256 {
         return Err(CarryError::OtherBundle);
     }
@@ -92,15 +92,6 @@ pub fn pass(
         bytes,
         parts: Some(set.verified().clone()),
     })
-}
-
-fn started(observer: &dyn Observer, name: &str, bytes: u64) {
-    let name = crate::printable::printable(name);
-    observer.event(&Event::PassStarted {
-        what: "verifying",
-        name: &name,
-        bytes,
-    });
 }
 
 /// `NAME.part001`, whatever the name.
@@ -113,18 +104,16 @@ fn is_part(name: &str) -> bool {
 struct Tee<'a, R> {
     input: R,
     copy: &'a mut dyn Write,
-    observer: &'a dyn Observer,
     hasher: Hasher,
     bytes: u64,
     failed: Option<io::Error>,
 }
 
 impl<'a, R: Read> Tee<'a, R> {
-    fn new(input: R, copy: &'a mut dyn Write, observer: &'a dyn Observer) -> Self {
+    fn new(input: R, copy: &'a mut dyn Write) -> Self {
         Self {
             input,
             copy,
-            observer,
             hasher: Hasher::default(),
             bytes: 0,
             failed: None,
@@ -141,9 +130,6 @@ impl<R: Read> Read for Tee<'_, R> {
             self.failed = Some(error);
             return Err(io::Error::other("the copy cannot be written"));
         }
-        self.observer.event(&Event::PassAdvanced {
-            bytes: taken as u64,
-        });
         Ok(taken)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pace::size;
 use crate::event::{Event, Observer};
@@ -39,7 +39,9 @@ impl Bars {
     }
 
     fn bar(&self, bytes: u64, message: &str) -> ProgressBar {
-        let bar = ProgressBar::new(bytes).with_style(self.style(bytes > 0));
+        // Hidden until it has its place: it would draw itself over the others.
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden())
+            .with_style(self.style(bytes > 0));
         bar.set_message(message.to_owned());
         bar
     }
@@ -79,6 +81,7 @@ impl Bars {
         };
         let (bytes, position) = (bar.length().unwrap_or(0), bar.position());
         bar.finish_and_clear();
+        self.all.remove(&bar);
         self.line(&format!("  {result:<7} {name} ({})", size(bytes)));
         if let Some((total, ended, of)) = &mut shown.total {
             *ended += 1;

@@ -102,7 +102,8 @@ impl<'a, T> Counted<'a, T> {
         Self { inner, observer }
     }
 
-    fn advanced(&self, bytes: usize) {
+    /// Tells of bytes that passed elsewhere.
+    pub(crate) fn advanced(&self, bytes: usize) {
         self.observer.event(&Event::PassAdvanced {
             bytes: bytes as u64,
         });

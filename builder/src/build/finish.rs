@@ -1,7 +1,7 @@
 //! The last steps: the lock, then assembling, signing, writing and reading back.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::event::{Counted, Event, Observer};
 use crate::installers::{Installer, InstallerError};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
-use crate::output::{self, Pending};
+use crate::output::{self, OutputError, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
 use crate::sign::{Identity, Opened, SignedBundle, sign};
@@ -156,20 +156,7 @@ pub(super) fn finish(
         file.commit()?;
     }
     let bytes = carried.bytes();
-    // An earlier bundle of that name, whole or in parts, goes: two of them would be mistaken.
-    let mut own = match carried {
-        Carried::Whole(bundle, _) => {
-            carry::remove_set(&settings.out)?;
-            bundle.commit()?;
-            vec![settings.out.clone()]
-        }
-        Carried::Parts(parts) => {
-            output::remove(&settings.out)?;
-            parts.commit()?
-        }
-    };
-    own.append(&mut files);
-    let files = own;
+    let files = [carried.commit(&settings.out)?, files].concat();
     Ok(Built {
         digest: signed.digest(),
         bytes,
@@ -192,6 +179,22 @@ impl Carried {
         match self {
             Self::Whole(_, bytes) => *bytes,
             Self::Parts(parts) => parts.document().size,
+        }
+    }
+
+    /// Gives it its name. An earlier bundle of that name, whole or in parts, goes: one of the two
+    /// would be mistaken for the other.
+    fn commit(self, out: &Path) -> Result<Vec<PathBuf>, OutputError> {
+        match self {
+            Self::Whole(bundle, _) => {
+                carry::remove_set(out)?;
+                bundle.commit()?;
+                Ok(vec![out.to_owned()])
+            }
+            Self::Parts(parts) => {
+                output::remove(out)?;
+                parts.commit()
+            }
         }
     }
 }

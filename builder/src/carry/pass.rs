@@ -47,35 +47,41 @@ pub fn pass(
     if is_part(&name) {
         return Err(CarryError::IsPart(path.to_owned()));
     }
-    if !name.ends_with(PARTS_SUFFIX) {
-        let open = |source| ArchiveError::Open {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(open)?;
-        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        let file = Counted::begin(file, WHAT, &name, bytes, observer);
-        let mut tee = Tee::new(file, copy);
-        let verified = archive::verify_with(&mut tee, roots, visitor);
-        if let Some(error) = tee.failed.take() {
-            return Err(ArchiveError::Write(error).into());
-        }
-        return Ok(Passed {
-            verified: verified?,
-            sha256: tee.hasher.finish(),
-            bytes: tee.bytes,
-            parts: None,
-        });
+    if name.ends_with(PARTS_SUFFIX) {
+        let set = PartsSet::open(path, parts_dirs, roots)?;
+        return pass_parts(&set, roots, copy, visitor, observer);
     }
-    let set = PartsSet::open(path, parts_dirs, roots)?;
+    let open = |source| ArchiveError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(open)?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let file = Counted::begin(file, WHAT, &name, bytes, observer);
+    let mut tee = Tee::new(file, copy);
+    let verified = archive::verify_with(&mut tee, roots, visitor);
+    tee.written()?;
+    Ok(Passed {
+        verified: verified?,
+        sha256: tee.hasher.finish(),
+        bytes: tee.bytes,
+        parts: None,
+    })
+}
+
+fn pass_parts(
+    set: &PartsSet,
+    roots: &[TrustRoot],
+    copy: &mut dyn Write,
+    visitor: &mut dyn Visitor,
+    observer: &dyn Observer,
+) -> Result<Passed, CarryError> {
     let document = set.document();
     let mut reader = set.reader();
     let counted = Counted::begin(&mut reader, WHAT, &document.bundle, document.size, observer);
     let mut tee = Tee::new(counted, copy);
     let verified = archive::verify_with(&mut tee, roots, visitor);
-    if let Some(error) = tee.failed.take() {
-        return Err(ArchiveError::Write(error).into());
-    }
+    tee.written()?;
     let (sha256, bytes) = (tee.hasher.clone().finish(), tee.bytes);
     drop(tee);
     if !matches!(verified, Err(ArchiveError::Interrupted(_))) {
@@ -118,6 +124,13 @@ impl<'a, R: Read> Tee<'a, R> {
             bytes: 0,
             failed: None,
         }
+    }
+
+    /// Fails if the copy could not be written: that is why the reading ended.
+    fn written(&mut self) -> Result<(), ArchiveError> {
+        self.failed
+            .take()
+            .map_or(Ok(()), |error| Err(ArchiveError::Write(error)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What happens during a build, for whoever shows it.
 
+use std::io::{Read, Write};
+
 /// Something a person waiting for the build may want to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -7,6 +9,13 @@ pub enum Event<'a> {
     Stage(&'a str),
     /// A remark that does not stop the build.
     Note(&'a str),
+    /// How much there is to download.
+    Downloads {
+        /// Files.
+        files: usize,
+        /// Bytes of all of them, cached ones too.
+        bytes: u64,
+    },
     /// A download began; its index stays its name.
     DownloadStarted {
         /// Position in the list of downloads.
@@ -67,4 +76,62 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn event(&self, _: &Event<'_>) {}
+}
+
+/// Tells an observer of a pass what goes through a reader or writer.
+pub struct Counted<'a, T> {
+    inner: T,
+    observer: &'a dyn Observer,
+}
+
+impl<T> std::fmt::Debug for Counted<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counted").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T> Counted<'a, T> {
+    /// Begins a pass; dropping the value ends it.
+    pub fn begin(inner: T, what: &str, name: &str, bytes: u64, observer: &'a dyn Observer) -> Self {
+        let name = crate::printable::printable(name);
+        observer.event(&Event::PassStarted {
+            what,
+            name: &name,
+            bytes,
+        });
+        Self { inner, observer }
+    }
+
+    /// Tells of bytes that passed elsewhere.
+    pub(crate) fn advanced(&self, bytes: usize) {
+        self.observer.event(&Event::PassAdvanced {
+            bytes: bytes as u64,
+        });
+    }
+}
+
+impl<T> Drop for Counted<'_, T> {
+    fn drop(&mut self) {
+        self.observer.event(&Event::PassEnded);
+    }
+}
+
+impl<T: Read> Read for Counted<'_, T> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let taken = self.inner.read(buffer)?;
+        self.advanced(taken);
+        Ok(taken)
+    }
+}
+
+impl<T: Write> Write for Counted<'_, T> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let taken = self.inner.write(bytes)?;
+        self.advanced(taken);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
 }

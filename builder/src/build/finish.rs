@@ -1,7 +1,7 @@
 //! The last steps: the lock, then assembling, signing, writing and reading back.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
@@ -13,11 +13,11 @@ use crate::assemble::{Beside, assemble};
 use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::error::Error;
-use crate::event::{Event, Observer};
+use crate::event::{Counted, Event, Observer};
 use crate::hosts::LockedHost;
 use crate::installers::{Installer, InstallerError};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
-use crate::output::{self, Pending};
+use crate::output::{self, OutputError, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
 use crate::sign::{Identity, Opened, SignedBundle, sign};
@@ -161,20 +161,7 @@ pub(super) fn finish(
         file.commit()?;
     }
     let bytes = carried.bytes();
-    // An earlier bundle of that name, whole or in parts, goes: two of them would be mistaken.
-    let mut own = match carried {
-        Carried::Whole(bundle, _) => {
-            carry::remove_set(&settings.out)?;
-            bundle.commit()?;
-            vec![settings.out.clone()]
-        }
-        Carried::Parts(parts) => {
-            output::remove(&settings.out)?;
-            parts.commit()?
-        }
-    };
-    own.append(&mut files);
-    let files = own;
+    let files = [carried.commit(&settings.out)?, files].concat();
     Ok(Built {
         digest: signed.digest(),
         bytes,
@@ -199,6 +186,41 @@ impl Carried {
             Self::Parts(parts) => parts.document().size,
         }
     }
+
+    /// Gives it its name. An earlier bundle of that name, whole or in parts, goes: one of the two
+    /// would be mistaken for the other.
+    fn commit(self, out: &Path) -> Result<Vec<PathBuf>, OutputError> {
+        match self {
+            Self::Whole(bundle, _) => {
+                carry::remove_set(out)?;
+                bundle.commit()?;
+                Ok(vec![out.to_owned()])
+            }
+            Self::Parts(parts) => {
+                output::remove(out)?;
+                parts.commit()
+            }
+        }
+    }
+}
+
+const READ_BACK: &str = "checking";
+
+fn name_of(settings: &Settings) -> String {
+    let name = settings.out.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// RPMs are compressed already: the file has about as many bytes as its entries.
+fn writing<'a, T>(
+    output: T,
+    signed: &SignedBundle,
+    settings: &Settings,
+    observer: &'a dyn Observer,
+) -> Counted<'a, T> {
+    let entries = signed.unsigned().manifest().entries.iter();
+    let bytes = entries.map(|entry| entry.size).sum();
+    Counted::begin(output, "writing", &name_of(settings), bytes, observer)
 }
 
 fn write_whole(
@@ -208,13 +230,16 @@ fn write_whole(
     observer: &dyn Observer,
 ) -> Result<Carried, Error> {
     let mut bundle = Pending::begin(&settings.out, 0o644)?;
-    archive::write(signed, bundle.file_mut(), settings.workers)?;
+    let mut output = writing(bundle.file_mut(), signed, settings, observer);
+    archive::write(signed, &mut output, settings.workers)?;
+    drop(output);
     observer.event(&Event::Stage("reading the bundle back"));
     let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
         path: settings.out.clone(),
         source,
     })?;
     let bytes = reopened.metadata().map_or(0, |metadata| metadata.len());
+    let reopened = Counted::begin(reopened, READ_BACK, &name_of(settings), bytes, observer);
     archive::verify(reopened, std::slice::from_ref(identity.root()))?;
     Ok(Carried::Whole(bundle, bytes))
 }
@@ -227,12 +252,17 @@ fn write_parts(
     observer: &dyn Observer,
 ) -> Result<Carried, Error> {
     let mut writer = PartsWriter::begin(&settings.out, size)?;
-    archive::write(signed, &mut writer, settings.workers).map_err(|e| writer.explain(e))?;
+    let mut output = writing(&mut writer, signed, settings, observer);
+    let written = archive::write(signed, &mut output, settings.workers);
+    drop(output);
+    written.map_err(|e| writer.explain(e))?;
     let product = &signed.unsigned().manifest().product;
     let parts = writer.finish(product, signed.digest(), identity)?;
     observer.event(&Event::Stage("reading the parts back"));
     let mut reader = PartsReader::new(parts.temporary());
-    archive::verify(&mut reader, std::slice::from_ref(identity.root()))?;
+    let size = parts.document().size;
+    let counted = Counted::begin(&mut reader, READ_BACK, &name_of(settings), size, observer);
+    archive::verify(counted, std::slice::from_ref(identity.root()))?;
     reader.finish()?;
     Ok(Carried::Parts(Box::new(parts)))
 }

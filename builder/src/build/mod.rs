@@ -352,6 +352,10 @@ fn obtain(
 ) -> Result<Vec<DownloadedRpm>, Error> {
     observer.event(&Event::Stage("downloading packages"));
     let cache = Cache::open(cache)?;
+    observer.event(&Event::Downloads {
+        files: wanted.len(),
+        bytes: wanted.iter().map(|wanted| wanted.package.size).sum(),
+    });
     let received = download::fetch_all(transport, &cache, wanted, observer)?;
     observer.event(&Event::Stage("checking package signatures and digests"));
     let (mut rpms, mut failures) = (Vec::new(), Vec::new());

@@ -10,7 +10,9 @@ use manifests::trust::TrustRoot;
 
 use super::{CarryError, PartsSet};
 use crate::archive::{self, ArchiveError, Verified, Visitor};
-use crate::event::{Event, Observer};
+use crate::event::{Counted, Observer};
+
+const WHAT: &str = "verifying";
 
 /// A bundle that was read to its end and is whole.
 #[derive(Debug)]
@@ -45,44 +47,48 @@ pub fn pass(
     if is_part(&name) {
         return Err(CarryError::IsPart(path.to_owned()));
     }
-    if !name.ends_with(PARTS_SUFFIX) {
-        let open = |source| ArchiveError::Open {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(open)?;
-        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        started(observer, &name, bytes);
-        let mut tee = Tee::new(file, copy, observer);
-        let verified = archive::verify_with(&mut tee, roots, visitor);
-        observer.event(&Event::PassEnded);
-        if let Some(error) = tee.failed.take() {
-            return Err(ArchiveError::Write(error).into());
-        }
-        return Ok(Passed {
-            verified: verified?,
-            sha256: tee.hasher.finish(),
-            bytes: tee.bytes,
-            parts: None,
-        });
+    if name.ends_with(PARTS_SUFFIX) {
+        let set = PartsSet::open(path, parts_dirs, roots)?;
+        return pass_parts(&set, roots, copy, visitor, observer);
     }
-    let set = PartsSet::open(path, parts_dirs, roots)?;
-    started(observer, &set.document().bundle, set.document().size);
-    let mut reader = set.reader();
-    let mut tee = Tee::new(&mut reader, copy, observer);
+    let open = |source| ArchiveError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(open)?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let file = Counted::begin(file, WHAT, &name, bytes, observer);
+    let mut tee = Tee::new(file, copy);
     let verified = archive::verify_with(&mut tee, roots, visitor);
-    if let Some(error) = tee.failed.take() {
-        return Err(ArchiveError::Write(error).into());
-    }
+    tee.written()?;
+    Ok(Passed {
+        verified: verified?,
+        sha256: tee.hasher.finish(),
+        bytes: tee.bytes,
+        parts: None,
+    })
+}
+
+fn pass_parts(
+    set: &PartsSet,
+    roots: &[TrustRoot],
+    copy: &mut dyn Write,
+    visitor: &mut dyn Visitor,
+    observer: &dyn Observer,
+) -> Result<Passed, CarryError> {
+    let document = set.document();
+    let mut reader = set.reader();
+    let counted = Counted::begin(&mut reader, WHAT, &document.bundle, document.size, observer);
+    let mut tee = Tee::new(counted, copy);
+    let verified = archive::verify_with(&mut tee, roots, visitor);
+    tee.written()?;
     let (sha256, bytes) = (tee.hasher.clone().finish(), tee.bytes);
     drop(tee);
     if !matches!(verified, Err(ArchiveError::Interrupted(_))) {
         // A bad part explains whatever else is wrong.
         reader.finish()?;
     }
-    observer.event(&Event::PassEnded);
     let verified = verified?;
-    let document = set.document();
     if sha256 != document.sha256 || *verified.manifest.digest() != document.manifest_sha256 {
         return Err(CarryError::OtherBundle);
     }
@@ -92,15 +98,6 @@ pub fn pass(
         bytes,
         parts: Some(set.verified().clone()),
     })
-}
-
-fn started(observer: &dyn Observer, name: &str, bytes: u64) {
-    let name = crate::printable::printable(name);
-    observer.event(&Event::PassStarted {
-        what: "verifying",
-        name: &name,
-        bytes,
-    });
 }
 
 /// `NAME.part001`, whatever the name.
@@ -113,22 +110,27 @@ fn is_part(name: &str) -> bool {
 struct Tee<'a, R> {
     input: R,
     copy: &'a mut dyn Write,
-    observer: &'a dyn Observer,
     hasher: Hasher,
     bytes: u64,
     failed: Option<io::Error>,
 }
 
 impl<'a, R: Read> Tee<'a, R> {
-    fn new(input: R, copy: &'a mut dyn Write, observer: &'a dyn Observer) -> Self {
+    fn new(input: R, copy: &'a mut dyn Write) -> Self {
         Self {
             input,
             copy,
-            observer,
             hasher: Hasher::default(),
             bytes: 0,
             failed: None,
         }
+    }
+
+    /// Fails if the copy could not be written: that is why the reading ended.
+    fn written(&mut self) -> Result<(), ArchiveError> {
+        self.failed
+            .take()
+            .map_or(Ok(()), |error| Err(ArchiveError::Write(error)))
     }
 }
 
@@ -141,9 +143,6 @@ impl<R: Read> Read for Tee<'_, R> {
             self.failed = Some(error);
             return Err(io::Error::other("the copy cannot be written"));
         }
-        self.observer.event(&Event::PassAdvanced {
-            bytes: taken as u64,
-        });
         Ok(taken)
     }
 }

@@ -9,8 +9,9 @@ use manifests::parts::{PARTS_SUFFIX, Part};
 use manifests::trust::TrustRoot;
 
 use super::{BadPart, CarryError, PartFault, PartsSet};
+use crate::event::{Counted, Observer};
 use crate::interrupt;
-use crate::output::{Pending, directory_of};
+use crate::output::{Closed, Pending, directory_of};
 
 /// What a repair found and did.
 #[derive(Debug)]
@@ -31,14 +32,11 @@ pub fn repair(
     roots: &[TrustRoot],
     from: &Path,
     out: Option<&Path>,
+    observer: &dyn Observer,
 ) -> Result<Repaired, CarryError> {
     let set = PartsSet::open(document, parts_dirs, roots)?;
     let of = set.document().parts.len();
-    let bad = match set.reader().finish() {
-        Ok(()) => Vec::new(),
-        Err(CarryError::Bad { bad, .. }) => bad,
-        Err(error) => return Err(error),
-    };
+    let bad = find_bad(&set, observer)?;
     let mut source = Source::open(from, roots)?;
     let directory = out.unwrap_or_else(|| directory_of(document));
     let (mut pending, mut written) = (Vec::new(), Vec::new());
@@ -57,13 +55,27 @@ pub fn repair(
     Ok(Repaired { bad, written, of })
 }
 
+fn find_bad(set: &PartsSet, observer: &dyn Observer) -> Result<Vec<BadPart>, CarryError> {
+    let document = set.document();
+    let (name, size) = (&document.bundle, document.size);
+    let passed = Counted::begin((), "checking", name, size, observer);
+    match set
+        .reader()
+        .finish_with(&mut |bytes| passed.advanced(bytes))
+    {
+        Ok(()) => Ok(Vec::new()),
+        Err(CarryError::Bad { bad, .. }) => Ok(bad),
+        Err(error) => Err(error),
+    }
+}
+
 fn rewrite(
     set: &PartsSet,
     part: &Part,
     source: &mut Source,
     from: &Path,
     path: &Path,
-) -> Result<Pending, CarryError> {
+) -> Result<Closed, CarryError> {
     let no_cure = |fault| CarryError::NoCure {
         path: from.to_owned(),
         number: part.number,
@@ -94,7 +106,7 @@ fn rewrite(
     }
     let (expected, found) = (part.sha256, hasher.finish());
     if expected == found {
-        Ok(pending)
+        Ok(pending.close()?)
     } else {
         Err(no_cure(PartFault::Digest { expected, found }))
     }

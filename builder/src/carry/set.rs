@@ -183,12 +183,17 @@ impl PartsReader {
     }
 
     /// Reads what the stream's reader left, so that one pass finds every bad part.
-    pub fn finish(mut self) -> Result<(), CarryError> {
+    pub fn finish(self) -> Result<(), CarryError> {
+        self.finish_with(&mut |_| ())
+    }
+
+    /// Does the same and tells how many bytes each step read.
+    pub(super) fn finish_with(mut self, each: &mut dyn FnMut(usize)) -> Result<(), CarryError> {
         let mut buffer = vec![0; 256 * 1024];
         while self.next < self.files.len() {
             interrupt::check()?;
             // A bad part is remembered, and the stream goes on with the part after it.
-            let _ = self.read(&mut buffer);
+            each(self.read(&mut buffer).unwrap_or(0));
         }
         if self.bad.is_empty() {
             return Ok(());

@@ -17,7 +17,7 @@ use super::pass::Nothing;
 use super::{CarryError, PartSize, Passed, pass};
 use crate::archive::ArchiveError;
 use crate::event::Observer;
-use crate::output::{self, OutputError, Pending, directory_of};
+use crate::output::{self, Closed, OutputError, Pending, directory_of};
 use crate::sign::{Identity, sign_parts};
 
 /// Cuts what is written to it into parts of one size.
@@ -26,10 +26,19 @@ pub struct PartsWriter {
     /// The name of the whole file; the parts are named after it.
     out: PathBuf,
     size: u64,
-    done: Vec<(Pending, Part)>,
-    current: Option<(Pending, Hasher, u64)>,
+    done: Vec<(Closed, Part)>,
+    current: Option<Growing>,
     whole: Hasher,
     refused: Option<CarryError>,
+}
+
+/// The part that is being written.
+#[derive(Debug)]
+struct Growing {
+    file: Pending,
+    hasher: Hasher,
+    number: u32,
+    size: u64,
 }
 
 /// Complete parts with their signed list, none of which has its name yet.
@@ -37,7 +46,7 @@ pub struct PartsWriter {
 #[must_use]
 pub struct PendingParts {
     out: PathBuf,
-    parts: Vec<(Pending, Part)>,
+    parts: Vec<(Closed, Part)>,
     document: PartsDocument,
     list: Pending,
     signature: Pending,
@@ -82,28 +91,35 @@ impl PartsWriter {
         self.refused.take().unwrap_or(CarryError::Archive(error))
     }
 
-    fn start(&mut self) -> Result<(Pending, Hasher, u64), CarryError> {
+    fn refuse(&mut self, error: CarryError) -> io::Error {
+        self.refused = Some(error);
+        io::Error::other("the part cannot be written")
+    }
+
+    fn start(&self) -> Result<Growing, CarryError> {
         let number = u32::try_from(self.done.len() + 1).map_err(|_| too_many())?;
         if number as usize > PARTS_MAX {
             return Err(too_many());
         }
-        let path = self
-            .out
-            .with_file_name(part_name(&file_name(&self.out), number));
-        Ok((Pending::begin(&path, 0o644)?, Hasher::default(), 0))
+        let name = part_name(&file_name(&self.out), number);
+        Ok(Growing {
+            file: Pending::begin(&self.out.with_file_name(name), 0o644)?,
+            hasher: Hasher::default(),
+            number,
+            size: 0,
+        })
     }
 
-    fn close(&mut self) {
-        if let Some((pending, hasher, size)) = self.current.take() {
-            let number = u32::try_from(self.done.len() + 1).unwrap_or(u32::MAX);
-            let sha256 = hasher.finish();
+    fn close(&mut self) -> Result<(), OutputError> {
+        if let Some(grown) = self.current.take() {
             let part = Part {
-                number,
-                size,
-                sha256,
+                number: grown.number,
+                size: grown.size,
+                sha256: grown.hasher.finish(),
             };
-            self.done.push((pending, part));
+            self.done.push((grown.file.close()?, part));
         }
+        Ok(())
     }
 
     /// Signs the list of what was written.
@@ -113,41 +129,51 @@ impl PartsWriter {
         manifest_sha256: Sha256,
         identity: &Identity,
     ) -> Result<PendingParts, CarryError> {
-        self.close();
-        let bundle = file_name(&self.out);
+        self.close()?;
         let document = PartsDocument {
             document: PARTS_TYPE.to_owned(),
+            bundle: file_name(&self.out),
             product: product.to_owned(),
             size: self.done.iter().map(|(_, part)| part.size).sum(),
             sha256: self.whole.finish(),
             manifest_sha256,
             parts: self.done.iter().map(|(_, part)| part.clone()).collect(),
-            bundle: bundle.clone(),
         };
         document.check().map_err(CarryError::Request)?;
-        let refused = |source| CarryError::Document {
-            path: self.out.with_file_name(document_name(&bundle)),
-            source,
-        };
-        let bytes = canonical(&document).map_err(|e| refused(PartsError::Json(e)))?;
-        let signature = sign_parts(&bytes, identity)?;
-        // What no host would take is not written.
-        let signatures = std::slice::from_ref(&signature);
-        let roots = std::slice::from_ref(identity.root());
-        verify_parts(&bytes, signatures, roots).map_err(refused)?;
-        let key = identity.public().id().clone();
-        let beside = |name: String, bytes: &[u8]| {
-            Pending::with_bytes(&self.out.with_file_name(name), bytes, 0o644)
-        };
+        let (list, signature) = signed_list(&self.out, &document, identity)?;
         Ok(PendingParts {
-            list: beside(document_name(&bundle), &bytes)?,
-            signature: beside(signature_name(&bundle, &key), signature.as_bytes())?,
+            list,
+            signature,
+            key: identity.public().id().clone(),
             out: self.out,
             parts: self.done,
             document,
-            key,
         })
     }
+}
+
+/// Signs a list, and checks that a host which trusts the signer would take it.
+fn signed_list(
+    out: &Path,
+    document: &PartsDocument,
+    identity: &Identity,
+) -> Result<(Pending, Pending), CarryError> {
+    let (bundle, key) = (&document.bundle, identity.public().id());
+    let list = out.with_file_name(document_name(bundle));
+    let refused = |source| CarryError::Document {
+        path: list.clone(),
+        source,
+    };
+    let bytes = canonical(document).map_err(|e| refused(PartsError::Json(e)))?;
+    let signature = sign_parts(&bytes, identity)?;
+    let signatures = std::slice::from_ref(&signature);
+    let roots = std::slice::from_ref(identity.root());
+    verify_parts(&bytes, signatures, roots).map_err(refused)?;
+    let beside = out.with_file_name(signature_name(bundle, key));
+    Ok((
+        Pending::with_bytes(&list, &bytes, 0o644)?,
+        Pending::with_bytes(&beside, signature.as_bytes(), 0o644)?,
+    ))
 }
 
 impl Write for PartsWriter {
@@ -155,21 +181,24 @@ impl Write for PartsWriter {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let (mut pending, mut hasher, size) = match self.current.take() {
-            Some(current) => current,
-            None => self.start().map_err(|error| {
-                self.refused = Some(error);
-                io::Error::other("no further part can be begun")
-            })?,
+        if self.current.is_none() {
+            match self.start() {
+                Ok(part) => self.current = Some(part),
+                Err(error) => return Err(self.refuse(error)),
+            }
+        }
+        // A write that is interrupted is tried again on the same part.
+        let Some(part) = self.current.as_mut() else {
+            return Ok(0);
         };
-        let room = usize::try_from(self.size - size).map_or(bytes.len(), |n| n.min(bytes.len()));
-        let taken = pending.file_mut().write(&bytes[..room])?;
-        hasher.update(&bytes[..taken]);
+        let room = usize::try_from(self.size - part.size);
+        let room = room.map_or(bytes.len(), |room| room.min(bytes.len()));
+        let taken = part.file.file_mut().write(&bytes[..room])?;
+        part.hasher.update(&bytes[..taken]);
+        part.size += taken as u64;
         self.whole.update(&bytes[..taken]);
-        let size = size + taken as u64;
-        self.current = Some((pending, hasher, size));
-        if size == self.size {
-            self.close();
+        if part.size == self.size {
+            self.close().map_err(|error| self.refuse(error.into()))?;
         }
         Ok(taken)
     }
@@ -189,7 +218,7 @@ impl PendingParts {
     /// Returns where the parts are until they get their names.
     #[must_use]
     pub fn temporary(&self) -> Vec<(Part, PathBuf)> {
-        let place = |(pending, part): &(Pending, Part)| {
+        let place = |(pending, part): &(Closed, Part)| {
             let path = pending.temporary_path().to_owned();
             (part.clone(), path)
         };

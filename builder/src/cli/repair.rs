@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
-use super::{Context, Format, show};
+use super::{Context, Format, progress, show};
 use crate::carry;
 use crate::error::Error;
 
@@ -63,6 +63,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         &roots,
         &args.from,
         args.out.as_deref(),
+        &*progress::observer(context),
     )?;
     let repaired = done.bad.iter().zip(&done.written);
     let summary = Summary {

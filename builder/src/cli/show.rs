@@ -27,6 +27,7 @@ pub(super) fn json(value: &impl Serialize) {
 
 #[derive(Serialize)]
 struct ErrorDocument<'a> {
+    event: &'a str,
     error: &'a str,
     why: &'a str,
     next: &'a str,
@@ -48,13 +49,15 @@ pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
         }
         Format::Json => {
             let document = ErrorDocument {
+                event: "error",
                 error: failed,
                 why: reason,
                 next,
                 exit_code: exit as u8,
             };
-            let bytes = canonical(&document).unwrap_or_default();
-            err.write_all(&bytes)
+            // A line like the events before it.
+            let line = serde_json::to_string(&document).unwrap_or_default();
+            writeln!(err, "{line}")
         }
     };
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 pub use resumable::{Resumable, tidy};
 pub use tree::PendingTree;
@@ -73,6 +73,17 @@ impl Pending {
         self.file.path()
     }
 
+    /// Syncs the bytes and closes the file.
+    pub fn close(self) -> Result<Closed, OutputError> {
+        let Self { file, path } = self;
+        let synced = file.as_file().sync_all();
+        synced.map_err(|source| failed(&path, source))?;
+        Ok(Closed {
+            file: file.into_temp_path(),
+            path,
+        })
+    }
+
     /// Syncs the bytes, gives the file its name and syncs the directory.
     pub fn commit(self) -> Result<(), OutputError> {
         let Self { file, path } = self;
@@ -107,6 +118,32 @@ impl Pending {
             }
             File::open(directory_of(&path))?.sync_all()?;
             Ok(true)
+        };
+        attempt().map_err(|source| failed(&path, source))
+    }
+}
+
+/// A [`Pending`] that is synced and no longer open: there may be more of them than descriptors.
+#[derive(Debug)]
+#[must_use]
+pub struct Closed {
+    file: TempPath,
+    path: PathBuf,
+}
+
+impl Closed {
+    /// Returns where the bytes are until the file gets its name.
+    #[must_use]
+    pub fn temporary_path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Gives the file its name and syncs the directory.
+    pub fn commit(self) -> Result<(), OutputError> {
+        let Self { file, path } = self;
+        let attempt = || {
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(directory_of(&path))?.sync_all()
         };
         attempt().map_err(|source| failed(&path, source))
     }

@@ -31,6 +31,8 @@ mod places;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod progress;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tamper;

@@ -97,8 +97,12 @@ impl PartsSet {
             verified: verified.map_err(BundleError::PartsList)?,
             directories,
         };
-        set.refuse(|part, path| open_part(part, path).map(|_| ()))?;
-        Ok(set)
+        let complete = set.refuse(|part, path| open_part(part, path).map(|_| ()));
+        match complete {
+            Ok(()) => Ok(set),
+            // Somebody has to copy parts again: all the bad ones are named at once.
+            Err(some) => Err(set.check().err().unwrap_or(some)),
+        }
     }
 
     /// Returns the list's path.

@@ -11,14 +11,24 @@ mod http;
 #[cfg(test)]
 mod locked;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod transfers;
 #[cfg(test)]
 mod vendor;

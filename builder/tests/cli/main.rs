@@ -23,6 +23,10 @@ mod lock;
 #[cfg(test)]
 mod locked;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod parts;
@@ -33,8 +37,14 @@ mod program;
 #[cfg(test)]
 mod progress;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod transfers;
 #[cfg(test)]
 mod vendor;

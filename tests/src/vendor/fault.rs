@@ -58,12 +58,16 @@ pub enum Flaw {
     TruncatedBody { file: String },
     /// Half of the body comes, then nothing for so long.
     StalledBody { file: String, stall: Duration },
-    /// The first `times` requests for the RPM are answered with `status`.
+    /// The first `times` requests for the file (an RPM, or below `repodata/`) are answered with `status`.
     Flaky {
         file: String,
         status: u16,
         times: u32,
     },
+    /// A web page comes instead of the file, as from a login portal.
+    WebPage { file: String },
+    /// The file is there and has zero bytes.
+    ZeroBytes { file: String },
     /// The RPM's location leaves the repository: `../../<file>`.
     HrefTraversal { file: String },
     /// The index lists nothing.
@@ -189,6 +193,8 @@ impl Flaw {
                     times: *times,
                 },
             )),
+            Self::WebPage { file } => Some((file, stutter::Manner::Page)),
+            Self::ZeroBytes { file } => Some((file, stutter::Manner::Nothing)),
             _ => None,
         }
     }

@@ -108,6 +108,12 @@ impl Vendor {
         format!("http://{}", self.site.origin)
     }
 
+    /// The directory that is served, redirects and flaws of transport aside.
+    #[must_use]
+    pub fn document_root(&self) -> std::path::PathBuf {
+        self.site.dir.join("www")
+    }
+
     /// Every finished request so far, in order; those to the third server are not among them.
     pub fn requests(&self) -> Result<Vec<Request>> {
         // The log of a request is written when it ends, before the next one is looked at: once a

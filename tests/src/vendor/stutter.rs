@@ -18,7 +18,11 @@ pub(crate) enum Manner {
     Truncate,
     Stall(Duration),
     Refuse { status: u16, times: u32 },
+    Page,
+    Nothing,
 }
+
+const PAGE: &[u8] = b"<!DOCTYPE html>\n<title>Log in to the network</title>\n";
 
 #[derive(Debug)]
 struct Route {
@@ -86,7 +90,11 @@ fn respond(mut stream: TcpStream, routes: &BTreeMap<String, Route>) -> std::io::
     let Some(route) = routes.get(&path) else {
         return status(&mut stream, 404);
     };
-    let body = fs::read(&route.file)?;
+    let body = match route.manner {
+        Manner::Page => PAGE.to_vec(),
+        Manner::Nothing => Vec::new(),
+        _ => fs::read(&route.file)?,
+    };
     let earlier = route.requests.fetch_add(1, Ordering::Relaxed);
     let sent = match route.manner {
         Manner::Refuse {
@@ -95,7 +103,7 @@ fn respond(mut stream: TcpStream, routes: &BTreeMap<String, Route>) -> std::io::
         } if earlier < times => {
             return status(&mut stream, code);
         }
-        Manner::Refuse { .. } => body.len(),
+        Manner::Refuse { .. } | Manner::Page | Manner::Nothing => body.len(),
         Manner::Truncate | Manner::Stall(_) => body.len() / 2,
     };
     let head = format!(

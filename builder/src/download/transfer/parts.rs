@@ -80,7 +80,8 @@ impl Transfer {
     }
 
     async fn ask(&self, claim: &Claim) -> Result<Body, FailureKind> {
-        let (place, span) = (self.state().place.clone(), self.span_of(claim));
+        let span = self.span_of(claim);
+        let place = self.state().place.clone();
         let answer = self
             .transport
             .open(&self.order.url, place.as_ref(), Some(&span))

@@ -1,0 +1,94 @@
+//! `--offline`: from the cache alone, or not at all.
+
+#![expect(clippy::disallowed_methods, reason = "a test damages a cache")]
+
+use crate::program::{Run, User, text};
+use crate::server::{Manner, Server};
+use crate::vendor::{Vendor, names};
+
+const TARGET: &str = "relay-5.3.10-1.x86_64.rpm";
+
+fn build(user: &User, vendor: &Vendor, server: &Server, more: &[&str]) -> Run {
+    let request = [
+        "--version",
+        "5.3",
+        "--distro",
+        "el8",
+        "--repo-url",
+        &server.url,
+    ];
+    user.build(vendor, &[&request[..], more].concat())
+}
+
+/// The product's package key is in a file; the rest comes over HTTP.
+fn served() -> (Vendor, User, Server) {
+    let vendor = Vendor::new();
+    let server = Server::start(&vendor.path(""), Manner::Plain);
+    (vendor, User::new(), server)
+}
+
+#[test]
+fn an_earlier_build_is_all_that_another_needs() {
+    let (vendor, user, server) = served();
+    build(&user, &vendor, &server, &[]).assert_ok();
+    let first = std::fs::read(user.bundle()).unwrap();
+    let asked = server.asked_for("");
+    let cache = user.path("elsewhere");
+    std::fs::rename(user.path("cache/airgap-bundle/rpms"), &cache).unwrap();
+    // Another request of the same repositories is served too, if its packages are there.
+    for file in names(&user.path("out")) {
+        std::fs::remove_file(user.path("out").join(file)).unwrap();
+    }
+    build(
+        &user,
+        &vendor,
+        &server,
+        &["--offline", "--cache", text(&cache)],
+    )
+    .assert_ok();
+    assert_eq!(std::fs::read(user.bundle()).unwrap(), first);
+    assert_eq!(server.asked_for(""), asked);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let (vendor, user, server) = served();
+    let offline = |words: &[&str]| {
+        build(&user, &vendor, &server, &["--offline"]).assert_refused(1, words);
+    };
+    offline(&["relay/gpgkey", "--offline", "--cache-dir"]);
+    build(&user, &vendor, &server, &[]).assert_ok();
+    let rpms = user.path("cache/airgap-bundle/rpms");
+    for name in names(&rpms).iter().filter(|name| name.ends_with(".rpm")) {
+        std::fs::remove_file(rpms.join(name)).unwrap();
+    }
+    offline(&["5 of 5", TARGET, "not in the cache"]);
+    // Kept metadata that were meddled with do not pass.
+    let metadata = rpms.join("metadata");
+    for name in names(&metadata) {
+        let path = metadata.join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.len() - 20;
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let run = build(&user, &vendor, &server, &["--offline"]);
+    assert!(matches!(run.code, Some(1 | 3)), "{}", run.stderr);
+}
+
+#[test]
+fn a_directory_serves_as_well_as_an_address() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let request = ["--version", "5.3", "--distro", "el8", "--repo-url"];
+    let root = vendor.path("");
+    user.build(&vendor, &[&request[..], &[text(&root)]].concat())
+        .assert_ok();
+    let here = std::fs::read(user.bundle()).unwrap();
+    std::os::unix::fs::symlink(&root, user.path("mirror")).unwrap();
+    let relative = User::new();
+    std::os::unix::fs::symlink(&root, relative.path("mirror")).unwrap();
+    relative
+        .build(&vendor, &[&request[..], &["./mirror"]].concat())
+        .assert_ok();
+    assert!(!here.is_empty() && relative.bundle().exists());
+}

@@ -26,7 +26,10 @@ Examples:
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --distro el8 --plan
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
-  bundle build --locked bundle.lock.json -o again.tar.zst";
+  bundle build --locked bundle.lock.json -o again.tar.zst
+
+Beside bundle.tar.zst it writes root.json, bundle.lock.json, the installers and bundle.review.html,
+the page for the person who approves the transfer.";
 
 /// Build a signed bundle: packages of the target version, and those a revert goes back to.
 #[derive(Debug, ClapArgs)]

@@ -35,7 +35,10 @@ Examples:
   bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
   bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
   bundle build --version 5.3 --distro el8 --offline
-  bundle build --locked bundle.lock.json -o again.tar.zst";
+  bundle build --locked bundle.lock.json -o again.tar.zst
+
+Beside bundle.tar.zst it writes root.json, bundle.lock.json, the installers and bundle.review.html,
+the page for the person who approves the transfer.";
 
 /// Build a signed bundle: packages of the target version, and those a revert goes back to.
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,10 @@
 //! The `CycloneDX` 1.6 SBOM: the subset of the format that an RPM fills.
 
+#![expect(
+    clippy::struct_field_names,
+    reason = "the fields bear the names that the format gives them"
+)]
+
 use manifests::bundle::Role;
 use serde::Serialize;
 

@@ -1,5 +1,10 @@
 //! The SPDX 2.3 SBOM: the subset of the format that an RPM fills.
 
+#![expect(
+    clippy::struct_field_names,
+    reason = "the fields bear the names that the format gives them"
+)]
+
 use std::collections::BTreeMap;
 
 use manifests::digest::Sha256;

@@ -126,9 +126,8 @@ impl Browser {
 
     #[track_caller]
     fn next(&self) -> Value {
-        self.replies
-            .recv_timeout(PATIENCE)
-            .expect("the browser is silent")
+        // A browser that has nothing to say for so long is stuck.
+        self.replies.recv_timeout(PATIENCE).unwrap()
     }
 
     /// Waits until the browser reports this.

@@ -225,9 +225,9 @@ fn described(file: &PackagedFile) -> String {
 
 fn differences(old: &PackagedFile, new: &PackagedFile) -> Vec<String> {
     let owner = |file: &PackagedFile| format!("{}:{}", file.user, file.group);
-    let size = |file: &PackagedFile| match file.is_regular() {
-        true => format!("{} bytes", file.size),
-        false => String::new(),
+    let size = |file: &PackagedFile| {
+        let known = file.is_regular().then(|| format!("{} bytes", file.size));
+        known.unwrap_or_default()
     };
     let kind = |file: &PackagedFile| match (file.config, file.noreplace, file.ghost) {
         (_, _, true) => "%ghost",

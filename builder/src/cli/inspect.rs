@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::digest::Sha256;
+use manifests::parts::{PARTS_SUFFIX, part_name};
 
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
@@ -17,17 +19,17 @@ use crate::printable::printable;
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The bundle
+    /// The bundle, or the NAME.parts.json of a split one
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let file = File::open(&args.file).map_err(|source| ArchiveError::Open {
+    let input = open(&args.file).map_err(|source| ArchiveError::Open {
         path: args.file.clone(),
         source,
     })?;
-    let raw = read_manifest(&mut Entries::open(file)?)?;
+    let raw = read_manifest(&mut Entries::open(input)?)?;
     let manifest = raw.parse_unverified()?;
     match context.format {
         Format::Json => show::json(&manifest),
@@ -37,6 +39,41 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn open(file: &Path) -> io::Result<Box<dyn Read>> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let Some(bundle) = name.strip_suffix(PARTS_SUFFIX) else {
+        return Ok(Box::new(File::open(file)?));
+    };
+    let first = File::open(file.with_file_name(part_name(bundle, 1)))?;
+    Ok(Box::new(Pieces {
+        bundle: file.with_file_name(bundle),
+        number: 1,
+        current: first,
+    }))
+}
+
+/// The parts that lie side by side, as far as the manifest reaches. Nothing of them is believed.
+struct Pieces {
+    bundle: PathBuf,
+    number: u32,
+    current: File,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let taken = self.current.read(buffer)?;
+            if taken > 0 || buffer.is_empty() {
+                return Ok(taken);
+            }
+            self.number += 1;
+            let name = self.bundle.file_name().unwrap_or_default();
+            let name = part_name(&name.to_string_lossy(), self.number);
+            self.current = File::open(self.bundle.with_file_name(name))?;
+        }
+    }
 }
 
 fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {

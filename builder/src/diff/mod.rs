@@ -60,7 +60,7 @@ pub struct TargetDiff {
     pub arch: String,
     /// `both`, `a` or `b`: which bundles are for it.
     pub carried_by: &'static str,
-    /// What hosts end with, by component; unchanged ones too.
+    /// What hosts end with, in upgrade order; unchanged ones too.
     pub packages: Vec<PackageDiff>,
     /// Packages to go back to that only `b` carries.
     pub previous_added: Vec<Nevra>,
@@ -130,7 +130,12 @@ fn target(a: &Side, b: &Side, (distro, arch): (String, String)) -> TargetDiff {
         rpms(a, in_a.as_ref(), Role::Target),
         rpms(b, in_b.as_ref(), Role::Target),
     );
-    let components: BTreeSet<&String> = before.iter().chain(&after).map(|(name, _)| name).collect();
+    let mut components: Vec<&String> = Vec::new();
+    for (name, _) in after.iter().chain(&before) {
+        if !components.contains(&name) {
+            components.push(name);
+        }
+    }
     let find = |list: &[(String, BundledRpm)], name: &str| {
         let found = list.iter().find(|(component, _)| component == name);
         found.map(|(_, rpm)| rpm.clone())

@@ -59,6 +59,9 @@ fn target(text: &mut String, target: &TargetDiff) {
         printable(&target.arch)
     );
     for package in &target.packages {
+        configs(text, package);
+    }
+    for package in &target.packages {
         let _ = writeln!(text, "  {}", headline(package));
         details(text, package);
     }
@@ -81,14 +84,19 @@ fn headline(package: &PackageDiff) -> String {
     }
 }
 
-fn details(text: &mut String, package: &PackageDiff) {
+/// Somebody has to merge these by hand, perhaps: they come before everything else.
+fn configs(text: &mut String, package: &PackageDiff) {
     for config in &package.configs {
         let word = match config.change {
             "changed" => "another default",
             other => other,
         };
-        let _ = writeln!(text, "    CONFIG {word}: {}", printable(&config.path));
+        let (path, component) = (printable(&config.path), printable(&package.component));
+        let _ = writeln!(text, "  CONFIG {word}: {path} ({component})");
     }
+}
+
+fn details(text: &mut String, package: &PackageDiff) {
     trust(text, package);
     for script in &package.scriptlets {
         let _ = writeln!(

@@ -109,6 +109,8 @@ fn the_text_names_configs_and_escapes_what_others_wrote() {
     ] {
         assert!(said.contains(word), "no {word:?}: {said}");
     }
+    let place = |word: &str| said.find(word).unwrap();
+    assert!(place("CONFIG") < place("upgraded "), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
 }
 

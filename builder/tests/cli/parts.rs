@@ -115,6 +115,12 @@ fn a_split_build_verifies_where_it_lies_and_joins_to_the_whole_one() {
         .user
         .run(&["extract", text(&list), "--to", text(&to), "docs"])
         .assert_ok();
+    let shown = split.user.run(&["inspect", text(&list)]);
+    assert!(
+        shown.assert_ok().stdout.contains("relay-5.3.10-1"),
+        "{}",
+        shown.stdout
+    );
     let first = split.out(&part(1));
     let run = split.user.run(&["verify", text(&first)]);
     run.assert_refused(2, &["parts.json"]);

@@ -22,6 +22,7 @@ pub mod assemble;
 pub mod build;
 pub mod checksum;
 pub mod cli;
+pub mod closure;
 pub mod download;
 pub mod error;
 pub mod event;

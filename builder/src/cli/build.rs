@@ -11,11 +11,13 @@ use super::origin::OriginArgs;
 use super::places::{self, KeyArgs};
 use super::{Context, Format, progress, show};
 use crate::build::{self, Origin, Settings, Wish, usage};
+use crate::closure::Closure;
 use crate::error::Error;
 use crate::event::Observer;
 use crate::hosts::Fleet;
 use crate::installers;
 use crate::lock::Lock;
+use crate::plan::BuildPlan;
 use crate::resolve::{self, FromRule};
 
 mod summary;
@@ -26,6 +28,7 @@ Examples:
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --inventory web-1.json --inventory web-2.json
   bundle build --version 5.3 --distro el8 --plan
+  bundle build --version 5.3 --inventory web-1.json --plan --with-deps https://mirror.example/el8
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --locked bundle.lock.json -o again.tar.zst";
 
@@ -102,6 +105,11 @@ pub(super) struct Args {
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
+    /// With --plan: report what else the targets need from these repositories, by address or by id in
+    /// the product manifest (repeatable); the bundle does not carry these packages
+    #[arg(long, value_name = "URL|ID", requires = "plan")]
+    with_deps: Vec<String>,
+
     /// Directory that keeps downloaded packages [default: $XDG_CACHE_HOME/airgap-bundle/rpms]
     #[arg(long, value_name = "DIR", env = "BUNDLE_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
@@ -166,10 +174,13 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         let origin = args.origin.origin(&args.package_key)?;
         let wish = wish(args, &origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
-        match context.format {
-            Format::Text => show::text(&planned.plan.to_string()),
-            Format::Json => show::json(&planned.plan),
-        }
+        let named = &args.with_deps;
+        let closures = if named.is_empty() {
+            Vec::new()
+        } else {
+            build::dependencies(&transport, &origin, &wish, named, &planned.plan, &*observer)?
+        };
+        show_plan(&planned.plan, &closures, context.format);
         return Ok(());
     }
     let settings = settings(args)?;
@@ -182,6 +193,28 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     };
     summary::show(&built, context.format);
     Ok(())
+}
+
+/// Without closures, the plan is the whole of the result.
+fn show_plan(plan: &BuildPlan, closures: &[Closure], format: Format) {
+    #[derive(serde::Serialize)]
+    struct Both<'a> {
+        plan: &'a BuildPlan,
+        dependencies: &'a [Closure],
+    }
+    match format {
+        Format::Json if closures.is_empty() => show::json(plan),
+        Format::Json => show::json(&Both {
+            plan,
+            dependencies: closures,
+        }),
+        Format::Text => {
+            show::text(&plan.to_string());
+            for closure in closures {
+                show::text(format!("\ndependencies of {closure}").trim_end());
+            }
+        }
+    }
 }
 
 fn wish(args: &Args, origin: &Origin) -> Result<Wish, Error> {

@@ -1,5 +1,6 @@
 //! Yum repositories: from an address to a [`RepoIndex`] that was signed by a pinned key.
 
+mod capabilities;
 mod href;
 mod open;
 mod primary;
@@ -17,6 +18,7 @@ use crate::error::{Exit, Explained};
 use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
 use crate::transport::{Request, Transport, TransportError, TransportErrorKind};
 
+pub use capabilities::Capabilities;
 pub use href::BadHref;
 pub use open::OpenError;
 pub use primary::PrimaryError;
@@ -226,6 +228,31 @@ pub fn fetch_index(
     Ok(RepoIndex {
         snapshots: sources.iter().filter_map(snapshot).collect(),
     })
+}
+
+/// A package of a list, with what it offers and needs.
+pub type Listed = (RepoPackage, Capabilities);
+
+/// Reads repositories whole: every package of every source, verified as [`fetch_index`] does it. A
+/// list of 100,000 packages takes some hundred MiB.
+pub fn fetch_offers(
+    transport: &Transport,
+    sources: &[RepoSource],
+    keys: &BTreeMap<String, TrustedKeys>,
+) -> Result<Vec<(RepoSource, Vec<Listed>)>, RepoError> {
+    let all: Vec<&RepoSource> = sources.iter().collect();
+    let mut read = Vec::new();
+    for repomd in fetch_repomds(transport, &all, keys)? {
+        let bytes = fetch_primary(transport, &repomd)?;
+        let whole = || {
+            let open_size = repomd.repomd.primary.open_size;
+            let reader = open::reader(&bytes, open_size).map_err(RepoErrorKind::PrimaryOpen)?;
+            primary::parse_whole(reader, &repomd.source.url).map_err(RepoErrorKind::Primary)
+        };
+        let listed = whole().map_err(|kind| repomd.source.error(kind))?;
+        read.push((repomd.source.clone(), listed));
+    }
+    Ok(read)
 }
 
 /// A parsed `repomd.xml` whose bytes carried a signature that counts.

@@ -13,6 +13,8 @@ mod http;
 #[cfg(test)]
 mod locked;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod places;

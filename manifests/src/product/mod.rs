@@ -78,6 +78,9 @@ pub struct Repository {
     /// build stops and shows what it found.
     #[serde(default)]
     pub key_fingerprints: Vec<String>,
+    /// Holds what the product needs and nothing of the product: read for `--with-deps` alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dependencies: bool,
 }
 
 /// A key that signs packages.
@@ -312,7 +315,7 @@ impl ProductManifest {
         if !self
             .repositories
             .iter()
-            .any(|repository| repository.id == component.repository)
+            .any(|repository| repository.id == component.repository && !repository.dependencies)
         {
             return refuse(format!(
                 "component `{name}`: no repository `{}`",

@@ -77,6 +77,7 @@ pub(super) struct Search<'a> {
 
 /// A need that is not met yet.
 struct Open {
+    at: usize,
     package: String,
     text: String,
     options: Vec<usize>,
@@ -113,13 +114,24 @@ impl<'a> Search<'a> {
         draft
     }
 
+    /// Takes one out, with those that only it kept working, unless something that stays needs it.
     fn without_one(&self, draft: &Draft, roots: usize, missing: &[Missing]) -> Option<Draft> {
+        let keep: BTreeSet<usize> = draft.chosen.iter().take(roots).map(|(at, _)| *at).collect();
         let added = draft.chosen.iter().skip(roots).rev();
         added.map(|(at, _)| *at).find_map(|at| {
             let mut fewer = draft.clone();
-            fewer.set.remove(&at);
-            fewer.chosen.retain(|(other, _)| *other != at);
-            self.first_open(&fewer, missing).is_none().then_some(fewer)
+            let mut out = at;
+            loop {
+                fewer.set.remove(&out);
+                fewer.chosen.retain(|(other, _)| *other != out);
+                let Some(open) = self.first_open(&fewer, missing) else {
+                    return Some(fewer);
+                };
+                if keep.contains(&open.at) {
+                    return None;
+                }
+                out = open.at;
+            }
         })
     }
 
@@ -157,6 +169,7 @@ impl<'a> Search<'a> {
                 let mut options = Vec::new();
                 self.options(&need, draft, &gone, &mut options);
                 return Some(Open {
+                    at: *at,
                     package,
                     text,
                     options,

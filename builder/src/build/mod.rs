@@ -1,5 +1,6 @@
 //! The build from beginning to end. Each step takes the value of the step before it.
 
+mod dependencies;
 mod finish;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,8 @@ use crate::resolve::{self, FromRule, ResolveError};
 use crate::sign::KeyStore;
 use crate::transport::Transport;
 use crate::vendor_keys::{self, Accepted, PackageKeys, VendorKeyError, VendorKeys};
+
+pub use dependencies::{dependencies, without_dependencies};
 
 /// Where a product's packages come from.
 #[derive(Debug, Clone)]
@@ -121,6 +124,7 @@ pub fn plan(
     wish: &Wish,
     observer: &dyn Observer,
 ) -> Result<Planned, Error> {
+    let origin = &without_dependencies(origin);
     let product = &origin.product;
     let distros = resolve::distros(product, &wish.distros)?;
     observer.event(&Event::Stage("fetching the vendor's keys"));

@@ -12,12 +12,14 @@ use super::places::KeyArgs;
 use super::{Context, Format, progress, show};
 use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
+use crate::closure::Closure;
 use crate::error::Error;
 use crate::event::Observer;
 use crate::hosts::Fleet;
 use crate::installers;
 use crate::lock::Lock;
 use crate::output;
+use crate::plan::BuildPlan;
 use crate::repo;
 use crate::resolve::{self, FromRule};
 
@@ -29,8 +31,9 @@ Examples:
   bundle build --version 5.3.2 --distro el8,el9 --from 5.2 --from pump=1.8
   bundle build --version 5.3 --inventory web-1.json --inventory web-2.json
   bundle build --version 5.3 --distro el8 --plan
-  bundle build --version 5.3.2 --distro el8 --extra auth_v5.3.2_linux_amd64.so
+  bundle build --version 5.3 --distro el8 --extra auth_v5.3.2_linux_amd64.so
   bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
+  bundle build --version 5.3 --inventory web-1.json --plan --with-deps https://mirror.example/el8
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
   bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
@@ -126,6 +129,11 @@ pub(super) struct Args {
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
+    /// With --plan: report what else the targets need from these repositories, by address or by id in
+    /// the product manifest (repeatable); the bundle does not carry these packages
+    #[arg(long, value_name = "URL|ID", requires = "plan")]
+    with_deps: Vec<String>,
+
     /// Compression threads; the result does not depend on it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
@@ -187,10 +195,13 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         let wish = wish(args, &origin)?;
         let transport = args.origin.transport(&origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
-        match context.format {
-            Format::Text => show::text(&planned.plan.to_string()),
-            Format::Json => show::json(&planned.plan),
-        }
+        let named = &args.with_deps;
+        let closures = if named.is_empty() {
+            Vec::new()
+        } else {
+            build::dependencies(&transport, &origin, &wish, named, &planned.plan, &*observer)?
+        };
+        show_plan(&planned.plan, &closures, context.format);
         return Ok(());
     }
     let settings = settings(args, lock_path(args))?;
@@ -210,6 +221,28 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     };
     summary::show(&built, context.format);
     Ok(())
+}
+
+/// Without closures, the plan is the whole of the result.
+fn show_plan(plan: &BuildPlan, closures: &[Closure], format: Format) {
+    #[derive(serde::Serialize)]
+    struct Both<'a> {
+        plan: &'a BuildPlan,
+        dependencies: &'a [Closure],
+    }
+    match format {
+        Format::Json if closures.is_empty() => show::json(plan),
+        Format::Json => show::json(&Both {
+            plan,
+            dependencies: closures,
+        }),
+        Format::Text => {
+            show::text(&plan.to_string());
+            for closure in closures {
+                show::text(format!("\ndependencies of {closure}").trim_end());
+            }
+        }
+    }
 }
 
 fn wish(args: &Args, origin: &Origin) -> Result<Wish, Error> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::origin::OriginArgs;
 use super::{Context, Format, progress, show};
-use crate::build::{Origin, package_names};
+use crate::build::{self, Origin, package_names};
 use crate::error::Error;
 use crate::event::Event;
 use crate::repo::{self, RepoIndex, RepoPackage};
@@ -44,7 +44,7 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let origin = args.origin.origin(&[])?;
+    let origin = build::without_dependencies(&args.origin.origin(&[])?);
     let distros: Vec<&Distro> = if args.origin.distro.is_empty() {
         origin.product.distros.iter().collect()
     } else {

@@ -205,6 +205,8 @@ fn lock(hostile: &str) -> Lock {
         trusted_vendor_keys: Vec::new(),
         accepted_unsigned: Vec::new(),
         installers: Vec::new(),
+        extras: Vec::new(),
+        hosts: Vec::new(),
     }
 }
 

@@ -2,14 +2,16 @@
 //! both again where a repository is published anew in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 
 use backon::BackoffBuilder as _;
 use manifests::digest::Sha256;
 use url::Url;
 
 use super::{
-    PRIMARY_MAX_BYTES, REPOMD_MAX_BYTES, RepoError, RepoErrorKind, RepoIndex, RepoPackage,
-    RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open, primary, repomd,
+    Capabilities, PRIMARY_MAX_BYTES, PrimaryError, REPOMD_MAX_BYTES, RepoError, RepoErrorKind,
+    RepoIndex, RepoPackage, RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open,
+    primary, repomd,
 };
 use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
 use crate::sniff::is_web_page;
@@ -48,7 +50,9 @@ pub fn fetch_index(
     let mut read = Vec::new();
     // One after the other: a list may be large, and nothing of it but the packages is kept.
     for repomd in obtain_repomds(transport, &unique, keys)? {
-        read.push(read_list(transport, repomd, keys, packages)?);
+        read.push(read_list(transport, repomd, keys, |reader, base| {
+            primary::parse(reader, base, packages)
+        })?);
     }
     let snapshot = |source: &RepoSource| {
         let found = read
@@ -59,6 +63,27 @@ pub fn fetch_index(
     Ok(RepoIndex {
         snapshots: sources.iter().filter_map(snapshot).collect(),
     })
+}
+
+/// A package of a list, with what it offers and needs.
+pub type Listed = (RepoPackage, Capabilities);
+
+/// Reads repositories whole: every package of every source, verified as [`fetch_index`] does it. A
+/// list of 100,000 packages takes some hundred MiB.
+pub fn fetch_offers(
+    transport: &Transport,
+    sources: &[RepoSource],
+    keys: &Keys,
+) -> Result<Vec<(RepoSource, Vec<Listed>)>, RepoError> {
+    let all: Vec<&RepoSource> = sources.iter().collect();
+    let mut read = Vec::new();
+    for repomd in obtain_repomds(transport, &all, keys)? {
+        let (repomd, listed) = read_list(transport, repomd, keys, |reader, base| {
+            primary::parse_whole(reader, base)
+        })?;
+        read.push((repomd.source.clone(), listed));
+    }
+    Ok(read)
 }
 
 fn same_place(a: &RepoSource, b: &RepoSource) -> bool {
@@ -205,12 +230,12 @@ fn name_what_it_is_instead(file: &'static str, bytes: &[u8]) -> Result<(), RepoE
 
 /// Fetches and parses the package list. A repository that is published anew meanwhile names a list
 /// that is gone or has other bytes: then everything starts from `repomd.xml` again, a few times.
-fn read_list<'a>(
+fn read_list<'a, T>(
     transport: &Transport,
     mut repomd: SignedRepomd<'a>,
     keys: &Keys,
-    wanted: &BTreeSet<String>,
-) -> Result<(SignedRepomd<'a>, Vec<RepoPackage>), RepoError> {
+    read: impl Fn(&mut dyn BufRead, &Url) -> Result<T, PrimaryError>,
+) -> Result<(SignedRepomd<'a>, T), RepoError> {
     let mut pauses = transport.backoff().build();
     let list = loop {
         let moved_on = match fetch_primary(transport, &mut repomd) {
@@ -231,7 +256,7 @@ fn read_list<'a>(
             None => return Err(moved_on),
         }
     };
-    let packages = parse_primary(&repomd, &list, wanted)?;
+    let packages = parse_primary(&repomd, &list, read)?;
     keep(transport, &repomd, &list)?;
     Ok((repomd, packages))
 }
@@ -289,15 +314,15 @@ fn fetch_primary(
     Err(fail(RepoErrorKind::PrimaryChecksum))
 }
 
-fn parse_primary(
+fn parse_primary<T>(
     repomd: &SignedRepomd<'_>,
     bytes: &[u8],
-    wanted: &BTreeSet<String>,
-) -> Result<Vec<RepoPackage>, RepoError> {
+    read: impl Fn(&mut dyn BufRead, &Url) -> Result<T, PrimaryError>,
+) -> Result<T, RepoError> {
     let parse = || {
         let open_size = repomd.repomd.primary.open_size;
-        let reader = open::reader(bytes, open_size).map_err(RepoErrorKind::PrimaryOpen)?;
-        primary::parse(reader, &repomd.source.url, wanted).map_err(RepoErrorKind::Primary)
+        let mut reader = open::reader(bytes, open_size).map_err(RepoErrorKind::PrimaryOpen)?;
+        read(&mut reader, &repomd.source.url).map_err(RepoErrorKind::Primary)
     };
     parse().map_err(|kind| repomd.source.error(kind))
 }

@@ -1,5 +1,6 @@
 //! Yum repositories: from an address to a [`RepoIndex`] that was signed by a pinned key.
 
+mod capabilities;
 mod fetch;
 mod href;
 mod open;
@@ -17,7 +18,8 @@ use crate::openpgp::{SignatureError, SignedBy};
 use crate::output::OutputError;
 use crate::transport::{TransportError, TransportErrorKind};
 
-pub use fetch::fetch_index;
+pub use capabilities::Capabilities;
+pub use fetch::{Listed, fetch_index, fetch_offers};
 pub use href::BadHref;
 pub use open::OpenError;
 pub use primary::PrimaryError;

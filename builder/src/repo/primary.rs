@@ -11,6 +11,7 @@ use quick_xml::events::{BytesStart, Event};
 use url::Url;
 
 use super::RepoPackage;
+use super::capabilities::Capabilities;
 use super::href::{self, BadHref};
 use super::repomd::{attribute, name};
 use crate::checksum::{Checksum, ChecksumError};
@@ -61,6 +62,7 @@ struct Draft {
     size: Option<u64>,
     href: Option<String>,
     foreign_base: bool,
+    capabilities: Capabilities,
 }
 
 /// Ends the reading of one tag or text before more of it is kept in memory than it may have.
@@ -101,6 +103,25 @@ pub(super) fn parse(
     base: &Url,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<RepoPackage>, PrimaryError> {
+    let found = read(input, base, Some(wanted))?;
+    Ok(found.into_iter().map(|(package, _)| package).collect())
+}
+
+/// Reads every package with what it offers and needs.
+pub(super) fn parse_whole(
+    input: impl BufRead,
+    base: &Url,
+) -> Result<Vec<(RepoPackage, Capabilities)>, PrimaryError> {
+    read(input, base, None)
+}
+
+/// Reads the wanted packages; without a choice, all of them and their capabilities.
+fn read(
+    input: impl BufRead,
+    base: &Url,
+    wanted: Option<&BTreeSet<String>>,
+) -> Result<Vec<(RepoPackage, Capabilities)>, PrimaryError> {
+    let is_whole = wanted.is_none();
     let mut reader = Reader::from_reader(EventBound { input, left: 0 });
     let mut buffer = Vec::new();
     let mut depth = 0_usize;
@@ -128,13 +149,20 @@ pub(super) fn parse(
                     None => {}
                     Some(draft) => {
                         draft.attributes(&path, &element, &tag);
+                        if is_whole {
+                            draft.capabilities(&path, &element, &tag)?;
+                        }
                         path.push(element);
                     }
                 }
             }
             Event::Empty(tag) => {
                 if let Some(draft) = &mut draft {
-                    draft.attributes(&path, &name(&tag), &tag);
+                    let element = name(&tag);
+                    draft.attributes(&path, &element, &tag);
+                    if is_whole {
+                        draft.capabilities(&path, &element, &tag)?;
+                    }
                 }
             }
             Event::Text(text) => {
@@ -145,7 +173,7 @@ pub(super) fn parse(
             Event::End(_) if path.pop().is_none() => {
                 if let Some(draft) = draft.take() {
                     seen += 1;
-                    if wanted.contains(&draft.name) {
+                    if wanted.is_none_or(|wanted| wanted.contains(&draft.name)) {
                         found.push(draft.finish(base)?);
                     }
                 }
@@ -186,6 +214,28 @@ impl Draft {
         }
     }
 
+    fn capabilities(
+        &mut self,
+        path: &[String],
+        element: &str,
+        tag: &BytesStart<'_>,
+    ) -> Result<(), PrimaryError> {
+        let has_room = match (path, element) {
+            ([format, section], "entry") if format == "format" => {
+                self.capabilities.entry(section, tag)
+            }
+            ([format], "file") if format == "format" => self.capabilities.begin_file(),
+            _ => true,
+        };
+        if has_room {
+            Ok(())
+        } else {
+            Err(PrimaryError::TooLarge(
+                "a package with too many capabilities",
+            ))
+        }
+    }
+
     fn text(&mut self, path: &[String], text: &str) -> Result<(), PrimaryError> {
         let target = match path {
             [element] => match element.as_str() {
@@ -194,6 +244,10 @@ impl Draft {
                 "checksum" => &mut self.checksum,
                 _ => return Ok(()),
             },
+            [format, element] if format == "format" && element == "file" => {
+                self.capabilities.file_text(text);
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         target.push_str(text.trim());
@@ -203,7 +257,7 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self, base: &Url) -> Result<RepoPackage, PrimaryError> {
+    fn finish(self, base: &Url) -> Result<(RepoPackage, Capabilities), PrimaryError> {
         let missing = |field| PrimaryError::Incomplete {
             name: self.name.clone(),
             field,
@@ -218,12 +272,13 @@ impl Draft {
             return Err(BadHref::new(href, "it names another base").into());
         }
         let evr = Evr::new(*epoch, version, release)?;
-        Ok(RepoPackage {
+        let package = RepoPackage {
             nevra: Nevra::new(&self.name, evr, &self.arch)?,
             url: href::join(base, href)?,
             size,
             checksum: Checksum::new(&self.checksum_type, &self.checksum)?,
-        })
+        };
+        Ok((package, self.capabilities))
     }
 }
 

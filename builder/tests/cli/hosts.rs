@@ -173,3 +173,37 @@ fn flags_that_contradict_inventories_and_what_is_none_are_refused() {
     }
     user.assert_nothing_written();
 }
+
+#[test]
+fn repositories_of_dependencies_are_read_with_an_accepted_key_only() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    let key = std::fs::read(vendor.path("agent/gpgkey")).unwrap();
+    vendor.write("agent/el/8/x86_64/repodata/repomd.xml.key", key);
+    let address = format!("{}/agent/el/{{major}}/{{arch}}", vendor.url());
+    let asked = [
+        "--version",
+        "5.3",
+        "--distro",
+        "el8",
+        "--with-deps",
+        &address,
+    ];
+    let plan = [&asked[..], &["--plan"]].concat();
+    user.build(&vendor, &plan)
+        .assert_refused(3, &["with-deps-1"]);
+    let fingerprint = vendor.metadata_fingerprint();
+    let run = user.build(
+        &vendor,
+        &[&plan[..], &["--trust-vendor-key", &fingerprint]].concat(),
+    );
+    run.assert_ok();
+    assert!(
+        run.stdout.contains("dependencies of el8 x86_64"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("needs nothing more"), "{}", run.stdout);
+    // Nothing carries them: without --plan the flag would promise too much.
+    assert_eq!(user.build(&vendor, &asked).code, Some(2));
+    user.assert_nothing_written();
+}

@@ -27,6 +27,8 @@ mod logins;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod order;
 #[cfg(test)]
 mod parts;

@@ -62,7 +62,7 @@ impl ProductManifest {
         if !self
             .repositories
             .iter()
-            .any(|repository| repository.id == component.repository)
+            .any(|repository| repository.id == component.repository && !repository.dependencies)
         {
             return refuse(format!(
                 "component `{name}`: no repository `{}`",

@@ -86,6 +86,9 @@ pub struct Repository {
     /// build stops and shows what it found.
     #[serde(default)]
     pub key_fingerprints: Vec<String>,
+    /// Holds what the product needs and nothing of the product: read for `--with-deps` alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dependencies: bool,
 }
 
 /// A key that signs packages.

@@ -12,7 +12,7 @@ use crate::support::{Site, changes};
 
 /// Name, disguise, and the gateway that it runs.
 const HOSTS: [(&str, ElMajor, &str); 3] = [
-    ("fleet7", ElMajor::El7, "5.0.10"),
+    ("fleet7", ElMajor::El7, "5.0.11"),
     ("fleet8", ElMajor::El8, "5.2.5"),
     ("fleet9", ElMajor::El9, "5.3.1"),
 ];

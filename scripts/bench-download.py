@@ -88,7 +88,7 @@ def tools(url, names, directory, listing):
     for name in names:
         curl += ["-O", f"{url}/{name}"]
     aria = ["aria2c", "-q", "-x16", "-s16", "-k1M", f"-j{len(names)}", "--allow-overwrite=true", "-i", "-"]
-    dnf = ["dnf", "-q", "reposync", repo, "--repoid=bench", "--nogpgcheck", f"--setopt=cachedir={directory}/c",
+    dnf = ["dnf", "-q", "--releasever=1", "reposync", repo, "--repoid=bench", "--nogpgcheck", f"--setopt=cachedir={directory}/c",
            f"--setopt=reposdir={directory}", "-p", directory]
     ours = [os.path.abspath(args.fetch), f"{directory}/cache", str(args.connections), str(args.jobs)]
     return {"bundle": (ours, listing), "aria2c -x16": (aria, urls), "curl -Z": (curl, ""),

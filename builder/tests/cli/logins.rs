@@ -48,6 +48,9 @@ fn private() -> Private {
     }
 }
 
+/// One way to give a token to a build.
+type Way<'a> = dyn Fn(&User, &Private) -> Run + 'a;
+
 fn secret(user: &User, text: &str, mode: u32) -> PathBuf {
     let path = user.path("secret");
     std::fs::write(&path, text).unwrap();
@@ -108,7 +111,7 @@ fn search(dir: &Path, word: &str) {
 #[test]
 fn every_way_to_give_a_token_opens_the_origin_and_leaves_no_trace() {
     let host = |from: &Private| from.origin.url.replace("http://", "");
-    let ways: [&dyn Fn(&User, &Private) -> Run; 5] = [
+    let ways: [&Way<'_>; 5] = [
         &|user, from| build(user, from, &[("BUNDLE_TOKEN", CANARY)], &[]),
         &|user, from| {
             let file = secret(user, CANARY, 0o600);

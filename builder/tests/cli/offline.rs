@@ -21,7 +21,7 @@ fn build(user: &User, vendor: &Vendor, server: &Server, more: &[&str]) -> Run {
 }
 
 /// The product's package key is in a file; the rest comes over HTTP.
-fn served() -> (Vendor, User, Server) {
+fn vendor_over_http() -> (Vendor, User, Server) {
     let vendor = Vendor::new();
     let server = Server::start(&vendor.path(""), Manner::Plain);
     (vendor, User::new(), server)
@@ -29,7 +29,7 @@ fn served() -> (Vendor, User, Server) {
 
 #[test]
 fn an_earlier_build_is_all_that_another_needs() {
-    let (vendor, user, server) = served();
+    let (vendor, user, server) = vendor_over_http();
     build(&user, &vendor, &server, &[]).assert_ok();
     let first = std::fs::read(user.bundle()).unwrap();
     let asked = server.asked_for("");
@@ -52,14 +52,15 @@ fn an_earlier_build_is_all_that_another_needs() {
 
 #[test]
 fn what_is_missing_is_named() {
-    let (vendor, user, server) = served();
+    let (vendor, user, server) = vendor_over_http();
     let offline = |words: &[&str]| {
         build(&user, &vendor, &server, &["--offline"]).assert_refused(1, words);
     };
     offline(&["relay/gpgkey", "--offline", "--cache-dir"]);
     build(&user, &vendor, &server, &[]).assert_ok();
     let rpms = user.path("cache/airgap-bundle/rpms");
-    for name in names(&rpms).iter().filter(|name| name.ends_with(".rpm")) {
+    let is_rpm = |name: &&String| name.strip_suffix(".rpm").is_some();
+    for name in names(&rpms).iter().filter(is_rpm) {
         std::fs::remove_file(rpms.join(name)).unwrap();
     }
     offline(&["5 of 5", TARGET, "not in the cache"]);

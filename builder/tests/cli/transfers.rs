@@ -87,8 +87,8 @@ fn cache() -> TempDir {
 #[test]
 fn a_large_file_comes_over_several_connections_bound_to_one_version() {
     let good = bytes(1);
-    let served = good.clone();
-    let server = Scripted::start(move |asked| Reply::ranged(asked, &served, "one"));
+    let content = good.clone();
+    let server = Scripted::start(move |asked| Reply::ranged(asked, &content, "one"));
     is_fetched(&cache(), &server, &good);
     let requests = server.requests();
     assert!(requests.len() >= 8, "{}", requests.len());
@@ -100,8 +100,8 @@ fn a_large_file_comes_over_several_connections_bound_to_one_version() {
 #[test]
 fn breaks_cost_only_what_was_under_way() {
     let good = bytes(2);
-    let served = good.clone();
-    let server = Scripted::start(move |asked| Reply::ranged(asked, &served, "one").cut(90_000));
+    let content = good.clone();
+    let server = Scripted::start(move |asked| Reply::ranged(asked, &content, "one").cut(90_000));
     is_fetched(&cache(), &server, &good);
     assert!(
         server.sent_bytes() < SIZE * 3 / 2,
@@ -113,8 +113,8 @@ fn breaks_cost_only_what_was_under_way() {
 #[test]
 fn a_single_stream_is_taken_up_where_it_broke() {
     let good = bytes(3)[..50_000].to_vec();
-    let served = good.clone();
-    let server = Scripted::start(move |asked| Reply::ranged(asked, &served, "one").cut(20_000));
+    let content = good.clone();
+    let server = Scripted::start(move |asked| Reply::ranged(asked, &content, "one").cut(20_000));
     is_fetched(&cache(), &server, &good);
     let ranges: Vec<_> = server.requests().iter().map(|asked| asked.range).collect();
     assert_eq!(ranges[0], None);
@@ -127,10 +127,10 @@ fn a_single_stream_is_taken_up_where_it_broke() {
 #[test]
 fn a_version_that_changes_half_way_starts_over() {
     let (old, new) = (bytes(4), bytes(5));
-    let served = new.clone();
+    let content = new.clone();
     let server = Scripted::start(move |asked| match asked.earlier {
         0..5 => Reply::ranged(asked, &old, "old").cut(100_000),
-        _ => Reply::ranged(asked, &served, "new"),
+        _ => Reply::ranged(asked, &content, "new"),
     });
     is_fetched(&cache(), &server, &new);
 }
@@ -139,9 +139,9 @@ fn a_version_that_changes_half_way_starts_over() {
 fn a_server_that_mixes_versions_in_silence_is_found_out() {
     // It ignores If-Range and has no validators: only the digest can tell.
     let (old, new) = (bytes(6), bytes(7));
-    let served = new.clone();
+    let content = new.clone();
     let server = Scripted::start(move |asked| {
-        let bytes = if asked.earlier < 3 { &old } else { &served };
+        let bytes = if asked.earlier < 3 { &old } else { &content };
         let mut asked = asked.clone();
         asked.if_range = None;
         let mut reply = Reply::ranged(&asked, bytes, "x");
@@ -154,8 +154,8 @@ fn a_server_that_mixes_versions_in_silence_is_found_out() {
 #[test]
 fn a_server_without_ranges_sends_one_stream() {
     let good = bytes(8);
-    let served = good.clone();
-    let server = Scripted::start(move |_| Reply::whole(&served));
+    let content = good.clone();
+    let server = Scripted::start(move |_| Reply::whole(&content));
     is_fetched(&cache(), &server, &good);
     assert_eq!(server.requests().len(), 1);
 }
@@ -163,11 +163,11 @@ fn a_server_without_ranges_sends_one_stream() {
 #[test]
 fn a_connection_that_is_stuck_loses_its_part_to_another() {
     let good = bytes(9);
-    let served = good.clone();
+    let content = good.clone();
     let stuck = AtomicUsize::new(0);
     // The transport would wait ten minutes: only the others can end this.
     let server = Scripted::start(move |asked| {
-        let reply = Reply::ranged(asked, &served, "one");
+        let reply = Reply::ranged(asked, &content, "one");
         if asked.earlier > 0 && stuck.fetch_add(1, Ordering::Relaxed) == 0 {
             return reply.cut(10_000).stalling();
         }
@@ -179,16 +179,16 @@ fn a_connection_that_is_stuck_loses_its_part_to_another() {
 #[test]
 fn another_run_takes_up_what_one_left() {
     let (good, cache) = (bytes(10), cache());
-    let served = good.clone();
+    let content = good.clone();
     let breaking = Scripted::start(move |asked| match asked.earlier {
-        0..4 => Reply::ranged(asked, &served, "one").cut(150_000),
+        0..4 => Reply::ranged(asked, &content, "one").cut(150_000),
         _ => Reply::status(503),
     });
     fetch(cache.path(), &breaking.url, &good).unwrap_err();
     let left = names(cache.path());
     assert_eq!(left.len(), 2, "{left:?}");
-    let served = good.clone();
-    let whole = Scripted::start(move |asked| Reply::ranged(asked, &served, "one"));
+    let content = good.clone();
+    let whole = Scripted::start(move |asked| Reply::ranged(asked, &content, "one"));
     is_fetched(&cache, &whole, &good);
     let begins = |asked: &Asked| asked.range.is_none_or(|(first, _)| first == 0);
     assert!(!whole.requests().iter().any(begins) && whole.sent_bytes() < SIZE);
@@ -197,21 +197,22 @@ fn another_run_takes_up_what_one_left() {
 #[test]
 fn a_damaged_left_over_is_not_believed() {
     let (good, cache) = (bytes(11), cache());
-    let served = good.clone();
+    let content = good.clone();
     let breaking = Scripted::start(move |asked| match asked.earlier {
-        0..4 => Reply::ranged(asked, &served, "one").cut(150_000),
+        0..4 => Reply::ranged(asked, &content, "one").cut(150_000),
         _ => Reply::status(503),
     });
     fetch(cache.path(), &breaking.url, &good).unwrap_err();
     let left = names(cache.path());
-    let part = left.iter().find(|name| name.ends_with(".part")).unwrap();
+    let is_part = |name: &&String| name.strip_suffix(".part").is_some();
+    let part = left.iter().find(is_part).unwrap();
     let path = cache.path().join(part);
     let mut damaged = std::fs::read(&path).unwrap();
     damaged[1000] ^= 1;
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&damaged[1000..=1000], 1000).unwrap();
-    let served = good.clone();
-    let whole = Scripted::start(move |asked| Reply::ranged(asked, &served, "one"));
+    let content = good.clone();
+    let whole = Scripted::start(move |asked| Reply::ranged(asked, &content, "one"));
     is_fetched(&cache, &whole, &good);
 }
 
@@ -231,8 +232,8 @@ fn web_pages_and_empty_files_are_named() {
 #[test]
 fn wrong_bytes_are_refused_however_they_come() {
     let (good, other) = (bytes(13), bytes(14));
-    let served = other.clone();
-    let server = Scripted::start(move |asked| Reply::ranged(asked, &served, "one"));
+    let content = other.clone();
+    let server = Scripted::start(move |asked| Reply::ranged(asked, &content, "one"));
     let kind = is_refused(&server, &good);
     assert!(matches!(kind, FailureKind::Checksum { .. }), "{kind}");
     let longer = [&other[..], b"x"].concat();
@@ -244,11 +245,11 @@ fn wrong_bytes_are_refused_however_they_come() {
 #[test]
 fn an_expired_redirect_is_asked_for_again_at_the_origin() {
     let good = bytes(15);
-    let served = good.clone();
+    let content = good.clone();
     // A link is good for three requests.
     let network = Scripted::start(move |asked| match asked.target.split_once("?link=") {
         Some((_, link)) if asked.earlier < (link.parse::<usize>().unwrap() + 1) * 3 => {
-            Reply::ranged(asked, &served, "one").cut(400_000)
+            Reply::ranged(asked, &content, "one").cut(400_000)
         }
         _ => Reply::status(403),
     });
@@ -262,10 +263,10 @@ fn an_expired_redirect_is_asked_for_again_at_the_origin() {
 #[test]
 fn two_builds_fetch_a_file_once() {
     let (good, cache) = (bytes(16), cache());
-    let served = good.clone();
+    let content = good.clone();
     let server = Scripted::start(move |asked| {
         std::thread::sleep(Duration::from_millis(100));
-        Reply::ranged(asked, &served, "one")
+        Reply::ranged(asked, &content, "one")
     });
     std::thread::scope(|scope| {
         let build = || fetch(cache.path(), &server.url, &good).unwrap();

@@ -134,7 +134,7 @@ mod tests {
         let mut seed: usize = 7;
         for _ in 0..20_000 {
             let mut text = String::new();
-            for _ in 0..seed % 7 + 1 {
+            for _ in 0..=seed % 7 {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 text += pieces[(seed >> 33) % pieces.len()];
             }

@@ -5,7 +5,9 @@ use manifests::nevra::Nevra;
 use manifests::package_files::{
     About, Dependency, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile, Scriptlet,
 };
-use rpm::{DependencyFlags, DigestAlgorithm, FileEntry, FileFlags, PackageMetadata, Trigger};
+use rpm::{
+    DependencyFlags, DigestAlgorithm, FileEntry, FileFlags, IndexTag, PackageMetadata, Trigger,
+};
 
 use super::PackageError;
 use super::header::{Header, unreadable};
@@ -22,7 +24,7 @@ pub(super) fn describe(
         document: PACKAGE_FILES_TYPE.to_owned(),
         rpm: sha256,
         nevra,
-        about: about(metadata)?,
+        about: about(metadata),
         installed_bytes: metadata.get_installed_size().unwrap_or(0),
         compressor: compressor.to_string(),
         digest_algorithm: digest_algorithm(metadata).to_owned(),
@@ -35,20 +37,22 @@ pub(super) fn describe(
     })
 }
 
-/// Absent tags are empty; a tag of the wrong shape is a broken header.
-fn about(metadata: &PackageMetadata) -> Result<About, PackageError> {
-    let text = |tag: Result<&str, rpm::Error>| match tag {
-        Ok(text) => Ok(text.to_owned()),
-        Err(rpm::Error::TagNotFound(_)) => Ok(String::new()),
-        Err(error) => Err(unreadable(error)),
+/// What nothing is decided by: a tag that is absent, or of a type that nobody reads, is empty.
+fn about(metadata: &PackageMetadata) -> About {
+    let text = |tag: IndexTag| {
+        let header = &metadata.header;
+        let found = header
+            .get_entry_data_as_string(tag)
+            .or_else(|_| header.get_entry_data_as_i18n_string(tag));
+        found.unwrap_or_default().to_owned()
     };
-    Ok(About {
-        summary: text(metadata.get_summary())?,
-        licence: text(metadata.get_license())?,
-        vendor: text(metadata.get_vendor())?,
-        url: text(metadata.get_url())?,
-        source_rpm: text(metadata.get_source_rpm())?,
-    })
+    About {
+        summary: text(IndexTag::RPMTAG_SUMMARY),
+        licence: text(IndexTag::RPMTAG_LICENSE),
+        vendor: text(IndexTag::RPMTAG_VENDOR),
+        url: text(IndexTag::RPMTAG_URL),
+        source_rpm: text(IndexTag::RPMTAG_SOURCERPM),
+    }
 }
 
 /// Describes the files alone, in header order.

@@ -120,6 +120,9 @@ fn a_signed_package_is_described_as_its_header_says() {
         (files.compressor.as_str(), files.digest_algorithm.as_str()),
         ("gzip", "sha256")
     );
+    let about = &files.about;
+    let said = (about.summary.as_str(), about.licence.as_str());
+    assert_eq!((said, about.vendor.as_str()), (("A test", "MIT"), ""));
     let config = files
         .files
         .iter()

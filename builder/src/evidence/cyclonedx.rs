@@ -132,6 +132,13 @@ pub(super) fn bom(facts: &Facts<'_>) -> Result<Bom, EvidenceError> {
         hashes: vec![sha256(&installer.sha256)],
         ..Component::default()
     }));
+    components.extend(lock.extras.iter().map(|extra| Component {
+        kind: "file",
+        bom_ref: format!("extra-{}-{}", extra.rule, extra.name),
+        name: extra.name.clone(),
+        hashes: vec![sha256(&extra.sha256)],
+        ..Component::default()
+    }));
     Ok(Bom {
         bom_format: "CycloneDX",
         spec_version: "1.6",

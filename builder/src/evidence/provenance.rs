@@ -107,7 +107,11 @@ fn subjects(facts: &Facts<'_>) -> Vec<Subject> {
         name: manifests::bundle_path::BundlePath::for_installer(installer.arch).to_string(),
         digest: digest(&installer.sha256),
     });
-    packages.chain(installers).collect()
+    let extras = facts.lock.extras.iter().map(|extra| Subject {
+        name: format!("extras/{}/{}", extra.rule, extra.name),
+        digest: digest(&extra.sha256),
+    });
+    packages.chain(installers).chain(extras).collect()
 }
 
 fn external(facts: &Facts<'_>) -> Value {

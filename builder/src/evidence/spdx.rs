@@ -116,6 +116,15 @@ pub(super) fn document(facts: &Facts<'_>) -> Result<Document, EvidenceError> {
             lock.tool_version.to_string(),
         )
     }));
+    packages.extend(lock.extras.iter().map(|extra| Package {
+        checksums: vec![sha256(&extra.sha256)],
+        ..bare(
+            // A name may hold what an id may not.
+            format!("SPDXRef-Extra-{}-{}", extra.rule, extra.sha256),
+            extra.name.clone(),
+            lock.plan.version.clone(),
+        )
+    }));
     let relationships = relationships(facts, &packages);
     Ok(Document {
         spdx_version: "SPDX-2.3",

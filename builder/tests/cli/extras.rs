@@ -61,6 +61,21 @@ fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_wants_the_same_
         "{said}"
     );
 
+    // Everybody who reads about the bundle reads about it.
+    let extracted = site.user.path("extracted");
+    site.user
+        .run(&["extract", text(&bundle), "--to", text(&extracted), "docs"])
+        .assert_ok();
+    for document in [
+        "review.html",
+        "sbom.cdx.json",
+        "sbom.spdx.json",
+        "provenance.intoto.json",
+    ] {
+        let said = std::fs::read_to_string(extracted.join("docs").join(document)).unwrap();
+        assert!(said.contains("auth_5.3.10_amd64.so"), "{document}");
+    }
+
     let (lock, again) = (
         site.user.path("out/bundle.lock.json"),
         site.user.path("again.tar.zst"),

@@ -149,6 +149,13 @@ fn inputs(facts: &Facts<'_>) -> Vec<Input> {
             .iter()
             .map(|i| input(&format!("Installer for {}", i.arch), &i.sha256)),
     );
+    all.extend(lock.extras.iter().map(|extra| {
+        let name = format!(
+            "{} ({}), vouched for by the builder alone",
+            extra.name, extra.rule
+        );
+        input(&name, &extra.sha256)
+    }));
     all
 }
 

@@ -33,7 +33,7 @@ use crate::isolated::{IsolatedHost, RpmDatabase};
 
 /// Beyond what a run was seen to take. The installer asks for some more than that, so the last of these
 /// sizes are Done.
-const BEYOND_MIB: u64 = 8;
+const BEYOND_MIB: u64 = 16;
 
 /// What to sweep.
 #[derive(Clone, Debug)]

@@ -85,6 +85,49 @@ fn a_bundle_from_the_vendor_upgrades_the_host() {
 }
 
 #[test]
+fn a_split_bundle_is_installed_where_its_parts_lie() {
+    let Some(site) = site("split") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    build(&site, dir.path(), "5.3", &["--split", "1500K"]);
+    site.host
+        .copy_in(dir.path().join("root.json"), "/root/root.json", 0o644)
+        .unwrap();
+    let mut parts = 0;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.starts_with("bundle.tar.zst.part") {
+            // Every other one is on another medium.
+            let is_part = !name.starts_with("bundle.tar.zst.parts.");
+            parts += u32::from(is_part);
+            let medium = if is_part && parts % 2 == 0 {
+                "second"
+            } else {
+                "first"
+            };
+            let to = format!("/root/{medium}/{name}");
+            site.host
+                .copy_in(dir.path().join(&name), &to, 0o644)
+                .unwrap();
+        }
+    }
+    assert!(parts > 2, "{parts} parts");
+    let root = std::fs::read(dir.path().join("root.json")).unwrap();
+    let fingerprint = manifests::digest::Sha256::of(&root).to_string();
+    let add = ["trust", "add", "/root/root.json", "--fingerprint"];
+    site.must_install(&[&add[..], &[&fingerprint]].concat());
+    let list = "/root/first/bundle.tar.zst.parts.json";
+    let incomplete = site.install(&[list]);
+    assert_eq!(incomplete.code(), Some(3), "{}", incomplete.stderr);
+    assert!(
+        incomplete.stderr.contains("missing"),
+        "{}",
+        incomplete.stderr
+    );
+    site.must_install(&["--parts-dir", "/root/second", list]);
+    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
+}
+
+#[test]
 fn one_bundle_serves_several_distributions_and_architectures() {
     let fixtures = Fixtures::prepare().unwrap();
     let vendor = Vendor::start(&fixtures, VendorOptions::default()).unwrap();

@@ -201,20 +201,17 @@ pub fn wait(
     };
     let started = std::time::Instant::now();
     let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
-    let (mut streak, mut processes, mut watched) = (0, 0, (0, None));
+    let mut streak = Streak::default();
     let mut last = Ill::new(IllKind::Stopped, "it was never asked");
     for _ in 0..=probes {
         let verdict = look(host, layout, component, health, unit, expected);
         let state = host.unit(unit).unwrap_or_default();
-        match verdict {
-            Ok(pid) if (pid, state.restarts) == watched => streak += 1,
-            Ok(pid) => (streak, processes, watched) = (1, processes + 1, (pid, state.restarts)),
-            Err(ill) => (streak, last) = (0, ill),
+        streak.see(verdict.as_ref().ok().map(|pid| (*pid, state.restarts)));
+        if streak.length >= health.consecutive {
+            return Ok(streak.process.0);
         }
-        if streak >= health.consecutive {
-            return Ok(watched.0);
-        }
-        if processes > RESTARTS_MAX {
+        last = verdict.err().unwrap_or(last);
+        if streak.processes > RESTARTS_MAX {
             let why = format!("its main process does not stay up; last: {}", last.why);
             return Err(Ill::new(IllKind::Process, why + &again(&state)));
         }
@@ -236,6 +233,33 @@ pub fn wait(
         why: format!("{} (after {waited} s{})", last.why, again(&state)),
         ..last
     })
+}
+
+/// Good answers in a row, all of one process that systemd did not start again meanwhile.
+#[derive(Debug, Default)]
+struct Streak {
+    length: u32,
+    /// Main process, and how often systemd had started it again.
+    process: (u32, Option<u64>),
+    /// How many there were.
+    processes: u32,
+}
+
+impl Streak {
+    fn see(&mut self, well: Option<(u32, Option<u64>)>) {
+        match well {
+            Some(process) if process == self.process => self.length += 1,
+            Some(process) => {
+                let processes = self.processes + 1;
+                *self = Self {
+                    length: 1,
+                    process,
+                    processes,
+                };
+            }
+            None => self.length = 0,
+        }
+    }
 }
 
 /// Tells that systemd had to start a service again: it comes up, and goes down by itself.
@@ -308,6 +332,26 @@ mod tests {
     use manifests::product::ProductManifest;
 
     use super::*;
+
+    #[test]
+    fn a_streak_is_of_one_process_that_was_not_started_again() {
+        let lengths = |seen: &[Option<(u32, Option<u64>)>]| {
+            let mut streak = Streak::default();
+            for well in seen {
+                streak.see(*well);
+            }
+            (streak.length, streak.processes)
+        };
+        let same = Some((7, Some(0)));
+        assert_eq!(lengths(&[same, same, same]), (3, 1));
+        assert_eq!(lengths(&[same, None, same]), (1, 1));
+        assert_eq!(lengths(&[same, same, None]), (0, 1));
+        assert_eq!(lengths(&[same, same, Some((8, Some(1)))]), (1, 2));
+        // The same number again, after a restart.
+        assert_eq!(lengths(&[same, same, Some((7, Some(1)))]), (1, 2));
+        // An old systemd does not count.
+        assert_eq!(lengths(&[Some((7, None)), Some((7, None))]), (2, 1));
+    }
 
     fn gateway() -> Component {
         let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();

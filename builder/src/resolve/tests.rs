@@ -76,6 +76,18 @@ fn plan_for_hosts(
     })
 }
 
+/// The same packages for two distributions.
+fn both() -> Vec<RepoSnapshot> {
+    let mut both = el8();
+    let all = [
+        ("tyk-gateway", GATEWAY),
+        ("tyk-dashboard", GATEWAY),
+        ("tyk-pump", PUMP),
+    ];
+    both.extend(index("el9", &all));
+    both
+}
+
 #[test]
 fn hosts_get_back_what_they_run_and_nothing_they_have() {
     let plan = plan_for_hosts(
@@ -117,13 +129,7 @@ fn hosts_get_back_what_they_run_and_nothing_they_have() {
 
 #[test]
 fn each_distribution_serves_its_own_hosts() {
-    let mut both = el8();
-    let all = [
-        ("tyk-gateway", GATEWAY),
-        ("tyk-dashboard", GATEWAY),
-        ("tyk-pump", PUMP),
-    ];
-    both.extend(index("el9", &all));
+    let both = both();
     let plan = plan_for_hosts(
         both,
         &[
@@ -356,13 +362,7 @@ fn two_files_of_one_name_are_refused_only_where_they_matter() {
 
 #[test]
 fn the_order_of_the_request_does_not_show() {
-    let mut both = el8();
-    let all = [
-        ("tyk-gateway", GATEWAY),
-        ("tyk-dashboard", GATEWAY),
-        ("tyk-pump", PUMP),
-    ];
-    both.extend(index("el9", &all));
+    let mut both = both();
     let one = plan_for(both.clone(), &["el8", "rocky9"], "5.3", &[]).unwrap();
     both.reverse();
     let two = plan_for(both, &["el9", "rocky8", "el8"], "5.3", &[]).unwrap();

@@ -4,29 +4,18 @@ use std::time::Duration;
 
 use builder::transport::{Patience, Request, Setup, Transport, TransportErrorKind};
 
-use crate::program::{Run, User, text};
+use crate::program::{User, text};
 use crate::server::{Manner, Server};
 use crate::vendor::{Vendor, names};
 
 const TARGET: &str = "relay-5.3.10-1.x86_64.rpm";
 
-fn build(user: &User, vendor: &Vendor, server: &Server, more: &[&str]) -> Run {
-    let request = [
-        "--version",
-        "5.3",
-        "--distro",
-        "el8",
-        "--repo-url",
-        &server.url,
-    ];
-    user.build(vendor, &[&request[..], more].concat())
-}
-
 #[track_caller]
 fn refused(manner: Manner, code: i32, words: &[&str]) -> Server {
     let (vendor, user) = (Vendor::new(), User::new());
     let server = Server::start(&vendor.path(""), manner);
-    build(&user, &vendor, &server, &["--timeout", "1"]).assert_refused(code, words);
+    user.build_from(&vendor, &server.url, &["--timeout", "1"])
+        .assert_refused(code, words);
     user.assert_nothing_written();
     let kept = names(&user.path("cache/airgap-bundle/rpms"));
     assert!(
@@ -41,7 +30,7 @@ fn redirects_are_followed_and_their_address_is_never_kept() {
     let (vendor, user) = (Vendor::new(), User::new());
     let network = Server::start(&vendor.path(""), Manner::Plain);
     let origin = Server::start(&vendor.path(""), Manner::Redirect(network.url.clone()));
-    let run = build(&user, &vendor, &origin, &[]);
+    let run = user.build_from(&vendor, &origin.url, &[]);
     run.assert_ok();
     assert!(network.asked_for(TARGET) == 1 && origin.asked_for(TARGET) == 1);
     let lock = std::fs::read_to_string(user.path("out/bundle.lock.json")).unwrap();
@@ -57,7 +46,8 @@ fn a_passing_failure_is_tried_again_from_the_origin() {
     for code in [403, 503] {
         let server = Server::start(&vendor.path(""), Manner::Passing(TARGET, code, 2));
         let cache = user.path(&code.to_string());
-        build(&user, &vendor, &server, &["--cache-dir", text(&cache)]).assert_ok();
+        user.build_from(&vendor, &server.url, &["--cache-dir", text(&cache)])
+            .assert_ok();
         assert_eq!(server.asked_for(TARGET), 3);
     }
 }
@@ -114,15 +104,15 @@ fn a_redirect_without_end_or_to_a_file_is_not_followed() {
 fn finished_downloads_are_reused() {
     let (vendor, user) = (Vendor::new(), User::new());
     let server = Server::start(&vendor.path(""), Manner::Plain);
-    build(&user, &vendor, &server, &[]).assert_ok();
-    build(&user, &vendor, &server, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
     assert_eq!(server.asked_for(TARGET), 1);
     // A cache that was meddled with is not believed.
     let cache = user.path("cache/airgap-bundle/rpms");
     for name in names(&cache).iter().filter(|name| name.contains(".rpm")) {
         std::fs::copy(vendor.path("keys/package.asc"), cache.join(name)).unwrap();
     }
-    build(&user, &vendor, &server, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
     assert_eq!(server.asked_for(TARGET), 2);
 }
 
@@ -132,7 +122,7 @@ fn every_failure_is_reported_together() {
     vendor.remove("relay/el/8/x86_64/relay-5.2.7-1.x86_64.rpm");
     vendor.remove("agent/el/8/x86_64/agent-1.9.0-1.x86_64.rpm");
     let server = Server::start(&vendor.path(""), Manner::Plain);
-    let run = build(&user, &vendor, &server, &[]);
+    let run = user.build_from(&vendor, &server.url, &[]);
     run.assert_refused(1, &["2 of 5", "relay-5.2.7-1", "agent-1.9.0-1"]);
     user.assert_nothing_written();
 }
@@ -142,7 +132,7 @@ fn a_file_that_is_gone_where_a_redirect_leads_is_asked_for_again_at_the_origin()
     let (vendor, user) = (Vendor::new(), User::new());
     let network = Server::start(&vendor.path(""), Manner::Passing(TARGET, 404, 2));
     let origin = Server::start(&vendor.path(""), Manner::Redirect(network.url));
-    build(&user, &vendor, &origin, &[]).assert_ok();
+    user.build_from(&vendor, &origin.url, &[]).assert_ok();
     assert_eq!(origin.asked_for(TARGET), 3);
 }
 
@@ -153,7 +143,7 @@ fn metadata_that_is_just_being_published_is_looked_at_once_more() {
         &vendor.path(""),
         Manner::Stale("relay/el/8/x86_64/repodata/repomd.xml", 1),
     );
-    build(&user, &vendor, &server, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
     let manner = Manner::Stale("relay/el/8/x86_64/repodata/repomd.xml", 2);
     let server = refused(manner, 3, &["does not match"]);
     assert_eq!(

@@ -2,23 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test damages a cache")]
 
-use crate::program::{Run, User, text};
+use crate::program::{User, text};
 use crate::server::{Manner, Server};
 use crate::vendor::{Vendor, names};
 
 const TARGET: &str = "relay-5.3.10-1.x86_64.rpm";
-
-fn build(user: &User, vendor: &Vendor, server: &Server, more: &[&str]) -> Run {
-    let request = [
-        "--version",
-        "5.3",
-        "--distro",
-        "el8",
-        "--repo-url",
-        &server.url,
-    ];
-    user.build(vendor, &[&request[..], more].concat())
-}
 
 /// The product's package key is in a file; the rest comes over HTTP.
 fn vendor_over_http() -> (Vendor, User, Server) {
@@ -30,7 +18,7 @@ fn vendor_over_http() -> (Vendor, User, Server) {
 #[test]
 fn an_earlier_build_is_all_that_another_needs() {
     let (vendor, user, server) = vendor_over_http();
-    build(&user, &vendor, &server, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
     let first = std::fs::read(user.bundle()).unwrap();
     let asked = server.asked_for("");
     let cache = user.path("elsewhere");
@@ -39,10 +27,9 @@ fn an_earlier_build_is_all_that_another_needs() {
     for file in names(&user.path("out")) {
         std::fs::remove_file(user.path("out").join(file)).unwrap();
     }
-    build(
-        &user,
+    user.build_from(
         &vendor,
-        &server,
+        &server.url,
         &["--offline", "--cache", text(&cache)],
     )
     .assert_ok();
@@ -54,10 +41,11 @@ fn an_earlier_build_is_all_that_another_needs() {
 fn what_is_missing_is_named() {
     let (vendor, user, server) = vendor_over_http();
     let offline = |words: &[&str]| {
-        build(&user, &vendor, &server, &["--offline"]).assert_refused(1, words);
+        user.build_from(&vendor, &server.url, &["--offline"])
+            .assert_refused(1, words);
     };
     offline(&["relay/gpgkey", "--offline", "--cache-dir"]);
-    build(&user, &vendor, &server, &[]).assert_ok();
+    user.build_from(&vendor, &server.url, &[]).assert_ok();
     let rpms = user.path("cache/airgap-bundle/rpms");
     let is_rpm = |name: &&String| name.strip_suffix(".rpm").is_some();
     for name in names(&rpms).iter().filter(is_rpm) {
@@ -73,7 +61,7 @@ fn what_is_missing_is_named() {
         bytes[at] ^= 1;
         std::fs::write(&path, bytes).unwrap();
     }
-    let run = build(&user, &vendor, &server, &["--offline"]);
+    let run = user.build_from(&vendor, &server.url, &["--offline"]);
     assert!(matches!(run.code, Some(1 | 3)), "{}", run.stderr);
 }
 

@@ -83,6 +83,12 @@ impl User {
         self.build(vendor, &["--version", "5.3", "--distro", "el8"])
     }
 
+    /// The usual request, from another address, with more arguments.
+    pub(crate) fn build_from(&self, vendor: &Vendor, url: &str, more: &[&str]) -> Run {
+        let request = ["--version", "5.3", "--distro", "el8", "--repo-url", url];
+        self.build(vendor, &[&request[..], more].concat())
+    }
+
     /// `bundle build`, ended by SIGINT after a while.
     pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str], after: Duration) -> Run {
         let (product, out) = (vendor.product(), self.bundle());

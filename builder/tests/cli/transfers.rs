@@ -176,16 +176,21 @@ fn a_connection_that_is_stuck_loses_its_part_to_another() {
     is_fetched(&cache(), &server, &good);
 }
 
-#[test]
-fn another_run_takes_up_what_one_left() {
-    let (good, cache) = (bytes(10), cache());
-    let content = good.clone();
+/// Fetches a file from a server that breaks off and then gives up; says what is in the cache.
+fn broken_off(good: &[u8], cache: &Path) -> Vec<String> {
+    let content = good.to_vec();
     let breaking = Scripted::start(move |asked| match asked.earlier {
         0..4 => Reply::ranged(asked, &content, "one").cut(150_000),
         _ => Reply::status(503),
     });
-    fetch(cache.path(), &breaking.url, &good).unwrap_err();
-    let left = names(cache.path());
+    fetch(cache, &breaking.url, good).unwrap_err();
+    names(cache)
+}
+
+#[test]
+fn another_run_takes_up_what_one_left() {
+    let (good, cache) = (bytes(10), cache());
+    let left = broken_off(&good, cache.path());
     assert_eq!(left.len(), 2, "{left:?}");
     let content = good.clone();
     let whole = Scripted::start(move |asked| Reply::ranged(asked, &content, "one"));
@@ -197,13 +202,7 @@ fn another_run_takes_up_what_one_left() {
 #[test]
 fn a_damaged_left_over_is_not_believed() {
     let (good, cache) = (bytes(11), cache());
-    let content = good.clone();
-    let breaking = Scripted::start(move |asked| match asked.earlier {
-        0..4 => Reply::ranged(asked, &content, "one").cut(150_000),
-        _ => Reply::status(503),
-    });
-    fetch(cache.path(), &breaking.url, &good).unwrap_err();
-    let left = names(cache.path());
+    let left = broken_off(&good, cache.path());
     let is_part = |name: &&String| name.strip_suffix(".part").is_some();
     let part = left.iter().find(is_part).unwrap();
     let path = cache.path().join(part);

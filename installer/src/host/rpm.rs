@@ -4,11 +4,11 @@
 //! nothing can be swapped between check and use. What differs between the versions of rpm stands in
 //! one table, [`DIALECTS`]. `--force` and `--nodigest` are never passed.
 
+mod database;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::cmd::{self, inherited_path};
 use super::{HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all};
@@ -259,54 +259,6 @@ impl Rpm {
         secure_fs::remove_tree(scratch)?;
         answer
     }
-
-    /// Removes the stale environment of a Berkeley DB database (facts: it cured 28 of 28), and builds
-    /// the indexes anew if the database still cannot be read. Only called while nobody holds rpm's
-    /// lock.
-    pub(crate) fn heal(&self) -> Result<(), HostError> {
-        let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
-        let dbpath = self
-            .root
-            .join(finished.stdout.trim().trim_start_matches('/'));
-        for entry in std::fs::read_dir(&dbpath).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("__db.") {
-                secure_fs::remove_if_present(&entry.path())?;
-            }
-        }
-        let readable = self.query(&["-qa", "--qf", "%{NAME}\\n"], QUERY)?;
-        let is_sick = !readable.succeeded() || readable.stderr.contains("error: rpmdb");
-        if is_sick {
-            self.query(&["--rebuilddb"], VERIFY)?.success()?;
-        }
-        Ok(())
-    }
-
-    /// Asks the kernel who holds rpm's transaction lock. Asking takes nothing.
-    pub(crate) fn lock_holder(&self) -> Result<Option<String>, HostError> {
-        let finished = self
-            .query(&["--eval", "%{?_rpmlock_path}\n%{_dbpath}"], QUERY)?
-            .success()?;
-        let mut lines = finished.stdout.lines();
-        let (lock, dbpath) = (
-            lines.next().unwrap_or(""),
-            lines.next().unwrap_or("/var/lib/rpm"),
-        );
-        let lock = if lock.is_empty() {
-            format!("{dbpath}/.rpm.lock")
-        } else {
-            lock.to_owned()
-        };
-        let path = self.root.join(lock.trim_start_matches('/'));
-        let Ok(file) = File::open(&path) else {
-            return Ok(None);
-        };
-        let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock));
-        let held = held
-            .map_err(|error| secure_fs::FsError::new("ask for the lock of", &path, error.into()))?;
-        Ok(held
-            .and_then(|lock| lock.pid)
-            .map(|pid| describe(pid.as_raw_nonzero().get())))
-    }
 }
 
 fn files(set: &StagedRpmSet) -> Vec<&File> {
@@ -347,13 +299,6 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
         Some(1)
     };
     Ok(RpmAnswer { code, output })
-}
-
-fn describe(pid: i32) -> String {
-    match std::fs::read_to_string(format!("/proc/{pid}/comm")) {
-        Ok(name) => format!("process {pid} ({})", name.trim()),
-        Err(_) => format!("process {pid}"),
-    }
 }
 
 #[cfg(test)]

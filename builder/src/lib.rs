@@ -23,7 +23,7 @@ pub mod build;
 pub mod carry;
 pub mod checksum;
 pub mod cli;
-pub mod closure;
+pub mod dependencies;
 pub mod diff;
 pub mod download;
 mod elf;

@@ -11,6 +11,7 @@ use url::Url;
 use crate::checksum::Checksum;
 use crate::openpgp::Fingerprint;
 use crate::printable::printable;
+use crate::repo::RepoSnapshot;
 
 /// What a build will fetch and carry. `--plan` prints this value and a build executes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct BuildPlan {
     pub targets: Vec<Target>,
     /// The metadata the choice was made from.
     pub repositories: Vec<PlannedRepository>,
-    /// Every RPM once: targets first, in upgrade order, then previous ones.
+    /// Every RPM once: targets first, in upgrade order, then previous ones, then dependencies.
     pub packages: Vec<PlannedPackage>,
     /// What a person should know about the choice.
     pub notes: Vec<String>,
@@ -74,7 +75,72 @@ pub struct PlannedPackage {
     pub uses: Vec<Use>,
 }
 
+impl PlannedRepository {
+    /// Takes what a plan keeps of a repository.
+    #[must_use]
+    pub fn of(snapshot: &RepoSnapshot) -> Self {
+        Self {
+            id: snapshot.repository.clone(),
+            distro: snapshot.distro.clone(),
+            arch: snapshot.arch,
+            url: snapshot.url.clone(),
+            revision: snapshot.revision,
+            repomd_sha256: snapshot.repomd_sha256,
+            signer: snapshot.signed_by.fingerprint.clone(),
+            signer_certification_hash: snapshot.signed_by.certification_hash.clone(),
+        }
+    }
+}
+
+/// Adds a package to a list of them.
+///
+/// A file is the same file for every distribution that lists it with the same checksum: one is
+/// fetched, and its SHA-256 and package signature speak for it.
+pub fn add(packages: &mut Vec<PlannedPackage>, package: PlannedPackage) {
+    let same = |known: &&mut PlannedPackage| {
+        known.nevra == package.nevra
+            && known.checksum == package.checksum
+            && known.size == package.size
+    };
+    let Some(known) = packages.iter_mut().find(same) else {
+        packages.push(package);
+        return;
+    };
+    // Whoever comes first in the alphabet names the address, so that order does not matter.
+    if package.url < known.url {
+        known.url = package.url;
+    }
+    for purpose in package.uses {
+        if !known.uses.contains(&purpose) {
+            known.uses.push(purpose);
+        }
+    }
+}
+
 impl BuildPlan {
+    /// Adds a package; [`Self::sort`] puts it in its place.
+    pub fn add(&mut self, package: PlannedPackage) {
+        add(&mut self.packages, package);
+    }
+
+    /// Puts the packages in order.
+    pub fn sort(&mut self) {
+        for package in &mut self.packages {
+            package.uses.sort();
+        }
+        let rank = |package: &PlannedPackage| {
+            let best = package.uses.iter().map(|u| (u.role, u.order)).min();
+            (best, package.nevra.clone(), package.checksum.clone())
+        };
+        self.packages.sort_by_key(rank);
+    }
+
+    /// Puts the repositories in order.
+    pub fn sort_repositories(&mut self) {
+        self.repositories
+            .sort_by(|a, b| (&a.id, &a.distro, a.arch).cmp(&(&b.id, &b.distro, b.arch)));
+    }
+
     /// Returns the packages of one target in one role, in upgrade order.
     #[must_use]
     pub fn packages_for(&self, target: &Target, role: Role) -> Vec<(&Use, &PlannedPackage)> {
@@ -116,7 +182,8 @@ impl fmt::Display for BuildPlan {
         writeln!(f, "{title} {version} ({channel})")?;
         for target in &self.targets {
             writeln!(f, "\n{} {}", printable(&target.distro), target.arch)?;
-            for (role, word) in [(Role::Target, "target"), (Role::Previous, "previous")] {
+            for role in Role::ALL {
+                let word = role.word();
                 for (purpose, package) in self.packages_for(target, role) {
                     writeln!(
                         f,

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind;
 
+use manifests::bundle::Role;
 use manifests::digest::{Hasher, Sha256};
+use manifests::host_inventory::HostPackage;
 use manifests::product::{Component, ProductManifest};
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::VerifiedMetadata;
 use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
 use crate::layout::Layout;
 
@@ -23,6 +26,10 @@ pub struct Inventory {
     pub units: BTreeMap<String, UnitState>,
     /// Files of the installed packages as they are on disk.
     pub disk: BTreeMap<String, OnDisk>,
+    /// Every installed package, where the plan may have to look for what others need.
+    pub everything: Vec<HostPackage>,
+    /// Whether `/bin` is a link into `/usr`.
+    pub merged_usr: bool,
 }
 
 /// A packaged file as it is on disk.
@@ -50,6 +57,28 @@ impl Inventory {
             .map(|c| c.package.as_str())
             .collect();
         Self::take_of(host, layout, &names, &product.components)
+    }
+
+    /// Takes the inventory of what concerns a bundle: also of what it carries beside the product.
+    pub fn for_bundle(
+        host: &dyn Host,
+        layout: &Layout,
+        metadata: &VerifiedMetadata,
+    ) -> Result<Self, HostError> {
+        let mut inventory = Self::take(host, layout, metadata.product())?;
+        let rpms = metadata.manifest().rpms.iter();
+        let mut names: Vec<&str> = rpms
+            .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Dependency))
+            .map(|rpm| rpm.nevra.name())
+            .collect();
+        if names.is_empty() {
+            return Ok(inventory);
+        }
+        names.sort_unstable();
+        names.dedup();
+        inventory.packages.extend(host.installed(&names)?);
+        inventory.everything = host.rpm_contents()?.packages;
+        Ok(inventory)
     }
 
     /// Takes the inventory of some components.
@@ -82,6 +111,8 @@ impl Inventory {
             packages,
             units,
             disk,
+            everything: Vec::new(),
+            merged_usr: layout.has_merged_usr(),
         })
     }
 

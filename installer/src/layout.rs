@@ -60,6 +60,12 @@ impl Layout {
         self.at("/etc/airgap-bundle/trust")
     }
 
+    /// Whether the host's `/bin` and its like are links into `/usr`.
+    #[must_use]
+    pub fn has_merged_usr(&self) -> bool {
+        ["/bin", "/sbin"].iter().all(|path| self.at(path).is_symlink())
+    }
+
     /// Returns the directory of all runs.
     #[must_use]
     pub fn runs(&self) -> PathBuf {

@@ -9,8 +9,8 @@ use crate::bundle::{StagedBundle, StagedRpmSet};
 use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
-use crate::plan::{InstallPlan, PlannedComponent, Problem};
-use crate::run::VerifyLines;
+use crate::plan::{Group, InstallPlan, PackageChange, Problem};
+use crate::run::Baseline;
 use crate::run::baseline::trees;
 use crate::run::reserve;
 
@@ -48,8 +48,9 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem
 
 fn package_directories(plan: &InstallPlan) -> Vec<String> {
     let mut found: Vec<String> = plan
-        .components()
-        .flat_map(|planned| planned.to.directories.iter().cloned())
+        .changes()
+        .filter_map(|change| change.to)
+        .flat_map(|rpm| rpm.directories.iter().cloned())
         .collect();
     found.sort();
     found.dedup();
@@ -110,16 +111,14 @@ fn space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Ve
 /// What a run writes into the state directory, and beside it if that is on the same filesystem.
 fn state_bytes(layout: &Layout, plan: &InstallPlan) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
-    let rpms = plan
-        .components()
-        .flat_map(|planned| [&planned.to, &planned.from]);
+    let rpms = plan.changes().flat_map(PackageChange::rpms);
     let staging: u64 = rpms
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
     // Twice: as it is before and after the run.
-    let all: Vec<&PlannedComponent> = plan.components().collect();
-    let (roots, excluded) = trees(&all, &VerifyLines::new());
+    let all: Vec<&Group> = plan.groups.iter().collect();
+    let (roots, excluded) = trees(&all, &Baseline::default());
     let backup = 2 * measure(layout, &roots, &excluded);
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
@@ -143,7 +142,7 @@ pub fn packages(
     problems
 }
 
-/// Runs rpm's own test over the set of a plan, over each group, and over the way back.
+/// Runs rpm's own test over the groups of a plan, and over the way back.
 pub fn rpm_tests(
     host: &dyn Host,
     layout: &Layout,
@@ -151,18 +150,17 @@ pub fn rpm_tests(
     mode: RpmMode,
     problems: &mut Vec<Problem>,
 ) {
-    let targets: Vec<Sha256> = plan.components().map(|planned| planned.to.sha256).collect();
-    let previous: Vec<Sha256> = plan
-        .components()
-        .map(|planned| planned.from.sha256)
-        .collect();
-    test(host, layout, "the upgrade", &targets, mode, problems);
-    if plan.groups.len() > 1 {
-        for group in &plan.groups {
-            let digests: Vec<Sha256> = group.components.iter().map(|c| c.to.sha256).collect();
-            test(host, layout, &group.name, &digests, mode, problems);
-        }
+    // Each group as it will be met: after those before it.
+    let mut targets: Vec<Sha256> = Vec::new();
+    for (at, group) in plan.groups.iter().enumerate() {
+        let coming = group.changes().filter_map(|change| change.to);
+        targets.extend(coming.map(|rpm| rpm.sha256));
+        let is_last = at + 1 == plan.groups.len();
+        let name = if is_last { "the upgrade" } else { &group.name };
+        test(host, layout, name, &targets, mode, problems);
     }
+    let going = plan.changes().filter_map(|change| change.from);
+    let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
     test(
         host,
         layout,

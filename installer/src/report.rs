@@ -4,7 +4,7 @@ use manifests::nevra::Nevra;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Exit;
-use crate::plan::{InstallPlan, PlanKind};
+use crate::plan::{InstallPlan, PlanKind, PlannedRpm};
 
 /// The type a stored report names.
 pub const REPORT_TYPE: &str = "airgap-bundle/report/1";
@@ -95,12 +95,12 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// The component for people.
+    /// The component for people, or the package that one of them needs.
     pub title: String,
-    /// Before.
-    pub from: Nevra,
-    /// After, if the run is done.
-    pub to: Nevra,
+    /// Before; nothing if it was not there.
+    pub from: Option<Nevra>,
+    /// After, if the run is done; nothing if it went.
+    pub to: Option<Nevra>,
 }
 
 impl Outcome {
@@ -129,10 +129,17 @@ impl Outcome {
 /// Lists the changes of a plan.
 #[must_use]
 pub fn changes(plan: &InstallPlan) -> Vec<Change> {
-    let change = |planned: &crate::plan::PlannedComponent| Change {
-        title: planned.component.title.clone(),
-        from: planned.from.nevra.clone(),
-        to: planned.to.nevra.clone(),
+    let nevra = |rpm: Option<&PlannedRpm>| rpm.map(|rpm| rpm.nevra.clone());
+    let title = |package: &str| {
+        let mut components = plan.components();
+        let named = components.find(|planned| planned.component.package == package);
+        named.map_or(package, |planned| &planned.component.title).to_owned()
     };
-    plan.components().map(change).collect()
+    plan.changes()
+        .map(|change| Change {
+            title: title(change.package),
+            from: nevra(change.from),
+            to: nevra(change.to),
+        })
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::history::PastRun;
 use crate::inventory::Inventory;
-use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, Problem};
+use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, Problem};
 use crate::report::Outcome;
 
 /// Plans the undo of `run`, or says everything that speaks against it. `later` are the runs after it
@@ -33,8 +33,8 @@ pub fn plan(
         let touches = |other: &&&PastRun| {
             other
                 .plan
-                .components()
-                .any(|c| c.component.package == *package)
+                .changes()
+                .any(|change| change.package == *package)
         };
         if let Some(other) = later.iter().find(touches) {
             problems.push(Problem::new(
@@ -56,18 +56,56 @@ pub fn plan(
         .map(|c| c.component.name.as_str())
         .collect();
     // A way back is one transaction: the old packages were tested together.
+    let mut notes = Vec::new();
+    let needed = run.plan.groups.iter().flat_map(|group| &group.packages);
+    let packages: Vec<PlannedPackage> = needed
+        .filter_map(|planned| package_back(planned, later, inventory, &mut notes))
+        .collect();
     let groups = vec![Group {
         name: names.join("+"),
         components,
+        packages,
     }];
     let kind = PlanKind::Undo { run: run.id };
     Ok(InstallPlan {
         kind,
         groups,
-        notes: Vec::new(),
+        notes,
         current: Vec::new(),
         absent: Vec::new(),
         ..run.plan.clone()
+    })
+}
+
+/// A package that a component needed goes back too, unless it is not as the run left it: then it is
+/// somebody else's by now, and stays.
+fn package_back(
+    planned: &PlannedPackage,
+    later: &[&PastRun],
+    inventory: &Inventory,
+    notes: &mut Vec<String>,
+) -> Option<PlannedPackage> {
+    let PlannedPackage {
+        name, from, to, ..
+    } = planned.clone();
+    let installed = inventory.installed(&name);
+    let is_as_left = match (installed.as_slice(), &to) {
+        ([one], Some(to)) => one.nevra == to.nevra && one.build_time == to.build_time,
+        ([], None) => true,
+        _ => false,
+    };
+    let touches = |other: &&PastRun| other.plan.changes().any(|change| change.package == name);
+    if !is_as_left || later.iter().any(touches) {
+        notes.push(format!(
+            "{name} was changed after the run that is undone: it stays as it is"
+        ));
+        return None;
+    }
+    Some(PlannedPackage {
+        reason: "it came for what is undone".to_owned(),
+        from: to,
+        to: from,
+        ..planned.clone()
     })
 }
 

@@ -149,22 +149,47 @@ pub struct Use {
     pub distro: String,
     /// The host architecture.
     pub arch: Arch,
-    /// Target or previous.
+    /// Why it is carried.
     pub role: Role,
     /// Position of the component in the upgrade order, from 0.
     pub order: u32,
-    /// The product's component.
+    /// The product's component; of a dependency the first that needs it.
     pub component: String,
 }
 
 /// Why an RPM is carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// What the host ends with.
     Target,
     /// What a revert goes back to.
     Previous,
+    /// What a target needs beside it, for hosts that have nothing in its place.
+    Dependency,
+    /// What a revert goes back to where a dependency replaces an older version of itself.
+    PreviousDependency,
+}
+
+impl Role {
+    /// Every role, in the order of a list.
+    pub const ALL: [Self; 4] = [
+        Self::Target,
+        Self::Previous,
+        Self::Dependency,
+        Self::PreviousDependency,
+    ];
+
+    /// Returns the word for it, as documents write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Previous => "previous",
+            Self::Dependency => "dependency",
+            Self::PreviousDependency => "previous-dependency",
+        }
+    }
 }
 
 /// A document that is not acceptable although its signature is.

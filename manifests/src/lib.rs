@@ -13,6 +13,7 @@
 
 pub mod bundle;
 pub mod bundle_path;
+pub mod closure;
 pub mod contents;
 pub mod digest;
 pub mod evr;

@@ -1,6 +1,8 @@
 //! `files/<sha256>.json`: what an RPM's header says about its files and dependencies, so that the
 //! host can plan without opening the RPM.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
@@ -115,5 +117,26 @@ impl PackagedFile {
     #[must_use]
     pub const fn is_regular(&self) -> bool {
         self.mode & 0o170_000 == 0o100_000
+    }
+
+    /// Whether it is a directory.
+    #[must_use]
+    pub const fn is_directory(&self) -> bool {
+        self.mode & 0o170_000 == 0o040_000
+    }
+}
+
+impl fmt::Display for Dependency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            comparison,
+            version,
+        } = self;
+        if comparison.is_empty() {
+            f.write_str(name)
+        } else {
+            write!(f, "{name} {comparison} {version}")
+        }
     }
 }

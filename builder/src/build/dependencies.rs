@@ -1,17 +1,16 @@
 //! What else the targets need: the repositories of `--with-deps`, read whole, and the closure over
-//! them. A report; a bundle does not carry these packages yet.
+//! them.
 
-use manifests::bundle::{Role, Target};
 use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest, Repository};
 
 use super::{Origin, Wish, usage};
-use crate::closure::{self, Closure, Index, Offer, System};
+use crate::dependencies::{self, Dependencies, Listing, Tool};
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::hosts::FleetHost;
+use crate::hosts::{FleetHost, Unfit};
 use crate::plan::BuildPlan;
-use crate::repo::{self, Override, RepoSource};
+use crate::repo::{self, Override};
 use crate::resolve;
 use crate::transport::Transport;
 use crate::vendor_keys::{self, VendorKeyError};
@@ -35,71 +34,69 @@ pub fn without_dependencies(origin: &Origin) -> Origin {
     origin
 }
 
-/// Closes every target of a plan over the named repositories and the product's own.
-pub fn dependencies(
+/// Closes every target of a plan over the named repositories and the product's own, and adds what it
+/// finds to the plan. What would not work on a host that was described is returned too.
+pub(super) fn add_to(
+    plan: &mut BuildPlan,
     transport: &Transport,
     origin: &Origin,
     wish: &Wish,
-    named: &[String],
-    plan: &BuildPlan,
     observer: &dyn Observer,
-) -> Result<Vec<Closure>, Error> {
+) -> Result<(Vec<Dependencies>, Vec<Unfit>), Error> {
+    let tools = tools(&origin.product, &wish.tools)?;
     let distros = resolve::distros(&origin.product, &wish.distros)?;
-    let origin = with_repositories(origin, named, &distros, &wish.archs)?;
+    let origin = with_repositories(origin, &wish.with_deps, &distros, &wish.archs)?;
     observer.event(&Event::Stage("reading and verifying whole package lists"));
     let (product, overrides) = (&origin.product, &origin.overrides);
     let keys = vendor_keys::fetch_metadata_keys(transport, product, overrides, &origin.trusted)?;
     let sources = repo::sources_for(product, &distros, &wish.archs, overrides)
         .map_err(VendorKeyError::Source)?;
     let listed = repo::fetch_offers(transport, &sources, &keys)?;
-    let mut closures = Vec::new();
+    let mut found = Vec::new();
     for target in &plan.targets {
-        let offers = offers_for(&listed, target);
+        let listing = Listing::of(&listed, target);
         let hosts: Vec<&FleetHost> = wish.fleet.of(&target.distro, target.arch).collect();
+        let close = |host| dependencies::close(plan, target, host, &tools, &listing);
         if hosts.is_empty() {
-            closures.push(close(plan, target, None, &offers));
+            found.push(close(None));
         }
-        closures.extend(
-            hosts
-                .into_iter()
-                .map(|host| close(plan, target, Some(host), &offers)),
-        );
+        found.extend(hosts.into_iter().map(|host| close(Some(host))));
     }
-    Ok(closures)
+    let unfit = dependencies::carry(plan, &found, &listed);
+    Ok((found, unfit))
 }
 
-fn offers_for(listed: &[(RepoSource, Vec<repo::Listed>)], target: &Target) -> Vec<Offer> {
-    let of_target = listed
-        .iter()
-        .filter(|(source, _)| source.distro == target.distro && source.arch == target.arch);
-    let offer = |repository: &str, (package, capabilities): &repo::Listed| Offer {
-        repository: repository.to_owned(),
-        package: package.clone(),
-        capabilities: capabilities.clone(),
+/// Finds the component that each tool is for.
+fn tools(product: &ProductManifest, named: &[String]) -> Result<Vec<Tool>, Error> {
+    let find = |name: &String| {
+        let mut components = product.components.iter();
+        let component = components.find(|component| component.tools.contains(name));
+        component
+            .map(|component| Tool {
+                package: name.clone(),
+                component: component.name.clone(),
+            })
+            .ok_or_else(|| {
+                let known: Vec<&str> = product
+                    .components
+                    .iter()
+                    .flat_map(|component| component.tools.iter().map(String::as_str))
+                    .collect();
+                usage(
+                    "cannot take the tool along",
+                    format!(
+                        "`{name}` is no tool of the product manifest (it has: {})",
+                        if known.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            known.join(", ")
+                        }
+                    ),
+                    "name one of these, or add it to a component's `tools`",
+                )
+            })
     };
-    of_target
-        .flat_map(|(source, listed)| listed.iter().map(|one| offer(&source.repository, one)))
-        .collect()
-}
-
-fn close(plan: &BuildPlan, target: &Target, host: Option<&FleetHost>, offers: &[Offer]) -> Closure {
-    let system = host.map_or_else(System::unknown, |host| System::of(&host.inventory));
-    let index = Index::new(offers, target.arch, system.merged_usr);
-    // A host gets the components that it has.
-    let roots: Vec<usize> = plan
-        .packages_for(target, Role::Target)
-        .into_iter()
-        .map(|(_, package)| &package.nevra)
-        .filter(|nevra| host.is_none_or(|host| !host.installed(nevra.name()).is_empty()))
-        .filter_map(|nevra| index.find(&nevra.to_string()))
-        .collect();
-    let label = host.map(|host| host.label.as_str());
-    closure::close(
-        &index,
-        &system,
-        &roots,
-        (&target.distro, target.arch, label),
-    )
+    named.iter().map(find).collect()
 }
 
 /// Adds what was named: repositories of the product manifest by id, others by address. The key of

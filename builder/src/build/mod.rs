@@ -13,11 +13,12 @@ use manifests::product::{Distro, ProductManifest};
 
 use crate::assemble::Beside;
 use crate::carry::PartSize;
+use crate::dependencies::Dependencies;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
 use crate::extras;
-use crate::hosts::{self, Fleet};
+use crate::hosts::{self, Fleet, HostsError, Unfit};
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -30,7 +31,7 @@ use crate::sign::KeyStore;
 use crate::transport::Transport;
 use crate::vendor_keys::{self, Accepted, PackageKeys, VendorKeyError, VendorKeys};
 
-pub use dependencies::{dependencies, without_dependencies};
+pub use dependencies::without_dependencies;
 
 /// Where a product's packages come from.
 #[derive(Debug, Clone)]
@@ -58,6 +59,10 @@ pub struct Wish {
     pub from: FromRule,
     /// The hosts to build for, if they are known.
     pub fleet: Fleet,
+    /// Repositories to close the targets over, by address or id; without any, dependencies stay out.
+    pub with_deps: Vec<String>,
+    /// Packages to carry for a component that does not need them.
+    pub tools: Vec<String>,
 }
 
 /// How to build it.
@@ -115,6 +120,12 @@ pub struct Planned {
     pub plan: BuildPlan,
     /// The package keys.
     pub keys: PackageKeys,
+    /// The highest revision of the product's own metadata.
+    pub revision: Option<u64>,
+    /// What else the targets need.
+    pub dependencies: Vec<Dependencies>,
+    /// What of it would not work on a host.
+    pub unfit: Vec<Unfit>,
 }
 
 /// Reads the repositories and makes the plan.
@@ -124,7 +135,7 @@ pub fn plan(
     wish: &Wish,
     observer: &dyn Observer,
 ) -> Result<Planned, Error> {
-    let origin = &without_dependencies(origin);
+    let (whole, origin) = (origin, &without_dependencies(origin));
     let product = &origin.product;
     let distros = resolve::distros(product, &wish.distros)?;
     observer.event(&Event::Stage("fetching the vendor's keys"));
@@ -148,7 +159,7 @@ pub fn plan(
             fleet: &wish.fleet,
         })
     };
-    let plan = match resolve(&index) {
+    let mut plan = match resolve(&index) {
         Err(ResolveError::NotPublished { .. }) => {
             // Worth a look at the other distributions, to say where it does exist.
             resolve(&widen(transport, origin, &keys, index))?
@@ -156,9 +167,19 @@ pub fn plan(
         other => other?,
     };
     interrupt::check()?;
+    // Another vendor's revisions say nothing of the product's age.
+    let revision = plan.newest_revision();
+    let (dependencies, unfit) = if wish.with_deps.is_empty() {
+        Default::default()
+    } else {
+        dependencies::add_to(&mut plan, transport, whole, wish, observer)?
+    };
     Ok(Planned {
         plan,
         keys: keys.packages,
+        revision,
+        dependencies,
+        unfit,
     })
 }
 
@@ -255,7 +276,16 @@ fn prepare(
     // What is cheap to refuse is refused before anything is fetched.
     let earlier = finish::earlier(&origin.product, settings)?;
     let installers = installers::find(&settings.installers, &wish.archs)?;
-    let Planned { mut plan, keys } = plan(transport, origin, wish, &**observer)?;
+    let planned = plan(transport, origin, wish, &**observer)?;
+    if !planned.unfit.is_empty() {
+        return Err(HostsError::Unfit(planned.unfit).into());
+    }
+    let Planned {
+        mut plan,
+        keys,
+        revision,
+        ..
+    } = planned;
     let extras = extras::find(&origin.product, &plan, &settings.extras)?;
     let beside = Beside { installers, extras };
     let wanted: Vec<Wanted> = plan
@@ -278,7 +308,7 @@ fn prepare(
     let after = earlier.map(|earlier| earlier.next_sequence());
     let sequence = settings
         .sequence
-        .or_else(|| after.max(plan.newest_revision()));
+        .or_else(|| after.max(revision));
     let chosen = finish::Chosen {
         plan,
         sequence,

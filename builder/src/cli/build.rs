@@ -12,10 +12,10 @@ use super::places::KeyArgs;
 use super::{Context, Format, progress, show};
 use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
-use crate::closure::Closure;
+use crate::dependencies::Dependencies;
 use crate::error::Error;
 use crate::event::Observer;
-use crate::hosts::Fleet;
+use crate::hosts::{Fleet, HostsError};
 use crate::installers;
 use crate::lock::Lock;
 use crate::output;
@@ -33,7 +33,7 @@ Examples:
   bundle build --version 5.3 --distro el8 --plan
   bundle build --version 5.3 --distro el8 --extra auth_v5.3.2_linux_amd64.so
   bundle build --version 5.3 --distro el8,el9 --split 4480M      parts for DVDs
-  bundle build --version 5.3 --inventory web-1.json --plan --with-deps https://mirror.example/el8
+  bundle build --version 5.3 --inventory web-1.json --with-deps https://mirror.example/el8
   bundle build --version 5.3 --distro el8 --repo-url https://mirror.example/tyk
   bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
   bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
@@ -129,10 +129,15 @@ pub(super) struct Args {
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
-    /// With --plan: report what else the targets need from these repositories, by address or by id in
-    /// the product manifest (repeatable); the bundle does not carry these packages
-    #[arg(long, value_name = "URL|ID", requires = "plan")]
+    /// Carry what else the targets need from these repositories, by address or by id in the product
+    /// manifest (repeatable); with --inventory only what those hosts lack
+    #[arg(long, value_name = "URL|ID")]
     with_deps: Vec<String>,
+
+    /// Carry this package too, for hosts without it: one of the `tools` of the product manifest
+    /// (repeatable)
+    #[arg(long, value_name = "NAME", requires = "with_deps")]
+    tool: Vec<String>,
 
     /// Compression threads; the result does not depend on it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
@@ -150,12 +155,14 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
 }
 
 /// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
-const FIXED_BY_LOCK: [&str; 14] = [
+const FIXED_BY_LOCK: [&str; 16] = [
     "version",
     "distro",
     "arch",
     "from",
     "inventory",
+    "with_deps",
+    "tool",
     "product",
     "repo_url",
     "package_key",
@@ -195,14 +202,11 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         let wish = wish(args, &origin)?;
         let transport = args.origin.transport(&origin)?;
         let planned = build::plan(&transport, &origin, &wish, &*observer)?;
-        let named = &args.with_deps;
-        let closures = if named.is_empty() {
-            Vec::new()
-        } else {
-            build::dependencies(&transport, &origin, &wish, named, &planned.plan, &*observer)?
-        };
-        show_plan(&planned.plan, &closures, context.format);
-        return Ok(());
+        show_plan(&planned.plan, &planned.dependencies, context.format);
+        if planned.unfit.is_empty() {
+            return Ok(());
+        }
+        return Err(HostsError::Unfit(planned.unfit).into());
     }
     let settings = settings(args, lock_path(args))?;
     if let Some(size) = args.split {
@@ -223,23 +227,20 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Without closures, the plan is the whole of the result.
-fn show_plan(plan: &BuildPlan, closures: &[Closure], format: Format) {
+/// Without dependencies, the plan is the whole of the result.
+fn show_plan(plan: &BuildPlan, dependencies: &[Dependencies], format: Format) {
     #[derive(serde::Serialize)]
     struct Both<'a> {
         plan: &'a BuildPlan,
-        dependencies: &'a [Closure],
+        dependencies: &'a [Dependencies],
     }
     match format {
-        Format::Json if closures.is_empty() => show::json(plan),
-        Format::Json => show::json(&Both {
-            plan,
-            dependencies: closures,
-        }),
+        Format::Json if dependencies.is_empty() => show::json(plan),
+        Format::Json => show::json(&Both { plan, dependencies }),
         Format::Text => {
             show::text(&plan.to_string());
-            for closure in closures {
-                show::text(format!("\ndependencies of {closure}").trim_end());
+            for one in dependencies {
+                show::text(format!("\ndependencies of {one}").trim_end());
             }
         }
     }
@@ -269,6 +270,8 @@ fn wish(args: &Args, origin: &Origin) -> Result<Wish, Error> {
         version: args.version.clone().unwrap_or_default(),
         from,
         fleet: Fleet::default(),
+        with_deps: args.with_deps.clone(),
+        tools: args.tool.clone(),
     })
 }
 
@@ -290,6 +293,8 @@ fn wish_of_hosts(args: &Args, origin: &Origin) -> Result<Wish, Error> {
         version: args.version.clone().unwrap_or_default(),
         from: FromRule::Default,
         fleet,
+        with_deps: args.with_deps.clone(),
+        tools: args.tool.clone(),
     })
 }
 

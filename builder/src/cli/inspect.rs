@@ -96,12 +96,9 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
     let _ = writeln!(text, "signed    by key {}", keys.join(", "));
     for target in &manifest.targets {
         let _ = writeln!(text, "\n{} {}", printable(&target.distro), target.arch);
-        for role in [Role::Target, Role::Previous] {
+        for role in Role::ALL {
             for (purpose, rpm) in manifest.rpms_for(target, role) {
-                let word = match role {
-                    Role::Target => "target",
-                    Role::Previous => "previous",
-                };
+                let word = role.word();
                 let (component, nevra) = (printable(&purpose.component), &rpm.nevra);
                 let _ = writeln!(text, "  {word:<9} {component:<10} {nevra}");
                 for flag in &rpm.lint {

@@ -126,10 +126,13 @@ fn target(a: &Side, b: &Side, (distro, arch): (String, String)) -> TargetDiff {
         found.cloned()
     };
     let (in_a, in_b) = (of(a), of(b));
-    let (before, after) = (
-        rpms(a, in_a.as_ref(), Role::Target),
-        rpms(b, in_b.as_ref(), Role::Target),
-    );
+    let new_state = |side, of: Option<&Target>| {
+        let targets = rpms(side, of, Role::Target);
+        let named = |(_, rpm): (String, BundledRpm)| (rpm.nevra.name().to_owned(), rpm);
+        let dependencies = rpms(side, of, Role::Dependency).into_iter().map(named);
+        targets.into_iter().chain(dependencies).collect::<Vec<_>>()
+    };
+    let (before, after) = (new_state(a, in_a.as_ref()), new_state(b, in_b.as_ref()));
     let mut components: Vec<&String> = Vec::new();
     for (name, _) in after.iter().chain(&before) {
         if !components.contains(&name) {
@@ -149,8 +152,9 @@ fn target(a: &Side, b: &Side, (distro, arch): (String, String)) -> TargetDiff {
         })
         .collect();
     let previous = |side, of: Option<&Target>| -> BTreeSet<String> {
-        let rpms = rpms(side, of, Role::Previous);
-        rpms.into_iter()
+        let replaced = rpms(side, of, Role::PreviousDependency);
+        let rpms = rpms(side, of, Role::Previous).into_iter().chain(replaced);
+        rpms
             .map(|(_, rpm)| rpm.nevra.to_string())
             .collect()
     };

@@ -5,7 +5,6 @@
     reason = "the fields bear the names that the format gives them"
 )]
 
-use manifests::bundle::Role;
 use serde::Serialize;
 
 use super::facts::{Facts, Part};
@@ -271,10 +270,7 @@ fn properties(part: &Part<'_>) -> Vec<Property> {
         found.push(property("airgap-bundle:source-rpm", source));
     }
     found.extend(rpm.uses.iter().map(|u| {
-        let role = match u.role {
-            Role::Target => "target",
-            Role::Previous => "previous",
-        };
+        let role = u.role.word();
         let value = format!("{role} of {} on {} {}", u.component, u.distro, u.arch);
         property("airgap-bundle:use", value)
     }));

@@ -123,8 +123,10 @@ fn refuse_credentials(url: &Url, what: &str) -> Result<(), EvidenceError> {
 }
 
 impl Part<'_> {
+    /// Whether a host may end with it.
     pub(crate) fn is_target(&self) -> bool {
-        self.rpm.uses.iter().any(|u| u.role == Role::Target)
+        let ends_with = |u: &Use| matches!(u.role, Role::Target | Role::Dependency);
+        self.rpm.uses.iter().any(ends_with)
     }
 
     /// Returns its size in bytes.

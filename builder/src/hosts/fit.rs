@@ -16,10 +16,16 @@ pub struct Unfit {
     pub next: &'static str,
 }
 
-/// What one host would do with the bundle: each component's previous package and its target.
+/// What one host would do with the bundle: each previous package, if there is one, and what follows.
 pub(super) struct Upgrade<'a> {
-    pub(super) from: &'a DownloadedRpm,
+    pub(super) from: Option<&'a DownloadedRpm>,
     pub(super) to: &'a DownloadedRpm,
+}
+
+impl<'a> Upgrade<'a> {
+    pub(super) fn rpms(&self) -> impl Iterator<Item = &'a DownloadedRpm> {
+        [self.to].into_iter().chain(self.from)
+    }
 }
 
 /// Refuses what would not install, verify or fit on any of the hosts; everything at once.
@@ -28,7 +34,7 @@ pub fn check(fleet: &Fleet, rpms: &[DownloadedRpm]) -> Result<(), HostsError> {
     for host in fleet.hosts() {
         let upgrades = upgrades(host, rpms, &mut unfit);
         for upgrade in &upgrades {
-            for rpm in [upgrade.to, upgrade.from] {
+            for rpm in upgrade.rpms() {
                 unfit.extend(refused(host, rpm));
             }
         }
@@ -47,14 +53,26 @@ fn upgrades<'a>(
     unfit: &mut Vec<Unfit>,
 ) -> Vec<Upgrade<'a>> {
     let mut found = Vec::new();
-    for to in rpms.iter().filter(|rpm| serves(rpm, host, Role::Target)) {
+    let pairs = [
+        (Role::Target, Role::Previous),
+        (Role::Dependency, Role::PreviousDependency),
+    ];
+    let ends_with = pairs.into_iter().flat_map(|(role, previous)| {
+        let found = rpms.iter().filter(move |rpm| serves(rpm, host, role));
+        found.map(move |to| (to, role, previous))
+    });
+    for (to, role, previous) in ends_with {
         let installed = host.installed(to.planned().nevra.name());
+        if role == Role::Dependency && installed.is_empty() {
+            found.push(Upgrade { from: None, to });
+            continue;
+        }
         let older = installed
             .iter()
             .find(|package| package.nevra.evr() < to.planned().nevra.evr());
         let Some(older) = older else { continue };
         let from = rpms.iter().find(|rpm| {
-            serves(rpm, host, Role::Previous)
+            serves(rpm, host, previous)
                 && rpm.planned().nevra.to_string() == older.nevra.to_string()
         });
         let Some(from) = from else { continue };
@@ -66,6 +84,7 @@ fn upgrades<'a>(
                        holds the one those hosts run (--repo-url)",
             });
         }
+        let from = Some(from);
         found.push(Upgrade { from, to });
     }
     found

@@ -30,16 +30,13 @@ pub(super) fn room(host: &FleetHost, upgrades: &[Upgrade<'_>]) -> Vec<Unfit> {
         host,
         by_filesystem: BTreeMap::new(),
     };
-    let rpms = upgrades
-        .iter()
-        .flat_map(|upgrade| [upgrade.to, upgrade.from]);
+    let rpms = upgrades.iter().flat_map(Upgrade::rpms);
     let carried: u64 = rpms.map(|rpm| rpm.planned().size).sum();
     needs.add(STATE, STATE_BYTES + carried);
     needs.add(DATABASE, DATABASE_BYTES);
-    for upgrade in upgrades {
-        // Once on the way forward, beside what is there; once kept back for the way back.
-        needs.add_files(upgrade.to.files());
-        needs.add_files(upgrade.from.files());
+    // Once on the way forward, beside what is there; once kept back for the way back.
+    for rpm in upgrades.iter().flat_map(Upgrade::rpms) {
+        needs.add_files(rpm.files());
     }
     needs.unmet()
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
 use backon::BackoffBuilder as _;
+use manifests::closure::Capabilities;
 use manifests::digest::Sha256;
 use url::Url;
 
 use super::{
-    Capabilities, PRIMARY_MAX_BYTES, PrimaryError, REPOMD_MAX_BYTES, RepoError, RepoErrorKind,
+    PRIMARY_MAX_BYTES, PrimaryError, REPOMD_MAX_BYTES, RepoError, RepoErrorKind,
     RepoIndex, RepoPackage, RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open,
     primary, repomd,
 };
@@ -68,20 +69,30 @@ pub fn fetch_index(
 /// A package of a list, with what it offers and needs.
 pub type Listed = (RepoPackage, Capabilities);
 
+/// A repository with everything that it lists.
+#[derive(Debug)]
+pub struct WholeRepo {
+    /// What it is; its packages are in `listed` alone.
+    pub snapshot: RepoSnapshot,
+    /// Every package.
+    pub listed: Vec<Listed>,
+}
+
 /// Reads repositories whole: every package of every source, verified as [`fetch_index`] does it. A
 /// list of 100,000 packages takes some hundred MiB.
 pub fn fetch_offers(
     transport: &Transport,
     sources: &[RepoSource],
     keys: &Keys,
-) -> Result<Vec<(RepoSource, Vec<Listed>)>, RepoError> {
+) -> Result<Vec<WholeRepo>, RepoError> {
     let all: Vec<&RepoSource> = sources.iter().collect();
     let mut read = Vec::new();
     for repomd in obtain_repomds(transport, &all, keys)? {
         let (repomd, listed) = read_list(transport, repomd, keys, |reader, base| {
             primary::parse_whole(reader, base)
         })?;
-        read.push((repomd.source.clone(), listed));
+        let snapshot = snapshot(repomd.source, &repomd, &[]);
+        read.push(WholeRepo { snapshot, listed });
     }
     Ok(read)
 }

@@ -18,8 +18,7 @@ use crate::openpgp::{SignatureError, SignedBy};
 use crate::output::OutputError;
 use crate::transport::{TransportError, TransportErrorKind};
 
-pub use capabilities::Capabilities;
-pub use fetch::{Listed, fetch_index, fetch_offers};
+pub use fetch::{Listed, WholeRepo, fetch_index, fetch_offers};
 pub use href::BadHref;
 pub use open::OpenError;
 pub use primary::PrimaryError;

@@ -5,13 +5,14 @@ use std::io::{self, BufRead};
 
 use manifests::evr::{Evr, EvrError};
 use manifests::limits::PAYLOAD_MAX_BYTES;
+use manifests::closure::Capabilities;
 use manifests::nevra::{Nevra, NevraError};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use url::Url;
 
 use super::RepoPackage;
-use super::capabilities::Capabilities;
+use super::capabilities::{begin_file, take_entry, take_file_text};
 use super::href::{self, BadHref};
 use super::repomd::{attribute, name};
 use crate::checksum::{Checksum, ChecksumError};
@@ -222,9 +223,9 @@ impl Draft {
     ) -> Result<(), PrimaryError> {
         let has_room = match (path, element) {
             ([format, section], "entry") if format == "format" => {
-                self.capabilities.entry(section, tag)
+                take_entry(&mut self.capabilities, section, tag)
             }
-            ([format], "file") if format == "format" => self.capabilities.begin_file(),
+            ([format], "file") if format == "format" => begin_file(&mut self.capabilities),
             _ => true,
         };
         if has_room {
@@ -245,7 +246,7 @@ impl Draft {
                 _ => return Ok(()),
             },
             [format, element] if format == "format" && element == "file" => {
-                self.capabilities.file_text(text);
+                take_file_text(&mut self.capabilities, text);
                 return Ok(());
             }
             _ => return Ok(()),

@@ -13,7 +13,7 @@ use manifests::nevra::Arch;
 use manifests::product::{Component, Distro, ProductManifest, Versioning};
 
 use crate::hosts::Fleet;
-use crate::plan::{BuildPlan, PlannedPackage, PlannedRepository};
+use crate::plan::{self, BuildPlan, PlannedPackage, PlannedRepository};
 use crate::repo::{RepoIndex, RepoPackage, RepoSnapshot};
 
 pub use error::{Instead, ResolveError};
@@ -88,16 +88,19 @@ pub fn resolve(inputs: &Inputs<'_>) -> Result<BuildPlan, ResolveError> {
         targets.retain(|target| draft.serves(target));
     }
     let product = inputs.product;
-    Ok(BuildPlan {
+    let mut plan = BuildPlan {
         product: product.name.clone(),
         title: product.title.clone(),
         channel: product.channel.clone(),
         version: inputs.version.to_owned(),
         repositories: repositories(inputs, &targets),
-        packages: draft.packages(),
+        packages: std::mem::take(&mut draft.packages),
         notes: draft.notes(),
         targets,
-    })
+    };
+    plan.sort();
+    plan.sort_repositories();
+    Ok(plan)
 }
 
 fn resolve_target(
@@ -252,8 +255,6 @@ fn choose_pinned<'a>(
 /// The plan in the making.
 #[derive(Default)]
 struct Draft {
-    // A file is the same file for every distribution that lists it with the same checksum: one is
-    // fetched, and its SHA-256 and package signature speak for it.
     packages: Vec<PlannedPackage>,
     notes: Vec<String>,
     matched_from: BTreeMap<String, bool>,
@@ -262,29 +263,15 @@ struct Draft {
 
 impl Draft {
     fn add(&mut self, package: &RepoPackage, repository: &str, purpose: Use) {
-        let same = |known: &&mut PlannedPackage| {
-            known.nevra == package.nevra
-                && known.checksum == package.checksum
-                && known.size == package.size
+        let planned = PlannedPackage {
+            nevra: package.nevra.clone(),
+            url: package.url.clone(),
+            size: package.size,
+            checksum: package.checksum.clone(),
+            repository: repository.to_owned(),
+            uses: vec![purpose],
         };
-        let Some(known) = self.packages.iter_mut().find(same) else {
-            self.packages.push(PlannedPackage {
-                nevra: package.nevra.clone(),
-                url: package.url.clone(),
-                size: package.size,
-                checksum: package.checksum.clone(),
-                repository: repository.to_owned(),
-                uses: vec![purpose],
-            });
-            return;
-        };
-        // Whoever comes first in the alphabet names the address, so that order does not matter.
-        if package.url < known.url {
-            known.url = package.url.clone();
-        }
-        if !known.uses.contains(&purpose) {
-            known.uses.push(purpose);
-        }
+        plan::add(&mut self.packages, planned);
     }
 
     fn note(&mut self, text: String) {
@@ -334,18 +321,6 @@ impl Draft {
             .any(|purpose| purpose.distro == target.distro && purpose.arch == target.arch)
     }
 
-    fn packages(&mut self) -> Vec<PlannedPackage> {
-        for package in &mut self.packages {
-            package.uses.sort();
-        }
-        let rank = |package: &PlannedPackage| {
-            let best = package.uses.iter().map(|u| (u.role, u.order)).min();
-            (best, package.nevra.clone(), package.checksum.clone())
-        };
-        self.packages.sort_by_key(rank);
-        std::mem::take(&mut self.packages)
-    }
-
     fn notes(&mut self) -> Vec<String> {
         self.notes.sort();
         std::mem::take(&mut self.notes)
@@ -358,24 +333,8 @@ fn repositories(inputs: &Inputs<'_>, targets: &[Target]) -> Vec<PlannedRepositor
             .iter()
             .any(|t| t.distro == snapshot.distro && t.arch == snapshot.arch)
     };
-    let mut planned: Vec<PlannedRepository> = inputs
-        .index
-        .snapshots
-        .iter()
-        .filter(used)
-        .map(|snapshot| PlannedRepository {
-            id: snapshot.repository.clone(),
-            distro: snapshot.distro.clone(),
-            arch: snapshot.arch,
-            url: snapshot.url.clone(),
-            revision: snapshot.revision,
-            repomd_sha256: snapshot.repomd_sha256,
-            signer: snapshot.signed_by.fingerprint.clone(),
-            signer_certification_hash: snapshot.signed_by.certification_hash.clone(),
-        })
-        .collect();
-    planned.sort_by(|a, b| (&a.id, &a.distro, a.arch).cmp(&(&b.id, &b.distro, b.arch)));
-    planned
+    let snapshots = inputs.index.snapshots.iter().filter(used);
+    snapshots.map(PlannedRepository::of).collect()
 }
 
 #[cfg(test)]

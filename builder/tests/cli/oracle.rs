@@ -10,9 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use builder::checksum::Checksum;
-use builder::closure::{Index, Offer, System, close};
-use builder::repo::{Capabilities, RepoPackage};
+use manifests::closure::{Capabilities, Index, Offer, System, close};
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::package_files::Dependency;
@@ -100,19 +98,8 @@ fn offer(rng: &mut StdRng, name: &str, version: u32, names: usize) -> Offer {
     }
     let nevra: manifests::nevra::Nevra = format!("{name}-{version}-1.x86_64").parse().unwrap();
     Offer {
-        repository: "case".to_owned(),
-        package: RepoPackage {
-            url: format!("https://host/{}", nevra.file_name())
-                .parse()
-                .unwrap(),
-            size: 1,
-            checksum: Checksum::new(
-                "sha256",
-                &Sha256::of(nevra.to_string().as_bytes()).to_string(),
-            )
-            .unwrap(),
-            nevra,
-        },
+        nevra,
+        source: "case".to_owned(),
         capabilities,
     }
 }
@@ -147,12 +134,12 @@ fn publish(dir: &Path, offers: &[Offer]) {
         offers.len()
     );
     for Offer {
-        package,
+        nevra,
         capabilities,
         ..
     } in offers
     {
-        let (nevra, evr) = (&package.nevra, package.nevra.evr());
+        let evr = nevra.evr();
         let files: Vec<String> = capabilities
             .files
             .iter()
@@ -217,13 +204,8 @@ fn dnf(questions: &str) -> BTreeMap<usize, Option<Vec<String>>> {
 /// Our closure as sorted names; nothing where it has to report something.
 fn ours(offers: &[Offer]) -> Option<Vec<String>> {
     let index = Index::new(offers, Arch::X86_64, true);
-    let root = index.find("root-1-1.x86_64").unwrap();
-    let closure = close(
-        &index,
-        &System::unknown(),
-        &[root],
-        ("el9", Arch::X86_64, None),
-    );
+    let root = index.find(&"root-1-1.x86_64".parse().unwrap()).unwrap();
+    let closure = close(&index, &System::unknown(), &[root]);
     if !closure.missing.is_empty() || !closure.conflicts.is_empty() {
         return None;
     }

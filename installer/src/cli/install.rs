@@ -45,7 +45,7 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     refuse_open_run(place)?;
     // What a run kept back that was killed before it began.
     reserve::free(&place.layout);
-    let inventory = Inventory::take(&place.host, &place.layout, open.metadata().product())
+    let inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
         .map_err(|error| cannot_look(&error))?;
     let refused = "this bundle cannot be installed here";
     let plan = plan::plan(open.metadata(), &inventory).map_err(|p| refusal(refused, &p))?;

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
+use manifests::nevra::Nevra;
+
 use super::{Output, Place};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::plan::{InstallPlan, PlanKind, Problem};
+use crate::plan::{InstallPlan, PlanKind, PlannedPackage, Problem};
 use crate::report::{ComponentHealth, HealthState, Outcome, RunReport};
 
 /// Prints the three parts of a failure.
@@ -108,6 +110,18 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
                 ));
             }
         }
+        for PlannedPackage {
+            from, to, reason, ..
+        } in &group.packages
+        {
+            let change = match (from, to) {
+                (Some(from), Some(to)) => format!("{} -> {}", from.nevra, to.nevra),
+                (None, Some(to)) => format!("+ {}", to.nevra),
+                (Some(from), None) => format!("- {}", from.nevra),
+                (None, None) => continue,
+            };
+            text.push_str(&format!("       {change}   ({reason})\n"));
+        }
     }
     let lines = [
         ("already at target", &plan.current),
@@ -159,10 +173,11 @@ pub(super) fn report(report: &RunReport) -> String {
             Outcome::RevertFailed { .. } => "was; wanted",
             _ => "stays; wanted",
         };
-        text.push_str(&format!(
-            "  {:<16} {} {arrow} {}\n",
-            change.title, change.from, change.to
-        ));
+        let name = |nevra: &Option<Nevra>| {
+            nevra.as_ref().map_or_else(|| "nothing".to_owned(), Nevra::to_string)
+        };
+        let (from, to) = (name(&change.from), name(&change.to));
+        text.push_str(&format!("  {:<16} {from} {arrow} {to}\n", change.title));
     }
     for ComponentHealth { title, state } in &report.health {
         match state {

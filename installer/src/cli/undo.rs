@@ -22,7 +22,7 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure
         .filter(|other| other.id > id)
         .collect();
     let components: Vec<_> = run.plan.components().map(|c| c.component.clone()).collect();
-    let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
+    let packages: Vec<&str> = run.plan.changes().map(|change| change.package).collect();
     let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
         .map_err(|error| install::cannot_look(&error))?;
     let plan = planning::plan(&run, &later, &inventory)

@@ -110,7 +110,7 @@ pub(super) fn verify(place: &Place, path: &Path) -> Result<u8, Failure> {
 
 pub(super) fn plan(place: &Place, path: &Path, check: bool) -> Result<u8, Failure> {
     let open = open(place, path)?;
-    let inventory = Inventory::take(&place.host, &place.layout, open.metadata().product())
+    let inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
         .map_err(|error| install::cannot_look(&error))?;
     let plan = plan::plan(open.metadata(), &inventory)
         .map_err(|problems| install::refusal("this bundle cannot be installed here", &problems))?;
@@ -283,10 +283,7 @@ pub(super) fn status(place: &Place) -> Result<u8, Failure> {
 struct Present(Vec<String>, Vec<[String; 3]>);
 
 fn present(place: &Place, plan: &InstallPlan) -> Result<Present, HostError> {
-    let packages: Vec<&str> = plan
-        .components()
-        .map(|c| c.component.package.as_str())
-        .collect();
+    let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
     let installed = place.host.installed(&packages)?;
     let mut services = Vec::new();
     if place.host.identity()?.systemd {

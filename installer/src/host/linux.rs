@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use manifests::digest::{Hasher, Sha256};
-use manifests::nevra::Arch;
+use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;
 use super::{
@@ -121,6 +121,16 @@ impl Host for LinuxHost {
         mark: &File,
     ) -> Result<RpmAnswer, HostError> {
         self.rpm.upgrade(set, mode, log, mark)
+    }
+
+    fn rpm_erase(
+        &self,
+        packages: &[&Nevra],
+        mode: RpmMode,
+        log: &File,
+        mark: &File,
+    ) -> Result<RpmAnswer, HostError> {
+        self.rpm.erase(packages, mode, log, mark)
     }
 
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {

@@ -251,6 +251,14 @@ pub trait Host {
         log: &std::fs::File,
         mark: &std::fs::File,
     ) -> Result<RpmAnswer, HostError>;
+    /// Removes packages; output and the open file as in [`Host::rpm_upgrade`].
+    fn rpm_erase(
+        &self,
+        packages: &[&Nevra],
+        mode: RpmMode,
+        log: &std::fs::File,
+        mark: &std::fs::File,
+    ) -> Result<RpmAnswer, HostError>;
     /// Names the process that holds rpm's lock, if any.
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError>;
     /// Brings the rpm database into a readable state after a kill, if it is not: on Berkeley DB a

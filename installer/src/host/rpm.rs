@@ -10,6 +10,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use manifests::nevra::Nevra;
+
 use super::cmd::{self, inherited_path};
 use super::{HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all};
 use crate::bundle::StagedRpmSet;
@@ -246,6 +248,28 @@ impl Rpm {
         })
     }
 
+    /// Names packages as every rpm knows them: an epoch in a label is unknown to 4.11.
+    pub(crate) fn erase(
+        &self,
+        packages: &[&Nevra],
+        mode: RpmMode,
+        log: &File,
+        mark: &File,
+    ) -> Result<RpmAnswer, HostError> {
+        let mut args = self.relocation();
+        args.extend(erase_flags(mode).iter().map(|&flag| flag.to_owned()));
+        args.extend(packages.iter().map(|nevra| {
+            let (evr, arch) = (nevra.evr(), nevra.arch());
+            format!("{}-{}-{}.{arch}", nevra.name(), evr.version(), evr.release())
+        }));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let finished = cmd::transaction("rpm", &args, &[mark], log)?;
+        Ok(RpmAnswer {
+            code: finished.code,
+            output: finished.stderr,
+        })
+    }
+
     /// Checks package signatures in a scratch keyring below `scratch`; the host's own keyring is
     /// neither asked nor changed.
     pub(crate) fn signatures(
@@ -258,6 +282,14 @@ impl Rpm {
         let answer = check_in(set, keys, scratch);
         secure_fs::remove_tree(scratch)?;
         answer
+    }
+}
+
+/// Every version has these.
+const fn erase_flags(mode: RpmMode) -> &'static [&'static str] {
+    match mode {
+        RpmMode::Upgrade | RpmMode::GoBack => &["-e"],
+        RpmMode::GoBackWithoutPreun => &["-e", "--nopreun"],
     }
 }
 
@@ -345,11 +377,9 @@ mod tests {
             RpmMode::GoBack,
             RpmMode::GoBackWithoutPreun,
         ];
-        for flag in DIALECTS
-            .iter()
-            .flat_map(|dialect| modes.map(|mode| dialect.flags(mode)))
-            .flatten()
-        {
+        let upgrades = DIALECTS.iter().flat_map(|d| modes.map(|mode| d.flags(mode)));
+        let erasures = modes.map(|mode| erase_flags(mode).to_vec());
+        for flag in upgrades.chain(erasures).flatten() {
             assert!(
                 ![
                     "--force",

@@ -7,7 +7,7 @@ use manifests::nevra::Nevra;
 use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
-use super::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem};
+use super::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, needs};
 use crate::bundle::VerifiedMetadata;
 use crate::forecast::forecast;
 use crate::host::{Identity, InstalledPackage};
@@ -45,6 +45,7 @@ pub fn plan(
                 plan.groups.push(Group {
                     name,
                     components: vec![*planned],
+                    packages: Vec::new(),
                 });
             }
             Ok(Change::Current) => plan.current.push(name),
@@ -61,6 +62,9 @@ pub fn plan(
             format!("no package of {} is installed on this host", manifest.title),
             "this tool upgrades what is installed: install the product first, or choose another host",
         ));
+    }
+    if problems.is_empty() {
+        needs::add(metadata, inventory, target, &mut plan, &mut problems);
     }
     if problems.is_empty() {
         Ok(plan)
@@ -158,8 +162,8 @@ fn plan_component(
     refuse_by_lint(&inventory.identity, &[to, from])?;
     Ok(Change::Upgrade(Box::new(PlannedComponent {
         component: component.clone(),
-        from: planned_rpm(metadata, from, from_files, component),
-        to: planned_rpm(metadata, to, to_files, component),
+        from: planned_rpm(metadata, from, from_files, component.program.as_deref()),
+        to: planned_rpm(metadata, to, to_files, component.program.as_deref()),
         config: forecast(installed, to_files, inventory),
     })))
 }
@@ -206,7 +210,7 @@ fn component_hint(nevra: &Nevra) -> &str {
 }
 
 /// NEVRA alone is not identity: packages are published again under the same name.
-fn is_build(installed: &InstalledPackage, rpm: &BundledRpm, list: &PackageFiles) -> bool {
+pub(super) fn is_build(installed: &InstalledPackage, rpm: &BundledRpm, list: &PackageFiles) -> bool {
     let digests = |path: &str| {
         list.files
             .iter()
@@ -222,16 +226,16 @@ fn is_build(installed: &InstalledPackage, rpm: &BundledRpm, list: &PackageFiles)
             .all(|file| digests(&file.path) == Some(&file.digest))
 }
 
-fn planned_rpm(
+pub(super) fn planned_rpm(
     metadata: &VerifiedMetadata,
     rpm: &BundledRpm,
     list: &PackageFiles,
-    component: &Component,
+    program: Option<&str>,
 ) -> PlannedRpm {
-    let program = component.program.as_ref().and_then(|program| {
+    let program = program.and_then(|program| {
         list.files
             .iter()
-            .find(|file| file.path == *program)
+            .find(|file| file.path == program)
             .and_then(|f| f.digest.parse().ok())
     });
     let directories: BTreeSet<String> = list
@@ -261,7 +265,7 @@ fn planned_rpm(
 }
 
 /// Refuses before the run what rpm would refuse half-way.
-fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<(), Problem> {
+pub(super) fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<(), Problem> {
     for rpm in rpms {
         for flag in &rpm.lint {
             let reason = match flag {

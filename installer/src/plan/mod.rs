@@ -1,6 +1,7 @@
 //! The plan: what a run will do, as data. Pure; what is shown is what is executed.
 
 mod make;
+mod needs;
 
 use std::collections::BTreeSet;
 
@@ -74,6 +75,66 @@ pub struct Group {
     pub name: String,
     /// Its components.
     pub components: Vec<PlannedComponent>,
+    /// What comes or goes with them because they need it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<PlannedPackage>,
+}
+
+/// A package that changes because a component needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedPackage {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// What is installed, if anything.
+    pub from: Option<PlannedRpm>,
+    /// What will be, if anything.
+    pub to: Option<PlannedRpm>,
+    /// Of a package that was or is to be installed anew: its files and symlinks.
+    pub files: Vec<String>,
+    /// And its directories.
+    pub own_directories: Vec<String>,
+}
+
+/// The change of one package, whatever it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct PackageChange<'a> {
+    /// Its name.
+    pub package: &'a str,
+    /// What is installed, if anything.
+    pub from: Option<&'a PlannedRpm>,
+    /// What will be, if anything.
+    pub to: Option<&'a PlannedRpm>,
+    /// What a package that is not there before brings.
+    pub brings: Option<&'a PlannedPackage>,
+}
+
+impl<'a> PackageChange<'a> {
+    /// Returns both RPMs, as far as there are two.
+    pub fn rpms(self) -> impl Iterator<Item = &'a PlannedRpm> {
+        self.from.into_iter().chain(self.to)
+    }
+}
+
+impl Group {
+    /// Returns the change of every package of the group.
+    pub fn changes(&self) -> impl Iterator<Item = PackageChange<'_>> {
+        let own = self.components.iter().map(|planned| PackageChange {
+            package: &planned.component.package,
+            from: Some(&planned.from),
+            to: Some(&planned.to),
+            brings: None,
+        });
+        let needed = self.packages.iter().map(|planned| PackageChange {
+            package: &planned.name,
+            from: planned.from.as_ref(),
+            to: planned.to.as_ref(),
+            brings: Some(planned).filter(|planned| planned.from.is_none()),
+        });
+        own.chain(needed)
+    }
 }
 
 /// A component that changes.
@@ -135,6 +196,11 @@ impl InstallPlan {
         self.groups.iter().flat_map(|group| &group.components)
     }
 
+    /// Returns the change of every package.
+    pub fn changes(&self) -> impl Iterator<Item = PackageChange<'_>> {
+        self.groups.iter().flat_map(Group::changes)
+    }
+
     /// Whether the host is as the plan wants it already.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -144,9 +210,8 @@ impl InstallPlan {
     /// Returns the digests of every RPM a run and its revert need.
     #[must_use]
     pub fn rpms(&self) -> BTreeSet<Sha256> {
-        self.components()
-            .flat_map(|planned| [planned.to.sha256, planned.from.sha256])
-            .collect()
+        let rpms = self.changes().flat_map(PackageChange::rpms);
+        rpms.map(|rpm| rpm.sha256).collect()
     }
 
     /// Returns the bytes by which the plan is known.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, VerifyLines};
+use super::{Context, VerifyLines, brought};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
-use crate::plan::PlannedComponent;
+use crate::plan::{Group, PackageChange, PlannedComponent};
 use crate::secure_fs;
 
 /// The state before a run, durable in its directory.
@@ -27,6 +27,9 @@ pub struct Baseline {
     pub unwell: BTreeMap<String, Ill>,
     /// Files named like rpm's temporary ones that were there already.
     pub leftovers: BTreeSet<String>,
+    /// Paths of packages that the run brings anew, and that were not there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<String>,
 }
 
 impl Baseline {
@@ -34,15 +37,16 @@ impl Baseline {
     pub(super) fn take(context: &Context<'_>) -> Result<Self, HostError> {
         let mut baseline = Self::default();
         let systemd = context.host.identity()?.systemd;
-        for planned in context.plan.components() {
-            let package = &planned.component.package;
-            baseline
-                .verify
-                .insert(package.clone(), context.host.rpm_verify(&[package])?);
-            baseline.leftovers.extend(leftovers(context, planned));
-            if systemd {
-                baseline.record_unit(context, planned)?;
+        for change in context.plan.changes() {
+            if change.from.is_some() {
+                let lines = context.host.rpm_verify(&[change.package])?;
+                baseline.verify.insert(change.package.to_owned(), lines);
             }
+            baseline.leftovers.extend(leftovers(context, change));
+            baseline.absent.extend(brought::absent(context, change));
+        }
+        for planned in context.plan.components().filter(|_| systemd) {
+            baseline.record_unit(context, planned)?;
         }
         Ok(baseline)
     }
@@ -136,14 +140,10 @@ fn dependents(context: &Context<'_>, state: &UnitState) -> Result<Vec<String>, H
 /// Where rpm writes scriptlets while they run (`%_tmppath`).
 const SCRIPTLET_DIR: &str = "/var/tmp";
 
-/// Returns files that a killed rpm leaves: `name;5f3a2b1c` where a component's files are, and
+/// Returns files that a killed rpm leaves: `name;5f3a2b1c` where a package's files are, and
 /// `rpm-tmp.aB3dE6` of scriptlets.
-pub(super) fn leftovers(context: &Context<'_>, planned: &PlannedComponent) -> BTreeSet<String> {
-    let directories = planned
-        .from
-        .directories
-        .iter()
-        .chain(&planned.to.directories);
+pub(super) fn leftovers(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
+    let directories = change.rpms().flat_map(|rpm| &rpm.directories);
     let directories: BTreeSet<&str> = directories
         .map(String::as_str)
         .chain([SCRIPTLET_DIR])
@@ -188,13 +188,10 @@ fn is_leftover(name: &str) -> bool {
     })
 }
 
-/// Returns the trees of some components' backup and what is left out of them.
-pub(crate) fn trees(
-    components: &[&PlannedComponent],
-    verify: &VerifyLines,
-) -> (Vec<String>, Vec<String>) {
+/// Returns the trees of some groups' backup and what is left out of them.
+pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec<String>) {
     let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
-    for planned in components {
+    for planned in groups.iter().flat_map(|group| &group.components) {
         let component = &planned.component;
         for tree in &component.backup {
             roots.insert(tree.path.clone());
@@ -214,8 +211,13 @@ pub(crate) fn trees(
                 .iter()
                 .map(|unit| format!("/etc/systemd/system/{unit}")),
         );
+    }
+    for change in groups.iter().flat_map(|group| group.changes()) {
+        // What a new package would write over is nobody else's to bring back.
+        let brought = change.brings.iter().flat_map(|planned| &planned.files);
+        roots.extend(brought.filter(|path| !baseline.absent.contains(*path)).cloned());
         // A file of the package that somebody changed cannot be had again from the package.
-        let lines = verify.get(&component.package).into_iter().flatten();
+        let lines = baseline.verify.get(change.package).into_iter().flatten();
         for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {
             if content_differs {
                 excluded.remove(path);
@@ -233,14 +235,14 @@ pub(crate) fn trees(
 }
 
 impl Context<'_> {
-    /// Returns the trees of some components in this run. An undo also looks at what the undone run
+    /// Returns the trees of some groups in this run. An undo also looks at what the undone run
     /// saved, so that "not looked at" is never taken for "deleted".
     pub(super) fn trees(
         &self,
-        components: &[&PlannedComponent],
-        verify: &VerifyLines,
+        groups: &[&Group],
+        baseline: &Baseline,
     ) -> (Vec<String>, Vec<String>) {
-        let (mut roots, mut excluded) = trees(components, verify);
+        let (mut roots, mut excluded) = trees(groups, baseline);
         if let Some(undone) = self.undone {
             roots.extend(
                 undone
@@ -262,14 +264,14 @@ impl Context<'_> {
     }
 }
 
-/// Captures the trees of some components.
+/// Captures the trees of some groups.
 pub(super) fn snapshot(
     context: &Context<'_>,
     baseline: &Baseline,
-    components: &[&PlannedComponent],
+    groups: &[&Group],
     writers: Writers,
 ) -> Result<Snapshot, String> {
-    let (roots, excluded) = context.trees(components, &baseline.verify);
+    let (roots, excluded) = context.trees(groups, baseline);
     // The way back must be open to root before the way forward is taken.
     for root in roots
         .iter()

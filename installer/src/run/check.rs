@@ -1,107 +1,122 @@
 //! What the host is after a transaction: rpm's exit code proves nothing.
 
 use super::baseline::leftovers;
-use super::{Baseline, Context, StepResult};
+use super::{Baseline, Context, StepResult, brought};
 use crate::failure::chain;
 use crate::host::query;
-use crate::plan::{PlannedComponent, PlannedRpm};
+use crate::plan::{Group, PackageChange, PlannedComponent, PlannedRpm};
 
 impl Context<'_> {
-    /// Checks a group after its transaction: exactly the target packages, no file of them missing
-    /// or changed, nothing left over, and the units enabled as before.
-    pub(super) fn check_forward(
-        &self,
-        baseline: &Baseline,
-        components: &[&PlannedComponent],
-    ) -> StepResult {
-        for planned in components {
-            self.check_installed(planned, &planned.to)?;
-            let package = planned.component.package.as_str();
-            let lines = self
-                .host
-                .rpm_verify(&[package])
-                .map_err(|error| chain(&error))?;
-            let known = baseline.verify.get(package);
-            let known = |line: &String| known.is_some_and(|known| known.contains(line));
-            let broken: Vec<&str> = lines
-                .iter()
-                .filter(|line| !known(line))
-                .filter_map(|l| query::broken_file(l))
-                .collect();
-            if !broken.is_empty() {
-                return Err(format!(
-                    "files of {package} are not the package's: {}",
-                    broken.join(", ")
-                ));
+    /// Checks groups after their transaction: exactly the target packages, no file of them missing or
+    /// changed, nothing left over, and the units enabled as before.
+    pub(super) fn check_forward(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
+        for change in groups.iter().flat_map(|group| group.changes()) {
+            match (change.to, change.from) {
+                (Some(_), _) => self.check_installed(change.package, change.to)?,
+                // Whoever needs by now what an undo would remove keeps it, whole.
+                (None, Some(_)) if self.is_installed(change.package, change.from) => {
+                    self.check_verify(baseline, change.package)?;
+                }
+                (None, _) => self.check_installed(change.package, None)?,
             }
-            self.check_leftovers(baseline, planned)?;
+            if change.to.is_some() {
+                self.check_files(baseline, change.package)?;
+            }
+            self.check_leftovers(baseline, change)?;
         }
-        self.restore_enablement(baseline, components)
+        self.restore_enablement(baseline, &members(groups))
     }
 
-    /// Checks that the host is what it was: the same packages and the very same `rpm -V` lines.
-    pub(super) fn check_reverted(
-        &self,
-        baseline: &Baseline,
-        components: &[&PlannedComponent],
-    ) -> StepResult {
-        for planned in components {
-            self.check_installed(planned, &planned.from)?;
-            self.check_leftovers(baseline, planned)?;
-            let package = planned.component.package.as_str();
-            let lines = self
-                .host
-                .rpm_verify(&[package])
-                .map_err(|error| chain(&error))?;
-            let known = baseline.verify.get(package).cloned().unwrap_or_default();
-            if lines != known {
-                let new = lines.iter().filter(|line| !known.contains(line));
-                let gone = known.iter().filter(|line| !lines.contains(line));
-                let text: Vec<String> = new
-                    .map(|line| format!("now `{line}`"))
-                    .chain(gone.map(|line| format!("no more `{line}`")))
-                    .collect();
-                return Err(format!("rpm -V of {package} differs: {}", text.join(", ")));
-            }
+    fn check_files(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
+        let lines = self
+            .host
+            .rpm_verify(&[package])
+            .map_err(|error| chain(&error))?;
+        let known = baseline.verify.get(package);
+        let known = |line: &String| known.is_some_and(|known| known.contains(line));
+        let broken: Vec<&str> = lines
+            .iter()
+            .filter(|line| !known(line))
+            .filter_map(|l| query::broken_file(l))
+            .collect();
+        if broken.is_empty() {
+            return Ok(());
         }
-        self.restore_enablement(baseline, components)
+        Err(format!(
+            "files of {package} are not the package's: {}",
+            broken.join(", ")
+        ))
     }
 
-    fn check_installed(
-        &self,
-        planned: &PlannedComponent,
-        wanted: &PlannedRpm,
-    ) -> Result<(), String> {
-        let package = planned.component.package.as_str();
+    /// Checks that the host is what it was: the same packages, the very same `rpm -V` lines, and
+    /// nothing of what was brought.
+    pub(super) fn check_reverted(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
+        for change in groups.iter().flat_map(|group| group.changes()) {
+            self.check_installed(change.package, change.from)?;
+            self.check_leftovers(baseline, change)?;
+            self.check_brought(baseline, change)?;
+            if change.from.is_some() {
+                self.check_verify(baseline, change.package)?;
+            }
+        }
+        self.restore_enablement(baseline, &members(groups))
+    }
+
+    fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
+        let lines = self
+            .host
+            .rpm_verify(&[package])
+            .map_err(|error| chain(&error))?;
+        let known = baseline.verify.get(package).cloned().unwrap_or_default();
+        if lines == known {
+            return Ok(());
+        }
+        let new = lines.iter().filter(|line| !known.contains(line));
+        let gone = known.iter().filter(|line| !lines.contains(line));
+        let text: Vec<String> = new
+            .map(|line| format!("now `{line}`"))
+            .chain(gone.map(|line| format!("no more `{line}`")))
+            .collect();
+        Err(format!("rpm -V of {package} differs: {}", text.join(", ")))
+    }
+
+    fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), String> {
         let installed = self
             .host
             .installed(&[package])
             .map_err(|error| chain(&error))?;
-        match installed.as_slice() {
-            [one] if one.nevra == wanted.nevra && one.build_time == wanted.build_time => Ok(()),
-            [] => Err(format!("{package} is not installed any more")),
-            several => {
-                let names: Vec<String> = several.iter().map(|one| one.nevra.to_string()).collect();
-                Err(format!(
-                    "{} should be installed, found {}",
-                    wanted.nevra,
-                    names.join(" and ")
-                ))
+        let names = || {
+            let names: Vec<String> = installed.iter().map(|one| one.nevra.to_string()).collect();
+            names.join(" and ")
+        };
+        match (installed.as_slice(), wanted) {
+            ([], None) => Ok(()),
+            ([one], Some(wanted))
+                if one.nevra == wanted.nevra && one.build_time == wanted.build_time =>
+            {
+                Ok(())
             }
+            ([], Some(_)) => Err(format!("{package} is not installed any more")),
+            (_, Some(wanted)) => Err(format!(
+                "{} should be installed, found {}",
+                wanted.nevra,
+                names()
+            )),
+            (_, None) => Err(format!("{} should not be installed", names())),
         }
     }
 
-    /// Whether exactly this build is installed.
-    pub(super) fn is_installed(&self, planned: &PlannedComponent, wanted: &PlannedRpm) -> bool {
-        self.check_installed(planned, wanted).is_ok()
+    /// Whether exactly this build is installed, or nothing if nothing is wanted.
+    pub(super) fn is_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> bool {
+        self.check_installed(package, wanted).is_ok()
     }
 
     fn check_leftovers(
         &self,
         baseline: &Baseline,
-        planned: &PlannedComponent,
+        change: PackageChange<'_>,
     ) -> Result<(), String> {
-        let found = leftovers(self, planned);
+        let found = leftovers(self, change);
         let new: Vec<&str> = found
             .difference(&baseline.leftovers)
             .map(String::as_str)
@@ -113,11 +128,24 @@ impl Context<'_> {
         }
     }
 
-    /// Whether the transaction left no trace: then there is nothing to reinstall.
-    pub(super) fn is_untouched(&self, baseline: &Baseline, planned: &PlannedComponent) -> bool {
-        let package = planned.component.package.as_str();
-        self.check_installed(planned, &planned.from).is_ok()
-            && self.check_leftovers(baseline, planned).is_ok()
-            && self.host.rpm_verify(&[package]).ok().as_ref() == baseline.verify.get(package)
+    fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
+        let strays = brought::strays(self, baseline, change);
+        if strays.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} left {}", change.package, strays.join(", ")))
+        }
     }
+
+    /// Whether the transaction left no trace: then there is nothing to reinstall.
+    pub(super) fn is_untouched(&self, baseline: &Baseline, change: PackageChange<'_>) -> bool {
+        self.check_installed(change.package, change.from).is_ok()
+            && self.check_leftovers(baseline, change).is_ok()
+            && self.check_brought(baseline, change).is_ok()
+            && (change.from.is_none() || self.check_verify(baseline, change.package).is_ok())
+    }
+}
+
+fn members<'a>(groups: &[&'a Group]) -> Vec<&'a PlannedComponent> {
+    groups.iter().flat_map(|group| &group.components).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use manifests::digest::Sha256;
+use manifests::nevra::Nevra;
 
 use super::wellness::{self, Excuse};
 use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, reserve};
@@ -15,7 +16,7 @@ use crate::host::RpmMode;
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::lock::RunLock;
-use crate::plan::{InstallPlan, PlanKind, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
@@ -178,15 +179,14 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             state.processes.retain(|unit, _| !affected.contains(unit));
             context.hold(&state.baseline, &group(name))
         }
-        Step::Refresh(name) => refresh(context, state, &group(name)),
+        Step::Refresh(name) => refresh(context, state, &groups(context.plan, name)),
         Step::Transaction(name) => {
-            let digests: Vec<Sha256> = group(name).iter().map(|c| c.to.sha256).collect();
-            match context.transact(&digests, mode(context.plan), log)? {
-                complaint if complaint.is_empty() => Ok(complaint),
-                complaint => Err(complaint),
-            }
+            let groups = groups(context.plan, name);
+            transact(context, state, &groups, log)
         }
-        Step::Check(name) => context.check_forward(&state.baseline, &group(name)),
+        Step::Check(name) => {
+            context.check_forward(&state.baseline, &groups(context.plan, name))
+        }
         Step::Configure(_) => {
             let notes = configure::merge_back(context, state.before.as_ref())?;
             state.notes.extend(notes);
@@ -223,10 +223,49 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
     }
 }
 
+/// Returns the groups of a name.
+pub(super) fn groups<'a>(plan: &'a InstallPlan, name: &str) -> Vec<&'a Group> {
+    plan.groups
+        .iter()
+        .filter(|group| group.name == name)
+        .collect()
+}
+
 /// Returns the components of a group.
 pub(super) fn members<'a>(plan: &'a InstallPlan, name: &str) -> Vec<&'a PlannedComponent> {
-    let found = plan.groups.iter().filter(|group| group.name == name);
+    let found = groups(plan, name).into_iter();
     found.flat_map(|group| &group.components).collect()
+}
+
+/// Brings the packages of a group, and lets go those that an undo has no use for. What somebody else
+/// needs by now stays, and is told.
+fn transact(
+    context: &Context<'_>,
+    state: &mut State,
+    groups: &[&Group],
+    log: &File,
+) -> StepResult {
+    let changes = || groups.iter().flat_map(|group| group.changes());
+    let coming = changes().filter_map(|change| change.to);
+    let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
+    let complaint = context.transact(&digests, mode(context.plan), log)?;
+    if !complaint.is_empty() {
+        return Err(complaint);
+    }
+    for change in changes().filter(|change| change.to.is_none()) {
+        let going: Vec<&Nevra> = change.from.iter().map(|rpm| &rpm.nevra).collect();
+        let complaint = context.erase(&going, mode(context.plan), log)?;
+        if complaint.is_empty() {
+            continue;
+        }
+        if !context.is_installed(change.package, change.from) {
+            return Err(complaint);
+        }
+        state
+            .notes
+            .push(format!("{} stays installed: {complaint}", change.package));
+    }
+    Ok(String::new())
 }
 
 fn is_in(plan: &InstallPlan, group: &str, planned: &PlannedComponent) -> bool {
@@ -258,10 +297,13 @@ fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
     // Between the plan and the lock somebody may have changed a package.
     let changed = context
         .plan
-        .components()
-        .find(|c| !context.is_installed(c, &c.from));
-    if let Some(planned) = changed {
-        return Err(format!("{} is not installed any more", planned.from.nevra));
+        .changes()
+        .find(|change| !context.is_installed(change.package, change.from));
+    if let Some(change) = changed {
+        return Err(match change.from {
+            Some(from) => format!("{} is not installed any more", from.nevra),
+            None => format!("{} has been installed meanwhile", change.package),
+        });
     }
     state.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
     for (component, Ill { why, .. }) in &state.baseline.unwell {
@@ -269,7 +311,7 @@ fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
             .notes
             .push(format!("{component} was not well before the run: {why}"));
     }
-    let all: Vec<&PlannedComponent> = context.plan.components().collect();
+    let all: Vec<&Group> = context.plan.groups.iter().collect();
     let before = baseline::snapshot(context, &state.baseline, &all, Writers::AtWork)?;
     let note = format!(
         "{} paths, {} bytes",
@@ -289,31 +331,32 @@ fn store(context: &Context<'_>, state: &mut State, before: Snapshot) -> Result<(
 
 /// Saves a group's files once more: its services are stopped, so this copy is the last state. Of
 /// groups that were upgraded already the first copy stays.
-fn refresh(context: &Context<'_>, state: &mut State, group: &[&PlannedComponent]) -> StepResult {
-    for planned in group {
-        let package = &planned.component.package;
+fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]) -> StepResult {
+    let changes = group.iter().flat_map(|group| group.changes());
+    for change in changes.filter(|change| change.from.is_some()) {
         let lines = context
             .host
-            .rpm_verify(&[package])
+            .rpm_verify(&[change.package])
             .map_err(|error| chain(&error))?;
-        state.baseline.verify.insert(package.clone(), lines);
+        let known = &mut state.baseline.verify;
+        known.insert(change.package.to_owned(), lines);
     }
     let now = baseline::snapshot(context, &state.baseline, group, Writers::Stopped)?;
     let mut before = state.before.take().ok_or("there is no backup")?;
     // What an earlier group shares with this one was changed by its upgrade: its first copy counts.
-    let earlier: Vec<&PlannedComponent> = state
+    let earlier: Vec<&Group> = state
         .changed
         .iter()
-        .flat_map(|group| members(context.plan, group))
+        .flat_map(|group| groups(context.plan, group))
         .collect();
-    let (taken, _) = baseline::trees(&earlier, &state.baseline.verify);
+    let (taken, _) = baseline::trees(&earlier, &state.baseline);
     before.replace(now.without(&taken));
     store(context, state, before)?;
     Ok(String::new())
 }
 
 fn commit(context: &Context<'_>, state: &State) -> StepResult {
-    let all: Vec<&PlannedComponent> = context.plan.components().collect();
+    let all: Vec<&Group> = context.plan.groups.iter().collect();
     let after = baseline::snapshot(context, &state.baseline, &all, Writers::AtWork)?;
     context.write_document("backup/after.json", &after)?;
     Ok(String::new())

@@ -1,11 +1,13 @@
 //! A run: the plan executed step by step, each step journalled around its effect, and the revert.
 
 pub(crate) mod baseline;
+mod brought;
 mod check;
 mod configure;
 mod execute;
 mod hold;
 pub mod reserve;
+mod reinstall;
 mod revert;
 mod transaction;
 mod wellness;

@@ -62,10 +62,7 @@ pub(crate) fn wanted(
         own.file = state.join(FILE);
         own.bytes += STATE_BYTES;
     }
-    let names: Vec<&str> = plan
-        .components()
-        .map(|planned| planned.component.package.as_str())
-        .collect();
+    let names: Vec<&str> = plan.changes().map(|change| change.package).collect();
     for package in host.installed(&names)? {
         for file in &package.files {
             let path = layout.at(&file.path);
@@ -77,6 +74,15 @@ pub(crate) fn wanted(
             if let Some(reserve) = path.parent().and_then(|dir| found.at(layout, dir)) {
                 reserve.package_bytes += bytes.next_multiple_of(BLOCK_BYTES);
             }
+        }
+    }
+    // What is new goes again on the way back; on the way forward it takes its place all the same.
+    for planned in plan.changes().filter_map(|change| change.brings) {
+        if let Some(to) = &planned.to
+            && let Some(first) = to.directories.first()
+            && let Some(reserve) = found.at(layout, &layout.at(first))
+        {
+            reserve.package_bytes += to.installed_bytes;
         }
     }
     for place in DATABASES.map(|place| layout.at(place)) {

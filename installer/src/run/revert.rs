@@ -3,24 +3,21 @@
 //! A revert does not stop at its first trouble: each step does what it can, and what is left is
 //! said. Only services are not released onto packages that are not the previous ones.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use manifests::digest::Sha256;
 
-use super::execute::{State, finish, members, open_log, unfinished};
+use super::execute::{State, finish, groups, members, unfinished};
+use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, baseline, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
-use crate::host::RpmMode;
 use crate::journal::{Journal, JournalError};
 use crate::lock::RunLock;
-use crate::plan::{InstallPlan, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PlannedComponent};
 use crate::recover::{self, Decision};
 use crate::report::{Outcome, RunReport};
-use crate::secure_fs;
 use crate::step::{RevertStep, Step};
 
 /// Name of a step over all groups.
@@ -92,22 +89,17 @@ struct Scope<'a> {
     all: Vec<&'a PlannedComponent>,
     /// Components whose services were held by the run.
     held: Vec<&'a PlannedComponent>,
-    /// Components whose packages or files may have been changed.
-    changed: Vec<&'a PlannedComponent>,
+    /// Groups whose packages or files may have been changed.
+    changed: Vec<&'a Group>,
 }
 
 impl<'a> Scope<'a> {
     fn of(plan: &'a InstallPlan, state: &State) -> Self {
-        let of = |groups: &[String]| {
-            groups
-                .iter()
-                .flat_map(|group| members(plan, group))
-                .collect()
-        };
+        let (held, changed) = (state.held.iter(), state.changed.iter());
         Self {
             all: plan.components().collect(),
-            held: of(&state.held),
-            changed: of(&state.changed),
+            held: held.flat_map(|group| members(plan, group)).collect(),
+            changed: changed.flat_map(|group| groups(plan, group)).collect(),
         }
     }
 
@@ -117,7 +109,8 @@ impl<'a> Scope<'a> {
             && self
                 .changed
                 .iter()
-                .all(|c| context.is_installed(c, &c.from))
+                .flat_map(|group| group.changes())
+                .all(|change| context.is_installed(change.package, change.from))
     }
 }
 
@@ -165,69 +158,13 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
     }
 }
 
-/// One transaction of everything that is not as it was, and a second one without the `%preun` of
-/// what is replaced, which may be what failed.
-fn reinstall(context: &Context<'_>, state: &State, reached: &[&PlannedComponent]) -> StepResult {
-    let log = open_log(context, "rpm-revert.log").or_else(|_| null());
-    let log = log.map_err(|error| format!("cannot open a log: {error}"))?;
-    let mut complaints = Vec::new();
-    for mode in [RpmMode::GoBack, RpmMode::GoBackWithoutPreun] {
-        let touched: Vec<&&PlannedComponent> = reached
-            .iter()
-            .filter(|c| !context.is_untouched(&state.baseline, c))
-            .collect();
-        if touched.is_empty() {
-            break;
-        }
-        sweep(context, state, reached)?;
-        // rpm names its temporary files by the second; a transaction within the same second as a
-        // disturbed one trips over them.
-        context.host.sleep(Duration::from_millis(1100));
-        let digests: Vec<Sha256> = touched.iter().map(|planned| planned.from.sha256).collect();
-        let complaint = context.transact(&digests, mode, &log)?;
-        complaints.extend(Some(complaint).filter(|text| !text.is_empty()));
-        if touched
-            .iter()
-            .all(|planned| context.is_installed(planned, &planned.from))
-        {
-            break;
-        }
-    }
-    // What rpm complains about is for the record; whether it worked is for the check.
-    Ok(complaints.join("; "))
-}
-
-fn null() -> std::io::Result<File> {
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-}
-
-/// Removes rpm's temporary files that were not there before the run.
-fn sweep(
-    context: &Context<'_>,
-    state: &State,
-    reached: &[&PlannedComponent],
-) -> Result<(), String> {
-    for planned in reached {
-        let found = baseline::leftovers(context, planned);
-        for path in found.difference(&state.baseline.leftovers) {
-            secure_fs::Place::of(&context.layout.at(path))
-                .and_then(|place| place.remove())
-                .map_err(|error| chain(&error))?;
-        }
-    }
-    Ok(())
-}
-
-fn put_back(context: &Context<'_>, state: &mut State, changed: &[&PlannedComponent]) -> StepResult {
+fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> StepResult {
     if changed.is_empty() {
         state.is_configured = true;
         return Ok("no file was changed".to_owned());
     }
     let before = state.before.as_ref().ok_or("there is no backup")?;
-    let (roots, _) = context.trees(changed, &state.baseline.verify);
+    let (roots, _) = context.trees(changed, &state.baseline);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     let displaced = free_name(&context.layout.run(context.run).join("displaced"));
     let restored = restore(
@@ -339,16 +276,14 @@ fn load_state(context: &Context<'_>) -> Result<State, String> {
 
 /// Commands for a person when the revert itself did not work.
 fn by_hand(context: &Context<'_>) -> Vec<String> {
-    let files: Vec<String> = context
-        .plan
-        .components()
-        .map(|planned| {
-            context
-                .layout
-                .stored_rpm(&planned.from.sha256)
-                .display()
-                .to_string()
-        })
+    let changes = || context.plan.changes();
+    let going_back = changes().filter_map(|change| change.from);
+    let files: Vec<String> = going_back
+        .map(|rpm| context.layout.stored_rpm(&rpm.sha256).display().to_string())
+        .collect();
+    let brought: Vec<&str> = changes()
+        .filter(|change| change.from.is_none())
+        .map(|change| change.package)
         .collect();
     let units: Vec<&str> = context
         .plan
@@ -356,14 +291,20 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .filter_map(|planned| planned.component.unit.as_deref())
         .collect();
     let backup = context.layout.run(context.run).join("backup");
-    vec![
+    let mut commands = vec![
         "install resume        # tries all of it again".to_owned(),
         format!("rpm -U --oldpackage --replacepkgs {}", files.join(" ")),
+    ];
+    if !brought.is_empty() {
+        commands.push(format!("rpm -e {}", brought.join(" ")));
+    }
+    commands.extend([
         format!(
             "# configuration as it was: {} (before.json names the blobs)",
             backup.display()
         ),
         FREE_BY_HAND.to_owned(),
         format!("systemctl start {}", units.join(" ")),
-    ]
+    ]);
+    commands
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
+use manifests::nevra::Nevra;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -12,7 +13,7 @@ use crate::bundle::StagedRpmSet;
 use crate::event::Event;
 use crate::failure::chain;
 use crate::host::{RpmAnswer, RpmMode, cmd, query};
-use crate::plan::InstallPlan;
+use crate::plan::{InstallPlan, PackageChange};
 use crate::secure_fs::{self, FsError};
 
 /// Who holds the lock that our rpms inherit.
@@ -66,14 +67,36 @@ impl Context<'_> {
 
     /// Hands a set to rpm and returns what rpm complains about. Whether it worked is for the check.
     pub(super) fn transact(&self, digests: &[Sha256], mode: RpmMode, log: &File) -> StepResult {
+        if digests.is_empty() {
+            return Ok(String::new());
+        }
+        self.alone(|mark| {
+            let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
+            let answer = self.host.rpm_upgrade(&set, mode, log, mark);
+            answer.map_err(|error| chain(&error))
+        })
+    }
+
+    /// Has rpm remove packages, and returns what it complains about.
+    pub(super) fn erase(&self, packages: &[&Nevra], mode: RpmMode, log: &File) -> StepResult {
+        if packages.is_empty() {
+            return Ok(String::new());
+        }
+        self.alone(|mark| {
+            let answer = self.host.rpm_erase(packages, mode, log, mark);
+            answer.map_err(|error| chain(&error))
+        })
+    }
+
+    /// Runs a transaction that no other is beside, and makes the host fit to be looked at after it.
+    fn alone(
+        &self,
+        transaction: impl FnOnce(&File) -> Result<RpmAnswer, String>,
+    ) -> StepResult {
         self.wait_for_rpm()?;
         let mark = self.mark_rpm()?;
         let mark = mark.ok_or_else(|| format!("{OURS} is still at work"))?;
-        let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
-        let answer = self
-            .host
-            .rpm_upgrade(&set, mode, log, &mark)
-            .map_err(|error| chain(&error))?;
+        let answer = transaction(&mark)?;
         // From here on only an rpm that goes on without us holds it.
         drop(mark);
         if answer.code != Some(0) {
@@ -106,9 +129,7 @@ impl Context<'_> {
 
 /// Returns the directories of all packages of a plan.
 pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
-    let rpms = plan
-        .components()
-        .flat_map(|planned| [&planned.from, &planned.to]);
+    let rpms = plan.changes().flat_map(PackageChange::rpms);
     let mut found: Vec<String> = rpms
         .flat_map(|rpm| rpm.directories.iter().cloned())
         .collect();

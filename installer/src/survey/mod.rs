@@ -70,15 +70,11 @@ fn operating_system(
     let distro = product.distros.iter().find(|distro| {
         distro.os_ids.contains(&identity.os_id) && Some(distro.major) == identity.major()
     });
-    let is_link = |path: &str| {
-        let metadata = layout.at(path).symlink_metadata();
-        metadata.is_ok_and(|metadata| metadata.is_symlink())
-    };
     OperatingSystem {
         distro: distro.map(|distro| distro.id.clone()),
         arch: identity.arch,
         kernel: live_fact(layout, "/proc/sys/kernel/osrelease"),
-        merged_usr: is_link("/bin") && is_link("/sbin"),
+        merged_usr: layout.has_merged_usr(),
         id: identity.os_id,
         version_id: identity.version_id,
         pretty: identity.pretty,

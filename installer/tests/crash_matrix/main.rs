@@ -115,9 +115,16 @@ const fn undo(flaw: Flaw, flavour: Flavour) -> Scene {
     }
 }
 
+const fn with_need(scene: Scene) -> Scene {
+    Scene {
+        has_need: true,
+        ..scene
+    }
+}
+
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 5] {
+fn main_scenes() -> [(Scene, usize); 8] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -130,6 +137,9 @@ fn main_scenes() -> [(Scene, usize); 5] {
         (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 256),
         (undo(Flaw::None, BerkeleyDb), 128),
         (second_fails, 128),
+        (with_need(upgrade(Flaw::None, Sqlite)), 128),
+        (with_need(upgrade(Flaw::IllWithFailingPreun, BerkeleyDb)), 512),
+        (with_need(undo(Flaw::None, BerkeleyDb)), 256),
     ]
 }
 

@@ -1,12 +1,12 @@
 //! The plan of a scene's run, and the product that it is about.
 
-use installer::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm};
+use installer::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm};
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{BackupTree, Component, Expectation, Health, Setting, Source, Versioning};
 
 use crate::fake::package::{Package, Packaged};
-use crate::scene::{Part, Scene, config_path, program_path, unit_name};
+use crate::scene::{NEEDED, Part, Scene, config_path, program_path, unit_name};
 
 impl Scene {
     /// Returns the plan of the run.
@@ -23,19 +23,22 @@ impl Scene {
                 config: Vec::new(),
             })
             .collect();
-        let groups = if self.is_one_group {
+        let mut groups = if self.is_one_group {
             let components = planned;
             vec![Group {
                 name: "all".to_owned(),
                 components,
+                packages: Vec::new(),
             }]
         } else {
             let group = |planned: PlannedComponent| Group {
                 name: planned.component.name.clone(),
                 components: vec![planned],
+                packages: Vec::new(),
             };
             planned.into_iter().map(group).collect()
         };
+        groups[0].packages = self.needed().iter().map(brought).collect();
         InstallPlan {
             document: PLAN_TYPE.to_owned(),
             kind: PlanKind::Upgrade,
@@ -56,6 +59,17 @@ impl Scene {
     }
 }
 
+fn brought(package: &Package) -> PlannedPackage {
+    PlannedPackage {
+        name: package.name().to_owned(),
+        reason: "needed".to_owned(),
+        from: None,
+        to: Some(planned_package(package, None)),
+        files: package.files.iter().map(|file| file.path.clone()).collect(),
+        own_directories: vec![NEEDED.to_owned()],
+    }
+}
+
 fn component(part: &Part) -> Component {
     let name = part.name;
     let setting = |default: &str| Setting {
@@ -72,6 +86,7 @@ fn component(part: &Part) -> Component {
         program: Some(program_path(name)),
         config: vec![config_path(name)],
         environment: vec![format!("/etc/sysconfig/{name}")],
+        tools: Vec::new(),
         backup: vec![BackupTree {
             path: format!("/opt/{name}"),
             exclude: vec![program_path(name)],
@@ -98,8 +113,11 @@ fn component(part: &Part) -> Component {
 }
 
 fn planned_rpm(part: &Part, package: &Package) -> PlannedRpm {
+    planned_package(package, package.file(&program_path(part.name)))
+}
+
+fn planned_package(package: &Package, program: Option<&Packaged>) -> PlannedRpm {
     let bytes = package.to_rpm();
-    let program = package.file(&program_path(part.name));
     PlannedRpm {
         nevra: package.nevra.clone(),
         build_time: package.build_time,

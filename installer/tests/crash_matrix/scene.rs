@@ -10,6 +10,10 @@ use crate::fake::service::{Answers, Program};
 /// When the old and the new packages were built.
 const BUILT: [u64; 2] = [1_600_000_000, 1_650_000_000];
 
+/// Where what is needed lies: a directory of its own, and one that is there already.
+pub(crate) const NEEDED: &str = "/usr/lib/needed";
+pub(crate) const NEEDED_BESIDE: &str = "/usr/lib/beside";
+
 /// What is wrong with a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -39,6 +43,8 @@ pub(crate) struct Scene {
     pub(crate) is_undo: bool,
     /// How many of the three components there are.
     pub(crate) components: usize,
+    /// Whether the new version of the first one needs a package that the host does not have.
+    pub(crate) has_need: bool,
 }
 
 /// A component of the scene.
@@ -83,6 +89,7 @@ impl Scene {
             is_one_group: false,
             is_undo: false,
             components: 3,
+            has_need: false,
         }
     }
 
@@ -93,8 +100,9 @@ impl Scene {
         } else {
             ""
         };
+        let needs = if self.has_need { " and a need" } else { "" };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{groups}, {flaw:?}, {flavour:?}")
+        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -113,6 +121,30 @@ impl Scene {
 
     pub(crate) fn parts(&self) -> &'static [Part] {
         &PARTS[..self.components]
+    }
+
+    /// Returns what the first component's new version needs, if it needs something. One of its files
+    /// is there already, of nobody's package.
+    pub(crate) fn needed(&self) -> Option<Package> {
+        let file = |path: String| Packaged {
+            content: format!("{path} of the package\n"),
+            path,
+            mode: 0o644,
+            kind: FileKind::Plain,
+        };
+        let package = || Package {
+            nevra: "needed-3.1-1.x86_64".parse().expect("a NEVRA"),
+            build_time: BUILT[0],
+            files: [
+                format!("{NEEDED}/one.so"),
+                format!("{NEEDED}/two.so"),
+                format!("{NEEDED_BESIDE}/tool"),
+            ]
+            .map(file)
+            .to_vec(),
+            scriptlets: Vec::new(),
+        };
+        self.has_need.then(package)
     }
 
     /// Returns the packages before (0) and after (1) the run.
@@ -261,6 +293,10 @@ impl Scene {
         );
         let parts = self.parts();
         edits.retain(|path, _| parts.iter().any(|part| path.contains(part.name)));
+        if self.has_need {
+            let tool = format!("{NEEDED_BESIDE}/tool");
+            edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));
+        }
         edits
     }
 }

@@ -109,7 +109,8 @@ impl World {
         for (path, (content, mode)) in scene.edits() {
             disk::write(&layout.at(&path), content.as_bytes(), mode, EDITED);
         }
-        for package in [0, 1].into_iter().flat_map(|side| scene.packages(side)) {
+        let both = [0, 1].into_iter().flat_map(|side| scene.packages(side));
+        for package in both.chain(scene.needed()) {
             let bytes = package.to_rpm();
             disk::write(
                 &layout.stored_rpm(&Sha256::of(&bytes)),
@@ -131,7 +132,7 @@ impl World {
             .expect("readable")
             .expect("a run");
         let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
-        let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
+        let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
         let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
         undo::plan(&run, &[], &inventory.expect("a healthy host"))
             .expect("a run that can be undone")

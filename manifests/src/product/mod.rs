@@ -130,6 +130,9 @@ pub struct Component {
     /// Files of `NAME=value` lines that override the configuration, weakest first.
     #[serde(default)]
     pub environment: Vec<String>,
+    /// Packages that it does not need and its operators may: `--tool` carries them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// What the backup holds.
     #[serde(default)]
     pub backup: Vec<BackupTree>,

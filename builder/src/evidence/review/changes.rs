@@ -94,14 +94,16 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Change> {
 
 /// Where `from` is replaced by `to`.
 fn hosts<'a>(from: &Part<'_>, to: &'a Part<'_>) -> Vec<&'a Use> {
+    let is_renewed = from.rpm.nevra.name() == to.rpm.nevra.name();
     let replaced = |target: &&Use| {
-        target.role == Role::Target
-            && from.rpm.uses.iter().any(|previous| {
-                previous.role == Role::Previous
-                    && previous.component == target.component
-                    && previous.distro == target.distro
-                    && previous.arch == target.arch
-            })
+        from.rpm.uses.iter().any(|previous| {
+            let corresponds = match (previous.role, target.role) {
+                (Role::Previous, Role::Target) => previous.component == target.component,
+                (Role::PreviousDependency, Role::Dependency) => is_renewed,
+                _ => false,
+            };
+            corresponds && previous.distro == target.distro && previous.arch == target.arch
+        })
     };
     to.rpm.uses.iter().filter(replaced).collect()
 }

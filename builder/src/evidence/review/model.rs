@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use manifests::bundle::Role;
 use serde::Serialize;
 
 use super::changes::{self, Change};
@@ -162,10 +161,7 @@ fn inputs(facts: &Facts<'_>) -> Vec<Input> {
 fn package(part: &Part<'_>) -> Result<Package, EvidenceError> {
     let (rpm, about) = (part.rpm, &part.files.about);
     let uses = rpm.uses.iter().map(|u| {
-        let role = match u.role {
-            Role::Target => "target",
-            Role::Previous => "previous",
-        };
+        let role = u.role.word();
         Shown::new(&format!(
             "{role} of {} on {} {}",
             u.component, u.distro, u.arch

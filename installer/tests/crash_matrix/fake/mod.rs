@@ -27,7 +27,7 @@ use installer::host::{
     RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
-use manifests::nevra::Arch;
+use manifests::nevra::{Arch, Nevra};
 
 use self::gate::Gate;
 use self::machine::{Machine, Surviving};
@@ -171,6 +171,26 @@ impl Host for FakeHost {
         // As with the real one, a log that cannot be written changes nothing.
         let _ = log.write_all(answer.output.as_bytes());
         self.gate.moment("after", "rpm -U");
+        Ok(answer)
+    }
+
+    fn rpm_erase(
+        &self,
+        packages: &[&Nevra],
+        mode: RpmMode,
+        mut log: &File,
+        _mark: &File,
+    ) -> Result<RpmAnswer, HostError> {
+        let is_locked = self.change("rpm -e", |machine| machine.surviving.is_some())?;
+        let names: Vec<&str> = packages.iter().map(|nevra| nevra.name()).collect();
+        let planned = Transaction::plan_removal(&self.machine.borrow(), &self.layout, &names, mode);
+        let answer = match planned {
+            _ if is_locked => transaction::refusal("error: can't create transaction lock"),
+            Ok(transaction) => self.transact(transaction),
+            Err(refusal) => refusal,
+        };
+        let _ = log.write_all(answer.output.as_bytes());
+        self.gate.moment("after", "rpm -e");
         Ok(answer)
     }
 

@@ -108,6 +108,27 @@ impl Transaction {
         Ok(transaction)
     }
 
+    /// Plans the removal of packages.
+    pub(crate) fn plan_removal(
+        machine: &Machine,
+        layout: &Layout,
+        names: &[&str],
+        mode: RpmMode,
+    ) -> Result<Self, RpmAnswer> {
+        let mut transaction = Self::plan(machine, layout, Vec::new(), mode)?;
+        for name in names {
+            let installed = machine.db.instances(name);
+            if installed.is_empty() {
+                return Err(refusal(&format!("error: package {name} is not installed")));
+            }
+            transaction.elements += installed.len();
+            for (instance, old) in &installed {
+                transaction.plan_erase(*instance, old, mode);
+            }
+        }
+        Ok(transaction)
+    }
+
     fn push(&mut self, package: &Arc<Package>, act: Act) {
         let package = Arc::clone(package);
         self.ops.push_back(Op { package, act });

@@ -1,7 +1,7 @@
 //! Rich dependencies: `(A and B)`, `(A or B)`, `(A if B else C)`, `(A unless B else C)`, `(A with B)`,
 //! `(A without B)`, nested as deep as a header may be.
 
-use manifests::package_files::Dependency;
+use crate::package_files::Dependency;
 
 use super::relation;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use manifests::nevra::{Arch, Nevra};
-use manifests::package_files::Dependency;
+use crate::nevra::Nevra;
+use crate::package_files::Dependency;
 
 use super::index::Index;
 use super::relation::overlaps;
@@ -14,18 +14,13 @@ use super::{Added, Closure, Missing};
 /// Most choices that are taken back before the search gives up and reports what is missing.
 const CHOICES_MAX: usize = 20_000;
 
-/// Closes a set over what it needs. `roots` are places in the index.
+/// Closes a set over what it needs. `roots` are places in the index ([`Index::find`]).
 #[must_use]
-pub fn close(
-    index: &Index<'_>,
-    system: &System,
-    roots: &[usize],
-    (distro, arch, host): (&str, Arch, Option<&str>),
-) -> Closure {
+pub fn close(index: &Index<'_>, system: &System, roots: &[usize]) -> Closure {
     let search = Search { index, system };
     let mut start = Draft::default();
     for &root in roots {
-        start.add(root, String::new());
+        start.add(root, None);
     }
     let mut choices = CHOICES_MAX;
     let mut missing = Vec::new();
@@ -34,20 +29,17 @@ pub fn close(
         None => search.lenient(start, &mut missing),
     };
     let draft = search.reduce(draft, roots.len(), &missing);
-    let added = draft.chosen.iter().skip(roots.len()).map(|(at, reason)| {
-        let offer = index.offer(*at);
-        Added {
-            nevra: offer.package.nevra.clone(),
-            repository: offer.repository.clone(),
-            url: offer.package.url.clone(),
-            size: offer.package.size,
-            reason: reason.clone(),
-        }
+    let added = draft.chosen.iter().filter_map(|(at, why)| {
+        let (nevra, why) = (&index.offer(*at).nevra, why.as_ref()?);
+        Some(Added {
+            offer: index.listed(*at),
+            nevra: nevra.clone(),
+            replaces: system.named(nevra.name()).cloned(),
+            need: why.need.clone(),
+            by: index.offer(why.by).nevra.clone(),
+        })
     });
     Closure {
-        distro: distro.to_owned(),
-        arch,
-        host: host.map(str::to_owned),
         added: added.collect(),
         conflicts: search.all_conflicts(&draft),
         obsoleted: search.obsoleted(&draft),
@@ -55,17 +47,24 @@ pub fn close(
     }
 }
 
-/// The set in the making, in order, each with the need it was added for.
+/// The need that a package was added for.
+#[derive(Debug, Clone)]
+struct Why {
+    need: String,
+    by: usize,
+}
+
+/// The set in the making, in order; roots were added for no need.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Draft {
-    chosen: Vec<(usize, String)>,
+    chosen: Vec<(usize, Option<Why>)>,
     pub(super) set: BTreeSet<usize>,
 }
 
 impl Draft {
-    fn add(&mut self, at: usize, reason: String) {
+    fn add(&mut self, at: usize, why: Option<Why>) {
         if self.set.insert(at) {
-            self.chosen.push((at, reason));
+            self.chosen.push((at, why));
         }
     }
 }
@@ -83,21 +82,30 @@ struct Open {
     options: Vec<usize>,
 }
 
+impl Open {
+    fn why(&self) -> Why {
+        Why {
+            need: self.text.clone(),
+            by: self.at,
+        }
+    }
+}
+
 impl<'a> Search<'a> {
     fn strict(&self, mut draft: Draft, choices: &mut usize) -> Option<Draft> {
         loop {
             let Some(open) = self.first_open(&draft, &[]) else {
                 return Some(draft);
             };
-            let reason = format!("{} of {}", open.text, open.package);
+            let why = Some(open.why());
             if let [only] = open.options[..] {
-                draft.add(only, reason);
+                draft.add(only, why);
                 continue;
             }
             for option in open.options {
                 *choices = choices.checked_sub(1)?;
                 let mut next = draft.clone();
-                next.add(option, reason.clone());
+                next.add(option, why.clone());
                 if let Some(done) = self.strict(next, choices) {
                     return Some(done);
                 }
@@ -139,7 +147,7 @@ impl<'a> Search<'a> {
     fn lenient(&self, mut draft: Draft, missing: &mut Vec<Missing>) -> Draft {
         while let Some(open) = self.first_open(&draft, missing) {
             match open.options.first() {
-                Some(&option) => draft.add(option, format!("{} of {}", open.text, open.package)),
+                Some(&option) => draft.add(option, Some(open.why())),
                 None => missing.push(Missing {
                     package: open.package,
                     need: open.text,
@@ -154,12 +162,12 @@ impl<'a> Search<'a> {
         let gone = self.gone(draft);
         for (at, _) in &draft.chosen {
             let offer = self.index.offer(*at);
-            let package = offer.package.nevra.to_string();
+            let package = offer.nevra.to_string();
             for dependency in &offer.capabilities.requires {
                 if dependency.name.starts_with("rpmlib(") {
                     continue;
                 }
-                let text = describe(dependency);
+                let text = dependency.to_string();
                 // What cannot be read cannot be met: it is told as missing.
                 let need = Need::of(dependency).unwrap_or(Need::Or(Vec::new()));
                 let is_known = |m: &Missing| m.package == package && m.need == text;
@@ -184,7 +192,7 @@ impl<'a> Search<'a> {
         let mut gone = HashSet::new();
         for at in &draft.set {
             let offer = self.index.offer(*at);
-            gone.insert(offer.package.nevra.name());
+            gone.insert(offer.nevra.name());
             gone.extend(offer.capabilities.obsoletes.iter().filter_map(|obsolete| {
                 let installed = self.system.named(&obsolete.name)?;
                 overlaps(&own(installed), obsolete).then_some(obsolete.name.as_str())
@@ -236,7 +244,7 @@ impl<'a> Search<'a> {
                 let mut fitting = self.single(need);
                 fitting.retain(|at| self.fits(*at, draft, gone) && !found.contains(at));
                 fitting.sort_by_key(|at| {
-                    let name = self.index.offer(*at).package.nevra.name();
+                    let name = self.index.offer(*at).nevra.name();
                     (self.system.named(name).is_none(), *at)
                 });
                 found.extend(fitting);
@@ -309,11 +317,11 @@ impl<'a> Search<'a> {
     /// Whether a package can join the set: no second version of a name, nothing older than what is
     /// installed, no conflict.
     fn fits(&self, at: usize, draft: &Draft, gone: &HashSet<&str>) -> bool {
-        let nevra = &self.index.offer(at).package.nevra;
+        let nevra = &self.index.offer(at).nevra;
         let installed = self.system.named(nevra.name());
         let is_older = installed.is_some_and(|installed| installed.evr() > nevra.evr());
         let name_is_taken = draft.set.iter().any(|&other| {
-            other != at && self.index.offer(other).package.nevra.name() == nevra.name()
+            other != at && self.index.offer(other).nevra.name() == nevra.name()
         });
         let clashes = || {
             let pairs = draft
@@ -337,18 +345,5 @@ pub(super) fn own(nevra: &Nevra) -> Dependency {
         name: nevra.name().to_owned(),
         comparison: "=".to_owned(),
         version: format!("{epoch}:{version}-{release}"),
-    }
-}
-
-pub(super) fn describe(dependency: &Dependency) -> String {
-    let Dependency {
-        name,
-        comparison,
-        version,
-    } = dependency;
-    if comparison.is_empty() {
-        name.clone()
-    } else {
-        format!("{name} {comparison} {version}")
     }
 }

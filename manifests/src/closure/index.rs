@@ -1,17 +1,18 @@
-//! Everything repositories offer, by capability.
+//! Everything that is offered, by capability.
 
 use std::collections::HashMap;
 
-use manifests::nevra::Arch;
-use manifests::package_files::Dependency;
+use crate::nevra::{Arch, Nevra};
+use crate::package_files::Dependency;
 
 use super::Offer;
 use super::relation::overlaps;
 
-/// What repositories offer to machines of one architecture.
+/// What is offered to machines of one architecture.
 #[derive(Debug)]
 pub struct Index<'a> {
-    offers: Vec<&'a Offer>,
+    /// Each with its place in the list that the index was made of.
+    offers: Vec<(usize, &'a Offer)>,
     by_capability: HashMap<&'a str, Vec<usize>>,
     by_file: HashMap<String, Vec<usize>>,
     merged_usr: bool,
@@ -33,20 +34,20 @@ impl<'a> Index<'a> {
     /// Makes the index: by name, of one name the newest first, whatever order they came in.
     #[must_use]
     pub fn new(offers: &'a [Offer], arch: Arch, merged_usr: bool) -> Self {
-        let mut offers: Vec<&Offer> = offers
+        let mut offers: Vec<(usize, &Offer)> = offers
             .iter()
-            .filter(|offer| arch.accepts(offer.package.nevra.arch()))
+            .enumerate()
+            .filter(|(_, offer)| arch.accepts(offer.nevra.arch()))
             .collect();
-        offers.sort_by(|a, b| {
-            let (x, y) = (&a.package.nevra, &b.package.nevra);
+        offers.sort_by(|(_, a), (_, b)| {
+            let (x, y) = (&a.nevra, &b.nevra);
             let newest_first = y.evr().cmp(x.evr());
             let native_first = (x.arch() == "noarch").cmp(&(y.arch() == "noarch"));
-            let last = (&a.repository, &a.package.url).cmp(&(&b.repository, &b.package.url));
             x.name()
                 .cmp(y.name())
                 .then(newest_first)
                 .then(native_first)
-                .then(last)
+                .then(a.source.cmp(&b.source))
         });
         let mut index = Self {
             offers,
@@ -54,7 +55,7 @@ impl<'a> Index<'a> {
             by_file: HashMap::new(),
             merged_usr,
         };
-        for (at, offer) in index.offers.iter().enumerate() {
+        for (at, (_, offer)) in index.offers.iter().enumerate() {
             for provided in &offer.capabilities.provides {
                 let known = index.by_capability.entry(&provided.name).or_default();
                 if known.last() != Some(&at) {
@@ -74,14 +75,19 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn offer(&self, at: usize) -> &'a Offer {
-        self.offers[at]
+        self.offers[at].1
     }
 
-    /// Returns where a package is.
+    /// Returns where in the list that the index was made of an offer is.
+    pub(super) fn listed(&self, at: usize) -> usize {
+        self.offers[at].0
+    }
+
+    /// Returns the place of a package in the index: a root for [`super::close`].
     #[must_use]
-    pub fn find(&self, nevra: &str) -> Option<usize> {
+    pub fn find(&self, nevra: &Nevra) -> Option<usize> {
         let mut offers = self.offers.iter();
-        offers.position(|offer| offer.package.nevra.to_string() == nevra)
+        offers.position(|(_, offer)| offer.nevra == *nevra)
     }
 
     /// Returns who offers a capability or owns a file, best first.
@@ -91,7 +97,7 @@ impl<'a> Index<'a> {
             .flatten()
             .copied()
             .filter(|at| {
-                let provides = &self.offers[*at].capabilities.provides;
+                let provides = &self.offers[*at].1.capabilities.provides;
                 provides.iter().any(|offer| overlaps(offer, need))
             })
             .collect();

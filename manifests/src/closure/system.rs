@@ -1,10 +1,10 @@
-//! What is installed, as an inventory tells it.
+//! What is installed.
 
 use std::collections::{HashMap, HashSet};
 
-use manifests::host_inventory::HostInventory;
-use manifests::nevra::Nevra;
-use manifests::package_files::Dependency;
+use crate::host_inventory::HostPackage;
+use crate::nevra::Nevra;
+use crate::package_files::Dependency;
 
 use super::index::merged;
 use super::relation::{overlaps, parse};
@@ -36,14 +36,14 @@ impl System {
         }
     }
 
-    /// Takes what an inventory says.
+    /// Takes every installed package; `merged_usr` says whether `/bin` is a link into `/usr`.
     #[must_use]
-    pub fn of(inventory: &HostInventory) -> Self {
+    pub fn of(packages: &[HostPackage], merged_usr: bool) -> Self {
         let mut system = Self {
-            merged_usr: inventory.os.merged_usr,
+            merged_usr,
             ..Self::default()
         };
-        for (at, package) in inventory.packages.iter().enumerate() {
+        for (at, package) in packages.iter().enumerate() {
             for provided in package.provides.iter().map(|text| parse(text)) {
                 let name = provided.name.clone();
                 system

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use manifests::evr::compare_versions;
-use manifests::package_files::Dependency;
+use crate::evr::compare_versions;
+use crate::package_files::Dependency;
 
 /// Reads `NAME` or `NAME COMPARISON VERSION`, as inventories and rich dependencies write it.
 #[must_use]

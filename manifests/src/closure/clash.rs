@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use manifests::package_files::Dependency;
+use crate::package_files::Dependency;
 
 use super::relation::overlaps;
-use super::search::{Draft, Search, describe, own};
+use super::search::{Draft, Search, own};
 
 impl Search<'_> {
     /// Says why `at` cannot live with `other`, if its header says so.
@@ -14,16 +14,13 @@ impl Search<'_> {
         if at == other {
             return None;
         }
-        let (name, theirs) = (&own_side.package.nevra, &other_side.package.nevra);
+        let (name, theirs) = (&own_side.nevra, &other_side.nevra);
         let conflict = own_side.capabilities.conflicts.iter().find(|conflict| {
             let provides = &other_side.capabilities.provides;
             provides.iter().any(|offer| overlaps(offer, conflict))
         });
         if let Some(conflict) = conflict {
-            return Some(format!(
-                "{name} conflicts with {theirs} ({})",
-                describe(conflict)
-            ));
+            return Some(format!("{name} conflicts with {theirs} ({conflict})"));
         }
         let obsolete = own_side
             .capabilities
@@ -35,7 +32,7 @@ impl Search<'_> {
 
     pub(super) fn installed_conflicts(&self, at: usize, gone: &HashSet<&str>) -> Vec<String> {
         let offer = self.index.offer(at);
-        let nevra = &offer.package.nevra;
+        let nevra = &offer.nevra;
         let mut found = Vec::new();
         for conflict in &offer.capabilities.conflicts {
             for installed in self.system.providers(conflict, gone) {
@@ -83,7 +80,7 @@ impl Search<'_> {
                     continue;
                 };
                 if overlaps(&own(installed), obsolete) {
-                    let nevra = &offer.package.nevra;
+                    let nevra = &offer.nevra;
                     found.push(format!("the installed {installed} by {nevra}"));
                 }
             }

@@ -1,0 +1,198 @@
+use manifests::closure::Capabilities;
+use manifests::digest::Sha256;
+use manifests::package_files::Dependency;
+
+use super::*;
+use crate::hosts::tests::{fleet, inventory};
+use crate::hosts::{Fleet, Unfit};
+use crate::openpgp::SignedBy;
+use crate::repo::RepoSnapshot;
+
+fn need(text: &str) -> Dependency {
+    let mut words = text.split(' ').map(str::to_owned);
+    let mut next = || words.next().unwrap_or_default();
+    Dependency {
+        name: next(),
+        comparison: next(),
+        version: next(),
+    }
+}
+
+/// A package with what it needs; it offers its name and version.
+fn listed(nevra: &str, needs: &[&str]) -> (RepoPackage, Capabilities) {
+    let nevra: Nevra = format!("{nevra}.x86_64").parse().unwrap();
+    let own = format!("{} = {}", nevra.name(), nevra.evr());
+    let capabilities = Capabilities {
+        provides: vec![need(&own)],
+        requires: needs.iter().map(|text| need(text)).collect(),
+        ..Capabilities::default()
+    };
+    let package = RepoPackage {
+        url: format!("https://host/{}", nevra.file_name())
+            .parse()
+            .unwrap(),
+        size: 1,
+        checksum: Checksum::new("sha256", &"a".repeat(64)).unwrap(),
+        nevra,
+    };
+    (package, capabilities)
+}
+
+fn repository(id: &str, listed: Vec<(RepoPackage, Capabilities)>) -> WholeRepo {
+    let snapshot = RepoSnapshot {
+        repository: id.to_owned(),
+        distro: "el8".to_owned(),
+        arch: Arch::X86_64,
+        url: "https://host/".parse().unwrap(),
+        revision: Some(1),
+        signed_by: SignedBy {
+            fingerprint: "A".repeat(40).parse().unwrap(),
+            hash: "SHA256".to_owned(),
+            created: 1,
+            certification_hash: None,
+        },
+        repomd_sha256: Sha256::of(b""),
+        packages: Vec::new(),
+    };
+    WholeRepo { snapshot, listed }
+}
+
+/// A plan of one target, which needs `more >= 2`, and `extra` which nobody needs.
+fn repositories() -> [WholeRepo; 2] {
+    let own = vec![listed("tyk-gateway-5.3.0-1", &["more >= 2"])];
+    let base = vec![
+        listed("more-1-1", &[]),
+        listed("more-2-1", &["deep"]),
+        listed("deep-1-1", &[]),
+        listed("extra-7-1", &[]),
+    ];
+    [repository("tyk-gateway", own), repository("base", base)]
+}
+
+fn plan(repositories: &[WholeRepo]) -> BuildPlan {
+    let target = Target {
+        distro: "el8".to_owned(),
+        os_ids: vec!["rocky".to_owned()],
+        major: 8,
+        arch: Arch::X86_64,
+    };
+    let mut plan = BuildPlan {
+        product: "tyk".to_owned(),
+        title: "Tyk".to_owned(),
+        channel: "stable".to_owned(),
+        version: "5.3".to_owned(),
+        targets: vec![target],
+        repositories: Vec::new(),
+        packages: Vec::new(),
+        notes: Vec::new(),
+    };
+    let gateway = &repositories[0].listed[0].0;
+    plan.add(crate::plan::PlannedPackage {
+        nevra: gateway.nevra.clone(),
+        url: gateway.url.clone(),
+        size: gateway.size,
+        checksum: gateway.checksum.clone(),
+        repository: "tyk-gateway".to_owned(),
+        uses: vec![Use {
+            distro: "el8".to_owned(),
+            arch: Arch::X86_64,
+            role: Role::Target,
+            order: 0,
+            component: "gateway".to_owned(),
+        }],
+    });
+    plan
+}
+
+fn carried(host: Option<&[&str]>, repositories: &[WholeRepo]) -> (BuildPlan, Vec<Unfit>) {
+    let mut plan = plan(repositories);
+    let hosts: Vec<_> = host
+        .iter()
+        .map(|installed| ("web", inventory("8.9", installed)))
+        .collect();
+    let fleet = if hosts.is_empty() {
+        Fleet::default()
+    } else {
+        fleet(&hosts).unwrap()
+    };
+    let tools = [Tool {
+        package: "extra".to_owned(),
+        component: "gateway".to_owned(),
+    }];
+    let listing = Listing::of(repositories, &plan.targets[0]);
+    let found = close(
+        &plan,
+        &plan.targets[0],
+        fleet.hosts().first(),
+        &tools,
+        &listing,
+    );
+    let unfit = carry(&mut plan, &[found], repositories);
+    (plan, unfit)
+}
+
+fn packages(plan: &BuildPlan) -> Vec<String> {
+    let line = |package: &crate::plan::PlannedPackage| {
+        format!("{} {}", package.uses[0].role.word(), package.nevra)
+    };
+    plan.packages.iter().map(line).collect()
+}
+
+#[test]
+fn a_host_that_lacks_something_gets_it_and_what_that_needs() {
+    let (plan, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &repositories());
+    assert!(unfit.is_empty());
+    assert_eq!(
+        packages(&plan),
+        [
+            "target tyk-gateway-5.3.0-1.x86_64",
+            "dependency deep-1-1.x86_64",
+            "dependency extra-7-1.x86_64",
+            "dependency more-2-1.x86_64"
+        ]
+    );
+    let ids: Vec<&str> = plan.repositories.iter().map(|r| r.id.as_str()).collect();
+    assert_eq!(ids, ["base", "tyk-gateway"]);
+}
+
+#[test]
+fn what_a_dependency_replaces_is_carried_for_the_way_back() {
+    let installed = [
+        "tyk-gateway-5.2.0-1.x86_64",
+        "more-1-1.x86_64",
+        "extra-1-1.x86_64",
+    ];
+    let (plan, unfit) = carried(Some(&installed), &repositories());
+    assert!(unfit.is_empty());
+    let found = packages(&plan);
+    assert!(found.contains(&"previous-dependency more-1-1.x86_64".to_owned()));
+    assert!(
+        !found.iter().any(|line| line.contains("extra")),
+        "a tool that is there stays"
+    );
+    // A repository that has forgotten it offers no way back.
+    let mut repositories = repositories();
+    repositories[1].listed.remove(0);
+    let (_, unfit) = carried(Some(&installed), &repositories);
+    let [Unfit { why, .. }] = &unfit[..] else {
+        panic!("{unfit:?}")
+    };
+    assert!(why.starts_with("web: more-1-1.x86_64") && why.contains("no way back"));
+}
+
+#[test]
+fn what_nothing_offers_stops_a_build_for_a_host_and_is_noted_for_others() {
+    let mut repositories = repositories();
+    repositories[1]
+        .listed
+        .retain(|(package, _)| package.nevra.name() != "deep");
+    let (_, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &repositories);
+    assert!(unfit.iter().any(|one| one.why.contains("more >= 2")));
+    let (plan, unfit) = carried(None, &repositories);
+    assert!(unfit.is_empty());
+    assert!(plan.notes.iter().any(|note| note.contains("deep")));
+    // What was asked for by name is never only noted.
+    repositories[1].listed.pop();
+    let (_, unfit) = carried(None, &repositories);
+    assert!(unfit[0].why.contains("nothing offers extra"));
+}

@@ -1,0 +1,207 @@
+//! What the components of a plan need beside their packages, and the host lacks. Pure.
+//!
+//! What nothing offers, and what conflicts, is not judged here: rpm's own test does that before a run.
+
+use manifests::bundle::{BundledRpm, Role, Target};
+use manifests::closure::{Capabilities, Index, Offer, System, close};
+use manifests::host_inventory::{HostPackage, is_primary_path};
+use manifests::nevra::Nevra;
+use manifests::package_files::PackageFiles;
+
+use super::make::{is_build, planned_rpm, refuse_by_lint};
+use super::{Group, InstallPlan, PlannedPackage, Problem};
+use crate::bundle::VerifiedMetadata;
+use crate::inventory::Inventory;
+
+/// Adds to each group what it needs, as if the groups before it were installed.
+pub(super) fn add(
+    metadata: &VerifiedMetadata,
+    inventory: &Inventory,
+    target: &Target,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    let carried: Vec<Carried<'_>> = [Role::Dependency, Role::Target]
+        .into_iter()
+        .flat_map(|role| metadata.manifest().rpms_for(target, role))
+        .filter_map(|(purpose, rpm)| {
+            let list = metadata.files(&rpm.sha256)?;
+            let role = purpose.role;
+            Some(Carried { rpm, list, role })
+        })
+        .collect();
+    if !carried.iter().any(|one| one.role == Role::Dependency) {
+        return;
+    }
+    let mut host = inventory.everything.clone();
+    for group in &mut plan.groups {
+        let added = needed(&carried, &host, inventory, group, problems);
+        for (one, reason) in &added {
+            match package(metadata, inventory, target, one, reason) {
+                Ok(planned) => group.packages.push(planned),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let members = carried.iter().filter(|one| is_root(one, group));
+        for one in members.chain(added.iter().map(|(one, _)| *one)) {
+            host.retain(|other| other.nevra.name() != one.rpm.nevra.name());
+            host.push(one.installed());
+        }
+    }
+}
+
+/// An RPM of the bundle that a host may end with.
+struct Carried<'a> {
+    rpm: &'a BundledRpm,
+    list: &'a PackageFiles,
+    role: Role,
+}
+
+impl Carried<'_> {
+    fn offer(&self) -> Offer {
+        let list = self.list;
+        Offer {
+            nevra: self.rpm.nevra.clone(),
+            source: self.rpm.sha256.to_string(),
+            capabilities: Capabilities {
+                provides: list.provides.clone(),
+                requires: list.requires.clone(),
+                conflicts: list.conflicts.clone(),
+                obsoletes: list.obsoletes.clone(),
+                files: list.files.iter().map(|file| file.path.clone()).collect(),
+            },
+        }
+    }
+
+    /// Returns what it is on a host that has it.
+    fn installed(&self) -> HostPackage {
+        let texts = |all: &[manifests::package_files::Dependency]| {
+            all.iter().map(ToString::to_string).collect()
+        };
+        HostPackage {
+            nevra: self.rpm.nevra.clone(),
+            build_time: self.rpm.build_time,
+            header: String::new(),
+            provides: texts(&self.list.provides),
+            conflicts: texts(&self.list.conflicts),
+            paths: self
+                .list
+                .files
+                .iter()
+                .map(|file| file.path.clone())
+                .filter(|path| is_primary_path(path))
+                .collect(),
+        }
+    }
+}
+
+/// Whether an RPM is what a component of the group changes to.
+fn is_root(one: &Carried<'_>, group: &Group) -> bool {
+    let mut members = group.components.iter();
+    one.role == Role::Target && members.any(|planned| planned.to.sha256 == one.rpm.sha256)
+}
+
+/// Returns the dependencies that a group needs on a host, each with the reason.
+fn needed<'a, 'b>(
+    carried: &'b [Carried<'a>],
+    host: &[HostPackage],
+    inventory: &Inventory,
+    group: &Group,
+    problems: &mut Vec<Problem>,
+) -> Vec<(&'b Carried<'a>, String)> {
+    let usable: Vec<&Carried<'_>> = carried
+        .iter()
+        .filter(|one| one.role == Role::Dependency || is_root(one, group))
+        .collect();
+    let offers: Vec<Offer> = usable.iter().map(|one| one.offer()).collect();
+    let Some(arch) = inventory.identity.arch else {
+        return Vec::new();
+    };
+    let index = Index::new(&offers, arch, inventory.merged_usr);
+    let has = |name: &str| host.iter().any(|package| package.nevra.name() == name);
+    let tools = group.components.iter().flat_map(|planned| {
+        let tools = planned.component.tools.iter();
+        tools.map(|tool| (tool, format!("a tool of {}", planned.component.title)))
+    });
+    let mut found: Vec<(&Carried<'_>, String)> = tools
+        .filter(|(tool, _)| !has(tool))
+        .filter_map(|(tool, reason)| {
+            let mut named: Vec<_> = usable.iter().copied().collect();
+            named.retain(|one| one.rpm.nevra.name() == tool && one.role == Role::Dependency);
+            let newest = named
+                .into_iter()
+                .max_by(|a, b| a.rpm.nevra.evr().cmp(b.rpm.nevra.evr()))?;
+            Some((newest, reason))
+        })
+        .collect();
+    let members = usable.iter().copied().filter(|one| is_root(one, group));
+    let roots: Vec<usize> = members
+        .chain(found.iter().map(|(one, _)| *one))
+        .filter_map(|one| index.find(&one.rpm.nevra))
+        .collect();
+    let closure = close(&index, &System::of(host, inventory.merged_usr), &roots);
+    for added in closure.added {
+        found.push((usable[added.offer], format!("{} of {}", added.need, added.by)));
+    }
+    problems.extend(closure.obsoleted.iter().map(|replaced| {
+        Problem::new(
+            format!("the upgrade would replace {replaced}, and could not bring it back"),
+            "remove or replace that package first",
+        )
+    }));
+    found
+}
+
+fn package(
+    metadata: &VerifiedMetadata,
+    inventory: &Inventory,
+    target: &Target,
+    one: &Carried<'_>,
+    reason: &str,
+) -> Result<PlannedPackage, Problem> {
+    let (to, list) = (one.rpm, one.list);
+    let name = to.nevra.name();
+    let from = match inventory.installed(name).as_slice() {
+        [] => None,
+        [installed] => {
+            let previous = metadata
+                .manifest()
+                .rpms_for(target, Role::PreviousDependency)
+                .filter_map(|(_, rpm)| Some((rpm, metadata.files(&rpm.sha256)?)))
+                .find(|(rpm, list)| is_build(installed, rpm, list));
+            Some(previous.ok_or_else(|| no_way_back(&installed.nevra, &to.nevra, reason))?)
+        }
+        _ => {
+            return Err(Problem::new(
+                format!("{name} is installed more than once, and {reason} needs {}", to.nevra),
+                "remove the duplicate with `rpm -e` and check `rpm -V`",
+            ));
+        }
+    };
+    let rpms: Vec<&BundledRpm> = from.iter().map(|(rpm, _)| *rpm).chain([to]).collect();
+    refuse_by_lint(&inventory.identity, &rpms)?;
+    let is_new = from.is_none();
+    let paths = |directories: bool| {
+        let wanted = list.files.iter().filter(|_| is_new);
+        let wanted = wanted.filter(|file| file.is_directory() == directories);
+        wanted.map(|file| file.path.clone()).collect()
+    };
+    Ok(PlannedPackage {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+        from: from.map(|(rpm, list)| planned_rpm(metadata, rpm, list, None)),
+        to: Some(planned_rpm(metadata, to, list, None)),
+        files: paths(false),
+        own_directories: paths(true),
+    })
+}
+
+fn no_way_back(installed: &Nevra, to: &Nevra, reason: &str) -> Problem {
+    Problem::new(
+        format!(
+            "{installed} is installed, {to} is needed in its place ({reason}), and the bundle \
+             cannot bring it back"
+        ),
+        "rebuild the bundle with `--inventory` of this host, so that it carries the installed one too",
+    )
+}

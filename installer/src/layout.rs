@@ -63,7 +63,9 @@ impl Layout {
     /// Whether the host's `/bin` and its like are links into `/usr`.
     #[must_use]
     pub fn has_merged_usr(&self) -> bool {
-        ["/bin", "/sbin"].iter().all(|path| self.at(path).is_symlink())
+        ["/bin", "/sbin"]
+            .iter()
+            .all(|path| self.at(path).is_symlink())
     }
 
     /// Returns the directory of all runs.

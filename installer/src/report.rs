@@ -133,7 +133,9 @@ pub fn changes(plan: &InstallPlan) -> Vec<Change> {
     let title = |package: &str| {
         let mut components = plan.components();
         let named = components.find(|planned| planned.component.package == package);
-        named.map_or(package, |planned| &planned.component.title).to_owned()
+        named
+            .map_or(package, |planned| &planned.component.title)
+            .to_owned()
     };
     plan.changes()
         .map(|change| Change {

@@ -85,9 +85,7 @@ fn package_back(
     inventory: &Inventory,
     notes: &mut Vec<String>,
 ) -> Option<PlannedPackage> {
-    let PlannedPackage {
-        name, from, to, ..
-    } = planned.clone();
+    let PlannedPackage { name, from, to, .. } = planned.clone();
     let installed = inventory.installed(&name);
     let is_as_left = match (installed.as_slice(), &to) {
         ([one], Some(to)) => one.nevra == to.nevra && one.build_time == to.build_time,

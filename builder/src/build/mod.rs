@@ -306,9 +306,7 @@ fn prepare(
         finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
     }
     let after = earlier.map(|earlier| earlier.next_sequence());
-    let sequence = settings
-        .sequence
-        .or_else(|| after.max(revision));
+    let sequence = settings.sequence.or_else(|| after.max(revision));
     let chosen = finish::Chosen {
         plan,
         sequence,

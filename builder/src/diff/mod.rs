@@ -154,9 +154,7 @@ fn target(a: &Side, b: &Side, (distro, arch): (String, String)) -> TargetDiff {
     let previous = |side, of: Option<&Target>| -> BTreeSet<String> {
         let replaced = rpms(side, of, Role::PreviousDependency);
         let rpms = rpms(side, of, Role::Previous).into_iter().chain(replaced);
-        rpms
-            .map(|(_, rpm)| rpm.nevra.to_string())
-            .collect()
+        rpms.map(|(_, rpm)| rpm.nevra.to_string()).collect()
     };
     let (old, new) = (previous(a, in_a.as_ref()), previous(b, in_b.as_ref()));
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {

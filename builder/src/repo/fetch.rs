@@ -10,9 +10,9 @@ use manifests::digest::Sha256;
 use url::Url;
 
 use super::{
-    PRIMARY_MAX_BYTES, PrimaryError, REPOMD_MAX_BYTES, RepoError, RepoErrorKind,
-    RepoIndex, RepoPackage, RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open,
-    primary, repomd,
+    PRIMARY_MAX_BYTES, PrimaryError, REPOMD_MAX_BYTES, RepoError, RepoErrorKind, RepoIndex,
+    RepoPackage, RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open, primary,
+    repomd,
 };
 use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
 use crate::sniff::is_web_page;

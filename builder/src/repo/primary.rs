@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 
+use manifests::closure::Capabilities;
 use manifests::evr::{Evr, EvrError};
 use manifests::limits::PAYLOAD_MAX_BYTES;
-use manifests::closure::Capabilities;
 use manifests::nevra::{Nevra, NevraError};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};

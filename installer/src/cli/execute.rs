@@ -279,6 +279,7 @@ pub(super) fn undone(place: &Place, plan: &InstallPlan) -> Result<Option<Undone>
             before: history::read_document(&dir.join("before.json"))?,
             after: history::read_document(&dir.join("after.json"))?,
             blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
+            baseline: history::read_document(&dir.join("baseline.json"))?,
         })
     };
     load().map(Some).map_err(|why| {

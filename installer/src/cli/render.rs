@@ -174,7 +174,9 @@ pub(super) fn report(report: &RunReport) -> String {
             _ => "stays; wanted",
         };
         let name = |nevra: &Option<Nevra>| {
-            nevra.as_ref().map_or_else(|| "nothing".to_owned(), Nevra::to_string)
+            nevra
+                .as_ref()
+                .map_or_else(|| "nothing".to_owned(), Nevra::to_string)
         };
         let (from, to) = (name(&change.from), name(&change.to));
         text.push_str(&format!("  {:<16} {from} {arrow} {to}\n", change.title));

@@ -30,6 +30,7 @@ fn group(id: u64) -> Group {
     Group {
         name: "gateway".to_owned(),
         components: vec![planned],
+        packages: Vec::new(),
     }
 }
 

@@ -260,7 +260,12 @@ impl Rpm {
         args.extend(erase_flags(mode).iter().map(|&flag| flag.to_owned()));
         args.extend(packages.iter().map(|nevra| {
             let (evr, arch) = (nevra.evr(), nevra.arch());
-            format!("{}-{}-{}.{arch}", nevra.name(), evr.version(), evr.release())
+            format!(
+                "{}-{}-{}.{arch}",
+                nevra.name(),
+                evr.version(),
+                evr.release()
+            )
         }));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let finished = cmd::transaction("rpm", &args, &[mark], log)?;
@@ -377,7 +382,9 @@ mod tests {
             RpmMode::GoBack,
             RpmMode::GoBackWithoutPreun,
         ];
-        let upgrades = DIALECTS.iter().flat_map(|d| modes.map(|mode| d.flags(mode)));
+        let upgrades = DIALECTS
+            .iter()
+            .flat_map(|d| modes.map(|mode| d.flags(mode)));
         let erasures = modes.map(|mode| erase_flags(mode).to_vec());
         for flag in upgrades.chain(erasures).flatten() {
             assert!(

@@ -7,7 +7,9 @@ use manifests::nevra::Nevra;
 use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
-use super::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, needs};
+use super::{
+    Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, needs,
+};
 use crate::bundle::VerifiedMetadata;
 use crate::forecast::forecast;
 use crate::host::{Identity, InstalledPackage};
@@ -210,7 +212,11 @@ fn component_hint(nevra: &Nevra) -> &str {
 }
 
 /// NEVRA alone is not identity: packages are published again under the same name.
-pub(super) fn is_build(installed: &InstalledPackage, rpm: &BundledRpm, list: &PackageFiles) -> bool {
+pub(super) fn is_build(
+    installed: &InstalledPackage,
+    rpm: &BundledRpm,
+    list: &PackageFiles,
+) -> bool {
     let digests = |path: &str| {
         list.files
             .iter()

@@ -107,14 +107,20 @@ pub struct PackageChange<'a> {
     pub from: Option<&'a PlannedRpm>,
     /// What will be, if anything.
     pub to: Option<&'a PlannedRpm>,
-    /// What a package that is not there before brings.
-    pub brings: Option<&'a PlannedPackage>,
+    /// What is planned of it, if it is no component's.
+    pub needed: Option<&'a PlannedPackage>,
 }
 
 impl<'a> PackageChange<'a> {
     /// Returns both RPMs, as far as there are two.
     pub fn rpms(self) -> impl Iterator<Item = &'a PlannedRpm> {
         self.from.into_iter().chain(self.to)
+    }
+
+    /// Returns what is planned of a package that is not there before.
+    #[must_use]
+    pub fn brings(self) -> Option<&'a PlannedPackage> {
+        self.needed.filter(|planned| planned.from.is_none())
     }
 }
 
@@ -125,13 +131,13 @@ impl Group {
             package: &planned.component.package,
             from: Some(&planned.from),
             to: Some(&planned.to),
-            brings: None,
+            needed: None,
         });
         let needed = self.packages.iter().map(|planned| PackageChange {
             package: &planned.name,
             from: planned.from.as_ref(),
             to: planned.to.as_ref(),
-            brings: Some(planned).filter(|planned| planned.from.is_none()),
+            needed: Some(planned),
         });
         own.chain(needed)
     }

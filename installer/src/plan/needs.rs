@@ -126,7 +126,7 @@ fn needed<'a, 'b>(
     let mut found: Vec<(&Carried<'_>, String)> = tools
         .filter(|(tool, _)| !has(tool))
         .filter_map(|(tool, reason)| {
-            let mut named: Vec<_> = usable.iter().copied().collect();
+            let mut named: Vec<_> = usable.clone();
             named.retain(|one| one.rpm.nevra.name() == tool && one.role == Role::Dependency);
             let newest = named
                 .into_iter()
@@ -141,7 +141,10 @@ fn needed<'a, 'b>(
         .collect();
     let closure = close(&index, &System::of(host, inventory.merged_usr), &roots);
     for added in closure.added {
-        found.push((usable[added.offer], format!("{} of {}", added.need, added.by)));
+        found.push((
+            usable[added.offer],
+            format!("{} of {}", added.need, added.by),
+        ));
     }
     problems.extend(closure.obsoleted.iter().map(|replaced| {
         Problem::new(
@@ -173,7 +176,10 @@ fn package(
         }
         _ => {
             return Err(Problem::new(
-                format!("{name} is installed more than once, and {reason} needs {}", to.nevra),
+                format!(
+                    "{name} is installed more than once, and {reason} needs {}",
+                    to.nevra
+                ),
                 "remove the duplicate with `rpm -e` and check `rpm -V`",
             ));
         }

@@ -11,7 +11,7 @@ use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
 use crate::plan::{Group, PackageChange, PlannedComponent};
-use crate::secure_fs;
+use crate::secure_fs::{self, Ownership};
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct Baseline {
     /// Paths of packages that the run brings anew, and that were not there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
+    /// Directories of such packages that were there: rpm dresses them anew, and takes them along when
+    /// nothing else is in them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub directories: BTreeMap<String, Ownership>,
 }
 
 impl Baseline {
@@ -44,6 +48,9 @@ impl Baseline {
             }
             baseline.leftovers.extend(leftovers(context, change));
             baseline.absent.extend(brought::absent(context, change));
+            baseline
+                .directories
+                .extend(brought::directories(context, change));
         }
         for planned in context.plan.components().filter(|_| systemd) {
             baseline.record_unit(context, planned)?;
@@ -214,8 +221,15 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
     }
     for change in groups.iter().flat_map(|group| group.changes()) {
         // What a new package would write over is nobody else's to bring back.
-        let brought = change.brings.iter().flat_map(|planned| &planned.files);
-        roots.extend(brought.filter(|path| !baseline.absent.contains(*path)).cloned());
+        let brought = change
+            .brings()
+            .into_iter()
+            .flat_map(|planned| &planned.files);
+        roots.extend(
+            brought
+                .filter(|path| !baseline.absent.contains(*path))
+                .cloned(),
+        );
         // A file of the package that somebody changed cannot be had again from the package.
         let lines = baseline.verify.get(change.package).into_iter().flatten();
         for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {

@@ -1,17 +1,18 @@
 //! Packages that a run brings to a host that did not have them: what must be gone again after a way
 //! back, whatever rpm still knew of them when it was cut off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 
 use super::{Baseline, Context};
 use crate::failure::chain;
 use crate::plan::PackageChange;
-use crate::secure_fs::{self, Place};
+use crate::secure_fs::{self, Ownership, Place};
 
 /// Returns those paths of a package to be brought that are not there.
 pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
     let paths = change
-        .brings
+        .brings()
         .into_iter()
         .flat_map(|planned| planned.files.iter().chain(&planned.own_directories));
     paths
@@ -20,13 +21,63 @@ pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeS
         .collect()
 }
 
+/// Returns those directories of a package to be brought that are there already.
+pub(super) fn directories(
+    context: &Context<'_>,
+    change: PackageChange<'_>,
+) -> BTreeMap<String, Ownership> {
+    let own = change.brings().into_iter();
+    let there = |path: &String| Some((path.clone(), ownership(context, path)?));
+    own.flat_map(|planned| &planned.own_directories)
+        .filter_map(there)
+        .collect()
+}
+
+fn ownership(context: &Context<'_>, path: &str) -> Option<Ownership> {
+    let metadata = context.layout.at(path).symlink_metadata().ok()?;
+    metadata.is_dir().then(|| Ownership {
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime_secs: metadata.mtime(),
+        mtime_nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+    })
+}
+
+/// Puts directories back that were there before packages were brought: present, and dressed as they
+/// were.
+pub(super) fn restore_directories(
+    context: &Context<'_>,
+    before: &BTreeMap<String, Ownership>,
+    changes: &[PackageChange<'_>],
+) -> Result<(), String> {
+    let own = changes.iter().filter_map(|change| change.needed);
+    for path in own.flat_map(|planned| &planned.own_directories) {
+        let Some(wanted) = before.get(path) else {
+            continue;
+        };
+        let found = ownership(context, path);
+        let dress = |of: &Ownership| (of.mode, of.uid, of.gid);
+        if found.as_ref().map(dress) == Some(dress(wanted)) {
+            continue;
+        }
+        Place::of(&context.layout.at(path))
+            .and_then(|place| {
+                place.restore_dir()?;
+                place.set_ownership(*wanted, &[], &[])
+            })
+            .map_err(|error| chain(&error))?;
+    }
+    Ok(())
+}
+
 /// Returns what of a brought package is there and was not: its files first, directories from within.
 pub(super) fn strays<'a>(
     context: &Context<'_>,
     baseline: &Baseline,
     change: PackageChange<'a>,
 ) -> Vec<&'a str> {
-    let Some(planned) = change.brings else {
+    let Some(planned) = change.brings() else {
         return Vec::new();
     };
     let directories = planned.own_directories.iter().rev();
@@ -37,7 +88,7 @@ pub(super) fn strays<'a>(
         .collect()
 }
 
-/// Moves what rpm left of brought packages into the run's directory. Directories go if nothing is in
+/// Moves what rpm left of brought packages into the run's directory. New directories go if nothing is in
 /// them: what is in them is somebody else's.
 pub(super) fn clear(
     context: &Context<'_>,
@@ -46,7 +97,7 @@ pub(super) fn clear(
 ) -> Result<(), String> {
     let away = context.layout.run(context.run).join("displaced");
     for change in changes {
-        let Some(planned) = change.brings else {
+        let Some(planned) = change.brings() else {
             continue;
         };
         for path in strays(context, baseline, *change) {

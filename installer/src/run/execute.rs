@@ -6,8 +6,9 @@ use std::fs::File;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
+use super::transaction::complaints;
 use super::wellness::{self, Excuse};
-use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, reserve};
+use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, brought, configure, reserve};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -16,7 +17,7 @@ use crate::host::RpmMode;
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::lock::RunLock;
-use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PackageChange, PlanKind, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
@@ -184,9 +185,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             let groups = groups(context.plan, name);
             transact(context, state, &groups, log)
         }
-        Step::Check(name) => {
-            context.check_forward(&state.baseline, &groups(context.plan, name))
-        }
+        Step::Check(name) => context.check_forward(&state.baseline, &groups(context.plan, name)),
         Step::Configure(_) => {
             let notes = configure::merge_back(context, state.before.as_ref())?;
             state.notes.extend(notes);
@@ -239,12 +238,7 @@ pub(super) fn members<'a>(plan: &'a InstallPlan, name: &str) -> Vec<&'a PlannedC
 
 /// Brings the packages of a group, and lets go those that an undo has no use for. What somebody else
 /// needs by now stays, and is told.
-fn transact(
-    context: &Context<'_>,
-    state: &mut State,
-    groups: &[&Group],
-    log: &File,
-) -> StepResult {
+fn transact(context: &Context<'_>, state: &mut State, groups: &[&Group], log: &File) -> StepResult {
     let changes = || groups.iter().flat_map(|group| group.changes());
     let coming = changes().filter_map(|change| change.to);
     let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
@@ -254,16 +248,22 @@ fn transact(
     }
     for change in changes().filter(|change| change.to.is_none()) {
         let going: Vec<&Nevra> = change.from.iter().map(|rpm| &rpm.nevra).collect();
-        let complaint = context.erase(&going, mode(context.plan), log)?;
+        let answer = context.erase(&going, mode(context.plan), log)?;
+        let complaint = complaints(&answer);
         if complaint.is_empty() {
             continue;
         }
-        if !context.is_installed(change.package, change.from) {
+        let is_refusal = answer.code.is_some();
+        if !is_refusal || !context.is_installed(change.package, change.from) {
             return Err(complaint);
         }
         state
             .notes
             .push(format!("{} stays installed: {complaint}", change.package));
+    }
+    if let Some(undone) = context.undone {
+        let gone: Vec<PackageChange<'_>> = changes().filter(|c| c.to.is_none()).collect();
+        brought::restore_directories(context, &undone.baseline.directories, &gone)?;
     }
     Ok(String::new())
 }

@@ -6,8 +6,8 @@ mod check;
 mod configure;
 mod execute;
 mod hold;
-pub mod reserve;
 mod reinstall;
+pub mod reserve;
 mod revert;
 mod transaction;
 mod wellness;
@@ -79,6 +79,8 @@ pub struct Undone {
     pub after: Snapshot,
     /// The contents of both.
     pub blobs: Blobs,
+    /// What else was there before it.
+    pub baseline: Baseline,
 }
 
 impl std::fmt::Debug for Context<'_> {

@@ -7,6 +7,7 @@ use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
 use super::execute::{State, open_log};
+use super::transaction::complaints;
 use super::{Context, StepResult, baseline, brought};
 use crate::failure::chain;
 use crate::host::RpmMode;
@@ -73,7 +74,10 @@ fn remove(
         .filter_map(|change| change.to)
         .map(|rpm| &rpm.nevra)
         .collect();
-    let complaint = context.erase(&there, mode, log)?;
+    let mut complaint = String::new();
+    if !there.is_empty() {
+        complaint = complaints(&context.erase(&there, mode, log)?);
+    }
     if brought
         .iter()
         .all(|change| context.is_installed(change.package, None))

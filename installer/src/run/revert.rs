@@ -10,12 +10,12 @@ use manifests::digest::Sha256;
 use super::execute::{State, finish, groups, members, unfinished};
 use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::journal::{Journal, JournalError};
 use crate::lock::RunLock;
-use crate::plan::{Group, InstallPlan, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
 use crate::recover::{self, Decision};
 use crate::report::{Outcome, RunReport};
 use crate::step::{RevertStep, Step};
@@ -167,6 +167,11 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     let (roots, _) = context.trees(changed, &state.baseline);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     let displaced = free_name(&context.layout.run(context.run).join("displaced"));
+    let changes: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
+    let directories =
+        || brought::restore_directories(context, &state.baseline.directories, &changes);
+    // Files want their directories, and change their times.
+    directories()?;
     let restored = restore(
         context.layout,
         &blobs,
@@ -175,6 +180,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     );
     // What is only different in the end is for a person to judge; the service may start on it.
     state.is_configured = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
+    directories()?;
     let done = restored.map_err(|error| chain(&error))?;
     Ok(format!(
         "{} paths written, {} moved away",

@@ -70,18 +70,21 @@ impl Context<'_> {
         if digests.is_empty() {
             return Ok(String::new());
         }
-        self.alone(|mark| {
+        let answer = self.alone(|mark| {
             let set = StagedRpmSet::reopen(self.layout, digests).map_err(|error| chain(&error))?;
             let answer = self.host.rpm_upgrade(&set, mode, log, mark);
             answer.map_err(|error| chain(&error))
-        })
+        })?;
+        Ok(complaints(&answer))
     }
 
-    /// Has rpm remove packages, and returns what it complains about.
-    pub(super) fn erase(&self, packages: &[&Nevra], mode: RpmMode, log: &File) -> StepResult {
-        if packages.is_empty() {
-            return Ok(String::new());
-        }
+    /// Has rpm remove packages, and returns what it says.
+    pub(super) fn erase(
+        &self,
+        packages: &[&Nevra],
+        mode: RpmMode,
+        log: &File,
+    ) -> Result<RpmAnswer, String> {
         self.alone(|mark| {
             let answer = self.host.rpm_erase(packages, mode, log, mark);
             answer.map_err(|error| chain(&error))
@@ -92,7 +95,7 @@ impl Context<'_> {
     fn alone(
         &self,
         transaction: impl FnOnce(&File) -> Result<RpmAnswer, String>,
-    ) -> StepResult {
+    ) -> Result<RpmAnswer, String> {
         self.wait_for_rpm()?;
         let mark = self.mark_rpm()?;
         let mark = mark.ok_or_else(|| format!("{OURS} is still at work"))?;
@@ -103,7 +106,7 @@ impl Context<'_> {
             self.heal_rpmdb()?;
         }
         self.sync_touched()?;
-        Ok(complaints(&answer))
+        Ok(answer)
     }
 
     /// Makes rpm's database readable again. On Berkeley DB, locks of a killed rpm stay in files beside
@@ -139,7 +142,7 @@ pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
 }
 
 /// Returns what rpm complained about: a scriptlet that failed although it exits with 0, or its exit.
-fn complaints(answer: &RpmAnswer) -> String {
+pub(super) fn complaints(answer: &RpmAnswer) -> String {
     let failures = query::scriptlet_failures(&answer.output);
     if !failures.is_empty() {
         return format!("a scriptlet failed: {}", failures.join("; "));

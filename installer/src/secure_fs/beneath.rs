@@ -19,10 +19,13 @@ use rustix::fs::{
     readlinkat, renameat, statat, symlinkat, unlinkat, utimensat,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::FsError;
 
 /// Owner and times of a file, as a backup keeps them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ownership {
     /// Permission bits.
     pub mode: u32,

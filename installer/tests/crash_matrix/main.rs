@@ -115,11 +115,9 @@ const fn undo(flaw: Flaw, flavour: Flavour) -> Scene {
     }
 }
 
-const fn with_need(scene: Scene) -> Scene {
-    Scene {
-        has_need: true,
-        ..scene
-    }
+const fn with_need(mut scene: Scene) -> Scene {
+    scene.has_need = true;
+    scene
 }
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
@@ -138,7 +136,10 @@ fn main_scenes() -> [(Scene, usize); 8] {
         (undo(Flaw::None, BerkeleyDb), 128),
         (second_fails, 128),
         (with_need(upgrade(Flaw::None, Sqlite)), 128),
-        (with_need(upgrade(Flaw::IllWithFailingPreun, BerkeleyDb)), 512),
+        (
+            with_need(upgrade(Flaw::IllWithFailingPreun, BerkeleyDb)),
+            512,
+        ),
         (with_need(undo(Flaw::None, BerkeleyDb)), 256),
     ]
 }

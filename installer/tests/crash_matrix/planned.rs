@@ -1,12 +1,14 @@
 //! The plan of a scene's run, and the product that it is about.
 
-use installer::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm};
+use installer::plan::{
+    Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
+};
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{BackupTree, Component, Expectation, Health, Setting, Source, Versioning};
 
 use crate::fake::package::{Package, Packaged};
-use crate::scene::{NEEDED, Part, Scene, config_path, program_path, unit_name};
+use crate::scene::{NEEDED, NEEDED_BESIDE, Part, Scene, config_path, program_path, unit_name};
 
 impl Scene {
     /// Returns the plan of the run.
@@ -66,7 +68,7 @@ fn brought(package: &Package) -> PlannedPackage {
         from: None,
         to: Some(planned_package(package, None)),
         files: package.files.iter().map(|file| file.path.clone()).collect(),
-        own_directories: vec![NEEDED.to_owned()],
+        own_directories: [NEEDED, NEEDED_BESIDE].map(str::to_owned).to_vec(),
     }
 }
 

@@ -256,14 +256,14 @@ impl World {
             return Ok(None);
         };
         let dir = self.layout.run(run).join("backup");
-        let read = |name: &str| {
-            let bytes = disk::read(&dir.join(name)).expect("the undone run is complete");
-            serde_json::from_slice(&bytes).expect("a snapshot")
-        };
+        let bytes = |name: &str| disk::read(&dir.join(name)).expect("the undone run is complete");
+        let read = |name: &str| serde_json::from_slice(&bytes(name)).expect("a snapshot");
+        let baseline = serde_json::from_slice(&bytes("baseline.json")).expect("a baseline");
         let blobs = Blobs::open(&dir.join("blobs")).map_err(|error| error.to_string())?;
         Ok(Some(Undone {
             before: read("before.json"),
             after: read("after.json"),
+            baseline,
             blobs,
         }))
     }

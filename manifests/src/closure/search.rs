@@ -320,9 +320,10 @@ impl<'a> Search<'a> {
         let nevra = &self.index.offer(at).nevra;
         let installed = self.system.named(nevra.name());
         let is_older = installed.is_some_and(|installed| installed.evr() > nevra.evr());
-        let name_is_taken = draft.set.iter().any(|&other| {
-            other != at && self.index.offer(other).nevra.name() == nevra.name()
-        });
+        let name_is_taken = draft
+            .set
+            .iter()
+            .any(|&other| other != at && self.index.offer(other).nevra.name() == nevra.name());
         let clashes = || {
             let pairs = draft
                 .set

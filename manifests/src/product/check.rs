@@ -92,7 +92,9 @@ impl ProductManifest {
         }
         let is_package_name = |name: &String| {
             name.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
         };
         if let Some(tool) = component.tools.iter().find(|tool| !is_package_name(tool)) {
             return refuse(format!("component `{name}`: `{tool}` is no package name"));

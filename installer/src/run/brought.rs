@@ -4,21 +4,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::{Baseline, Context};
+use super::Context;
 use crate::failure::chain;
-use crate::plan::PackageChange;
+use crate::plan::{PackageChange, PlannedPackage};
 use crate::secure_fs::{self, Ownership, Place};
 
 /// Returns those paths of a package to be brought that are not there.
 pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
-    let paths = change
-        .brings()
-        .into_iter()
-        .flat_map(|planned| planned.files.iter().chain(&planned.own_directories));
+    let Some(planned) = change.brings() else {
+        return BTreeSet::new();
+    };
+    let mut paths: BTreeSet<String> = all_directories(planned).map(str::to_owned).collect();
+    paths.extend(planned.files.iter().cloned());
+    paths.retain(|path| !is_there(context, path));
     paths
-        .filter(|path| !is_there(context, path))
-        .cloned()
-        .collect()
+}
+
+/// Returns every directory that a package makes, inner ones first: its own, and those above its files
+/// that nobody owns and rpm makes without a word.
+fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
+    let mut found: BTreeSet<&str> = planned.own_directories.iter().map(String::as_str).collect();
+    for path in planned.files.iter().chain(&planned.own_directories) {
+        let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        found.extend(above.filter(|directory| !directory.is_empty()));
+    }
+    found.into_iter().rev()
 }
 
 /// Returns those directories of a package to be brought that are there already.
@@ -74,40 +84,33 @@ pub(super) fn restore_directories(
 /// Returns what of a brought package is there and was not: its files first, directories from within.
 pub(super) fn strays<'a>(
     context: &Context<'_>,
-    baseline: &Baseline,
-    change: PackageChange<'a>,
+    absent: &BTreeSet<String>,
+    planned: &'a PlannedPackage,
 ) -> Vec<&'a str> {
-    let Some(planned) = change.brings() else {
-        return Vec::new();
-    };
-    let directories = planned.own_directories.iter().rev();
-    let paths = planned.files.iter().chain(directories);
-    paths
-        .filter(|path| baseline.absent.contains(*path) && is_there(context, path))
-        .map(String::as_str)
+    let files = planned.files.iter().map(String::as_str);
+    files
+        .chain(all_directories(planned))
+        .filter(|path| absent.contains(*path) && is_there(context, path))
         .collect()
 }
 
-/// Moves what rpm left of brought packages into the run's directory. New directories go if nothing is in
-/// them: what is in them is somebody else's.
+/// Moves what rpm left of packages into the run's directory, as far as it was `absent` before they were
+/// brought. Directories go if nothing is in them: what is in them is somebody else's.
 pub(super) fn clear(
     context: &Context<'_>,
-    baseline: &Baseline,
+    absent: &BTreeSet<String>,
     changes: &[PackageChange<'_>],
 ) -> Result<(), String> {
     let away = context.layout.run(context.run).join("displaced");
-    for change in changes {
-        let Some(planned) = change.brings() else {
-            continue;
-        };
-        for path in strays(context, baseline, *change) {
+    for planned in changes.iter().filter_map(|change| change.needed) {
+        for path in strays(context, absent, planned) {
             let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
-            let gone = if planned.own_directories.iter().any(|own| own == path) {
-                place.remove()
-            } else {
+            let gone = if planned.files.iter().any(|file| file == path) {
                 let target = away.join(path.trim_start_matches('/'));
                 let parent = target.parent().unwrap_or(&away);
                 secure_fs::ensure_dir(parent, 0o700).and_then(|()| place.displace(&target))
+            } else {
+                place.remove()
             };
             gone.map_err(|error| chain(&error))?;
         }

@@ -129,7 +129,10 @@ impl Context<'_> {
     }
 
     fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
-        let strays = brought::strays(self, baseline, change);
+        let brings = change.brings();
+        let strays = brings.map_or_else(Vec::new, |planned| {
+            brought::strays(self, &baseline.absent, planned)
+        });
         if strays.is_empty() {
             Ok(())
         } else {

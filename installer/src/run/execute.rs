@@ -262,7 +262,11 @@ fn transact(context: &Context<'_>, state: &mut State, groups: &[&Group], log: &F
             .push(format!("{} stays installed: {complaint}", change.package));
     }
     if let Some(undone) = context.undone {
-        let gone: Vec<PackageChange<'_>> = changes().filter(|c| c.to.is_none()).collect();
+        let is_gone = |change: &PackageChange<'_>| {
+            change.to.is_none() && context.is_installed(change.package, None)
+        };
+        let gone: Vec<PackageChange<'_>> = changes().filter(is_gone).collect();
+        brought::clear(context, &undone.baseline.absent, &gone)?;
         brought::restore_directories(context, &undone.baseline.directories, &gone)?;
     }
     Ok(String::new())

@@ -82,7 +82,7 @@ fn remove(
         .iter()
         .all(|change| context.is_installed(change.package, None))
     {
-        brought::clear(context, &state.baseline, &brought)?;
+        brought::clear(context, &state.baseline.absent, &brought)?;
     }
     Ok(complaint)
 }

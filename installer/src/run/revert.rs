@@ -167,9 +167,9 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     let (roots, _) = context.trees(changed, &state.baseline);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     let displaced = free_name(&context.layout.run(context.run).join("displaced"));
-    let changes: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
+    let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
-        || brought::restore_directories(context, &state.baseline.directories, &changes);
+        || brought::restore_directories(context, &state.baseline.directories, &packages);
     // Files want their directories, and change their times.
     directories()?;
     let restored = restore(

@@ -21,7 +21,13 @@ use super::background::Supervisor;
 const START_DEADLINE: Duration = Duration::from_mins(15);
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
-const REPOSITORIES: [&str; 4] = ["tyk-gateway", "tyk-dashboard", "tyk-pump", "acme-relay"];
+const REPOSITORIES: [&str; 5] = [
+    "tyk-gateway",
+    "tyk-dashboard",
+    "tyk-pump",
+    "acme-relay",
+    "acme-base",
+];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::command::run;
-use super::recipe::{Artifact, Package, Product, ScriptletFault, Variant};
+use super::recipe::{Artifact, LIBRARY, Package, Product, ScriptletFault, Variant};
 use super::service;
 
 /// The packager's version; another may write other bytes.
@@ -84,6 +84,7 @@ impl Workshop<'_> {
             "homepage": "https://example.org",
             "description": artifact.package.description,
             "mtime": mtime,
+            "depends": artifact.release.needs,
             "rpm": rpm,
             "scripts": {
                 "preinstall": scripts.get("pre"),
@@ -105,7 +106,14 @@ impl Workshop<'_> {
         let package = artifact.package;
         let mut files = layered_files(artifact)?;
         let program = scratch.join("program");
-        fs::write(&program, service::program(self.image, artifact))?;
+        if package.role == LIBRARY {
+            fs::write(
+                &program,
+                format!("#!/bin/sh\necho {}\n", artifact.file_name()),
+            )?;
+        } else {
+            fs::write(&program, service::program(self.image, artifact))?;
+        }
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         files.insert(package.binary.to_owned(), program);
         files.extend(scripts.installed_copies(package));
@@ -148,6 +156,9 @@ impl Scripts {
         let templates = fixture_dir().join(package.product.name());
         let unit = format!("{}.service", package.name);
         let mut rendered = BTreeMap::new();
+        if package.role == LIBRARY {
+            return Ok(Self(rendered));
+        }
         for name in [
             "pre",
             "post",

@@ -97,6 +97,9 @@ pub fn rpm_file_name(package: &str, version: &str, arch: &str) -> String {
 pub(crate) const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
 pub(crate) const DISTROS: [&str; 3] = ["el7", "el8", "el9"];
 
+/// The role of a package without a service.
+pub(crate) const LIBRARY: &str = "library";
+
 /// One line of packages.
 #[derive(Debug)]
 pub(crate) struct Package {
@@ -125,6 +128,8 @@ pub(crate) struct Release {
     pub(crate) behaviour: &'static str,
     pub(crate) fault: Option<ScriptletFault>,
     pub(crate) profile: Profile,
+    /// What it requires of other packages.
+    pub(crate) needs: &'static [&'static str],
 }
 
 /// A scriptlet that fails, and how.
@@ -198,7 +203,7 @@ pub(crate) const PACKAGES: &[Package] = &[
         unit_dir: "/usr/lib/systemd/system",
         link: None,
         change_ownership: false,
-        releases: releases::RELAY,
+        releases: releases::RELAYD,
     },
     Package {
         name: "relay-console",
@@ -211,7 +216,46 @@ pub(crate) const PACKAGES: &[Package] = &[
         unit_dir: "/usr/lib/systemd/system",
         link: None,
         change_ownership: false,
-        releases: releases::RELAY,
+        releases: releases::RELAY_CONSOLE,
+    },
+    Package {
+        name: "relay-codec",
+        product: Product::Acme,
+        repo: "acme-base",
+        role: LIBRARY,
+        description: "What Acme relays need (lab)",
+        binary: "/usr/lib/relay-codec/bin/codec-info",
+        config: "/etc/relay-codec/relay-codec.conf",
+        unit_dir: "/usr/lib/systemd/system",
+        link: None,
+        change_ownership: false,
+        releases: releases::RELAY_CODEC,
+    },
+    Package {
+        name: "relay-tables",
+        product: Product::Acme,
+        repo: "acme-base",
+        role: LIBRARY,
+        description: "What Acme codecs need (lab)",
+        binary: "/usr/lib/relay-tables/tables.bin",
+        config: "/etc/relay-tables/relay-tables.conf",
+        unit_dir: "/usr/lib/systemd/system",
+        link: None,
+        change_ownership: false,
+        releases: releases::RELAY_TABLES,
+    },
+    Package {
+        name: "relay-dump",
+        product: Product::Acme,
+        repo: "acme-base",
+        role: LIBRARY,
+        description: "A tool for operators of Acme relays (lab)",
+        binary: "/usr/bin/relay-dump",
+        config: "/etc/relay-dump/relay-dump.conf",
+        unit_dir: "/usr/lib/systemd/system",
+        link: None,
+        change_ownership: false,
+        releases: releases::RELAY_DUMP,
     },
 ];
 

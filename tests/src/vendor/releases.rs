@@ -34,7 +34,14 @@ const fn release(version: &'static str, date: &'static str, builds: &'static [Bu
         behaviour,
         fault: None,
         profile: Profile::Good,
+        needs: &[],
     }
+}
+
+/// A release that rpm takes beside other packages only.
+const fn needing(mut release: Release, needs: &'static [&'static str]) -> Release {
+    release.needs = needs;
+    release
 }
 
 const fn bad(
@@ -50,6 +57,7 @@ const fn bad(
         behaviour,
         fault,
         profile: Profile::Bad,
+        needs: &[],
     }
 }
 
@@ -126,7 +134,34 @@ pub(crate) const PUMP: &[Release] = &[
     release("1.12.0", "2025-03-28", EVERYWHERE),
 ];
 
-pub(crate) const RELAY: &[Release] = &[
+pub(crate) const RELAYD: &[Release] = &[
     release("2.0.0", "2024-01-15", EVERYWHERE),
     release("2.1.0", "2024-09-30", EVERYWHERE),
+    needing(
+        release("2.2.0", "2025-02-10", EVERYWHERE),
+        &["relay-codec >= 2.0", "/usr/lib/relay-codec/bin/codec-info"],
+    ),
+    needing(
+        bad("2.3.0", "2025-02-11", "never-listens", None),
+        &["relay-codec >= 2.0"],
+    ),
 ];
+
+pub(crate) const RELAY_CONSOLE: &[Release] = &[
+    release("2.0.0", "2024-01-15", EVERYWHERE),
+    release("2.1.0", "2024-09-30", EVERYWHERE),
+    release("2.2.0", "2025-02-10", EVERYWHERE),
+    bad("2.3.0", "2025-02-11", "normal", None),
+];
+
+pub(crate) const RELAY_CODEC: &[Release] = &[
+    release("1.0.0", "2023-11-01", EVERYWHERE),
+    needing(
+        release("2.0.0", "2025-01-20", EVERYWHERE),
+        &["(relay-tables or relay-tables-full)"],
+    ),
+];
+
+pub(crate) const RELAY_TABLES: &[Release] = &[release("7.0.0", "2025-01-19", EVERYWHERE)];
+
+pub(crate) const RELAY_DUMP: &[Release] = &[release("1.1.0", "2024-12-01", EVERYWHERE)];

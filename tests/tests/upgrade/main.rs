@@ -11,6 +11,7 @@ mod berkeley;
 mod built;
 mod fleet;
 mod forward;
+mod needs;
 mod refused;
 mod relocated;
 mod reverted;

@@ -7,7 +7,13 @@ use lab::vendor::{Fixtures, Profile, PublicKey};
 
 use crate::support::{fixtures, output, stdout};
 
-const REPOS: [&str; 4] = ["tyk-gateway", "tyk-dashboard", "tyk-pump", "acme-relay"];
+const REPOS: [&str; 5] = [
+    "tyk-gateway",
+    "tyk-dashboard",
+    "tyk-pump",
+    "acme-relay",
+    "acme-base",
+];
 
 /// Whether `gpgv` accepts `repomd.xml` when only `key` is known.
 fn metadata_signed_by(key: &PublicKey, leaf: &Path) -> bool {
@@ -155,7 +161,7 @@ fn dnf_reads_what_each_distribution_gets() {
     let bad = list(Profile::Bad, "tyk-gateway", "el8");
     assert_eq!(bad.len(), 21);
     assert!(bad.contains(&"tyk-gateway-5.4.9-1.x86_64".to_owned()));
-    assert_eq!(list(Profile::Good, "acme-relay", "el8").len(), 4);
+    assert_eq!(list(Profile::Good, "acme-relay", "el8").len(), 6);
 }
 
 /// What dnf finds in a repository whose metadata signature it checks, in order of names.

@@ -1,6 +1,8 @@
 //! Whether a service is well: its main process runs the right program and stays the same, and its
 //! answer says what the product manifest demands, several times in a row.
 
+mod streak;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use serde_json::Value;
 use crate::host::{Host, ProbeAnswer, ProbeTarget, UnitState};
 use crate::layout::Layout;
 use crate::settings::Settings;
+use streak::Streak;
 
 /// Main processes that may come and go before a service counts as one that cannot stay up.
 const RESTARTS_MAX: u32 = 4;
@@ -235,33 +238,6 @@ pub fn wait(
     })
 }
 
-/// Good answers in a row, all of one process that systemd did not start again meanwhile.
-#[derive(Debug, Default)]
-struct Streak {
-    length: u32,
-    /// Main process, and how often systemd had started it again.
-    process: (u32, Option<u64>),
-    /// How many there were.
-    processes: u32,
-}
-
-impl Streak {
-    fn see(&mut self, well: Option<(u32, Option<u64>)>) {
-        match well {
-            Some(process) if process == self.process => self.length += 1,
-            Some(process) => {
-                let processes = self.processes + 1;
-                *self = Self {
-                    length: 1,
-                    process,
-                    processes,
-                };
-            }
-            None => self.length = 0,
-        }
-    }
-}
-
 /// Tells that systemd had to start a service again: it comes up, and goes down by itself.
 fn again(state: &UnitState) -> String {
     match state.restarts {
@@ -332,26 +308,6 @@ mod tests {
     use manifests::product::ProductManifest;
 
     use super::*;
-
-    #[test]
-    fn a_streak_is_of_one_process_that_was_not_started_again() {
-        let lengths = |seen: &[Option<(u32, Option<u64>)>]| {
-            let mut streak = Streak::default();
-            for well in seen {
-                streak.see(*well);
-            }
-            (streak.length, streak.processes)
-        };
-        let same = Some((7, Some(0)));
-        assert_eq!(lengths(&[same, same, same]), (3, 1));
-        assert_eq!(lengths(&[same, None, same]), (1, 1));
-        assert_eq!(lengths(&[same, same, None]), (0, 1));
-        assert_eq!(lengths(&[same, same, Some((8, Some(1)))]), (1, 2));
-        // The same number again, after a restart.
-        assert_eq!(lengths(&[same, same, Some((7, Some(1)))]), (1, 2));
-        // An old systemd does not count.
-        assert_eq!(lengths(&[Some((7, None)), Some((7, None))]), (2, 1));
-    }
 
     fn gateway() -> Component {
         let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();

@@ -2,131 +2,33 @@
 
 mod dependencies;
 mod finish;
+mod request;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest};
 
 use crate::assemble::Beside;
-use crate::carry::PartSize;
-use crate::dependencies::Dependencies;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
 use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
 use crate::extras;
-use crate::hosts::{self, Fleet, HostsError, Unfit};
+use crate::hosts::{self, HostsError};
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
 use crate::lock::Lock;
 use crate::output::{OutputError, Pending};
 use crate::package::{self, DownloadedRpm, Requirements};
-use crate::plan::BuildPlan;
-use crate::repo::{self, Override, RepoIndex};
-use crate::resolve::{self, FromRule, ResolveError};
-use crate::sign::KeyStore;
+use crate::repo::{self, RepoIndex};
+use crate::resolve::{self, ResolveError};
 use crate::transport::Transport;
-use crate::vendor_keys::{self, Accepted, PackageKeys, VendorKeyError, VendorKeys};
+use crate::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
 
 pub use dependencies::without_dependencies;
-
-/// Where a product's packages come from.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    /// The product.
-    pub product: ProductManifest,
-    /// Places that replace the product manifest's.
-    pub overrides: Vec<Override>,
-    /// Package keys from files.
-    pub package_keys: Vec<PathBuf>,
-    /// Fingerprints accepted on the command line.
-    pub trusted: Vec<Accepted>,
-}
-
-/// What to build.
-#[derive(Debug, Clone)]
-pub struct Wish {
-    /// Distribution ids or aliases.
-    pub distros: Vec<String>,
-    /// Architectures.
-    pub archs: Vec<Arch>,
-    /// Version or line.
-    pub version: String,
-    /// Which previous packages to carry.
-    pub from: FromRule,
-    /// The hosts to build for, if they are known.
-    pub fleet: Fleet,
-    /// Repositories to close the targets over, by address or id; without any, dependencies stay out.
-    pub with_deps: Vec<String>,
-    /// Packages to carry for a component that does not need them.
-    pub tools: Vec<String>,
-}
-
-/// How to build it.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The bundle.
-    pub out: PathBuf,
-    /// Write parts of this size instead of one file.
-    pub split: Option<PartSize>,
-    /// The lock; nothing when one is given.
-    pub lock: Option<PathBuf>,
-    /// A fixed sequence.
-    pub sequence: Option<u64>,
-    /// `SOURCE_DATE_EPOCH`.
-    pub timestamp: Option<u64>,
-    /// Packages that may lack a strong signature.
-    pub accept_unsigned: Vec<String>,
-    /// Packages that may have other bytes than the lock before says.
-    pub accept_replaced: Vec<String>,
-    /// The carried installers.
-    pub installers: installers::Choice,
-    /// The carried files beside packages.
-    pub extras: Vec<PathBuf>,
-    /// Where RPMs are kept.
-    pub cache: PathBuf,
-    /// Where our key is kept.
-    pub keys: KeyStore,
-    /// Compression threads.
-    pub workers: u32,
-}
-
-/// A finished build.
-#[derive(Debug)]
-pub struct Built {
-    /// What was built.
-    pub lock: Lock,
-    /// The digest of the manifest.
-    pub digest: Sha256,
-    /// The size of the bundle in bytes.
-    pub bytes: u64,
-    /// The fingerprint of the root document.
-    pub root_fingerprint: Sha256,
-    /// The id of the signing key.
-    pub key_id: String,
-    /// Whether that key was made by this build.
-    pub key_created: bool,
-    /// The bundle, or the list of its parts; then the files beside it.
-    pub files: Vec<PathBuf>,
-}
-
-/// A plan and the keys its packages are checked with.
-#[derive(Debug)]
-pub struct Planned {
-    /// What to fetch.
-    pub plan: BuildPlan,
-    /// The package keys.
-    pub keys: PackageKeys,
-    /// The highest revision of the product's own metadata.
-    pub revision: Option<u64>,
-    /// What else the targets need.
-    pub dependencies: Vec<Dependencies>,
-    /// What of it would not work on a host.
-    pub unfit: Vec<Unfit>,
-}
+pub use request::{Built, Origin, Planned, Settings, Wish};
 
 /// Reads the repositories and makes the plan.
 pub fn plan(

@@ -187,7 +187,11 @@ fn what_nothing_offers_stops_a_build_for_a_host_and_is_noted_for_others() {
         .listed
         .retain(|(package, _)| package.nevra.name() != "deep");
     let (_, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &repositories);
-    assert!(unfit.iter().any(|one| one.why.contains("nothing offers deep")));
+    assert!(
+        unfit
+            .iter()
+            .any(|one| one.why.contains("nothing offers deep"))
+    );
     let (plan, unfit) = carried(None, &repositories);
     assert!(unfit.is_empty());
     assert!(plan.notes.iter().any(|note| note.contains("deep")));

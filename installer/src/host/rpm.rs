@@ -5,6 +5,7 @@
 //! one table, [`DIALECTS`]. `--force` and `--nodigest` are never passed.
 
 mod database;
+mod keyring;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,6 @@ use manifests::nevra::Nevra;
 use super::cmd::{self, inherited_path};
 use super::{HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all};
 use crate::bundle::StagedRpmSet;
-use crate::secure_fs;
 
 const QUERY: Duration = Duration::from_secs(120);
 /// Verifying reads every installed byte.
@@ -274,20 +274,6 @@ impl Rpm {
             output: finished.stderr,
         })
     }
-
-    /// Checks package signatures in a scratch keyring below `scratch`; the host's own keyring is
-    /// neither asked nor changed.
-    pub(crate) fn signatures(
-        set: &StagedRpmSet,
-        keys: &[Vec<u8>],
-        scratch: &Path,
-    ) -> Result<RpmAnswer, HostError> {
-        secure_fs::remove_tree(scratch)?;
-        secure_fs::ensure_dir(scratch, 0o700)?;
-        let answer = check_in(set, keys, scratch);
-        secure_fs::remove_tree(scratch)?;
-        answer
-    }
 }
 
 /// Every version has these.
@@ -303,39 +289,6 @@ fn files(set: &StagedRpmSet) -> Vec<&File> {
         .iter()
         .map(crate::bundle::StagedRpm::file)
         .collect()
-}
-
-fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmAnswer, HostError> {
-    let words = Dialect::detect()?.signed;
-    let dbpath = scratch.to_string_lossy().into_owned();
-    for (at, key) in keys.iter().enumerate() {
-        let path = scratch.join(format!("key-{at}.asc"));
-        secure_fs::write_atomic(&path, key, 0o600)?;
-        let path = path.to_string_lossy().into_owned();
-        cmd::query("rpmkeys", &["--dbpath", &dbpath, "--import", &path], QUERY)?.success()?;
-    }
-    set.check()?;
-    let names: Vec<String> = set
-        .rpms()
-        .iter()
-        .map(|rpm| inherited_path(rpm.file()))
-        .collect();
-    let mut args = vec!["--dbpath", dbpath.as_str(), "-K"];
-    args.extend(names.iter().map(String::as_str));
-    let finished = cmd::query_with("rpmkeys", &args, &files(set), VERIFY)?;
-    let output = format!("{}{}", finished.stdout, finished.stderr);
-    let signed = finished
-        .stdout
-        .lines()
-        .filter(|line| query::says_signed(line, words))
-        .count();
-    // An unsigned package passes rpmkeys with exit code 0; it does not pass here.
-    let code = if signed == names.len() {
-        finished.code
-    } else {
-        Some(1)
-    };
-    Ok(RpmAnswer { code, output })
 }
 
 #[cfg(test)]

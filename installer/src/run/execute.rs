@@ -125,7 +125,20 @@ pub(super) fn finish(
     report
 }
 
-fn report(context: &Context<'_>, started: u64, outcome: Outcome, state: State) -> RunReport {
+fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: State) -> RunReport {
+    let mut changes = changes(context.plan);
+    // What an undo had no use for may have become somebody else's.
+    let removed = context.plan.changes().filter(|change| change.to.is_none());
+    for change in removed.filter(|_| outcome == Outcome::Done) {
+        if context.is_installed(change.package, None) {
+            continue;
+        }
+        let note = format!("{} stays installed", change.package);
+        if !state.notes.iter().any(|known| known.starts_with(&note)) {
+            state.notes.push(note);
+        }
+        changes.retain(|known| known.to.is_some() || known.title != change.package);
+    }
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
@@ -134,7 +147,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, state: State) -
         started,
         ended: context.host.now(),
         outcome,
-        changes: changes(context.plan),
+        changes,
         health: state.health,
         notes: state.notes,
     }

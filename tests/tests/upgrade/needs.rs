@@ -119,6 +119,7 @@ fn what_is_too_old_is_replaced_and_comes_back() {
     site.host.check(&["rpm", "-U", user]).unwrap();
     let undone = site.must_install(&["undo", "1"]).stdout;
     assert!(undone.contains("relay-tables stays installed"), "{undone}");
+    assert!(!undone.contains("-> nothing"), "{undone}");
     assert_eq!(needed(&site), ["relay-codec-1.0.0", "relay-tables-7.0.0"]);
     let away = ["rpm", "-e", "tables-user", "relay-tables"];
     site.host.check(&away).unwrap();

@@ -10,7 +10,7 @@ use crate::sweep::case::{Cargo, Moment};
 use crate::sweep::chance::Chance;
 
 /// Larger than anything that a run needs.
-const DISK_MIB: u64 = 256;
+pub(super) const DISK_MIB: u64 = 256;
 const KIB_PER_MIB: u64 = 1024;
 
 /// What the small disk holds.

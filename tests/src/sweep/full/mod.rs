@@ -19,6 +19,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use self::case::DISK_MIB;
 pub use self::case::{Case, Filling, Key, Place};
 use self::course::Courses;
 use self::play::Played;
@@ -123,6 +124,8 @@ fn wanted(sweep: &FullSweep, courses: &Courses) -> Vec<Key> {
         let step = usize::try_from(sweep.step.max(1)).unwrap_or(usize::MAX);
         let sizes = (sweep.from..last).step_by(step).chain([last]);
         keys.extend(sizes.map(|mib| Key::Size(place, mib)));
+        // What a run needs was measured by looking often, and may be more: the whole disk is enough.
+        keys.extend(sweep.to.is_none().then_some(Key::Size(place, DISK_MIB)));
     }
     let seeds = (0..sweep.count).map(|at| sweep.seed.wrapping_add(at));
     keys.extend(seeds.map(Key::Seed));

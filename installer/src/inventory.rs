@@ -1,7 +1,7 @@
 //! What the host runs now: the second input of a plan. Taken without changing anything, and as far
 //! as the caller may look: what an ordinary user cannot read is `Unknown`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
 
@@ -66,18 +66,30 @@ impl Inventory {
         metadata: &VerifiedMetadata,
     ) -> Result<Self, HostError> {
         let mut inventory = Self::take(host, layout, metadata.product())?;
-        let rpms = metadata.manifest().rpms.iter();
-        let mut names: Vec<&str> = rpms
+        let is_known = |name: &&str| {
+            let mut components = metadata.product().components.iter();
+            !components.any(|component| component.package == *name)
+        };
+        let carried = || metadata.manifest().rpms.iter();
+        let needed: BTreeSet<&str> = carried()
             .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Dependency))
             .map(|rpm| rpm.nevra.name())
+            .filter(is_known)
             .collect();
-        if names.is_empty() {
-            return Ok(inventory);
+        // What a new package would push out under another name.
+        let obsoleted: BTreeSet<&str> = carried()
+            .filter_map(|rpm| metadata.files(&rpm.sha256))
+            .flat_map(|list| &list.obsoletes)
+            .map(|obsolete| obsolete.name.as_str())
+            .filter(is_known)
+            .collect();
+        let names: Vec<&str> = needed.union(&obsoleted).copied().collect();
+        if !names.is_empty() {
+            inventory.add(layout, host.installed(&names)?);
         }
-        names.sort_unstable();
-        names.dedup();
-        inventory.packages.extend(host.installed(&names)?);
-        inventory.everything = host.rpm_contents()?.packages;
+        if !needed.is_empty() {
+            inventory.everything = host.rpm_contents()?.packages;
+        }
         Ok(inventory)
     }
 
@@ -100,20 +112,25 @@ impl Inventory {
                 units.insert(unit.clone(), host.unit(unit)?);
             }
         }
-        let disk = packages
-            .iter()
-            .flat_map(|package| &package.files)
-            .filter(|file| !file.digest.is_empty())
-            .map(|file| (file.path.clone(), look(layout, &file.path)))
-            .collect();
-        Ok(Self {
+        let mut inventory = Self {
             identity,
-            packages,
+            packages: Vec::new(),
             units,
-            disk,
+            disk: BTreeMap::new(),
             everything: Vec::new(),
             merged_usr: layout.has_merged_usr(),
-        })
+        };
+        inventory.add(layout, packages);
+        Ok(inventory)
+    }
+
+    fn add(&mut self, layout: &Layout, packages: Vec<InstalledPackage>) {
+        let files = packages.iter().flat_map(|package| &package.files);
+        for file in files.filter(|file| !file.digest.is_empty()) {
+            let path = file.path.clone();
+            self.disk.insert(path, look(layout, &file.path));
+        }
+        self.packages.extend(packages);
     }
 
     /// Returns the installed packages of a name: none, one, or several after an accident.

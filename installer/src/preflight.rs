@@ -157,7 +157,10 @@ pub fn rpm_tests(
         targets.extend(coming.map(|rpm| rpm.sha256));
         let is_last = at + 1 == plan.groups.len();
         let name = if is_last { "the upgrade" } else { &group.name };
-        test(host, layout, name, &targets, mode, problems);
+        if !test(host, layout, name, &targets, mode, problems) {
+            // Those after it would say the same again.
+            break;
+        }
     }
     let going = plan.changes().filter_map(|change| change.from);
     let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
@@ -171,6 +174,7 @@ pub fn rpm_tests(
     );
 }
 
+/// Returns whether rpm would take a set.
 fn test(
     host: &dyn Host,
     layout: &Layout,
@@ -178,22 +182,28 @@ fn test(
     digests: &[Sha256],
     mode: RpmMode,
     problems: &mut Vec<Problem>,
-) {
+) -> bool {
     let set = match StagedRpmSet::reopen(layout, digests) {
         Ok(set) => set,
-        Err(error) => return problems.push(stored(&chain(&error))),
+        Err(error) => {
+            problems.push(stored(&chain(&error)));
+            return false;
+        }
     };
-    match host.rpm_test(&set, mode) {
-        Ok(answer) if answer.code == Some(0) => {}
-        Ok(answer) => problems.push(Problem::new(
+    let problem = match host.rpm_test(&set, mode) {
+        Ok(answer) if answer.code == Some(0) => return true,
+        Ok(answer) => Problem::new(
             format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
-            "remove the reason that rpm names, then try again",
-        )),
-        Err(error) => problems.push(Problem::new(
+            "remove the reason that rpm names, then try again; what is missing here can be carried: \
+             rebuild with `--inventory` of this host and `--with-deps`",
+        ),
+        Err(error) => Problem::new(
             format!("rpm cannot test {name}: {}", chain(&error)),
             "make `rpm -qa` work on this host first",
-        )),
-    }
+        ),
+    };
+    problems.push(problem);
+    false
 }
 
 fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {

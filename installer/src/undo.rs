@@ -103,6 +103,7 @@ fn package_back(
         reason: "it came for what is undone".to_owned(),
         from: to,
         to: from,
+        config: Vec::new(),
         ..planned.clone()
     })
 }

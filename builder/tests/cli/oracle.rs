@@ -52,7 +52,7 @@ fn need(rng: &mut StdRng, names: usize) -> Dependency {
     }
 }
 
-fn repository(rng: &mut StdRng) -> Vec<Offer> {
+pub(crate) fn repository(rng: &mut StdRng) -> Vec<Offer> {
     let names = rng.gen_range(6..14);
     let mut offers = vec![offer(rng, "root", 1, names)];
     for number in 0..names {
@@ -126,7 +126,7 @@ fn entries(kind: &str, dependencies: &[Dependency]) -> String {
     text + &format!("</rpm:{kind}>")
 }
 
-fn publish(dir: &Path, offers: &[Offer]) {
+pub(crate) fn publish(dir: &Path, offers: &[Offer]) {
     std::fs::create_dir_all(dir.join("repodata")).unwrap();
     let mut list = format!(
         "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" \
@@ -216,24 +216,35 @@ fn ours(offers: &[Offer]) -> Option<Vec<String>> {
     Some(names)
 }
 
-#[test]
-fn random_repositories_are_closed_as_dnf_closes_them() {
-    let has_dnf = Command::new(PYTHON)
-        .args(["-c", "import dnf"])
+/// Whether there is a dnf to ask; CI has one.
+pub(crate) fn has_dnf() -> bool {
+    let asked = Command::new(PYTHON)
+        .args(["-c", "import dnf, dnfpluginscore"])
         .stderr(Stdio::null())
         .status();
-    if !has_dnf.is_ok_and(|status| status.success()) {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI has no dnf to compare with"
-        );
-        return;
-    }
-    let seed: u64 = match std::env::var("ORACLE_SEED") {
+    let is_there = asked.is_ok_and(|status| status.success());
+    assert!(
+        is_there || std::env::var_os("CI").is_none(),
+        "CI has no dnf to compare with"
+    );
+    is_there
+}
+
+pub(crate) fn seed() -> u64 {
+    let seed = match std::env::var("ORACLE_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => 20_261_124,
     };
     println!("ORACLE_SEED={seed}");
+    seed
+}
+
+#[test]
+fn random_repositories_are_closed_as_dnf_closes_them() {
+    if !has_dnf() {
+        return;
+    }
+    let seed = seed();
     let (dir, mut rng) = (tempfile::tempdir().unwrap(), StdRng::seed_from_u64(seed));
     let cases: Vec<Vec<Offer>> = (0..CASES).map(|_| repository(&mut rng)).collect();
     let path = |case: usize| dir.path().join(case.to_string());

@@ -280,6 +280,7 @@ pub(super) fn undone(place: &Place, plan: &InstallPlan) -> Result<Option<Undone>
             after: history::read_document(&dir.join("after.json"))?,
             blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
             baseline: history::read_document(&dir.join("baseline.json"))?,
+            plan: history::read_document(&place.layout.run(run).join("plan.json"))?,
         })
     };
     load().map(Some).map_err(|why| {

@@ -111,7 +111,11 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             }
         }
         for PlannedPackage {
-            from, to, reason, ..
+            from,
+            to,
+            reason,
+            config,
+            ..
         } in &group.packages
         {
             let change = match (from, to) {
@@ -121,6 +125,10 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
                 (None, None) => continue,
             };
             text.push_str(&format!("       {change}   ({reason})\n"));
+            for forecast in config {
+                let (path, fate) = (&forecast.path, forecast.fate.text());
+                text.push_str(&format!("         {path}: {fate}\n"));
+            }
         }
     }
     let lines = [

@@ -10,8 +10,8 @@ use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;
 use super::{
-    Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
-    RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
+    Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
+    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
 };
 use crate::bundle::StagedRpmSet;
 use crate::layout::Layout;
@@ -126,11 +126,11 @@ impl Host for LinuxHost {
     fn rpm_erase(
         &self,
         packages: &[&Nevra],
-        mode: RpmMode,
+        how: Erasure,
         log: &File,
         mark: &File,
     ) -> Result<RpmAnswer, HostError> {
-        self.rpm.erase(packages, mode, log, mark)
+        self.rpm.erase(packages, how, log, mark)
     }
 
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {

@@ -129,6 +129,17 @@ pub enum RpmMode {
     GoBackWithoutPreun,
 }
 
+/// How packages are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erasure {
+    /// Unless something installed needs them.
+    Plain,
+    /// Also if what came with them needs them: on a way back they may be what is in its way.
+    BeforeWhatNeedsThem,
+    /// The same without their `%preun`: for a last try only.
+    BeforeWhatNeedsThemWithoutPreun,
+}
+
 /// What rpm said. The exit code proves nothing; callers look at the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpmAnswer {
@@ -255,7 +266,7 @@ pub trait Host {
     fn rpm_erase(
         &self,
         packages: &[&Nevra],
-        mode: RpmMode,
+        how: Erasure,
         log: &std::fs::File,
         mark: &std::fs::File,
     ) -> Result<RpmAnswer, HostError>;

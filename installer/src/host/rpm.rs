@@ -14,7 +14,9 @@ use std::time::Duration;
 use manifests::nevra::Nevra;
 
 use super::cmd::{self, inherited_path};
-use super::{HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all};
+use super::{
+    Erasure, HostError, InstalledPackage, RpmAnswer, RpmContents, RpmMode, query, query_all,
+};
 use crate::bundle::StagedRpmSet;
 
 const QUERY: Duration = Duration::from_secs(120);
@@ -252,12 +254,12 @@ impl Rpm {
     pub(crate) fn erase(
         &self,
         packages: &[&Nevra],
-        mode: RpmMode,
+        how: Erasure,
         log: &File,
         mark: &File,
     ) -> Result<RpmAnswer, HostError> {
         let mut args = self.relocation();
-        args.extend(erase_flags(mode).iter().map(|&flag| flag.to_owned()));
+        args.extend(erase_flags(how).iter().map(|&flag| flag.to_owned()));
         args.extend(packages.iter().map(|nevra| {
             let (evr, arch) = (nevra.evr(), nevra.arch());
             format!(
@@ -277,10 +279,11 @@ impl Rpm {
 }
 
 /// Every version has these.
-const fn erase_flags(mode: RpmMode) -> &'static [&'static str] {
-    match mode {
-        RpmMode::Upgrade | RpmMode::GoBack => &["-e"],
-        RpmMode::GoBackWithoutPreun => &["-e", "--nopreun"],
+const fn erase_flags(how: Erasure) -> &'static [&'static str] {
+    match how {
+        Erasure::Plain => &["-e"],
+        Erasure::BeforeWhatNeedsThem => &["-e", "--nodeps"],
+        Erasure::BeforeWhatNeedsThemWithoutPreun => &["-e", "--nodeps", "--nopreun"],
     }
 }
 
@@ -338,8 +341,8 @@ mod tests {
         let upgrades = DIALECTS
             .iter()
             .flat_map(|d| modes.map(|mode| d.flags(mode)));
-        let erasures = modes.map(|mode| erase_flags(mode).to_vec());
-        for flag in upgrades.chain(erasures).flatten() {
+        let removal = erase_flags(Erasure::Plain).to_vec();
+        for flag in upgrades.chain([removal]).flatten() {
             assert!(
                 ![
                     "--force",

@@ -92,10 +92,16 @@ pub struct PlannedPackage {
     pub from: Option<PlannedRpm>,
     /// What will be, if anything.
     pub to: Option<PlannedRpm>,
-    /// Of a package that was or is to be installed anew: its files and symlinks.
+    /// What happens to edited files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<Forecast>,
+    /// Files and symlinks that only one of the two packages has, and the names under which rpm puts
+    /// configuration aside: what may appear or go with the change.
     pub files: Vec<String>,
-    /// And its directories.
+    /// Directories that only one of the two has.
     pub own_directories: Vec<String>,
+    /// The directory below which most bytes of a package that was not there go.
+    pub bulk: String,
 }
 
 /// The change of one package, whatever it is for.
@@ -115,12 +121,6 @@ impl<'a> PackageChange<'a> {
     /// Returns both RPMs, as far as there are two.
     pub fn rpms(self) -> impl Iterator<Item = &'a PlannedRpm> {
         self.from.into_iter().chain(self.to)
-    }
-
-    /// Returns what is planned of a package that is not there before.
-    #[must_use]
-    pub fn brings(self) -> Option<&'a PlannedPackage> {
-        self.needed.filter(|planned| planned.from.is_none())
     }
 }
 

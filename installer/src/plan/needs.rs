@@ -2,15 +2,18 @@
 //!
 //! What nothing offers, and what conflicts, is not judged here: rpm's own test does that before a run.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use manifests::bundle::{BundledRpm, Role, Target};
-use manifests::closure::{Capabilities, Index, Offer, System, close};
+use manifests::closure::{Capabilities, Index, Offer, System, close, obsoletes};
 use manifests::host_inventory::{HostPackage, is_primary_path};
 use manifests::nevra::Nevra;
-use manifests::package_files::PackageFiles;
+use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
 
 use super::make::{is_build, planned_rpm, refuse_by_lint};
 use super::{Group, InstallPlan, PlannedPackage, Problem};
 use crate::bundle::VerifiedMetadata;
+use crate::forecast::forecast;
 use crate::inventory::Inventory;
 
 /// Adds to each group what it needs, as if the groups before it were installed.
@@ -29,14 +32,38 @@ pub(super) fn add(
             let role = purpose.role;
             Some(Carried { rpm, list, role })
         })
+        // A component changes in its own turn, with its service held.
+        .filter(|one| one.role == Role::Target || !is_component(metadata, one.rpm.nevra.name()))
         .collect();
+    for one in carried.iter().filter(|one| one.role == Role::Target) {
+        if plan.groups.iter().any(|group| is_root(one, group)) {
+            problems.extend(
+                one.list
+                    .obsoletes
+                    .iter()
+                    .flat_map(|obsolete| replaced(inventory, one, obsolete)),
+            );
+        }
+    }
     if !carried.iter().any(|one| one.role == Role::Dependency) {
         return;
     }
     let mut host = inventory.everything.clone();
+    let mut changes = BTreeSet::new();
     for group in &mut plan.groups {
         let added = needed(&carried, &host, inventory, group, problems);
         for (one, reason) in &added {
+            if changes.contains(one.rpm.nevra.name()) {
+                problems.push(Problem::new(
+                    format!(
+                        "two versions of {} are needed, one after the other",
+                        one.rpm.nevra.name()
+                    ),
+                    "build a bundle that carries one version which serves every component",
+                ));
+                continue;
+            }
+            changes.insert(one.rpm.nevra.name());
             match package(metadata, inventory, target, one, reason) {
                 Ok(planned) => group.packages.push(planned),
                 Err(problem) => problems.push(problem),
@@ -48,6 +75,30 @@ pub(super) fn add(
             host.push(one.installed());
         }
     }
+}
+
+fn is_component(metadata: &VerifiedMetadata, package: &str) -> bool {
+    let mut components = metadata.product().components.iter();
+    components.any(|component| component.package == package)
+}
+
+/// What a target would push out under another name: no revert brings that back.
+fn replaced(inventory: &Inventory, one: &Carried<'_>, obsolete: &Dependency) -> Vec<Problem> {
+    let own = one.rpm.nevra.name();
+    let installed = inventory.installed(&obsolete.name).into_iter();
+    installed
+        .filter(|installed| installed.nevra.name() != own)
+        .filter(|installed| obsoletes(obsolete, &installed.nevra))
+        .map(|installed| {
+            Problem::new(
+                format!(
+                    "{} would replace the installed {}, and could not bring it back",
+                    one.rpm.nevra, installed.nevra
+                ),
+                "remove or replace that package first",
+            )
+        })
+        .collect()
 }
 
 /// An RPM of the bundle that a host may end with.
@@ -75,9 +126,7 @@ impl Carried<'_> {
 
     /// Returns what it is on a host that has it.
     fn installed(&self) -> HostPackage {
-        let texts = |all: &[manifests::package_files::Dependency]| {
-            all.iter().map(ToString::to_string).collect()
-        };
+        let texts = |all: &[Dependency]| all.iter().map(ToString::to_string).collect();
         HostPackage {
             nevra: self.rpm.nevra.clone(),
             build_time: self.rpm.build_time,
@@ -174,32 +223,68 @@ fn package(
                 .find(|(rpm, list)| is_build(installed, rpm, list));
             Some(previous.ok_or_else(|| no_way_back(&installed.nevra, &to.nevra, reason))?)
         }
-        _ => {
+        several => {
+            let names: Vec<String> = several.iter().map(|one| one.nevra.to_string()).collect();
             return Err(Problem::new(
                 format!(
-                    "{name} is installed more than once, and {reason} needs {}",
-                    to.nevra
+                    "{} is needed ({reason}) in place of several installed ones: {}",
+                    to.nevra,
+                    names.join(", ")
                 ),
-                "remove the duplicate with `rpm -e` and check `rpm -V`",
+                "this tool changes one package of a name at a time: bring these up to date by other \
+                 means first, or remove those that nothing needs",
             ));
         }
     };
     let rpms: Vec<&BundledRpm> = from.iter().map(|(rpm, _)| *rpm).chain([to]).collect();
     refuse_by_lint(&inventory.identity, &rpms)?;
-    let is_new = from.is_none();
-    let paths = |directories: bool| {
-        let wanted = list.files.iter().filter(|_| is_new);
-        let wanted = wanted.filter(|file| file.is_directory() == directories);
-        wanted.map(|file| file.path.clone()).collect()
-    };
+    let old = from.map_or(&[][..], |(_, list)| &list.files[..]);
+    let (files, own_directories) = differing(old, &list.files);
+    let installed = inventory.installed(name);
+    let config = installed
+        .first()
+        .map_or_else(Vec::new, |installed| forecast(installed, list, inventory));
     Ok(PlannedPackage {
         name: name.to_owned(),
         reason: reason.to_owned(),
         from: from.map(|(rpm, list)| planned_rpm(metadata, rpm, list, None)),
         to: Some(planned_rpm(metadata, to, list, None)),
-        files: paths(false),
-        own_directories: paths(true),
+        config,
+        files,
+        own_directories,
+        bulk: bulk(&list.files),
     })
+}
+
+/// Under which names rpm puts configuration aside.
+const ASIDE: [&str; 3] = [".rpmnew", ".rpmsave", ".rpmorig"];
+
+/// Returns the files and the directories that a host may have only before or only after a change.
+fn differing(old: &[PackagedFile], new: &[PackagedFile]) -> (Vec<String>, Vec<String>) {
+    let has = |all: &[PackagedFile], path: &str| all.iter().any(|file| file.path == path);
+    let both = || old.iter().chain(new);
+    let (directories, files): (Vec<&PackagedFile>, Vec<&PackagedFile>) = both()
+        .filter(|file| !has(old, &file.path) || !has(new, &file.path))
+        .partition(|file| file.is_directory());
+    let config = both().filter(|file| file.config);
+    let aside = config.flat_map(|file| ASIDE.map(|suffix| format!("{}{suffix}", file.path)));
+    let mut files: Vec<String> = files.into_iter().map(|file| file.path.clone()).collect();
+    files.extend(aside);
+    files.sort();
+    files.dedup();
+    let directories = directories.into_iter().map(|file| file.path.clone());
+    (files, directories.collect())
+}
+
+/// Returns the directory that most bytes go to.
+fn bulk(files: &[PackagedFile]) -> String {
+    let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.is_regular()) {
+        let directory = file.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        *sizes.entry(directory).or_default() += file.size;
+    }
+    let most = sizes.into_iter().max_by_key(|(_, bytes)| *bytes);
+    most.map_or_else(|| "/".to_owned(), |(directory, _)| format!("{directory}/"))
 }
 
 fn no_way_back(installed: &Nevra, to: &Nevra, reason: &str) -> Problem {

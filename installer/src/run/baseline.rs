@@ -27,7 +27,7 @@ pub struct Baseline {
     pub unwell: BTreeMap<String, Ill>,
     /// Files named like rpm's temporary ones that were there already.
     pub leftovers: BTreeSet<String>,
-    /// Paths of packages that the run brings anew, and that were not there.
+    /// Paths that may come with a package that a component needs, and that were not there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
     /// Directories of such packages that were there: rpm dresses them anew, and takes them along when
@@ -220,11 +220,9 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         );
     }
     for change in groups.iter().flat_map(|group| group.changes()) {
-        // What a new package would write over is nobody else's to bring back.
-        let brought = change
-            .brings()
-            .into_iter()
-            .flat_map(|planned| &planned.files);
+        // What a package that comes would write over is nobody else's to bring back.
+        let coming = change.needed.filter(|_| change.to.is_some());
+        let brought = coming.into_iter().flat_map(|planned| &planned.files);
         roots.extend(
             brought
                 .filter(|path| !baseline.absent.contains(*path))

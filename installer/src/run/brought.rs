@@ -1,5 +1,5 @@
-//! Packages that a run brings to a host that did not have them: what must be gone again after a way
-//! back, whatever rpm still knew of them when it was cut off.
+//! What comes with packages that components need, to a host that did not have it: what must be gone again
+//! after a way back, whatever rpm still knew of it when it was cut off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,9 +9,9 @@ use crate::failure::chain;
 use crate::plan::{PackageChange, PlannedPackage};
 use crate::secure_fs::{self, Ownership, Place};
 
-/// Returns those paths of a package to be brought that are not there.
+/// Returns those paths that may come with a package and are not there.
 pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
-    let Some(planned) = change.brings() else {
+    let Some(planned) = change.needed else {
         return BTreeSet::new();
     };
     let mut paths: BTreeSet<String> = all_directories(planned).map(str::to_owned).collect();
@@ -31,12 +31,12 @@ fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
     found.into_iter().rev()
 }
 
-/// Returns those directories of a package to be brought that are there already.
+/// Returns those directories that may come with a package and are there already.
 pub(super) fn directories(
     context: &Context<'_>,
     change: PackageChange<'_>,
 ) -> BTreeMap<String, Ownership> {
-    let own = change.brings().into_iter();
+    let own = change.needed.into_iter();
     let there = |path: &String| Some((path.clone(), ownership(context, path)?));
     own.flat_map(|planned| &planned.own_directories)
         .filter_map(there)
@@ -94,26 +94,45 @@ pub(super) fn strays<'a>(
         .collect()
 }
 
-/// Moves what rpm left of packages into the run's directory, as far as it was `absent` before they were
-/// brought. Directories go if nothing is in them: what is in them is somebody else's.
+/// Moves what appeared in places that were `absent` before packages were brought into the run's
+/// directory, whoever wrote it there meanwhile: a service of the package, a scriptlet, an rpm that was
+/// cut off.
 pub(super) fn clear(
     context: &Context<'_>,
     absent: &BTreeSet<String>,
-    changes: &[PackageChange<'_>],
+    change: PackageChange<'_>,
 ) -> Result<(), String> {
+    let Some(planned) = change.needed else {
+        return Ok(());
+    };
     let away = context.layout.run(context.run).join("displaced");
-    for planned in changes.iter().filter_map(|change| change.needed) {
-        for path in strays(context, absent, planned) {
-            let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
-            let gone = if planned.files.iter().any(|file| file == path) {
-                let target = away.join(path.trim_start_matches('/'));
-                let parent = target.parent().unwrap_or(&away);
-                secure_fs::ensure_dir(parent, 0o700).and_then(|()| place.displace(&target))
-            } else {
-                place.remove()
-            };
-            gone.map_err(|error| chain(&error))?;
+    for path in strays(context, absent, planned) {
+        let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
+        place.remove_if_empty_dir().map_err(|error| chain(&error))?;
+        if !is_there(context, path) {
+            continue;
         }
+        let target = away.join(path.trim_start_matches('/'));
+        let parent = target.parent().unwrap_or(&away);
+        secure_fs::ensure_dir(parent, 0o700)
+            .and_then(|()| place.displace(&target))
+            .map_err(|error| chain(&error))?;
+    }
+    Ok(())
+}
+
+/// Removes the directories of a package that went, as far as they are empty and were not there before
+/// it came. What is in the others is somebody else's by now.
+pub(super) fn clear_directories(
+    context: &Context<'_>,
+    absent: &BTreeSet<String>,
+    change: PackageChange<'_>,
+) -> Result<(), String> {
+    let directories = change.needed.into_iter().flat_map(all_directories);
+    for path in directories.filter(|path| absent.contains(*path) && is_there(context, path)) {
+        Place::of(&context.layout.at(path))
+            .and_then(|place| place.remove_if_empty_dir())
+            .map_err(|error| chain(&error))?;
     }
     Ok(())
 }

@@ -106,6 +106,12 @@ impl Context<'_> {
         }
     }
 
+    /// Whether any package of a name is installed.
+    pub(super) fn is_there(&self, package: &str) -> Result<bool, String> {
+        let installed = self.host.installed(&[package]);
+        Ok(!installed.map_err(|error| chain(&error))?.is_empty())
+    }
+
     /// Whether exactly this build is installed, or nothing if nothing is wanted.
     pub(super) fn is_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> bool {
         self.check_installed(package, wanted).is_ok()
@@ -129,8 +135,7 @@ impl Context<'_> {
     }
 
     fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
-        let brings = change.brings();
-        let strays = brings.map_or_else(Vec::new, |planned| {
+        let strays = change.needed.map_or_else(Vec::new, |planned| {
             brought::strays(self, &baseline.absent, planned)
         });
         if strays.is_empty() {

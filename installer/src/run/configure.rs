@@ -5,6 +5,7 @@ use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
 use crate::failure::chain;
+use crate::plan::InstallPlan;
 
 /// Merges the configuration of before the undone run with what was edited since, writes it, and
 /// returns what a person should know.
@@ -28,10 +29,14 @@ pub(super) fn merge_back(
                 .map_err(|error| chain(&error))?;
         }
     }
+    // A package that stays keeps its files, whatever was in their place before it came.
+    let kept = kept_files(context, &undone.plan)?;
+    let [before, after, current] =
+        [&undone.before, &undone.after, current].map(|state| state.clone().without(&kept));
     let states = ThreeWay {
-        before: &undone.before,
-        after: &undone.after,
-        current,
+        before: &before,
+        after: &after,
+        current: &current,
     };
     let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
     let displaced = context.layout.run(context.run).join("displaced");
@@ -44,4 +49,18 @@ pub(super) fn merge_back(
     let conflict = "your later edit is kept; it conflicts with the state before the undone run";
     notes.extend(say(&merged.conflicts, conflict));
     Ok(notes)
+}
+
+/// Returns the files of packages that came with the undone run and do not go with its undo.
+fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, String> {
+    let mut kept = Vec::new();
+    for planned in undone.groups.iter().flat_map(|group| &group.packages) {
+        let mut changes = context.plan.changes();
+        let goes = changes.any(|change| change.package == planned.name);
+        // One that was to go and is still there is needed by somebody.
+        if !goes || (planned.from.is_none() && context.is_there(&planned.name)?) {
+            kept.extend(planned.files.iter().cloned());
+        }
+    }
+    Ok(kept)
 }

@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use manifests::digest::Sha256;
-use manifests::nevra::Nevra;
 
-use super::transaction::complaints;
 use super::wellness::{self, Excuse};
-use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, brought, configure, reserve};
+use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, install, reserve};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::health::Ill;
-use crate::host::RpmMode;
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::lock::RunLock;
-use crate::plan::{Group, InstallPlan, PackageChange, PlanKind, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
@@ -130,7 +127,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
     // What an undo had no use for may have become somebody else's.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
     for change in removed.filter(|_| outcome == Outcome::Done) {
-        if context.is_installed(change.package, None) {
+        if !context.is_installed(change.package, change.from) {
             continue;
         }
         let note = format!("{} stays installed", change.package);
@@ -196,7 +193,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         Step::Refresh(name) => refresh(context, state, &groups(context.plan, name)),
         Step::Transaction(name) => {
             let groups = groups(context.plan, name);
-            transact(context, state, &groups, log)
+            install::transact(context, state, &groups, log)
         }
         Step::Check(name) => context.check_forward(&state.baseline, &groups(context.plan, name)),
         Step::Configure(_) => {
@@ -249,42 +246,6 @@ pub(super) fn members<'a>(plan: &'a InstallPlan, name: &str) -> Vec<&'a PlannedC
     found.flat_map(|group| &group.components).collect()
 }
 
-/// Brings the packages of a group, and lets go those that an undo has no use for. What somebody else
-/// needs by now stays, and is told.
-fn transact(context: &Context<'_>, state: &mut State, groups: &[&Group], log: &File) -> StepResult {
-    let changes = || groups.iter().flat_map(|group| group.changes());
-    let coming = changes().filter_map(|change| change.to);
-    let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
-    let complaint = context.transact(&digests, mode(context.plan), log)?;
-    if !complaint.is_empty() {
-        return Err(complaint);
-    }
-    for change in changes().filter(|change| change.to.is_none()) {
-        let going: Vec<&Nevra> = change.from.iter().map(|rpm| &rpm.nevra).collect();
-        let answer = context.erase(&going, mode(context.plan), log)?;
-        let complaint = complaints(&answer);
-        if complaint.is_empty() {
-            continue;
-        }
-        let is_refusal = answer.code.is_some();
-        if !is_refusal || !context.is_installed(change.package, change.from) {
-            return Err(complaint);
-        }
-        state
-            .notes
-            .push(format!("{} stays installed: {complaint}", change.package));
-    }
-    if let Some(undone) = context.undone {
-        let is_gone = |change: &PackageChange<'_>| {
-            change.to.is_none() && context.is_installed(change.package, None)
-        };
-        let gone: Vec<PackageChange<'_>> = changes().filter(is_gone).collect();
-        brought::clear(context, &undone.baseline.absent, &gone)?;
-        brought::restore_directories(context, &undone.baseline.directories, &gone)?;
-    }
-    Ok(String::new())
-}
-
 fn is_in(plan: &InstallPlan, group: &str, planned: &PlannedComponent) -> bool {
     members(plan, group)
         .iter()
@@ -301,13 +262,6 @@ fn dependents(baseline: &Baseline, components: &[&PlannedComponent]) -> Vec<Stri
         .flatten()
         .cloned()
         .collect()
-}
-
-const fn mode(plan: &InstallPlan) -> RpmMode {
-    match plan.kind {
-        PlanKind::Upgrade => RpmMode::Upgrade,
-        PlanKind::Undo { .. } => RpmMode::GoBack,
-    }
 }
 
 fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {

@@ -6,6 +6,7 @@ mod check;
 mod configure;
 mod execute;
 mod hold;
+mod install;
 mod reinstall;
 pub mod reserve;
 mod revert;
@@ -81,6 +82,8 @@ pub struct Undone {
     pub blobs: Blobs,
     /// What else was there before it.
     pub baseline: Baseline,
+    /// What it planned.
+    pub plan: InstallPlan,
 }
 
 impl std::fmt::Debug for Context<'_> {

@@ -10,12 +10,14 @@ use super::execute::{State, open_log};
 use super::transaction::complaints;
 use super::{Context, StepResult, baseline, brought};
 use crate::failure::chain;
-use crate::host::RpmMode;
+use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, PackageChange};
 use crate::secure_fs;
 
-/// One transaction of everything that is not as it was, and a second one without the `%preun` of
-/// what is replaced, which may be what failed. Then what was brought goes: nothing needs it any more.
+/// One transaction of everything that is not as it was; then what was brought goes, for nothing needs
+/// it any more. Where that was not enough, once more: first what was brought, for it may be in the way
+/// (a file that moved into it, a conflict with the older version), then the rest, without the `%preun`
+/// of what is replaced, which may be what failed.
 pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]) -> StepResult {
     let log = open_log(context, "rpm-revert.log").or_else(|_| null());
     let log = log.map_err(|error| format!("cannot open a log: {error}"))?;
@@ -34,17 +36,28 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
         // rpm names its temporary files by the second; a transaction within the same second as a
         // disturbed one trips over them.
         context.host.sleep(Duration::from_millis(1100));
+        if mode == RpmMode::GoBackWithoutPreun {
+            for how in [
+                Erasure::BeforeWhatNeedsThem,
+                Erasure::BeforeWhatNeedsThemWithoutPreun,
+            ] {
+                complaints.push(remove(context, &touched, how, &log)?);
+            }
+        }
         let digests: Vec<Sha256> = touched
             .iter()
             .filter_map(|change| change.from)
             .map(|rpm| rpm.sha256)
             .collect();
         complaints.push(context.transact(&digests, mode, &log)?);
-        complaints.push(remove(context, state, &touched, mode, &log)?);
-        if touched
-            .iter()
-            .all(|change| context.is_installed(change.package, change.from))
-        {
+        complaints.push(remove(context, &touched, Erasure::Plain, &log)?);
+        let is_back =
+            |change: &&PackageChange<'_>| context.is_installed(change.package, change.from);
+        // An rpm that was cut off may have written files of which its database knows nothing.
+        for change in touched.iter().filter(is_back) {
+            brought::clear(context, &state.baseline.absent, *change)?;
+        }
+        if touched.iter().all(|change| is_back(&change)) {
             break;
         }
     }
@@ -53,38 +66,23 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
     Ok(complaints.join("; "))
 }
 
-/// Removes what was brought: all of it at once, for one may need another. An rpm that was cut off may
-/// have written files of which its database knows nothing.
+/// Removes what was brought, all of it at once, for one may need another.
 fn remove(
     context: &Context<'_>,
-    state: &State,
     touched: &[PackageChange<'_>],
-    mode: RpmMode,
+    how: Erasure,
     log: &File,
 ) -> StepResult {
-    let brought: Vec<PackageChange<'_>> = touched
-        .iter()
-        .filter(|change| change.from.is_none())
-        .copied()
-        .collect();
-    let is_there = |change: &&PackageChange<'_>| context.is_installed(change.package, change.to);
+    let brought = touched.iter().filter(|change| change.from.is_none());
     let there: Vec<&Nevra> = brought
-        .iter()
-        .filter(is_there)
+        .filter(|change| context.is_installed(change.package, change.to))
         .filter_map(|change| change.to)
         .map(|rpm| &rpm.nevra)
         .collect();
-    let mut complaint = String::new();
-    if !there.is_empty() {
-        complaint = complaints(&context.erase(&there, mode, log)?);
+    if there.is_empty() {
+        return Ok(String::new());
     }
-    if brought
-        .iter()
-        .all(|change| context.is_installed(change.package, None))
-    {
-        brought::clear(context, &state.baseline.absent, &brought)?;
-    }
-    Ok(complaint)
+    Ok(complaints(&context.erase(&there, how, log)?))
 }
 
 fn null() -> std::io::Result<File> {

@@ -14,7 +14,7 @@ use crate::history;
 use crate::host::{Host, HostError};
 use crate::layout::Layout;
 use crate::lock::RunLock;
-use crate::plan::{InstallPlan, PackageChange};
+use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
 
 /// In the state directory: the journal, logs, what a revert moves away, and a margin.
@@ -77,10 +77,9 @@ pub(crate) fn wanted(
         }
     }
     // What is new goes again on the way back; on the way forward it takes its place all the same.
-    for planned in plan.changes().filter_map(PackageChange::brings) {
-        if let Some(to) = &planned.to
-            && let Some(first) = to.directories.first()
-            && let Some(reserve) = found.at(layout, &layout.at(first))
+    for planned in plan.changes().filter_map(|change| change.needed) {
+        if let (None, Some(to)) = (&planned.from, &planned.to)
+            && let Some(reserve) = found.at(layout, &layout.at(&planned.bulk))
         {
             reserve.package_bytes += to.installed_bytes;
         }

@@ -288,7 +288,7 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .map(|rpm| context.layout.stored_rpm(&rpm.sha256).display().to_string())
         .collect();
     let brought: Vec<&str> = changes()
-        .filter(|change| change.from.is_none())
+        .filter(|change| change.from.is_none() && context.is_installed(change.package, change.to))
         .map(|change| change.package)
         .collect();
     let units: Vec<&str> = context
@@ -297,13 +297,15 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .filter_map(|planned| planned.component.unit.as_deref())
         .collect();
     let backup = context.layout.run(context.run).join("backup");
-    let mut commands = vec![
-        "install resume        # tries all of it again".to_owned(),
-        format!("rpm -U --oldpackage --replacepkgs {}", files.join(" ")),
-    ];
+    let mut commands = vec!["install resume        # tries all of it again".to_owned()];
     if !brought.is_empty() {
-        commands.push(format!("rpm -e {}", brought.join(" ")));
+        // First: it may be in the way of the older versions, and what needs it is about to go.
+        commands.push(format!("rpm -e --nodeps {}", brought.join(" ")));
     }
+    commands.push(format!(
+        "rpm -U --oldpackage --replacepkgs {}",
+        files.join(" ")
+    ));
     commands.extend([
         format!(
             "# configuration as it was: {} (before.json names the blobs)",

@@ -12,7 +12,7 @@ use super::{Context, StepResult};
 use crate::bundle::StagedRpmSet;
 use crate::event::Event;
 use crate::failure::chain;
-use crate::host::{RpmAnswer, RpmMode, cmd, query};
+use crate::host::{Erasure, RpmAnswer, RpmMode, cmd, query};
 use crate::plan::{InstallPlan, PackageChange};
 use crate::secure_fs::{self, FsError};
 
@@ -82,11 +82,11 @@ impl Context<'_> {
     pub(super) fn erase(
         &self,
         packages: &[&Nevra],
-        mode: RpmMode,
+        how: Erasure,
         log: &File,
     ) -> Result<RpmAnswer, String> {
         self.alone(|mark| {
-            let answer = self.host.rpm_erase(packages, mode, log, mark);
+            let answer = self.host.rpm_erase(packages, how, log, mark);
             answer.map_err(|error| chain(&error))
         })
     }

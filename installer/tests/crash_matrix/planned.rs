@@ -61,14 +61,30 @@ impl Scene {
     }
 }
 
-fn brought(package: &Package) -> PlannedPackage {
+fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {
+    let both = || from.iter().chain([to]).flat_map(|package| &package.files);
+    let times = |path: &str| both().filter(|file| file.path == path).count();
+    let mut files: Vec<String> = both()
+        .map(|file| file.path.clone())
+        .filter(|path| times(path) == 1)
+        .collect();
+    let config = both().filter(|file| file.is_config());
+    files.extend(config.flat_map(|file| {
+        [".rpmnew", ".rpmsave", ".rpmorig"].map(|suffix| format!("{}{suffix}", file.path))
+    }));
+    let own_directories = match from {
+        Some(_) => Vec::new(),
+        None => [NEEDED, NEEDED_BESIDE].map(str::to_owned).to_vec(),
+    };
     PlannedPackage {
-        name: package.name().to_owned(),
+        name: to.name().to_owned(),
         reason: "needed".to_owned(),
-        from: None,
-        to: Some(planned_package(package, None)),
-        files: package.files.iter().map(|file| file.path.clone()).collect(),
-        own_directories: [NEEDED, NEEDED_BESIDE].map(str::to_owned).to_vec(),
+        from: from.as_ref().map(|package| planned_package(package, None)),
+        to: Some(planned_package(to, None)),
+        config: Vec::new(),
+        files,
+        own_directories,
+        bulk: NEEDED.to_owned(),
     }
 }
 

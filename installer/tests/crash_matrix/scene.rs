@@ -13,6 +13,7 @@ const BUILT: [u64; 2] = [1_600_000_000, 1_650_000_000];
 /// Where what is needed lies: a directory of its own, and one that is there already.
 pub(crate) const NEEDED: &str = "/usr/lib/needed";
 pub(crate) const NEEDED_BESIDE: &str = "/usr/lib/beside";
+const CODEC: &str = "/usr/lib/codec";
 
 /// What is wrong with a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,28 +124,31 @@ impl Scene {
         &PARTS[..self.components]
     }
 
-    /// Returns what the first component's new version needs, if it needs something. One of its files
-    /// is there already, of nobody's package.
-    pub(crate) fn needed(&self) -> Option<Package> {
-        let file = |path: String| Packaged {
-            content: format!("{path} of the package\n"),
-            path,
-            mode: 0o644,
-            kind: FileKind::Plain,
+    /// Returns what the first component's new version needs, before and after, if it needs something:
+    /// a package that the host does not have, one file of which is there already, of nobody's package;
+    /// and a newer version of one that it has, whose configuration was edited.
+    pub(crate) fn needed(&self) -> Vec<(Option<Package>, Package)> {
+        if !self.has_need {
+            return Vec::new();
+        }
+        let names = [
+            format!("{NEEDED}/one.so"),
+            format!("{NEEDED}/two.so"),
+            format!("{NEEDED_BESIDE}/tool"),
+        ];
+        let codec = |version: &str, names: &[&str]| {
+            let mut files: Vec<String> =
+                names.iter().map(|name| format!("{CODEC}/{name}")).collect();
+            files.push("/etc/codec.conf".to_owned());
+            library("codec", version, &files)
         };
-        let package = || Package {
-            nevra: "needed-3.1-1.x86_64".parse().expect("a NEVRA"),
-            build_time: BUILT[0],
-            files: [
-                format!("{NEEDED}/one.so"),
-                format!("{NEEDED}/two.so"),
-                format!("{NEEDED_BESIDE}/tool"),
-            ]
-            .map(file)
-            .to_vec(),
-            scriptlets: Vec::new(),
-        };
-        self.has_need.then(package)
+        vec![
+            (None, library("needed", "3.1", &names)),
+            (
+                Some(codec("1.0", &["codec.so", "old.txt"])),
+                codec("2.0", &["codec.so", "formats.txt"]),
+            ),
+        ]
     }
 
     /// Returns the packages before (0) and after (1) the run.
@@ -296,8 +300,36 @@ impl Scene {
         if self.has_need {
             let tool = format!("{NEEDED_BESIDE}/tool");
             edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));
+            edits.insert("/etc/codec.conf".to_owned(), ("edited\n".to_owned(), 0o600));
         }
         edits
+    }
+}
+
+/// A package without a service. Its configuration has another default in every version.
+fn library(name: &str, version: &str, paths: &[String]) -> Package {
+    let file = |path: &String| Packaged {
+        content: format!("{path} of {name} {version}\n"),
+        path: path.clone(),
+        mode: 0o644,
+        kind: if path.starts_with("/etc/") {
+            FileKind::NoReplace
+        } else {
+            FileKind::Plain
+        },
+    };
+    let does_nothing = |when| Scriptlet {
+        when,
+        does: Vec::new(),
+        fails: false,
+    };
+    Package {
+        nevra: format!("{name}-{version}-1.x86_64")
+            .parse()
+            .expect("a NEVRA"),
+        build_time: BUILT[0],
+        files: paths.iter().map(file).collect(),
+        scriptlets: [When::Post, When::Preun].map(does_nothing).to_vec(),
     }
 }
 

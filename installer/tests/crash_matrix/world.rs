@@ -99,7 +99,8 @@ impl World {
 
     fn install_packages(&self, scene: &Scene) {
         let layout = &self.layout;
-        for package in scene.packages(0) {
+        let old = scene.needed().into_iter().filter_map(|(old, _)| old);
+        for package in scene.packages(0).into_iter().chain(old) {
             for file in &package.files {
                 let content = file.content.as_bytes();
                 disk::write(&layout.at(&file.path), content, file.mode, package.built());
@@ -110,7 +111,9 @@ impl World {
             disk::write(&layout.at(&path), content.as_bytes(), mode, EDITED);
         }
         let both = [0, 1].into_iter().flat_map(|side| scene.packages(side));
-        for package in both.chain(scene.needed()) {
+        let needed = scene.needed().into_iter();
+        let needed = needed.flat_map(|(old, new)| old.into_iter().chain([new]));
+        for package in both.chain(needed) {
             let bytes = package.to_rpm();
             disk::write(
                 &layout.stored_rpm(&Sha256::of(&bytes)),
@@ -258,12 +261,15 @@ impl World {
         let dir = self.layout.run(run).join("backup");
         let bytes = |name: &str| disk::read(&dir.join(name)).expect("the undone run is complete");
         let read = |name: &str| serde_json::from_slice(&bytes(name)).expect("a snapshot");
+        let plan = self.layout.run(run).join("plan.json");
+        let plan = disk::read(&plan).expect("the undone run is complete");
         let baseline = serde_json::from_slice(&bytes("baseline.json")).expect("a baseline");
         let blobs = Blobs::open(&dir.join("blobs")).map_err(|error| error.to_string())?;
         Ok(Some(Undone {
             before: read("before.json"),
             after: read("after.json"),
             baseline,
+            plan: serde_json::from_slice(&plan).expect("a plan"),
             blobs,
         }))
     }

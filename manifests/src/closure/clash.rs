@@ -79,7 +79,8 @@ impl Search<'_> {
                 let Some(installed) = self.system.named(&obsolete.name) else {
                     continue;
                 };
-                if overlaps(&own(installed), obsolete) {
+                let is_own = obsolete.name == offer.nevra.name();
+                if !is_own && overlaps(&own(installed), obsolete) {
                     let nevra = &offer.nevra;
                     found.push(format!("the installed {installed} by {nevra}"));
                 }

@@ -78,6 +78,12 @@ pub struct Added {
     pub by: Nevra,
 }
 
+/// Whether a package that says so replaces an installed one.
+#[must_use]
+pub fn obsoletes(obsolete: &Dependency, installed: &Nevra) -> bool {
+    relation::overlaps(&search::own(installed), obsolete)
+}
+
 /// A need that nothing meets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Missing {

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use installer::bundle::StagedRpmSet;
 use installer::host::{
-    Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget, RpmAnswer,
-    RpmContents, RpmMode, Space, UnitAction, UnitState,
+    Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
+    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
 use manifests::nevra::{Arch, Nevra};
@@ -177,13 +177,13 @@ impl Host for FakeHost {
     fn rpm_erase(
         &self,
         packages: &[&Nevra],
-        mode: RpmMode,
+        how: Erasure,
         mut log: &File,
         _mark: &File,
     ) -> Result<RpmAnswer, HostError> {
         let is_locked = self.change("rpm -e", |machine| machine.surviving.is_some())?;
         let names: Vec<&str> = packages.iter().map(|nevra| nevra.name()).collect();
-        let planned = Transaction::plan_removal(&self.machine.borrow(), &self.layout, &names, mode);
+        let planned = Transaction::plan_removal(&self.machine.borrow(), &self.layout, &names, how);
         let answer = match planned {
             _ if is_locked => transaction::refusal("error: can't create transaction lock"),
             Ok(transaction) => self.transact(transaction),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use installer::host::{RpmAnswer, RpmMode};
+use installer::host::{Erasure, RpmAnswer, RpmMode};
 use installer::layout::Layout;
 use manifests::digest::Sha256;
 
@@ -113,8 +113,12 @@ impl Transaction {
         machine: &Machine,
         layout: &Layout,
         names: &[&str],
-        mode: RpmMode,
+        how: Erasure,
     ) -> Result<Self, RpmAnswer> {
+        let mode = match how {
+            Erasure::BeforeWhatNeedsThemWithoutPreun => RpmMode::GoBackWithoutPreun,
+            _ => RpmMode::GoBack,
+        };
         let mut transaction = Self::plan(machine, layout, Vec::new(), mode)?;
         for name in names {
             let installed = machine.db.instances(name);

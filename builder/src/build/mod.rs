@@ -186,6 +186,7 @@ fn prepare(
         mut plan,
         keys,
         revision,
+        dependencies,
         ..
     } = planned;
     let extras = extras::find(&origin.product, &plan, &settings.extras)?;
@@ -203,7 +204,7 @@ fn prepare(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
-    hosts::check(&wish.fleet, &rpms)?;
+    hosts::check(&wish.fleet, &rpms, &dependencies)?;
     if let Some(earlier) = &earlier {
         finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
     }

@@ -1,10 +1,13 @@
 //! What a host's rpm would refuse, found before anything is carried there. Pure.
 
+use std::collections::BTreeSet;
+
 use manifests::bundle::{LintFlag, Role};
 use manifests::host_inventory::{HostPackage, Observed};
 
 use super::space::room;
 use super::{Fleet, FleetHost, HostsError};
+use crate::dependencies::Dependencies;
 use crate::package::DownloadedRpm;
 
 /// One reason why a host cannot use the bundle.
@@ -29,10 +32,20 @@ impl<'a> Upgrade<'a> {
 }
 
 /// Refuses what would not install, verify or fit on any of the hosts; everything at once.
-pub fn check(fleet: &Fleet, rpms: &[DownloadedRpm]) -> Result<(), HostsError> {
+pub fn check(
+    fleet: &Fleet,
+    rpms: &[DownloadedRpm],
+    dependencies: &[Dependencies],
+) -> Result<(), HostsError> {
     let mut unfit = Vec::new();
     for host in fleet.hosts() {
-        let upgrades = upgrades(host, rpms, &mut unfit);
+        let label = Some(&host.label);
+        let own = dependencies.iter().filter(|one| one.host.as_ref() == label);
+        let needed: BTreeSet<String> = own
+            .flat_map(|one| &one.added)
+            .map(|added| added.found.nevra.to_string())
+            .collect();
+        let upgrades = upgrades(host, rpms, &needed, &mut unfit);
         for upgrade in &upgrades {
             for rpm in upgrade.rpms() {
                 unfit.extend(refused(host, rpm));
@@ -50,6 +63,7 @@ pub fn check(fleet: &Fleet, rpms: &[DownloadedRpm]) -> Result<(), HostsError> {
 fn upgrades<'a>(
     host: &FleetHost,
     rpms: &'a [DownloadedRpm],
+    needed: &BTreeSet<String>,
     unfit: &mut Vec<Unfit>,
 ) -> Vec<Upgrade<'a>> {
     let mut found = Vec::new();
@@ -58,7 +72,12 @@ fn upgrades<'a>(
         (Role::Dependency, Role::PreviousDependency),
     ];
     let ends_with = pairs.into_iter().flat_map(|(role, previous)| {
+        // What other hosts need does not concern this one.
+        let concerns = move |rpm: &&DownloadedRpm| {
+            role == Role::Target || needed.contains(&rpm.planned().nevra.to_string())
+        };
         let found = rpms.iter().filter(move |rpm| serves(rpm, host, role));
+        let found = found.filter(concerns);
         found.map(move |to| (to, role, previous))
     });
     for (to, role, previous) in ends_with {

@@ -203,7 +203,10 @@ fn repositories_of_dependencies_are_read_with_an_accepted_key_only() {
         run.stdout
     );
     assert!(run.stdout.contains("needs nothing more"), "{}", run.stdout);
-    // Nothing carries them: without --plan the flag would promise too much.
-    assert_eq!(user.build(&vendor, &asked).code, Some(2));
     user.assert_nothing_written();
+    // A tool is one that the product manifest names.
+    let with_tool = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
+    let with_tool = [&with_tool[..], &["--tool", "anything"]].concat();
+    user.build(&vendor, &with_tool)
+        .assert_refused(2, &["anything", "no tool"]);
 }

@@ -154,25 +154,41 @@ fn a_version_that_fails_takes_what_it_needed_away_again() {
     assert_eq!(failed.code(), Some(5), "{}", failed.stderr);
     assert_eq!(needed(&site), Vec::<String>::new());
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
-    // The same with the run and its rpm killed in mid-transaction, and nobody there.
+}
+
+#[test]
+fn a_run_that_is_killed_in_its_transaction_leaves_nothing_of_what_came_with_it() {
+    let Some(site) = site("needs-killed") else {
+        return;
+    };
+    install_relay(&site);
+    let before = site.snapshot();
+    let dir = tempfile::tempdir().unwrap();
+    carry(&site, dir.path(), "2.2", &["--tool", "relay-dump"]);
     let _running = site
         .host
         .spawn(&["/root/install", "/root/bundle.tar.zst"])
         .unwrap();
     let begun = |guest: &Guest| {
-        let journal = guest.read("/var/lib/airgap-bundle/runs/2/journal");
+        let journal = guest.read("/var/lib/airgap-bundle/runs/1/journal");
         let journal = journal.unwrap_or_default();
         Ok(String::from_utf8_lossy(&journal).contains("transaction:relay"))
     };
     let minute = Duration::from_secs(60);
     site.host.wait_until("rpm", minute, begun).unwrap();
-    let kill = "systemctl kill --signal=KILL --kill-who=main airgap-bundle-run; pkill -KILL -x rpm";
-    site.host.command(&["sh", "-c", kill]).run().unwrap();
+    let kill = [
+        "sh",
+        "-c",
+        "systemctl kill --signal=KILL --kill-who=main airgap-bundle-run && pkill -KILL -x rpm; true",
+    ];
+    site.host.check(&kill).unwrap();
     let closed = |guest: &Guest| {
-        Ok(guest.exists("/var/lib/airgap-bundle/runs/2/report.json")
+        Ok(guest.exists("/var/lib/airgap-bundle/runs/1/report.json")
             && !guest.exists("/etc/systemd/system/airgap-bundle-recover.service"))
     };
     site.host.wait_until("the end", 2 * minute, closed).unwrap();
+    let status = site.install(&["status"]).stdout;
+    assert!(status.contains("cut off"), "{status}");
     assert_eq!(needed(&site), Vec::<String>::new());
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 }

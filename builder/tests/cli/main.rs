@@ -19,6 +19,8 @@ mod hosts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod locked;

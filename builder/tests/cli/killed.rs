@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test empties a directory")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
@@ -127,4 +128,22 @@ fn a_package_that_came_over_many_connections_is_taken_up() {
 #[test]
 fn a_package_that_came_in_one_stream_is_taken_up() {
     is_resumed(9_500_000, "1");
+}
+
+#[test]
+fn a_bundle_that_was_being_written_leaves_nothing() {
+    let (vendor, user) = (Vendor::new(), User::new());
+    vendor.publish_large("relay", 8, "5.3.10", LARGE_BYTES);
+    let mut child = user.start_from(&vendor, &vendor.url(), &["--output", "json"]);
+    let mut said = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        said.push(line.unwrap());
+        if said.iter().any(|line| line.contains("\"writing\"")) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), None, "it ended by itself: {said:?}");
+    user.assert_nothing_written();
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use manifests::digest::Sha256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
@@ -164,6 +165,15 @@ impl fmt::Display for Algorithm {
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.algorithm, self.hex)
+    }
+}
+
+impl From<Sha256> for Checksum {
+    fn from(sha256: Sha256) -> Self {
+        Self {
+            algorithm: Algorithm::Sha256,
+            hex: sha256.to_string(),
+        }
     }
 }
 

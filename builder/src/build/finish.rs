@@ -1,6 +1,5 @@
 //! The last steps: the lock, then assembling, signing, writing and reading back.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
@@ -234,7 +233,7 @@ fn write_whole(
     archive::write(signed, &mut output, settings.workers)?;
     drop(output);
     observer.event(&Event::Stage("reading the bundle back"));
-    let reopened = File::open(bundle.temporary_path()).map_err(|source| ArchiveError::Open {
+    let reopened = bundle.reopen().map_err(|source| ArchiveError::Open {
         path: settings.out.clone(),
         source,
     })?;

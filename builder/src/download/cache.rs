@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use manifests::digest::{Hasher as Sha256Hasher, Sha256};
 
 use super::{ReceivedFile, Wanted};
-use crate::checksum::Hasher;
+use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::output::{self, OutputError, Pending, Resumable};
 
 /// A directory of `<sha256>.rpm`. `<algorithm>-<checksum>.sha256` leads from what weak metadata
@@ -97,26 +97,32 @@ impl Cache {
 /// SHA-256 and the metadata's checksum, computed together.
 pub(super) struct Digests {
     sha256: Sha256Hasher,
-    checksum: Hasher,
+    /// Where the metadata's checksum is not a SHA-256 too: no byte is hashed twice for one digest.
+    other: Option<Hasher>,
     pub(super) size: u64,
 }
 
 impl Digests {
     pub(super) fn new(wanted: &Wanted) -> Self {
+        let algorithm = wanted.package.checksum.algorithm();
         Self {
             sha256: Sha256Hasher::default(),
-            checksum: Hasher::new(wanted.package.checksum.algorithm()),
+            other: (algorithm != Algorithm::Sha256).then(|| Hasher::new(algorithm)),
             size: 0,
         }
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
-        self.checksum.update(bytes);
+        if let Some(other) = &mut self.other {
+            other.update(bytes);
+        }
         self.size += bytes.len() as u64;
     }
 
-    pub(super) fn finish(self) -> (Sha256, crate::checksum::Checksum, u64) {
-        (self.sha256.finish(), self.checksum.finish(), self.size)
+    pub(super) fn finish(self) -> (Sha256, Checksum, u64) {
+        let sha256 = self.sha256.finish();
+        let checksum = self.other.map_or_else(|| sha256.into(), Hasher::finish);
+        (sha256, checksum, self.size)
     }
 }

@@ -1,5 +1,6 @@
 //! The one room that writes files: complete and synced under their name, or not there at all.
 
+mod nameless;
 mod resumable;
 mod tree;
 
@@ -8,7 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 pub use resumable::{Resumable, tidy};
 pub use tree::PendingTree;
@@ -25,10 +26,15 @@ pub struct OutputError {
 }
 
 /// A complete, synced file that does not have its name yet. Dropping it removes it.
+///
+/// Until then it has no name at all where the filesystem can do that: a program that is killed
+/// leaves nothing of it.
 #[derive(Debug)]
 #[must_use]
 pub struct Pending {
-    file: NamedTempFile,
+    file: File,
+    /// The name it has meanwhile, where it must have one.
+    meanwhile: Option<TempPath>,
     path: PathBuf,
 }
 
@@ -36,18 +42,15 @@ impl Pending {
     /// Starts a file beside `path`.
     pub fn begin(path: &Path, mode: u32) -> Result<Self, OutputError> {
         let attempt = || {
-            let file = tempfile::Builder::new()
-                .prefix(".bundle-")
-                .suffix(".partial")
-                .tempfile_in(directory_of(path))?;
+            let (file, meanwhile) = nameless::create(directory_of(path))?;
             // The mode is set explicitly: it must not depend on the umask.
-            file.as_file()
-                .set_permissions(Permissions::from_mode(mode))?;
-            Ok(file)
+            file.set_permissions(Permissions::from_mode(mode))?;
+            Ok((file, meanwhile))
         };
-        let file = attempt().map_err(|source| failed(path, source))?;
+        let (file, meanwhile) = attempt().map_err(|source| failed(path, source))?;
         Ok(Self {
             file,
+            meanwhile,
             path: path.to_owned(),
         })
     }
@@ -63,33 +66,44 @@ impl Pending {
     }
 
     /// Returns the open file.
-    pub fn file_mut(&mut self) -> &mut File {
-        self.file.as_file_mut()
+    pub const fn file_mut(&mut self) -> &mut File {
+        &mut self.file
     }
 
-    /// Returns where the bytes are until the file gets its name.
-    #[must_use]
-    pub fn temporary_path(&self) -> &Path {
-        self.file.path()
+    /// Opens it again, for reading from its beginning.
+    pub fn reopen(&self) -> io::Result<File> {
+        match &self.meanwhile {
+            Some(name) => File::open(name),
+            None => File::open(nameless::descriptor(&self.file)),
+        }
+    }
+
+    /// Closes it, with a name for the moment, from which it is renamed.
+    fn into_named(self) -> io::Result<TempPath> {
+        match self.meanwhile {
+            Some(name) => Ok(name),
+            None => nameless::name(&self.file, directory_of(&self.path)),
+        }
     }
 
     /// Syncs the bytes and closes the file.
     pub fn close(self) -> Result<Closed, OutputError> {
-        let Self { file, path } = self;
-        let synced = file.as_file().sync_all();
-        synced.map_err(|source| failed(&path, source))?;
-        Ok(Closed {
-            file: file.into_temp_path(),
-            path,
-        })
+        let path = self.path.clone();
+        let attempt = || {
+            self.file.sync_all()?;
+            self.into_named()
+        };
+        let file = attempt().map_err(|source| failed(&path, source))?;
+        Ok(Closed { file, path })
     }
 
     /// Syncs the bytes, gives the file its name and syncs the directory.
     pub fn commit(self) -> Result<(), OutputError> {
-        let Self { file, path } = self;
+        let path = self.path.clone();
         let attempt = || {
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
+            self.file.sync_all()?;
+            let name = self.into_named()?;
+            name.persist(&path).map_err(|error| error.error)?;
             File::open(directory_of(&path))?.sync_all()
         };
         attempt().map_err(|source| failed(&path, source))
@@ -97,20 +111,22 @@ impl Pending {
 
     /// Gives the file its name without waiting for the disk: for what is checked whenever it is used.
     pub fn commit_unsynced(self) -> Result<(), OutputError> {
-        let Self { file, path } = self;
-        match file.persist(&path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(failed(&path, error.error)),
-        }
+        let path = self.path.clone();
+        let attempt = || {
+            let name = self.into_named()?;
+            name.persist(&path).map_err(|error| error.error)
+        };
+        attempt().map_err(|source| failed(&path, source))
     }
 
     /// Does the same as [`Self::commit`] unless something has that name already, and says whether it did.
     pub fn commit_new(self) -> Result<bool, OutputError> {
-        let Self { file, path } = self;
+        let path = self.path.clone();
         let attempt = || {
-            file.as_file().sync_all()?;
-            match file.persist_noclobber(&path) {
-                Ok(_) => {}
+            self.file.sync_all()?;
+            let name = self.into_named()?;
+            match name.persist_noclobber(&path) {
+                Ok(()) => {}
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                     return Ok(false);
                 }

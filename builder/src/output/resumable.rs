@@ -127,7 +127,6 @@ pub fn tidy(directory: &Path) -> Result<(), OutputError> {
         let now = Pending::begin(&directory.join("now"), 0o600)
             .map_err(|error| error.source)?
             .file
-            .as_file()
             .metadata()?
             .modified()?;
         let mut unfinished = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -34,24 +35,24 @@ impl Body {
         }
     }
 
-    /// Returns the next piece, or nothing at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportErrorKind> {
+    /// Returns the next piece, or nothing at the end. Drop it before the next one is asked for: its
+    /// memory is used again.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, TransportErrorKind> {
         watched(self.silence, self.read()).await?
     }
 
-    async fn read(&mut self) -> Result<Option<Vec<u8>>, TransportErrorKind> {
+    async fn read(&mut self) -> Result<Option<Bytes>, TransportErrorKind> {
         match &mut self.source {
             Source::Local(file) => {
-                let mut piece = vec![0; PIECE_BYTES];
+                let mut piece = BytesMut::with_capacity(PIECE_BYTES);
                 let taken = file
-                    .read(&mut piece)
+                    .read_buf(&mut piece)
                     .await
                     .map_err(TransportErrorKind::Local)?;
-                piece.truncate(taken);
-                Ok((taken > 0).then_some(piece))
+                Ok((taken > 0).then(|| piece.freeze()))
             }
             Source::Http(response) => match response.chunk().await {
-                Ok(piece) => Ok(piece.map(Into::into)),
+                Ok(piece) => Ok(piece),
                 Err(error) => Err(http::explain(error)),
             },
         }

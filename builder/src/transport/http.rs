@@ -221,6 +221,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 pub(super) fn explain(error: reqwest::Error) -> TransportErrorKind {
     let error = error.without_url();
     let text = chain(&error);
+    // Before a tunnel there is no response, only this text of the client's (`tests/sources/tunnel.rs`).
+    if error.is_connect() && text.contains("proxy authorization required") {
+        return TransportErrorKind::Status(407);
+    }
     if error.is_connect() || error.is_timeout() {
         TransportErrorKind::Unreachable(text)
     } else {

@@ -20,6 +20,8 @@ mod hosts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod locked;

@@ -6,7 +6,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -89,18 +89,30 @@ impl User {
         self.build(vendor, &[&request[..], more].concat())
     }
 
-    /// `bundle build`, ended by SIGINT after a while.
-    pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str], after: Duration) -> Run {
+    /// The usual request, from another address, on its way.
+    pub(crate) fn start_from(&self, vendor: &Vendor, url: &str, more: &[&str]) -> Child {
+        let request = ["--version", "5.3", "--distro", "el8", "--repo-url", url];
+        self.start(vendor, &[&request[..], more].concat())
+    }
+
+    fn start(&self, vendor: &Vendor, more: &[&str]) -> Child {
         let (product, out) = (vendor.product(), self.bundle());
-        let child = Command::new(env!("CARGO_BIN_EXE_bundle"))
+        Command::new(env!("CARGO_BIN_EXE_bundle"))
             .args(["build", "--product", text(&product), "-o", text(&out)])
             .args(["--without-installer", "x86_64"])
             .args(more)
             .env_clear()
             .env("HOME", self.home.path())
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// `bundle build`, ended by SIGINT after a while.
+    pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str], after: Duration) -> Run {
+        let child = self.start(vendor, more);
         std::thread::sleep(after);
         let id = i32::try_from(child.id()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();

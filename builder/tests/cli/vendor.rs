@@ -15,6 +15,7 @@ use pgp::composed::{
 };
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::types::{KeyDetails as _, Password, Timestamp};
+use rand::RngCore as _;
 use tempfile::TempDir;
 
 /// Newest patch of the target line last; `5.3.10` sorts before `5.3.9` for whoever compares text.
@@ -76,14 +77,30 @@ impl Key {
     }
 
     fn rpm(&self, name: &str, version: &str, mark: &str) -> Vec<u8> {
+        let content = format!("{name} {version}{mark}\n").repeat(500);
+        self.rpm_with(
+            name,
+            version,
+            content.into_bytes(),
+            rpm::CompressionType::Gzip,
+        )
+    }
+
+    fn rpm_with(
+        &self,
+        name: &str,
+        version: &str,
+        content: Vec<u8>,
+        compression: rpm::CompressionType,
+    ) -> Vec<u8> {
         let config = rpm::BuildConfig::v4()
-            .compression(rpm::CompressionType::Gzip)
+            .compression(compression)
             .source_date(BUILT);
         let package = rpm::PackageBuilder::new(name, version, "MIT", "x86_64", "A test")
             .using_config(config)
             .release("1")
             .with_file_contents(
-                format!("{name} {version}{mark}\n").repeat(500).into_bytes(),
+                content,
                 rpm::FileOptions::new(format!("/opt/{name}/{name}")),
             )
             .unwrap()
@@ -217,6 +234,17 @@ impl Vendor {
     /// Publishes this version of a package once more, with `text` wherever a packager may write.
     pub(crate) fn publish_hostile(&self, package: &str, distro: u32, version: &str, text: &str) {
         let bytes = self.package.hostile(package, version, text);
+        self.publish_all(package, distro, vec![(version.to_owned(), bytes)]);
+    }
+
+    /// Publishes this version of a package alone, with so many bytes that do not compress.
+    pub(crate) fn publish_large(&self, package: &str, distro: u32, version: &str, size: usize) {
+        let mut content = vec![0; size];
+        rand::thread_rng().fill_bytes(&mut content);
+        let compression = rpm::CompressionType::None;
+        let bytes = self
+            .package
+            .rpm_with(package, version, content, compression);
         self.publish_all(package, distro, vec![(version.to_owned(), bytes)]);
     }
 

@@ -11,3 +11,4 @@ mod builder;
 mod logins;
 mod modes;
 mod tls;
+mod tunnel;

@@ -9,8 +9,11 @@ use lab::vendor::VendorOptions;
 
 use crate::builder::{Builder, published, start};
 
+/// What the server heard: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line, below its directory.
+pub(crate) const LOG: &str = "heard.log";
+
 /// Ended when dropped.
-struct Nginx(Child);
+pub(crate) struct Nginx(Child);
 
 impl Drop for Nginx {
     fn drop(&mut self) {
@@ -28,9 +31,10 @@ fn openssl(dir: &Path, arguments: &str) {
     assert!(output.status.success(), "{arguments}: {output:?}");
 }
 
-/// An authority, and a certificate of it for 127.0.0.1.
-fn certificates(dir: &Path) {
-    std::fs::write(dir.join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+/// An authority, and a certificate of it for 127.0.0.1 and a name that no resolver knows.
+pub(crate) fn certificates(dir: &Path) {
+    let names = "subjectAltName=IP:127.0.0.1,DNS:vendor.invalid\n";
+    std::fs::write(dir.join("san"), names).unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     let authority = "-x509 -days 2 -subj /CN=lab-authority -keyout ca.key -out ca.pem";
     openssl(dir, &format!("req {key} {authority}"));
@@ -42,14 +46,16 @@ fn certificates(dir: &Path) {
     openssl(dir, &format!("x509 -req -in tls.csr {signed}"));
 }
 
-fn serve(dir: &Path, root: &Path) -> (Nginx, String) {
+pub(crate) fn serve(dir: &Path, root: &Path) -> (Nginx, String) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
     let (here, root) = (dir.display(), root.display());
     let config = format!(
         "daemon off; master_process off; pid {here}/pid; error_log {here}/error.log;\n\
-         events {{}}\nhttp {{ access_log off; client_body_temp_path {here}/body;\n\
+         events {{}}\nhttp {{\n\
+         log_format heard '$http_proxy_authorization|$http_authorization|$uri';\n\
+         access_log {here}/{LOG} heard; client_body_temp_path {here}/body;\n\
          proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;\n\
          uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;\n\
          server {{ listen {address} ssl; ssl_certificate {here}/tls.pem;\n\

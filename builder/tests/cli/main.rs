@@ -6,6 +6,7 @@ mod bad_input;
 mod bundles;
 #[cfg(test)]
 mod diff;
+#[cfg(test)]
 mod dnf_download;
 #[cfg(test)]
 mod evidence;

@@ -259,15 +259,24 @@ impl<'a> Search<'a> {
                     self.options(part, draft, gone, found);
                 }
             }
+            // Where the one side cannot be had, a condition that comes true leads to the other.
             Need::If(then, condition, other) => match other {
                 _ if met(condition) => self.options(then, draft, gone, found),
-                Some(other) => self.options(other, draft, gone, found),
+                Some(other) => {
+                    self.options(other, draft, gone, found);
+                    self.options(condition, draft, gone, found);
+                }
                 None => {}
             },
             Need::Unless(then, condition, other) => match other {
-                _ if !met(condition) => self.options(then, draft, gone, found),
-                Some(other) => self.options(other, draft, gone, found),
-                None => {}
+                Some(other) if met(condition) => self.options(other, draft, gone, found),
+                None if met(condition) => {}
+                _ => {
+                    self.options(then, draft, gone, found);
+                    if other.is_some() {
+                        self.options(condition, draft, gone, found);
+                    }
+                }
             },
         }
     }

@@ -4,7 +4,7 @@ Each round runs every tool once, in a new order, from an empty directory; what i
 and ratios of them. Files are random bytes in the sizes of real packages (payloads do not compress).
 """
 
-import argparse, hashlib, os, random, shutil, socket, statistics, subprocess, tempfile, time
+import argparse, hashlib, os, random, shlex, shutil, socket, statistics, subprocess, tempfile, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--fetch", required=True)
@@ -81,7 +81,12 @@ def measure(command, stdin, directory):
     return time.monotonic() - begun, usage.ru_maxrss / 1024
 
 
-def tools(url, names, directory, listing):
+def checked(command):
+    """The same, and the digests compared, as `bundle` does: from a list on standard input."""
+    return ["sh", "-c", f"{shlex.join(command)} && sha256sum -c --quiet -"]
+
+
+def tools(url, names, directory, listing, sums):
     repo = f"--repofrompath=bench,{url}"
     urls = "\n".join(f"{url}/{name}" for name in names)
     curl = ["curl", "-Z", "--parallel-max", "16", "-s"]
@@ -91,18 +96,19 @@ def tools(url, names, directory, listing):
     dnf = ["dnf", "-q", "--releasever=1", "reposync", repo, "--repoid=bench", "--nogpgcheck", f"--setopt=cachedir={directory}/c",
            f"--setopt=reposdir={directory}", "-p", directory]
     ours = [os.path.abspath(args.fetch), f"{directory}/cache", str(args.connections), str(args.jobs)]
+    lines = "".join(f"{sums[name]}  {name}\n" for name in names)
     return {"bundle": (ours, listing), "aria2c -x16": (aria, urls), "curl -Z": (curl, ""),
-            "dnf reposync": (dnf, "")}
+            "curl -Z, sha256sum": (checked(curl), lines), "dnf reposync": (dnf, "")}
 
 
-def bench(title, url, names, listing):
+def bench(title, url, names, listing, sums):
     times, peaks = {}, {}
     for _ in range(args.runs):
-        order = ["bundle", "aria2c -x16", "curl -Z", "dnf reposync"]
+        order = ["bundle", "aria2c -x16", "curl -Z", "curl -Z, sha256sum", "dnf reposync"]
         random.shuffle(order)
         for tool in order:
             directory = tempfile.mkdtemp(dir=work)
-            command, stdin = tools(url, names, directory, listing)[tool]
+            command, stdin = tools(url, names, directory, listing, sums)[tool]
             took, peak = measure(command, stdin, directory)
             times.setdefault(tool, []).append(took)
             peaks[tool] = max(peak, peaks.get(tool, 0))
@@ -130,7 +136,7 @@ try:
         servers.append(nginx(port, limit))
         url = f"http://127.0.0.1:{port}"
         listing = "".join(f"{url}/{n} {os.path.getsize(os.path.join(root, n))} {sums[n]}\n" for n in names)
-        bench(title, url, names, listing)
+        bench(title, url, names, listing, sums)
 finally:
     for server in servers:
         server.terminate()

@@ -2,8 +2,6 @@
 
 use std::io::Write as _;
 
-use manifests::nevra::Nevra;
-
 use super::{Output, Place};
 use crate::event::Event;
 use crate::failure::Failure;
@@ -175,19 +173,23 @@ pub(super) fn report(report: &RunReport) -> String {
         "Run {} ({}, {seconds} s): {verdict}\n",
         report.run, report.title
     );
+    let is_done = report.outcome == Outcome::Done;
     for change in &report.changes {
         let arrow = match report.outcome {
             Outcome::Done => "->",
             Outcome::RevertFailed { .. } => "was; wanted",
             _ => "stays; wanted",
         };
-        let name = |nevra: &Option<Nevra>| {
-            nevra
-                .as_ref()
-                .map_or_else(|| "nothing".to_owned(), Nevra::to_string)
+        let title = &change.title;
+        let line = match (&change.from, &change.to) {
+            (Some(from), Some(to)) => format!("{from} {arrow} {to}"),
+            (None, Some(to)) if is_done => format!("new: {to}"),
+            (None, Some(to)) => format!("was not installed; wanted {to}"),
+            (Some(from), None) if is_done => format!("removed: {from}"),
+            (Some(from), None) => format!("{from}, which was to go"),
+            (None, None) => continue,
         };
-        let (from, to) = (name(&change.from), name(&change.to));
-        text.push_str(&format!("  {:<16} {from} {arrow} {to}\n", change.title));
+        text.push_str(&format!("  {title:<16} {line}\n"));
     }
     for ComponentHealth { title, state } in &report.health {
         match state {

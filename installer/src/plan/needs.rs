@@ -296,3 +296,6 @@ fn no_way_back(installed: &Nevra, to: &Nevra, reason: &str) -> Problem {
         "rebuild the bundle with `--inventory` of this host, so that it carries the installed one too",
     )
 }
+
+#[cfg(test)]
+mod tests;

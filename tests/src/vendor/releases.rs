@@ -143,7 +143,7 @@ pub(crate) const RELAYD: &[Release] = &[
     ),
     needing(
         bad("2.3.0", "2025-02-11", "never-listens", None),
-        &["relay-codec >= 2.0"],
+        &["relay-codec >= 2.0", "relay-legacy"],
     ),
 ];
 
@@ -163,5 +163,8 @@ pub(crate) const RELAY_CODEC: &[Release] = &[
 ];
 
 pub(crate) const RELAY_TABLES: &[Release] = &[release("7.0.0", "2025-01-19", EVERYWHERE)];
+
+/// It takes over a file that was relayd's, with other content.
+pub(crate) const RELAY_LEGACY: &[Release] = &[release("1.0.0", "2025-02-10", EVERYWHERE)];
 
 pub(crate) const RELAY_DUMP: &[Release] = &[release("1.1.0", "2024-12-01", EVERYWHERE)];

@@ -1,0 +1,201 @@
+use manifests::bundle::HeaderDigests;
+use manifests::bundle_path::BundlePath;
+use manifests::digest::Sha256;
+use manifests::nevra::Arch;
+use manifests::package_files::{About, PACKAGE_FILES_TYPE};
+use manifests::product::{ProductManifest, TYK};
+
+use super::*;
+use crate::host::Identity;
+use crate::plan::PlannedComponent;
+
+/// An RPM with what it needs; it offers its name and version.
+fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
+    let nevra: Nevra = format!("{nevra}.x86_64").parse().unwrap();
+    let sha256 = Sha256::of(nevra.to_string().as_bytes());
+    let dependency = |text: &str| {
+        let mut words = text.split(' ').map(str::to_owned);
+        let mut next = || words.next().unwrap_or_default();
+        Dependency {
+            name: next(),
+            comparison: next(),
+            version: next(),
+        }
+    };
+    let own = format!("{} = {}", nevra.name(), nevra.evr());
+    let list = PackageFiles {
+        document: PACKAGE_FILES_TYPE.to_owned(),
+        rpm: sha256,
+        nevra: nevra.clone(),
+        about: About::default(),
+        installed_bytes: 1,
+        compressor: "gzip".to_owned(),
+        digest_algorithm: "sha256".to_owned(),
+        files: Vec::new(),
+        requires: needs.iter().map(|text| dependency(text)).collect(),
+        provides: vec![dependency(&own)],
+        conflicts: Vec::new(),
+        obsoletes: Vec::new(),
+        scriptlets: Vec::new(),
+    };
+    let bundled = BundledRpm {
+        path: BundlePath::for_package(&sha256, &nevra.file_name()).unwrap(),
+        sha256,
+        build_time: 1,
+        signer: None,
+        header: HeaderDigests {
+            sha1: None,
+            sha256: None,
+            payload_sha256: None,
+        },
+        lint: Vec::new(),
+        uses: Vec::new(),
+        nevra,
+    };
+    (bundled, list)
+}
+
+/// What the first component's target, the first of the RPMs, needs of the others.
+fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> Vec<String> {
+    let carried: Vec<Carried<'_>> = rpms
+        .iter()
+        .enumerate()
+        .map(|(at, (rpm, list))| Carried {
+            rpm,
+            list,
+            role: if at == 0 {
+                Role::Target
+            } else {
+                Role::Dependency
+            },
+        })
+        .collect();
+    let installed: Vec<(BundledRpm, PackageFiles)> =
+        host.iter().map(|nevra| rpm(nevra, &[])).collect();
+    let there: Vec<HostPackage> = installed
+        .iter()
+        .map(|(rpm, list)| {
+            let role = Role::Target;
+            Carried { rpm, list, role }.installed()
+        })
+        .collect();
+    let inventory = Inventory {
+        identity: Identity {
+            os_id: "rocky".to_owned(),
+            version_id: "8".to_owned(),
+            pretty: String::new(),
+            arch: Some(Arch::X86_64),
+            rpm_version: "4.14.3".to_owned(),
+            systemd: true,
+            fips: false,
+        },
+        packages: Vec::new(),
+        units: BTreeMap::new(),
+        disk: BTreeMap::new(),
+        everything: Vec::new(),
+        merged_usr: true,
+    };
+    let mut component = ProductManifest::from_toml(TYK)
+        .unwrap()
+        .components
+        .remove(0);
+    component.tools = tools.iter().map(|&tool| tool.to_owned()).collect();
+    let planned = super::super::PlannedRpm {
+        nevra: rpms[0].0.nevra.clone(),
+        build_time: 1,
+        sha256: rpms[0].0.sha256,
+        size_bytes: 1,
+        installed_bytes: 1,
+        program_sha256: None,
+        directories: Vec::new(),
+    };
+    let group = Group {
+        name: "gateway".to_owned(),
+        components: vec![PlannedComponent {
+            component,
+            from: planned.clone(),
+            to: planned,
+            config: Vec::new(),
+        }],
+        packages: Vec::new(),
+    };
+    let mut problems = Vec::new();
+    let found = needed(&carried, &there, &inventory, &group, &mut problems);
+    assert!(problems.is_empty(), "{problems:?}");
+    let mut names: Vec<String> = found
+        .into_iter()
+        .map(|(one, reason)| format!("{} for {reason}", one.rpm.nevra))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_host_gets_what_it_lacks_and_nothing_that_others_need() {
+    let rpms = [
+        rpm("app-2-1", &["codec >= 2"]),
+        rpm("codec-2-1", &["tables"]),
+        rpm("tables-7-1", &[]),
+        rpm("other-1-1", &[]),
+    ];
+    let codec = "codec-2-1.x86_64 for codec >= 2 of app-2-1.x86_64";
+    let tables = "tables-7-1.x86_64 for tables of codec-2-1.x86_64";
+    assert_eq!(asked(&rpms, &[], &[]), [codec, tables]);
+    assert_eq!(asked(&rpms, &["codec-1-1", "tables-1-1"], &[]), [codec]);
+    // Newer than carried is good enough.
+    assert_eq!(asked(&rpms, &["codec-3-1"], &[]), [""; 0]);
+}
+
+#[test]
+fn a_tool_comes_to_hosts_without_it_and_what_it_needs_with_it() {
+    let rpms = [
+        rpm("app-2-1", &[]),
+        rpm("dump-1-1", &["libdump"]),
+        rpm("libdump-1-1", &[]),
+    ];
+    let dump = "dump-1-1.x86_64 for a tool of Tyk Gateway";
+    let lib = "libdump-1-1.x86_64 for libdump of dump-1-1.x86_64";
+    assert_eq!(asked(&rpms, &[], &["dump"]), [dump, lib]);
+    assert_eq!(asked(&rpms, &["dump-0-1"], &["dump"]), [""; 0]);
+    assert_eq!(asked(&rpms, &[], &[]), [""; 0]);
+}
+
+#[test]
+fn what_only_one_of_two_packages_has_and_what_rpm_puts_aside_is_looked_after() {
+    let file = |path: &str, mode: u32, config: bool, size: u64| PackagedFile {
+        path: path.to_owned(),
+        mode,
+        user: "root".to_owned(),
+        group: "root".to_owned(),
+        size,
+        digest: String::new(),
+        link: String::new(),
+        capabilities: String::new(),
+        config,
+        noreplace: false,
+        ghost: false,
+    };
+    let plain = |path: &str, size: u64| file(path, 0o100_644, false, size);
+    let old = [plain("/opt/x/both", 1), plain("/opt/x/old", 1)];
+    let new = [
+        plain("/opt/x/both", 9),
+        plain("/opt/x/new", 1),
+        file("/etc/x.conf", 0o100_644, true, 5),
+        file("/opt/y", 0o040_755, false, 0),
+    ];
+    let (files, directories) = differing(&old, &new);
+    assert_eq!(
+        files,
+        [
+            "/etc/x.conf",
+            "/etc/x.conf.rpmnew",
+            "/etc/x.conf.rpmorig",
+            "/etc/x.conf.rpmsave",
+            "/opt/x/new",
+            "/opt/x/old"
+        ]
+    );
+    assert_eq!(directories, ["/opt/y"]);
+    assert_eq!(bulk(&new), "/opt/x/");
+    assert_eq!(bulk(&[]), "/");
+}

@@ -1,7 +1,6 @@
 //! Keys, signals, generated pages: what surrounds a build.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
 use crate::program::{User, text};
 use crate::server::{Manner, Server};
@@ -41,7 +40,7 @@ fn a_signal_ends_the_build_and_leaves_nothing() {
         "--repo-url",
         &server.url,
     ];
-    let run = user.interrupted(&vendor, &request, Duration::from_secs(1));
+    let run = user.interrupted(&vendor, &request);
     run.assert_refused(130, &[]);
     user.assert_nothing_written();
 }

@@ -110,10 +110,15 @@ impl User {
             .unwrap()
     }
 
-    /// `bundle build`, ended by SIGINT after a while.
-    pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str], after: Duration) -> Run {
+    /// `bundle build`, ended by SIGINT as soon as it listens to that.
+    pub(crate) fn interrupted(&self, vendor: &Vendor, more: &[&str]) -> Run {
         let child = self.start(vendor, more);
-        std::thread::sleep(after);
+        for _ in 0..3000 {
+            if catches_interrupts(child.id()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let id = i32::try_from(child.id()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
@@ -124,6 +129,14 @@ impl User {
     pub(crate) fn assert_nothing_written(&self) {
         assert_eq!(names(&self.path("out")), Vec::<String>::new());
     }
+}
+
+/// Whether a process has a handler for SIGINT.
+fn catches_interrupts(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = u64::from_str_radix(mask.unwrap_or_default().trim(), 16).unwrap();
+    mask & (1 << (rustix::process::Signal::INT.as_raw() - 1)) != 0
 }
 
 impl Run {

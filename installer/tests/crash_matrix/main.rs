@@ -122,7 +122,7 @@ const fn with_need(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 8] {
+fn main_scenes() -> [(Scene, usize); 6] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -132,8 +132,6 @@ fn main_scenes() -> [(Scene, usize); 8] {
     [
         (upgrade(Flaw::None, Sqlite), 24),
         (upgrade(Flaw::Ill, Sqlite), 128),
-        (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 256),
-        (undo(Flaw::None, BerkeleyDb), 128),
         (second_fails, 128),
         (with_need(upgrade(Flaw::None, Sqlite)), 128),
         (
@@ -145,7 +143,7 @@ fn main_scenes() -> [(Scene, usize); 8] {
 }
 
 /// More of them, for a long run.
-fn more_scenes() -> [(Scene, usize); 7] {
+fn more_scenes() -> [(Scene, usize); 9] {
     use Flavour::{BerkeleyDb, Sqlite};
     let together = |flaw| Scene {
         is_one_group: true,
@@ -153,6 +151,8 @@ fn more_scenes() -> [(Scene, usize); 7] {
     };
     [
         (upgrade(Flaw::None, BerkeleyDb), 16),
+        (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 32),
+        (undo(Flaw::None, BerkeleyDb), 16),
         (upgrade(Flaw::Scriptlet(When::Preun), Sqlite), 32),
         (undo(Flaw::NewPreun, Sqlite), 32),
         (upgrade(Flaw::Scriptlet(When::Post), Sqlite), 32),

@@ -11,7 +11,7 @@ use super::background::Supervisor;
 use super::exec;
 use super::supervise::{self, power_cycle_marker};
 
-const BOOT_DEADLINE: Duration = Duration::from_mins(1);
+const BOOT_DEADLINE: Duration = Duration::from_mins(3);
 const BUILD_DEADLINE: Duration = Duration::from_mins(15);
 const SHUTDOWN_DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);

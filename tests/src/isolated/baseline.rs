@@ -12,7 +12,7 @@ use super::guest::Guest;
 use super::image::Image;
 use crate::vendor::Fixtures;
 
-const START_DEADLINE: Duration = Duration::from_secs(30);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 const ARCH: &str = "x86_64";
 
 /// Bumped when what is edited below changes.

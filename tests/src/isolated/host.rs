@@ -18,7 +18,7 @@ use super::overlay::Overlay;
 use super::process::ProcessId;
 use super::record::{HostRecord, claim};
 
-const BOOT_DEADLINE: Duration = Duration::from_mins(1);
+const BOOT_DEADLINE: Duration = Duration::from_mins(3);
 const SHUTDOWN_DEADLINE: Duration = Duration::from_mins(2);
 
 static BOOTED: AtomicU32 = AtomicU32::new(0);

@@ -11,7 +11,7 @@ use super::cgroup::Cgroup;
 use super::error::{HostError, Result};
 use super::process::{ProcessId, namespace_leaders, wake_stopped_children};
 
-const INIT_DEADLINE: Duration = Duration::from_secs(20);
+const INIT_DEADLINE: Duration = Duration::from_mins(1);
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(100);

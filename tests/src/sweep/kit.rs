@@ -19,7 +19,7 @@ pub(super) const INSTALLER: &str = "/root/install";
 pub(super) const BUNDLE: &str = "/root/bundle.tar.zst";
 const BEFORE: (&str, &str) = ("5.2.5", "1.8.3");
 const PACKAGES: [&str; 3] = ["tyk-gateway", "tyk-dashboard", "tyk-pump"];
-const START_DEADLINE: Duration = Duration::from_secs(30);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Made once, used by all cases.
 #[derive(Debug)]

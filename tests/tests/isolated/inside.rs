@@ -75,13 +75,13 @@ fn programs_get_input_and_environment_and_a_deadline() {
             .contains("`sleep 60` took longer")
     );
     let mut running = host.spawn(&["sh", "-c", "echo started; sleep 60"]).unwrap();
-    host.wait_until("output", Duration::from_secs(5), |_| {
+    host.wait_until("output", Duration::from_mins(1), |_| {
         Ok(running.output()?.0 == "started\n")
     })
     .unwrap();
     assert!(running.is_running().unwrap());
     running.kill().unwrap();
-    host.wait_until("both sleeps ending", Duration::from_secs(5), |host| {
+    host.wait_until("both sleeps ending", Duration::from_mins(1), |host| {
         Ok(!host.run(&["pgrep", "sleep"])?.success())
     })
     .unwrap();

@@ -65,7 +65,7 @@ fn the_baseline_is_a_product_in_use() {
     let fixtures = Fixtures::prepare().unwrap();
     let baseline = baseline::tyk_image(&image, &fixtures, "5.2.5").unwrap();
     let host = boot(&baseline, "baseline");
-    baseline::wait_for_tyk(&host, std::time::Duration::from_secs(20)).unwrap();
+    baseline::wait_for_tyk(&host, std::time::Duration::from_mins(1)).unwrap();
 
     let installed = host
         .check(&["rpm", "-qa", "--qf", "%{NAME} %{VERSION}\\n"])

@@ -72,7 +72,7 @@ pub(crate) fn serve(dir: &Path, root: &Path) -> (Nginx, String) {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
+            begun.elapsed() < Duration::from_mins(1),
             "nginx does not answer"
         );
         std::thread::sleep(Duration::from_millis(20));

@@ -38,7 +38,7 @@ pub(crate) fn site_on(database: RpmDatabase, name: &str, nspawn_args: &[&str]) -
     let mut options = HostOptions::named(name);
     options.nspawn_args = nspawn_args.iter().map(|&arg| arg.to_owned()).collect();
     let host = IsolatedHost::boot(&image, options).unwrap();
-    baseline::wait_for_tyk(&host, std::time::Duration::from_secs(30)).unwrap();
+    baseline::wait_for_tyk(&host, std::time::Duration::from_mins(2)).unwrap();
     host.copy_in(program::installer().unwrap(), "/root/install", 0o755)
         .unwrap();
     let root = TestKey::from_seed(1).unwrap().root_document().unwrap();

@@ -71,16 +71,18 @@ fn flapping_is_well_and_ill_by_turns() {
     let config = gateway.configure(&config);
     let mut command = gateway.command("--conf", &config);
     let _process = Process(command.env("LAB_BEHAVIOUR", "flapping:1").spawn().unwrap());
-    let deadline = Instant::now() + Duration::from_millis(4500);
-    let mut turns = vec![String::new()];
-    while Instant::now() < deadline {
+    // However late the first look is.
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let mut turns: Vec<String> = Vec::new();
+    while turns.len() < 4 && Instant::now() < deadline {
         let status = gateway.hello()["status"].as_str().unwrap().to_owned();
         if turns.last() != Some(&status) {
             turns.push(status);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(turns[1..4], ["pass", "fail", "pass"], "{turns:?}");
+    let both = ["pass", "fail", "pass", "fail", "pass"];
+    assert!(turns == both[..4] || turns == both[1..], "{turns:?}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn gateway_says_pass_without_details_then_with_redis() {
     let start = Instant::now();
     while gateway.hello()["status"] != "fail" {
         assert!(
-            start.elapsed() < Duration::from_secs(15),
+            start.elapsed() < Duration::from_mins(1),
             "redis is down and nobody noticed"
         );
         std::thread::sleep(Duration::from_millis(100));

@@ -11,7 +11,7 @@ use url::Url;
 use crate::checksum::Checksum;
 use crate::openpgp::Fingerprint;
 use crate::printable::printable;
-use crate::repo::RepoSnapshot;
+use crate::repo::{RepoPackage, RepoSnapshot};
 
 /// What a build will fetch and carry. `--plan` prints this value and a build executes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,21 @@ pub struct PlannedPackage {
     pub repository: String,
     /// For whom and what, sorted.
     pub uses: Vec<Use>,
+}
+
+impl PlannedPackage {
+    /// Plans a package that a repository lists.
+    #[must_use]
+    pub fn of(package: &RepoPackage, repository: &str, purpose: Use) -> Self {
+        Self {
+            nevra: package.nevra.clone(),
+            url: package.url.clone(),
+            size: package.size,
+            checksum: package.checksum.clone(),
+            repository: repository.to_owned(),
+            uses: vec![purpose],
+        }
+    }
 }
 
 impl PlannedRepository {

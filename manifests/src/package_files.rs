@@ -126,6 +126,25 @@ impl PackagedFile {
     }
 }
 
+impl Dependency {
+    /// Reads `NAME` or `NAME COMPARISON VERSION`, as inventories and rich dependencies write it.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut words = text.split_whitespace();
+        let name = words.next().unwrap_or_default().to_owned();
+        let (comparison, version) = match (words.next(), words.next()) {
+            (Some("=" | "=="), Some(version)) => ("=", version),
+            (Some(other @ ("<" | "<=" | ">" | ">=")), Some(version)) => (other, version),
+            _ => ("", ""),
+        };
+        Self {
+            name,
+            comparison: comparison.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

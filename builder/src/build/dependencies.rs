@@ -51,10 +51,10 @@ pub(super) fn add_to(
     let keys = vendor_keys::fetch_metadata_keys(transport, product, overrides, &origin.trusted)?;
     let sources = repo::sources_for(product, &distros, &wish.archs, overrides)
         .map_err(VendorKeyError::Source)?;
-    let listed = repo::fetch_offers(transport, &sources, &keys)?;
+    let mut listed = repo::fetch_offers(transport, &sources, &keys)?;
     let mut found = Vec::new();
     for target in &plan.targets {
-        let listing = Listing::of(&listed, target);
+        let listing = Listing::take(&mut listed, target);
         let hosts: Vec<&FleetHost> = wish.fleet.of(&target.distro, target.arch).collect();
         let close = |host| dependencies::close(plan, target, host, &tools, &listing);
         if hosts.is_empty() {

@@ -3,9 +3,9 @@
 use manifests::bundle::{Role, Use};
 use manifests::nevra::Nevra;
 
-use super::{Dependencies, Found, Replaced};
+use super::{Dependencies, Replaced};
 use crate::hosts::Unfit;
-use crate::plan::{BuildPlan, PlannedPackage, PlannedRepository};
+use crate::plan::{BuildPlan, PlannedRepository};
 use crate::repo::WholeRepo;
 
 /// Adds what was found to a plan, and returns what would not work on a host that was described.
@@ -25,11 +25,11 @@ pub fn carry(
                 order: added.component.0,
                 component: added.component.1.clone(),
             };
-            plan.add(planned(&added.found, purpose(Role::Dependency)));
+            plan.add(added.found.planned(purpose(Role::Dependency)));
             if let Some(Replaced { found, .. }) = &added.replaces
                 && let Some(found) = found
             {
-                plan.add(planned(found, purpose(Role::PreviousDependency)));
+                plan.add(found.planned(purpose(Role::PreviousDependency)));
             }
         }
     }
@@ -78,19 +78,8 @@ fn judge(one: &Dependencies, notes: &mut Vec<String>, unfit: &mut Vec<Unfit>) {
     };
     for added in &one.added {
         if let Some(Replaced { nevra, found: None }) = &added.replaces {
-            unfit.push(no_way_back(nevra, &added.found.nevra));
+            unfit.push(no_way_back(nevra, &added.found.package.nevra));
         }
-    }
-}
-
-fn planned(found: &Found, purpose: Use) -> PlannedPackage {
-    PlannedPackage {
-        nevra: found.nevra.clone(),
-        url: found.url.clone(),
-        size: found.size,
-        checksum: found.checksum.clone(),
-        repository: found.repository.clone(),
-        uses: vec![purpose],
     }
 }
 

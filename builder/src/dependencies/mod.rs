@@ -8,11 +8,9 @@ use manifests::bundle::{Role, Target, Use};
 use manifests::closure::{self, Closure, Index, Missing, Offer, System};
 use manifests::nevra::{Arch, Nevra};
 use serde::Serialize;
-use url::Url;
 
-use crate::checksum::Checksum;
 use crate::hosts::FleetHost;
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, PlannedPackage};
 use crate::printable::printable;
 use crate::repo::{RepoPackage, WholeRepo};
 
@@ -66,15 +64,16 @@ pub struct Replaced {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// The package.
-    pub nevra: Nevra,
+    #[serde(flatten)]
+    pub package: RepoPackage,
     /// Id of the repository.
     pub repository: String,
-    /// Where it is.
-    pub url: Url,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its checksum.
-    pub checksum: Checksum,
+}
+
+impl Found {
+    fn planned(&self, purpose: Use) -> PlannedPackage {
+        PlannedPackage::of(&self.package, &self.repository, purpose)
+    }
 }
 
 /// Everything that repositories list for one target.
@@ -85,48 +84,46 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Gathers what is for `target`.
+    /// Takes what is for `target` out of the repositories: their lists are long, and each is for one
+    /// target.
     #[must_use]
-    pub fn of(repositories: &[WholeRepo], target: &Target) -> Self {
+    pub fn take(repositories: &mut [WholeRepo], target: &Target) -> Self {
         let (mut packages, mut offers) = (Vec::new(), Vec::new());
         let for_target = repositories
-            .iter()
+            .iter_mut()
             .filter(|repo| repo.snapshot.distro == target.distro)
             .filter(|repo| repo.snapshot.arch == target.arch);
         for repo in for_target {
             let repository = &repo.snapshot.repository;
-            for (package, capabilities) in &repo.listed {
+            for (package, capabilities) in std::mem::take(&mut repo.listed) {
                 offers.push(Offer {
                     nevra: package.nevra.clone(),
                     source: format!("{repository} {}", package.url),
-                    capabilities: capabilities.clone(),
+                    capabilities,
                 });
-                packages.push(found(repository, package));
+                packages.push(Found {
+                    package,
+                    repository: repository.clone(),
+                });
             }
         }
         Self { packages, offers }
     }
 
     fn find(&self, nevra: &Nevra) -> Option<&Found> {
-        self.packages.iter().find(|package| package.nevra == *nevra)
+        self.packages
+            .iter()
+            .find(|found| found.package.nevra == *nevra)
     }
 
     /// Returns the newest package of a name.
     fn newest(&self, name: &str, arch: Arch) -> Option<&Found> {
         self.packages
             .iter()
-            .filter(|found| found.nevra.name() == name && arch.accepts(found.nevra.arch()))
-            .max_by(|a, b| a.nevra.evr().cmp(b.nevra.evr()))
-    }
-}
-
-fn found(repository: &str, package: &RepoPackage) -> Found {
-    Found {
-        nevra: package.nevra.clone(),
-        repository: repository.to_owned(),
-        url: package.url.clone(),
-        size: package.size,
-        checksum: package.checksum.clone(),
+            .filter(|found| {
+                found.package.nevra.name() == name && arch.accepts(found.package.nevra.arch())
+            })
+            .max_by(|a, b| a.package.nevra.evr().cmp(b.package.nevra.evr()))
     }
 }
 
@@ -184,7 +181,7 @@ pub fn close(
     let wanted = targets
         .iter()
         .map(|(_, nevra)| *nevra)
-        .chain(added.iter().map(|tool| &tool.found.nevra));
+        .chain(added.iter().map(|tool| &tool.found.package.nevra));
     let roots: Vec<usize> = wanted.filter_map(|nevra| index.find(nevra)).collect();
     let closure = closure::close(&index, &system, &roots);
     missing.extend(closure.missing.iter().cloned());
@@ -214,7 +211,9 @@ fn attribute(
         let component = target
             .map(|(u, _)| (u.order, u.component.clone()))
             .or_else(|| {
-                let before = added.iter().find(|other| other.found.nevra == one.by);
+                let before = added
+                    .iter()
+                    .find(|other| other.found.package.nevra == one.by);
                 before.map(|other| other.component.clone())
             })
             .or_else(|| first.clone());
@@ -254,7 +253,7 @@ impl fmt::Display for Dependencies {
         for added in &self.added {
             let reason = printable(&added.reason);
             let repository = printable(&added.found.repository);
-            let nevra = added.found.nevra.to_string();
+            let nevra = added.found.package.nevra.to_string();
             writeln!(f, "  needs     {nevra:<44} from {repository}: {reason}")?;
             if let Some(Replaced { nevra, found }) = &added.replaces {
                 let way = match found {

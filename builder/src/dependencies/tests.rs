@@ -3,28 +3,19 @@ use manifests::digest::Sha256;
 use manifests::package_files::Dependency;
 
 use super::*;
+use crate::checksum::Checksum;
 use crate::hosts::tests::{fleet, inventory};
 use crate::hosts::{Fleet, Unfit};
 use crate::openpgp::SignedBy;
 use crate::repo::RepoSnapshot;
-
-fn need(text: &str) -> Dependency {
-    let mut words = text.split(' ').map(str::to_owned);
-    let mut next = || words.next().unwrap_or_default();
-    Dependency {
-        name: next(),
-        comparison: next(),
-        version: next(),
-    }
-}
 
 /// A package with what it needs; it offers its name and version.
 fn listed(nevra: &str, needs: &[&str]) -> (RepoPackage, Capabilities) {
     let nevra: Nevra = format!("{nevra}.x86_64").parse().unwrap();
     let own = format!("{} = {}", nevra.name(), nevra.evr());
     let capabilities = Capabilities {
-        provides: vec![need(&own)],
-        requires: needs.iter().map(|text| need(text)).collect(),
+        provides: vec![Dependency::parse(&own)],
+        requires: needs.iter().map(|text| Dependency::parse(text)).collect(),
         ..Capabilities::default()
     };
     let package = RepoPackage {
@@ -104,8 +95,19 @@ fn plan(repositories: &[WholeRepo]) -> BuildPlan {
     plan
 }
 
-fn carried(host: Option<&[&str]>, repositories: &[WholeRepo]) -> (BuildPlan, Vec<Unfit>) {
-    let mut plan = plan(repositories);
+/// Closes and carries, for a host with these packages or for any; some packages are published no more.
+fn carried(host: Option<&[&str]>, gone: &[&str]) -> (BuildPlan, Vec<Unfit>) {
+    let mut repositories = repositories();
+    let is_gone = |nevra: &Nevra| {
+        gone.iter()
+            .any(|start| nevra.to_string().starts_with(start))
+    };
+    for repository in &mut repositories {
+        repository
+            .listed
+            .retain(|(package, _)| !is_gone(&package.nevra));
+    }
+    let mut plan = plan(&repositories);
     let hosts: Vec<_> = host
         .iter()
         .map(|installed| ("web", inventory("8.9", installed)))
@@ -119,7 +121,7 @@ fn carried(host: Option<&[&str]>, repositories: &[WholeRepo]) -> (BuildPlan, Vec
         package: "extra".to_owned(),
         component: "gateway".to_owned(),
     }];
-    let listing = Listing::of(repositories, &plan.targets[0]);
+    let listing = Listing::take(&mut repositories, &plan.targets[0]);
     let found = close(
         &plan,
         &plan.targets[0],
@@ -127,7 +129,7 @@ fn carried(host: Option<&[&str]>, repositories: &[WholeRepo]) -> (BuildPlan, Vec
         &tools,
         &listing,
     );
-    let unfit = carry(&mut plan, &[found], repositories);
+    let unfit = carry(&mut plan, &[found], &repositories);
     (plan, unfit)
 }
 
@@ -140,7 +142,7 @@ fn packages(plan: &BuildPlan) -> Vec<String> {
 
 #[test]
 fn a_host_that_lacks_something_gets_it_and_what_that_needs() {
-    let (plan, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &repositories());
+    let (plan, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &[]);
     assert!(unfit.is_empty());
     assert_eq!(
         packages(&plan),
@@ -162,7 +164,7 @@ fn what_a_dependency_replaces_is_carried_for_the_way_back() {
         "more-1-1.x86_64",
         "extra-1-1.x86_64",
     ];
-    let (plan, unfit) = carried(Some(&installed), &repositories());
+    let (plan, unfit) = carried(Some(&installed), &[]);
     assert!(unfit.is_empty());
     let found = packages(&plan);
     assert!(found.contains(&"previous-dependency more-1-1.x86_64".to_owned()));
@@ -171,9 +173,7 @@ fn what_a_dependency_replaces_is_carried_for_the_way_back() {
         "a tool that is there stays"
     );
     // A repository that has forgotten it offers no way back.
-    let mut repositories = repositories();
-    repositories[1].listed.remove(0);
-    let (_, unfit) = carried(Some(&installed), &repositories);
+    let (_, unfit) = carried(Some(&installed), &["more-1"]);
     let [Unfit { why, .. }] = &unfit[..] else {
         panic!("{unfit:?}")
     };
@@ -182,21 +182,16 @@ fn what_a_dependency_replaces_is_carried_for_the_way_back() {
 
 #[test]
 fn what_nothing_offers_stops_a_build_for_a_host_and_is_noted_for_others() {
-    let mut repositories = repositories();
-    repositories[1]
-        .listed
-        .retain(|(package, _)| package.nevra.name() != "deep");
-    let (_, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &repositories);
+    let (_, unfit) = carried(Some(&["tyk-gateway-5.2.0-1.x86_64"]), &["deep"]);
     assert!(
         unfit
             .iter()
             .any(|one| one.why.contains("nothing offers deep"))
     );
-    let (plan, unfit) = carried(None, &repositories);
+    let (plan, unfit) = carried(None, &["deep"]);
     assert!(unfit.is_empty());
     assert!(plan.notes.iter().any(|note| note.contains("deep")));
     // What was asked for by name is never only noted.
-    repositories[1].listed.pop();
-    let (_, unfit) = carried(None, &repositories);
+    let (_, unfit) = carried(None, &["deep", "extra"]);
     assert!(unfit[0].why.contains("nothing offers extra"));
 }

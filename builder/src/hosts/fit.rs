@@ -43,7 +43,7 @@ pub fn check(
         let own = dependencies.iter().filter(|one| one.host.as_ref() == label);
         let needed: BTreeSet<String> = own
             .flat_map(|one| &one.added)
-            .map(|added| added.found.nevra.to_string())
+            .map(|added| added.found.package.nevra.to_string())
             .collect();
         let upgrades = upgrades(host, rpms, &needed, &mut unfit);
         for upgrade in &upgrades {

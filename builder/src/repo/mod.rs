@@ -10,6 +10,7 @@ mod source;
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
+use serde::Serialize;
 use url::Url;
 
 use crate::checksum::{Checksum, ChecksumError};
@@ -58,7 +59,7 @@ pub struct RepoSnapshot {
 }
 
 /// A package that a repository lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepoPackage {
     /// The package.
     pub nevra: Nevra,

@@ -263,14 +263,7 @@ struct Draft {
 
 impl Draft {
     fn add(&mut self, package: &RepoPackage, repository: &str, purpose: Use) {
-        let planned = PlannedPackage {
-            nevra: package.nevra.clone(),
-            url: package.url.clone(),
-            size: package.size,
-            checksum: package.checksum.clone(),
-            repository: repository.to_owned(),
-            uses: vec![purpose],
-        };
+        let planned = PlannedPackage::of(package, repository, purpose);
         plan::add(&mut self.packages, planned);
     }
 

@@ -53,7 +53,7 @@ pub(super) fn add(
     for group in &mut plan.groups {
         let added = needed(&carried, &host, inventory, group, problems);
         for (one, reason) in &added {
-            if changes.contains(one.rpm.nevra.name()) {
+            if !changes.insert(one.rpm.nevra.name()) {
                 problems.push(Problem::new(
                     format!(
                         "two versions of {} are needed, one after the other",
@@ -63,7 +63,6 @@ pub(super) fn add(
                 ));
                 continue;
             }
-            changes.insert(one.rpm.nevra.name());
             match package(metadata, inventory, target, one, reason) {
                 Ok(planned) => group.packages.push(planned),
                 Err(problem) => problems.push(problem),

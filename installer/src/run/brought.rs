@@ -108,7 +108,10 @@ pub(super) fn clear(
     let away = context.layout.run(context.run).join("displaced");
     for path in strays(context, absent, planned) {
         let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
-        place.remove_if_empty_dir().map_err(|error| chain(&error))?;
+        if is_directory(context, path) {
+            place.remove().map_err(|error| chain(&error))?;
+        }
+        // A directory that holds something is moved with it.
         if !is_there(context, path) {
             continue;
         }
@@ -129,12 +132,17 @@ pub(super) fn clear_directories(
     change: PackageChange<'_>,
 ) -> Result<(), String> {
     let directories = change.needed.into_iter().flat_map(all_directories);
-    for path in directories.filter(|path| absent.contains(*path) && is_there(context, path)) {
+    for path in directories.filter(|path| absent.contains(*path) && is_directory(context, path)) {
         Place::of(&context.layout.at(path))
-            .and_then(|place| place.remove_if_empty_dir())
+            .and_then(|place| place.remove())
             .map_err(|error| chain(&error))?;
     }
     Ok(())
+}
+
+fn is_directory(context: &Context<'_>, path: &str) -> bool {
+    let metadata = context.layout.at(path).symlink_metadata();
+    metadata.is_ok_and(|metadata| metadata.is_dir())
 }
 
 fn is_there(context: &Context<'_>, path: &str) -> bool {

@@ -127,10 +127,11 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
     // What an undo had no use for may have become somebody else's.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
     for change in removed.filter(|_| outcome == Outcome::Done) {
-        if !context.is_installed(change.package, change.from) {
-            continue;
-        }
-        let note = format!("{} stays installed", change.package);
+        let note = match context.is_there(change.package) {
+            Ok(false) => continue,
+            Ok(true) => format!("{} stays installed", change.package),
+            Err(why) => format!("whether {} is gone is not known: {why}", change.package),
+        };
         if !state.notes.iter().any(|known| known.starts_with(&note)) {
             state.notes.push(note);
         }

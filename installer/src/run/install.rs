@@ -39,51 +39,58 @@ fn let_go(
     going: &[PackageChange<'_>],
     log: &File,
 ) -> Result<(), String> {
-    let is_there = |change: &PackageChange<'_>| context.is_installed(change.package, change.from);
-    let mut there: Vec<PackageChange<'_>> = going.to_vec();
-    let mut all_at_once = true;
-    while !there.is_empty() {
-        let before = there.len();
-        let sets: Vec<Vec<PackageChange<'_>>> = if all_at_once {
-            vec![there.clone()]
-        } else {
-            there.iter().rev().map(|change| vec![*change]).collect()
-        };
-        let mut refusals = Vec::new();
-        for set in sets {
-            let names: Vec<&Nevra> = set
-                .iter()
-                .filter_map(|c| c.from)
-                .map(|r| &r.nevra)
-                .collect();
-            let answer = context.erase(&names, Erasure::Plain, log)?;
-            let complaint = complaints(&answer);
-            let is_refusal = answer.code.is_some() && set.iter().all(is_there);
-            if !complaint.is_empty() && !is_refusal {
-                return Err(complaint);
+    let mut staying = match refused(context, going, log)? {
+        None => Vec::new(),
+        Some(_) => going.to_vec(),
+    };
+    while !staying.is_empty() {
+        let (mut left, mut whys) = (Vec::new(), Vec::new());
+        for change in staying.iter().rev() {
+            if let Some(why) = refused(context, std::slice::from_ref(change), log)? {
+                left.insert(0, *change);
+                whys.push(format!("{} stays installed: {why}", change.package));
             }
-            refusals.extend(
-                set.first()
-                    .filter(|_| is_refusal)
-                    .map(|c| (c.package, complaint)),
-            );
         }
-        there.retain(is_there);
-        if there.len() == before && !all_at_once {
-            let stays = |(package, why)| format!("{package} stays installed: {why}");
-            state.notes.extend(refusals.into_iter().map(stays));
+        if left.len() == staying.len() {
+            state.notes.extend(whys);
             break;
         }
-        all_at_once = false;
+        staying = left;
     }
-    if let Some(undone) = context.undone {
-        let gone: Vec<PackageChange<'_>> = going.iter().filter(|c| !is_there(c)).copied().collect();
-        for change in &gone {
-            brought::clear_directories(context, &undone.baseline.absent, *change)?;
-        }
-        brought::restore_directories(context, &undone.baseline.directories, &gone)?;
+    let is_gone =
+        |change: &&PackageChange<'_>| staying.iter().all(|kept| kept.package != change.package);
+    let gone: Vec<PackageChange<'_>> = going.iter().filter(is_gone).copied().collect();
+    let Some(undone) = context.undone else {
+        return Ok(());
+    };
+    for change in &gone {
+        brought::clear_directories(context, &undone.baseline.absent, *change)?;
     }
-    Ok(())
+    brought::restore_directories(context, &undone.baseline.directories, &gone)
+}
+
+/// Has rpm remove packages. Where it refuses, they are as they were, and why is returned.
+fn refused(
+    context: &Context<'_>,
+    going: &[PackageChange<'_>],
+    log: &File,
+) -> Result<Option<String>, String> {
+    let names: Vec<&Nevra> = going
+        .iter()
+        .filter_map(|change| change.from)
+        .map(|rpm| &rpm.nevra)
+        .collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let answer = context.erase(&names, Erasure::Plain, log)?;
+    let complaint = complaints(&answer);
+    let is_there = |change: &PackageChange<'_>| context.is_installed(change.package, change.from);
+    match complaint.is_empty() {
+        true => Ok(None),
+        false if answer.code.is_some() && going.iter().all(is_there) => Ok(Some(complaint)),
+        false => Err(complaint),
+    }
 }
 
 const fn mode(plan: &InstallPlan) -> RpmMode {

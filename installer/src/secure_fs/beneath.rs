@@ -248,16 +248,6 @@ impl Place {
         }
     }
 
-    /// Removes what is there if it is an empty directory.
-    pub fn remove_if_empty_dir(&self) -> Result<(), FsError> {
-        let is_directory =
-            |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if self.stat()?.is_some_and(is_directory) {
-            return self.remove();
-        }
-        Ok(())
-    }
-
     fn unlink(&self, name: &OsStr) -> Result<(), FsError> {
         match unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),

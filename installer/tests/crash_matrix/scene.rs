@@ -142,8 +142,11 @@ impl Scene {
             files.push("/etc/codec.conf".to_owned());
             library("codec", version, &files)
         };
+        let mut needed = library("needed", "3.1", &names);
+        // In a directory of its own, which rpm then leaves.
+        needed.scriptlets[0].does = vec![Deed::Make(format!("{NEEDED}/cache"))];
         vec![
-            (None, library("needed", "3.1", &names)),
+            (None, needed),
             (
                 Some(codec("1.0", &["codec.so", "old.txt"])),
                 codec("2.0", &["codec.so", "formats.txt"]),

@@ -5,23 +5,6 @@ use std::cmp::Ordering;
 use crate::evr::compare_versions;
 use crate::package_files::Dependency;
 
-/// Reads `NAME` or `NAME COMPARISON VERSION`, as inventories and rich dependencies write it.
-#[must_use]
-pub(super) fn parse(text: &str) -> Dependency {
-    let mut words = text.split_whitespace();
-    let name = words.next().unwrap_or_default().to_owned();
-    let (comparison, version) = match (words.next(), words.next()) {
-        (Some("=" | "=="), Some(version)) => ("=", version),
-        (Some(other @ ("<" | "<=" | ">" | ">=")), Some(version)) => (other, version),
-        _ => ("", ""),
-    };
-    Dependency {
-        name,
-        comparison: comparison.to_owned(),
-        version: version.to_owned(),
-    }
-}
-
 /// Whether an offer meets a need of the same name: their ranges overlap, and where either has none,
 /// any version will do.
 #[must_use]
@@ -78,6 +61,7 @@ mod tests {
 
     #[test]
     fn ranges_overlap_as_rpms_do() {
+        let parse = Dependency::parse;
         let meets = |offer: &str, need: &str| overlaps(&parse(offer), &parse(need));
         for (offer, need, expected) in [
             ("a", "a >= 5", true),

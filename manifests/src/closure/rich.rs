@@ -3,8 +3,6 @@
 
 use crate::package_files::Dependency;
 
-use super::relation;
-
 /// Deeper than any package goes.
 const DEPTH_MAX: usize = 32;
 
@@ -128,7 +126,7 @@ impl Reader<'_> {
             text = format!("{text} {}", self.next()?);
             text = format!("{text} {}", self.next()?);
         }
-        Some(Need::Plain(relation::parse(&text)))
+        Some(Need::Plain(Dependency::parse(&text)))
     }
 }
 
@@ -168,7 +166,7 @@ mod tests {
     }
 
     fn plain(text: &str) -> Need {
-        Need::Plain(relation::parse(text))
+        Need::Plain(Dependency::parse(text))
     }
 
     fn boxed(text: &str) -> Box<Need> {

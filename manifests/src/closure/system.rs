@@ -7,7 +7,7 @@ use crate::nevra::Nevra;
 use crate::package_files::Dependency;
 
 use super::index::merged;
-use super::relation::{overlaps, parse};
+use super::relation::overlaps;
 
 /// The installed packages of a host; none where no host was described.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl System {
             ..Self::default()
         };
         for (at, package) in packages.iter().enumerate() {
-            for provided in package.provides.iter().map(|text| parse(text)) {
+            for provided in package.provides.iter().map(|text| Dependency::parse(text)) {
                 let name = provided.name.clone();
                 system
                     .by_capability
@@ -63,7 +63,11 @@ impl System {
             system.by_name.insert(package.nevra.name().to_owned(), at);
             system.packages.push(Installed {
                 nevra: package.nevra.clone(),
-                conflicts: package.conflicts.iter().map(|text| parse(text)).collect(),
+                conflicts: package
+                    .conflicts
+                    .iter()
+                    .map(|text| Dependency::parse(text))
+                    .collect(),
             });
         }
         system

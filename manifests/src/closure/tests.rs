@@ -8,7 +8,7 @@ fn offer(text: &str) -> Offer {
     let nevra: Nevra = format!("{}.x86_64", parts.next().unwrap()).parse().unwrap();
     let mut capabilities = Capabilities::default();
     let own = format!("{} = {}", nevra.name(), nevra.evr());
-    capabilities.provides.push(relation::parse(&own));
+    capabilities.provides.push(Dependency::parse(&own));
     for part in parts {
         let (kind, text) = part.split_at(2);
         let dependency = if text.starts_with('(') {
@@ -20,7 +20,7 @@ fn offer(text: &str) -> Offer {
                 version,
             }
         } else {
-            relation::parse(text)
+            Dependency::parse(text)
         };
         match kind.trim() {
             "P" => capabilities.provides.push(dependency),

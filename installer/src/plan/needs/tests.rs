@@ -13,15 +13,6 @@ use crate::plan::PlannedComponent;
 fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
     let nevra: Nevra = format!("{nevra}.x86_64").parse().unwrap();
     let sha256 = Sha256::of(nevra.to_string().as_bytes());
-    let dependency = |text: &str| {
-        let mut words = text.split(' ').map(str::to_owned);
-        let mut next = || words.next().unwrap_or_default();
-        Dependency {
-            name: next(),
-            comparison: next(),
-            version: next(),
-        }
-    };
     let own = format!("{} = {}", nevra.name(), nevra.evr());
     let list = PackageFiles {
         document: PACKAGE_FILES_TYPE.to_owned(),
@@ -32,8 +23,8 @@ fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
         compressor: "gzip".to_owned(),
         digest_algorithm: "sha256".to_owned(),
         files: Vec::new(),
-        requires: needs.iter().map(|text| dependency(text)).collect(),
-        provides: vec![dependency(&own)],
+        requires: needs.iter().map(|text| Dependency::parse(text)).collect(),
+        provides: vec![Dependency::parse(&own)],
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         scriptlets: Vec::new(),

@@ -58,6 +58,8 @@ pub(crate) enum Deed {
     Stop(String),
     Enable(String),
     Disable(String),
+    /// Makes a file that no package knows.
+    Make(String),
 }
 
 impl Package {

@@ -2,6 +2,7 @@
 //! as they were at the last reload; enablement is the symlinks that systemd makes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use installer::host::{MainProcess, UnitState};
 use installer::layout::Layout;
@@ -201,6 +202,7 @@ impl Manager {
             Deed::Stop(unit) => self.stop(unit),
             Deed::Enable(unit) => enable(layout, unit),
             Deed::Disable(unit) => disable(layout, unit),
+            Deed::Make(path) => disk::write(&layout.at(path), b"made\n", 0o644, Duration::ZERO),
         }
     }
 

@@ -46,6 +46,25 @@ fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
     (bundled, list)
 }
 
+fn inventory() -> Inventory {
+    Inventory {
+        identity: Identity {
+            os_id: "rocky".to_owned(),
+            version_id: "8".to_owned(),
+            pretty: String::new(),
+            arch: Some(Arch::X86_64),
+            rpm_version: "4.14.3".to_owned(),
+            systemd: true,
+            fips: false,
+        },
+        packages: Vec::new(),
+        units: BTreeMap::new(),
+        disk: BTreeMap::new(),
+        everything: Vec::new(),
+        merged_usr: true,
+    }
+}
+
 /// What the first component's target, the first of the RPMs, needs of the others.
 fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> Vec<String> {
     let carried: Vec<Carried<'_>> = rpms
@@ -70,22 +89,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             Carried { rpm, list, role }.installed()
         })
         .collect();
-    let inventory = Inventory {
-        identity: Identity {
-            os_id: "rocky".to_owned(),
-            version_id: "8".to_owned(),
-            pretty: String::new(),
-            arch: Some(Arch::X86_64),
-            rpm_version: "4.14.3".to_owned(),
-            systemd: true,
-            fips: false,
-        },
-        packages: Vec::new(),
-        units: BTreeMap::new(),
-        disk: BTreeMap::new(),
-        everything: Vec::new(),
-        merged_usr: true,
-    };
+    let inventory = inventory();
     let mut component = ProductManifest::from_toml(TYK)
         .unwrap()
         .components
@@ -189,4 +193,30 @@ fn what_only_one_of_two_packages_has_and_what_rpm_puts_aside_is_looked_after() {
     assert_eq!(directories, ["/opt/y"]);
     assert_eq!(bulk(&new), "/opt/x/");
     assert_eq!(bulk(&[]), "/");
+}
+
+#[test]
+fn what_a_target_would_push_out_under_another_name_speaks_against_it() {
+    let (bundled, mut list) = rpm("app-2-1", &[]);
+    list.obsoletes = ["old < 3", "app < 2"].map(Dependency::parse).to_vec();
+    let one = Carried {
+        rpm: &bundled,
+        list: &list,
+        role: Role::Target,
+    };
+    let mut inventory = inventory();
+    let count = |inventory: &Inventory| -> usize {
+        let obsoletes = list.obsoletes.iter();
+        obsoletes
+            .map(|obsolete| replaced(inventory, &one, obsolete).len())
+            .sum()
+    };
+    for (nevra, expected) in [("app-1-1", 0), ("old-3-1", 0), ("old-2-1", 1)] {
+        inventory.packages.push(crate::host::InstalledPackage {
+            nevra: format!("{nevra}.x86_64").parse().unwrap(),
+            build_time: 1,
+            files: Vec::new(),
+        });
+        assert_eq!(count(&inventory), expected, "{nevra}");
+    }
 }

@@ -13,6 +13,8 @@ pub const SIGNATURES_MAX: usize = 16;
 pub const TRUST_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
 /// Most documents and signatures under `trust/`.
 pub const TRUST_ENTRIES_MAX: usize = 256;
+/// All documents and signatures under `trust/` together.
+pub const TRUST_TOTAL_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Largest `NAME.parts.json`.
 pub const PARTS_DOCUMENT_MAX_BYTES: u64 = 256 * 1024;
 /// Most parts of a split bundle.

@@ -12,7 +12,7 @@ use crate::bundle_path::BundlePath;
 use crate::digest::Sha256;
 use crate::limits::{PARTS_DOCUMENT_MAX_BYTES, PARTS_MAX};
 use crate::signature::{KeyId, Signature};
-use crate::trust::{TrustRoot, VerifyError, check_scope, find_quorum};
+use crate::trust::{TrustRoot, VerifyError, covering, find_quorums};
 
 /// The type a parts document names.
 pub const PARTS_TYPE: &str = "airgap-bundle/parts/1";
@@ -186,9 +186,9 @@ pub fn verify_parts(
     if bytes.len() as u64 > PARTS_DOCUMENT_MAX_BYTES {
         return Err(PartsError::TooLarge);
     }
-    let (signers, root) = find_quorum(bytes, signatures, roots)?;
+    let quorums = find_quorums(bytes, signatures, roots)?;
     let document = PartsDocument::parse(bytes)?;
-    check_scope(root, &document.product)?;
+    let (signers, root) = covering(quorums, &document.product)?;
     Ok(VerifiedParts {
         document,
         signers,

@@ -14,7 +14,7 @@ use manifests::bundle_path::BundlePath;
 use manifests::contents::ContentError;
 use manifests::format::HeaderError;
 use manifests::signature::QuorumError;
-use manifests::trust::{RootError, VerifyError};
+use manifests::trust::{CarriedError, VerifyError};
 
 use crate::error::{Exit, Explained};
 use crate::interrupt::Interrupted;
@@ -87,12 +87,9 @@ pub enum ArchiveError {
     /// A listed document that a host would refuse.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// A carried root document that is damaged.
-    #[error("the carried root document is not usable: {0}")]
-    CarriedRoot(#[source] RootError),
-    /// A carried root document that does not vouch for itself.
-    #[error("the carried root document is not signed by its own keys: {0}")]
-    CarriedRootSignature(#[source] QuorumError),
+    /// A carried chain of root documents that is damaged.
+    #[error("the carried root documents are not usable: {0}")]
+    CarriedRoots(#[from] CarriedError),
     /// Asked for an entry that the bundle does not hold.
     #[error("it holds no {0}")]
     NotCarried(String),
@@ -157,6 +154,10 @@ impl ArchiveError {
                 "the bundle is not verified",
                 "if it comes from somebody else, get their root.json by another way, compare its \
                  fingerprint with them, and pass it with --trust-root",
+            ),
+            Self::Untrusted(VerifyError::Revoked { .. } | VerifyError::Retired { .. }) => (
+                "the bundle is not verified",
+                "ask whoever built it for one that is signed with a key of the newest root document",
             ),
             _ => (
                 "the bundle is not verified",

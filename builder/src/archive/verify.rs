@@ -8,10 +8,8 @@ use manifests::bundle_path::BundlePath;
 use manifests::contents::{check_lists, limit_of, read_package_files, read_product};
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
-use manifests::limits::{SIGNATURE_MAX_BYTES, TRUST_DOCUMENT_MAX_BYTES, TRUST_ENTRIES_MAX};
 use manifests::nevra::Nevra;
-use manifests::signature::{KeyId, PublicKey, Signature, verify_quorum};
-use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
+use manifests::trust::{CarriedTrust, RootFile, TrustRoot, VerifiedManifest, verify_manifest};
 
 use super::ArchiveError;
 use super::read::{Entries, RawManifest, check_rising, read_manifest};
@@ -63,8 +61,9 @@ pub fn verify(input: impl Read, roots: &[TrustRoot]) -> Result<Verified, Archive
 /// Does the same and shows every entry to a visitor.
 ///
 /// 1. One zstd frame whose header keeps the bounds.
-/// 2. `manifest.json`, then the signatures; a trusted quorum signed exactly those bytes.
-/// 3. Carried root documents are whole and signed by their own keys. They prove nothing.
+/// 2. `manifest.json`, the signatures and the carried chain of root documents, as bytes. The chain is
+///    followed from the trusted roots; a quorum of the newest signed exactly the manifest's bytes.
+/// 3. The chain is whole, and every signature in it good.
 /// 4. Exactly the listed entries, in their order, with their sizes, times and digests.
 /// 5. The product manifest and the file lists are usable, and are this manifest's.
 /// 6. The end marker, the end of the frame and the end of the file.
@@ -74,14 +73,23 @@ pub fn verify_with(
     visitor: &mut dyn Visitor,
 ) -> Result<Verified, ArchiveError> {
     let mut entries = Entries::open(input)?;
-    let raw = read_manifest(&mut entries)?;
-    let manifest = verify_manifest(&raw.bytes, &raw.signatures, roots)?;
+    let mut raw = read_manifest(&mut entries)?;
+    let trust = read_trust(&mut entries, &mut raw.next, raw.mtime)?;
+    let newest: Vec<TrustRoot> = roots
+        .iter()
+        .map(|root| trust.chain.follow(root).0)
+        .collect();
+    let manifest = verify_manifest(&raw.bytes, &raw.signatures, &newest)?;
     if raw.mtime != manifest.manifest().timestamp {
         let first = raw.next.map(|claim| ArchiveError::Time(claim.path));
         return Err(first.unwrap_or(ArchiveError::Excess("the manifest has another time")));
     }
+    trust.chain.check()?;
     visitor.manifest(&raw, &manifest)?;
-    let next = read_trust(&mut entries, raw.next, raw.mtime, visitor)?;
+    for (path, bytes) in &trust.files {
+        visitor.trust(path, bytes)?;
+    }
+    let next = raw.next;
     let total_bytes = read_listed(&mut entries, next, manifest.manifest(), visitor)?;
     entries.finish()?;
     Ok(Verified {
@@ -166,85 +174,33 @@ fn check_digest(entry: &Entry, found: Sha256) -> Result<(), ArchiveError> {
     }
 }
 
+/// `trust/`: the entries as they came, and the chain they are.
 #[derive(Default)]
-struct CarriedRoot {
-    document: Option<Vec<u8>>,
-    signatures: Vec<Signature>,
+struct TrustRead {
+    files: Vec<(BundlePath, Vec<u8>)>,
+    chain: CarriedTrust,
 }
 
-/// Reads `trust/`: `root.N.json` and `root.N.<key id>.sig`. Whether a host believes a root is not
-/// decided here, but a damaged one is refused.
+/// Reads `trust/` as bytes. What of it is believed is decided by the trusted roots.
 fn read_trust<R: Read>(
     entries: &mut Entries<R>,
-    mut next: Option<HeaderClaim>,
+    next: &mut Option<HeaderClaim>,
     time: u64,
-    visitor: &mut dyn Visitor,
-) -> Result<Option<HeaderClaim>, ArchiveError> {
-    let mut roots: BTreeMap<u64, CarriedRoot> = BTreeMap::new();
-    let mut count = 0;
-    let mut last: Option<BundlePath> = None;
-    while let Some(claim) = next
-        .as_ref()
-        .filter(|claim| Section::of(&claim.path) == Some(Section::Trust))
-    {
-        count += 1;
-        if count > TRUST_ENTRIES_MAX {
-            return Err(ArchiveError::TooMany("trust documents"));
-        }
+) -> Result<TrustRead, ArchiveError> {
+    let mut read = TrustRead::default();
+    while let Some(claim) = next.take_if(|claim| Section::of(&claim.path) == Some(Section::Trust)) {
         if claim.mtime != time {
-            return Err(ArchiveError::Time(claim.path.clone()));
+            return Err(ArchiveError::Time(claim.path));
         }
-        check_rising(last.as_ref(), &claim.path)?;
-        last = Some(claim.path.clone());
-        let refuse = || ArchiveError::Order {
+        check_rising(read.files.last().map(|(path, _)| path), &claim.path)?;
+        let file = RootFile::parse(claim.path.file_name()).ok_or_else(|| ArchiveError::Order {
             found: claim.path.to_string(),
             expected: "trust/root.N.json or trust/root.N.<key id>.sig".to_owned(),
-        };
-        let (version, key_id) = trust_name(claim.path.file_name()).ok_or_else(refuse)?;
-        let limit = key_id
-            .as_ref()
-            .map_or(TRUST_DOCUMENT_MAX_BYTES, |_| SIGNATURE_MAX_BYTES);
-        let bytes = entries.bytes(limit)?;
-        visitor.trust(&claim.path, &bytes)?;
-        let root = roots.entry(version).or_default();
-        match key_id {
-            None if root.document.is_some() => return Err(refuse()),
-            None => root.document = Some(bytes),
-            Some(key_id) => {
-                let signature = Signature::new(key_id, bytes);
-                root.signatures.push(signature.map_err(|_| refuse())?);
-            }
-        }
-        next = entries.advance()?;
+        })?;
+        let bytes = entries.bytes(file.limit())?;
+        read.chain.add(file, bytes.clone())?;
+        read.files.push((claim.path, bytes));
+        *next = entries.advance()?;
     }
-    for root in roots.values() {
-        check_root(root)?;
-    }
-    Ok(next)
-}
-
-fn trust_name(name: &str) -> Option<(u64, Option<KeyId>)> {
-    let rest = name.strip_prefix("root.")?;
-    let (version, rest) = rest.split_once('.')?;
-    let version = version.parse().ok()?;
-    match rest.strip_suffix(".sig") {
-        Some(key_id) => Some((version, Some(key_id.parse().ok()?))),
-        None if rest == "json" => Some((version, None)),
-        None => None,
-    }
-}
-
-fn check_root(carried: &CarriedRoot) -> Result<(), ArchiveError> {
-    let bytes = carried.document.as_deref().unwrap_or_default();
-    let root = TrustRoot::parse(bytes).map_err(ArchiveError::CarriedRoot)?;
-    let document = root.document();
-    let keys: Vec<PublicKey> = document
-        .keys
-        .iter()
-        .filter(|key| document.root.keys.contains(&key.id))
-        .filter_map(|key| PublicKey::from_pem(key.algorithm, &key.public).ok())
-        .collect();
-    verify_quorum(bytes, &carried.signatures, &keys, document.root.threshold)
-        .map(|_| ())
-        .map_err(ArchiveError::CarriedRootSignature)
+    Ok(read)
 }

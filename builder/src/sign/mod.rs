@@ -280,6 +280,7 @@ fn first_root(public: &PublicKey) -> Result<Vec<u8>, KeyError> {
             keys,
             products: vec!["*".to_owned()],
         },
+        revoked: Vec::new(),
     };
     canonical(&document).map_err(|e| KeyError::Make(e.to_string()))
 }

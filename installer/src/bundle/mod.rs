@@ -15,7 +15,7 @@ use manifests::contents::ContentError;
 use manifests::digest::Sha256;
 use manifests::format::HeaderError;
 use manifests::parts::PartsError;
-use manifests::trust::VerifyError;
+use manifests::trust::{CarriedError, VerifyError};
 
 pub use archive::UntrustedBundle;
 pub use parts::{BadPart, PartFault, PartsSet};
@@ -87,6 +87,9 @@ pub enum BundleError {
     /// The manifest is not to be believed.
     #[error(transparent)]
     Untrusted(#[from] VerifyError),
+    /// A carried chain of root documents that is damaged.
+    #[error("its root documents are not usable")]
+    CarriedRoots(#[source] CarriedError),
     /// A list of parts that is not to be believed.
     #[error("its list of parts is refused")]
     PartsList(#[source] PartsError),

@@ -8,18 +8,16 @@ use manifests::bundle::{BundleManifest, Entry};
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, MANIFEST_PATH, Section, header_for};
-use manifests::limits::{
-    MANIFEST_MAX_BYTES, SIGNATURE_MAX_BYTES, SIGNATURES_MAX, TRUST_DOCUMENT_MAX_BYTES,
-    TRUST_ENTRIES_MAX,
-};
+use manifests::limits::{MANIFEST_MAX_BYTES, SIGNATURE_MAX_BYTES, SIGNATURES_MAX};
 use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
 use manifests::signature::{KeyId, Signature};
-use manifests::trust::{TrustRoot, VerifiedManifest, verify_manifest};
+use manifests::trust::{CarriedTrust, RootFile, TrustRoot, VerifiedManifest, verify_manifest};
 
 use super::archive::blame;
 use super::metadata::MetadataReader;
 use super::{BundleError, PartsSet, UntrustedBundle};
+use crate::trust::Learned;
 
 /// Manifest, product and file lists of a bundle whose signature was verified.
 ///
@@ -38,6 +36,7 @@ use super::{BundleError, PartsSet, UntrustedBundle};
 #[derive(Debug)]
 pub struct VerifiedMetadata {
     verified: VerifiedManifest,
+    learned: Learned,
     product: ProductManifest,
     files: BTreeMap<Sha256, PackageFiles>,
     vendor_keys: Vec<Vec<u8>>,
@@ -65,6 +64,12 @@ impl VerifiedMetadata {
     #[must_use]
     pub const fn verified(&self) -> &VerifiedManifest {
         &self.verified
+    }
+
+    /// Returns the enrolled roots with what the bundle's chain of root documents adds to them.
+    #[must_use]
+    pub const fn learned(&self) -> &Learned {
+        &self.learned
     }
 
     /// Returns the product manifest.
@@ -112,12 +117,15 @@ impl OpenBundle {
         })?;
         let manifest_bytes = archive.read_body(&claim, MANIFEST_MAX_BYTES)?;
         // 2. Signatures follow.
-        let (signatures, times, pending) = read_signatures(&mut archive)?;
-        // 3. Verify these bytes, then parse them.
-        let verified = verify_manifest(&manifest_bytes, &signatures, roots)?;
+        let (signatures, mut times, pending) = read_signatures(&mut archive)?;
+        // 3. So does the chain of root documents. It is followed from the enrolled roots only.
+        let (chain, pending) = read_trust(&mut archive, pending, &mut times)?;
+        let learned = Learned::from(&chain, roots);
+        // 4. Verify these bytes, then parse them.
+        let verified = verify_manifest(&manifest_bytes, &signatures, learned.roots())?;
         let manifest = verified.manifest();
         check_installer(manifest)?;
-        // 4. The headers read so far carry the manifest's time.
+        // 5. The headers read so far carry the manifest's time, and no byte of the chain is free.
         if times
             .into_iter()
             .chain([claim.mtime])
@@ -125,8 +133,7 @@ impl OpenBundle {
         {
             return Err(BundleError::HeaderMismatch(claim.path));
         }
-        // 5. The trust chain is signed by itself; it is skipped here.
-        let pending = skip_trust(&mut archive, pending, manifest.timestamp)?;
+        chain.check().map_err(BundleError::CarriedRoots)?;
         // 6. Product manifest, keys and file lists.
         let mut reader = MetadataReader {
             archive,
@@ -141,6 +148,7 @@ impl OpenBundle {
         } = reader;
         let metadata = VerifiedMetadata {
             verified,
+            learned,
             product,
             files,
             vendor_keys,
@@ -280,30 +288,31 @@ fn check_installer(manifest: &BundleManifest) -> Result<(), BundleError> {
     }
 }
 
-fn skip_trust(
+/// Reads `trust/` as bytes, and the header of the entry after it.
+fn read_trust(
     archive: &mut UntrustedBundle,
     mut claim: Option<HeaderClaim>,
-    timestamp: u64,
-) -> Result<Option<HeaderClaim>, BundleError> {
+    times: &mut Vec<u64>,
+) -> Result<(CarriedTrust, Option<HeaderClaim>), BundleError> {
+    let mut chain = CarriedTrust::default();
     let mut last: Option<BundlePath> = None;
-    for _ in 0..=TRUST_ENTRIES_MAX {
-        let Some(trust) = claim
-            .clone()
-            .filter(|c| Section::of(&c.path) == Some(Section::Trust))
-        else {
-            return Ok(claim);
-        };
+    while let Some(trust) = claim.take_if(|c| Section::of(&c.path) == Some(Section::Trust)) {
         check_rising(last.as_ref(), &trust.path)?;
-        if trust.mtime != timestamp {
-            return Err(BundleError::HeaderMismatch(trust.path));
-        }
-        archive.read_body(&trust, TRUST_DOCUMENT_MAX_BYTES)?;
+        times.push(trust.mtime);
+        let document = |reason: &str| BundleError::Document {
+            path: trust.path.clone(),
+            reason: reason.to_owned(),
+        };
+        let file = RootFile::parse(trust.path.file_name())
+            .ok_or_else(|| document("it is neither root.N.json nor root.N.<key id>.sig"))?;
+        let bytes = archive.read_body(&trust, file.limit())?;
+        chain
+            .add(file, bytes)
+            .map_err(|error| document(&error.to_string()))?;
         last = Some(trust.path);
         claim = archive.next_header()?;
     }
-    Err(BundleError::Damaged(format!(
-        "more than {TRUST_ENTRIES_MAX} entries under trust/"
-    )))
+    Ok((chain, claim))
 }
 
 pub(super) fn check_listed(

@@ -92,6 +92,7 @@ impl TestKey {
                 keys: vec![id],
                 products: vec!["*".to_owned()],
             },
+            revoked: Vec::new(),
         };
         Ok(canonical(&document)?)
     }

@@ -53,6 +53,7 @@ fn root(public: &PublicKey) -> TrustRoot {
             keys,
             products: vec!["acme".to_owned()],
         },
+        revoked: Vec::new(),
     };
     TrustRoot::parse(&canonical(&document).unwrap()).unwrap()
 }

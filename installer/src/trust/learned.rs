@@ -1,0 +1,84 @@
+//! What a chain of root documents teaches a host: newer versions, with new keys and revoked ones.
+
+use manifests::digest::Sha256;
+use manifests::trust::{CarriedTrust, RootFile, SignedRoot, TrustRoot};
+
+use super::TrustError;
+use crate::layout::Layout;
+use crate::secure_fs;
+
+/// The enrolled roots after a chain was followed from each of them.
+#[derive(Debug)]
+pub struct Learned {
+    roots: Vec<TrustRoot>,
+    news: Vec<News>,
+}
+
+#[derive(Debug)]
+struct News {
+    anchor: Sha256,
+    version: u64,
+    root: SignedRoot,
+}
+
+impl Learned {
+    /// Follows a chain from every enrolled root.
+    #[must_use]
+    pub fn from(chain: &CarriedTrust, enrolled: &[TrustRoot]) -> Self {
+        let mut learned = Self {
+            roots: Vec::new(),
+            news: Vec::new(),
+        };
+        for root in enrolled {
+            let (newest, led) = chain.follow(root);
+            let news = led.into_iter().filter_map(|version| {
+                let root = chain.roots().get(&version)?.clone();
+                Some(News {
+                    anchor: *newest.anchor(),
+                    version,
+                    root,
+                })
+            });
+            learned.news.extend(news);
+            learned.roots.push(newest);
+        }
+        learned
+    }
+
+    /// Returns the newest version of every enrolled root.
+    #[must_use]
+    pub fn roots(&self) -> &[TrustRoot] {
+        &self.roots
+    }
+
+    /// Returns the newest version of the roots for which there is a newer one than before.
+    pub fn renewed(&self) -> impl Iterator<Item = &TrustRoot> {
+        let is_new = |root: &&TrustRoot| self.news.iter().any(|new| new.anchor == *root.anchor());
+        self.roots.iter().filter(is_new)
+    }
+
+    /// Remembers the newer versions on this host for good. Each document gets its name after its
+    /// signatures: one without them would look like a broken chain.
+    pub fn remember(&self, layout: &Layout) -> Result<(), TrustError> {
+        let dir = layout.trust();
+        for News {
+            anchor,
+            version,
+            root,
+        } in &self.news
+        {
+            secure_fs::ensure_dir(&dir, 0o755)?;
+            let write = |file: RootFile, bytes: &[u8]| {
+                secure_fs::write_atomic(&dir.join(format!("{anchor}.{file}")), bytes, 0o644)
+            };
+            let version = *version;
+            for signature in &root.signatures {
+                let key = signature.key_id().clone();
+                let file = RootFile::Signature { version, key };
+                write(file, signature.as_bytes())?;
+            }
+            write(RootFile::Document { version }, &root.bytes)?;
+        }
+        Ok(())
+    }
+}

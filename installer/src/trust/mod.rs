@@ -1,0 +1,171 @@
+//! The trust roots that this host's administrator enrolled, and their successors.
+//!
+//! `FINGERPRINT.json` is a document that a person confirmed. Beside it lie the versions that followed:
+//! `FINGERPRINT.root.N.json` with `FINGERPRINT.root.N.<key id>.sig`. The chain is verified anew
+//! whenever it is read, from the confirmed document on.
+
+mod learned;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use manifests::digest::Sha256;
+use manifests::limits::TRUST_DOCUMENT_MAX_BYTES;
+use manifests::trust::{CarriedTrust, RootError, RootFile, TrustRoot};
+
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError, at};
+
+pub use learned::Learned;
+
+/// A trust root that cannot be read, enrolled or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// Larger than any root document.
+    #[error("{} is larger than a root document can be", .0.display())]
+    TooLarge(PathBuf),
+    /// Not a usable root document.
+    #[error("{} is not a usable root document", path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RootError,
+    },
+    /// Changed since it was enrolled.
+    #[error("{} was changed: its SHA-256 is not the fingerprint in its name", .0.display())]
+    Changed(PathBuf),
+    /// A remembered successor that does not follow any more.
+    #[error(
+        "the remembered root documents after {anchor} are damaged: version {version} does not follow"
+    )]
+    BrokenChain {
+        /// The enrolled document.
+        anchor: Sha256,
+        /// The first version that does not follow.
+        version: u64,
+    },
+}
+
+/// Reads a root document. Reading it is not trusting it.
+pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
+    let bytes = read_bounded(path, TRUST_DOCUMENT_MAX_BYTES)?;
+    let root = TrustRoot::parse(&bytes).map_err(|source| TrustError::Document {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((root, bytes))
+}
+
+fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, TrustError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(at("open", path))?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(at("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(TrustError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// Returns the newest root of every enrolled chain. One that was changed on disk is an error, not
+/// skipped.
+pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
+    let names = names(&layout.trust())?;
+    let mut roots = Vec::new();
+    for name in &names {
+        let Some(anchor) = name.strip_suffix(".json").and_then(|f| f.parse().ok()) else {
+            continue;
+        };
+        let path = place(layout, &anchor);
+        let (root, _) = read(&path)?;
+        if *root.fingerprint() != anchor {
+            return Err(TrustError::Changed(path));
+        }
+        let chain = read_chain(&layout.trust(), &format!("{anchor}."), &names)?;
+        let (newest, _) = chain.follow(&root);
+        if let Some((&version, _)) = chain.roots().range(newest.document().version + 1..).next() {
+            return Err(TrustError::BrokenChain { anchor, version });
+        }
+        roots.push(newest);
+    }
+    roots.sort_by_key(|root| *root.anchor());
+    Ok(roots)
+}
+
+/// Returns the names in a directory, sorted; none if it is not there.
+fn names(dir: &Path) -> Result<Vec<String>, TrustError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FsError::new("list", dir, error).into()),
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Reads the files of a chain that lie in a directory under a common prefix. Signatures without their
+/// document are what an interrupted [`Learned::remember`] leaves; they count for nothing.
+fn read_chain(dir: &Path, prefix: &str, names: &[String]) -> Result<CarriedTrust, TrustError> {
+    let files = || {
+        let files = names.iter().filter_map(|name| name.strip_prefix(prefix));
+        files.filter_map(RootFile::parse)
+    };
+    let has_document = |version| files().any(|file| file == RootFile::Document { version });
+    let mut chain = CarriedTrust::default();
+    for file in files() {
+        let (RootFile::Document { version } | RootFile::Signature { version, .. }) = &file;
+        if !has_document(*version) {
+            continue;
+        }
+        let path = dir.join(format!("{prefix}{file}"));
+        let bytes = read_bounded(&path, file.limit())?;
+        chain
+            .add(file, bytes)
+            .map_err(|_| TrustError::TooLarge(path))?;
+    }
+    Ok(chain)
+}
+
+/// Reads the chain that lies beside a root document that somebody brought.
+pub fn chain_beside(path: &Path) -> Result<CarriedTrust, TrustError> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    read_chain(dir, "", &names(dir)?)
+}
+
+fn place(layout: &Layout, anchor: &Sha256) -> PathBuf {
+    layout.trust().join(format!("{anchor}.json"))
+}
+
+/// Enrols a root whose fingerprint was confirmed. The files are public: verifying needs no root.
+pub fn enrol(layout: &Layout, root: &TrustRoot, bytes: &[u8]) -> Result<(), TrustError> {
+    secure_fs::ensure_dir(&layout.trust(), 0o755)?;
+    Ok(secure_fs::write_atomic(
+        &place(layout, root.fingerprint()),
+        bytes,
+        0o644,
+    )?)
+}
+
+/// Removes an enrolled root with its successors: the confirmed document first, so that nothing of a
+/// chain that is half gone counts.
+pub fn remove(layout: &Layout, anchor: &Sha256) -> Result<(), TrustError> {
+    let dir = layout.trust();
+    secure_fs::remove_if_present(&place(layout, anchor))?;
+    let prefix = format!("{anchor}.root.");
+    for name in names(&dir)?.iter().filter(|n| n.starts_with(&prefix)) {
+        secure_fs::remove_if_present(&dir.join(name))?;
+    }
+    Ok(())
+}

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::VerifiedMetadata;
 use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
 use crate::layout::Layout;
+use crate::plan::PlannedRpm;
+use crate::sequence::{self, Remembered};
 
 /// The host as a plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,10 @@ pub struct Inventory {
     pub everything: Vec<HostPackage>,
     /// Whether `/bin` is a link into `/usr`.
     pub merged_usr: bool,
+    /// The newest bundle of the product that was installed here.
+    pub remembered: Remembered,
+    /// RPMs that earlier runs left in the store, where a plan may have to go back in time.
+    pub stored: Vec<PlannedRpm>,
 }
 
 /// A packaged file as it is on disk.
@@ -66,6 +72,13 @@ impl Inventory {
         metadata: &VerifiedMetadata,
     ) -> Result<Self, HostError> {
         let mut inventory = Self::take(host, layout, metadata.product())?;
+        let manifest = metadata.manifest();
+        inventory.remembered = metadata
+            .learned()
+            .root_of(metadata.verified())
+            .map_or(Remembered::Nothing, |root| {
+                sequence::remembered(layout, &manifest.product, &manifest.channel, root)
+            });
         let is_known = |name: &&str| {
             let mut components = metadata.product().components.iter();
             !components.any(|component| component.package == *name)
@@ -119,6 +132,8 @@ impl Inventory {
             disk: BTreeMap::new(),
             everything: Vec::new(),
             merged_usr: layout.has_merged_usr(),
+            remembered: Remembered::Nothing,
+            stored: Vec::new(),
         };
         inventory.add(layout, packages);
         Ok(inventory)

@@ -31,6 +31,7 @@ pub mod recover;
 pub mod report;
 pub mod run;
 pub mod secure_fs;
+pub mod sequence;
 pub mod settings;
 pub mod step;
 pub mod survey;

@@ -10,9 +10,9 @@ use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
 use crate::plan::{Group, InstallPlan, PackageChange, Problem};
-use crate::run::Baseline;
 use crate::run::baseline::trees;
 use crate::run::reserve;
+use crate::run::{self, Baseline};
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
@@ -138,7 +138,7 @@ pub fn packages(
         Ok(set) => signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems),
         Err(error) => problems.push(stored(&chain(&error))),
     }
-    rpm_tests(host, layout, plan, RpmMode::Upgrade, &mut problems);
+    rpm_tests(host, layout, plan, &mut problems);
     problems
 }
 
@@ -147,9 +147,9 @@ pub fn rpm_tests(
     host: &dyn Host,
     layout: &Layout,
     plan: &InstallPlan,
-    mode: RpmMode,
     problems: &mut Vec<Problem>,
 ) {
+    let mode = run::mode(plan);
     // Each group as it will be met: after those before it.
     let mut targets: Vec<Sha256> = Vec::new();
     for (at, group) in plan.groups.iter().enumerate() {

@@ -73,6 +73,7 @@ pub fn plan(
         notes,
         current: Vec::new(),
         absent: Vec::new(),
+        downgrade_because: None,
         ..run.plan.clone()
     })
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::execute::{self, Request};
-use super::{Place, render, require_root, view};
+use super::{Place, render, require_root, trust, view};
+use crate::bundle::OpenBundle;
 use crate::failure::{Exit, Failure, chain};
 use crate::host::HostError;
 use crate::inventory::Inventory;
 use crate::lock::{LockError, RunLock};
-use crate::plan::{self, Problem};
+use crate::plan::{self, Consent, InstallPlan, Problem};
 use crate::run::reserve;
 use crate::{history, preflight, secure_fs};
 
@@ -21,6 +22,44 @@ pub(super) struct InstallArgs {
     /// Longest wait for rpm's lock, in seconds.
     #[arg(long, default_value_t = 300, value_name = "SECS")]
     lock_wait: u64,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// What is done only if somebody asks for it in so many words.
+#[derive(Debug, Args)]
+pub(super) struct ConsentArgs {
+    /// Accept a bundle or packages that are older than what was installed here. REASON is written into
+    /// the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    allow_downgrade_because: Option<String>,
+}
+
+/// A reason that somebody can read a year later.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.chars().count() < 10 || text.chars().count() > 500 || text.chars().any(char::is_control)
+    {
+        return Err("write one line of 10 to 500 characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl ConsentArgs {
+    /// Plans the upgrade by an opened bundle. Nothing is changed.
+    pub(super) fn plan(&self, place: &Place, open: &OpenBundle) -> Result<InstallPlan, Failure> {
+        let consent = Consent {
+            downgrade_because: self.allow_downgrade_because.clone(),
+        };
+        let mut inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
+            .map_err(|error| cannot_look(&error))?;
+        if consent.allows_downgrade() {
+            // An ordinary user may not look there; then the plan says that there is no way back.
+            inventory.stored = history::stored(&place.layout).unwrap_or_default();
+        }
+        plan::plan(open.metadata(), &inventory, &consent)
+            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
+    }
 }
 
 impl InstallArgs {
@@ -42,13 +81,11 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     require_root("install a bundle")?;
     let open = view::open(place, path)?;
     let lock = take_lock(place)?;
+    trust::remember(place, open.metadata().learned())?;
     refuse_open_run(place)?;
     // What a run kept back that was killed before it began.
     reserve::free(&place.layout);
-    let inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
-        .map_err(|error| cannot_look(&error))?;
-    let refused = "this bundle cannot be installed here";
-    let plan = plan::plan(open.metadata(), &inventory).map_err(|p| refusal(refused, &p))?;
+    let plan = args.consent.plan(place, &open)?;
     eprint!("{}", render::plan(&plan));
     if plan.is_empty() {
         render::result(place, &plan, "Nothing to do.");

@@ -97,10 +97,12 @@ enum Command {
         /// Exit with 10 if something would change.
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        consent: install::ConsentArgs,
     },
     /// Write down what this host runs, for `bundle build --inventory`; works for an ordinary user.
     Inventory(inventory::InventoryArgs),
-    /// Enrol, list or remove trust roots.
+    /// Enrol, renew, list, show or remove trust roots.
     #[command(subcommand)]
     Trust(trust::TrustCommand),
     /// Show whether a run is open, and what is installed.
@@ -247,7 +249,11 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         None => install::run(&place, &cli.install),
         Some(Command::Verify { bundle }) => view::verify(&place, &bundle),
-        Some(Command::Plan { bundle, check }) => view::plan(&place, &bundle, check),
+        Some(Command::Plan {
+            bundle,
+            check,
+            consent,
+        }) => view::plan(&place, &bundle, check, &consent),
         Some(Command::Inventory(args)) => inventory::run(&place, &args),
         Some(Command::Trust(command)) => trust::run(&place, &command),
         Some(Command::Status { follow: false }) => view::status(&place),

@@ -1,21 +1,24 @@
 //! `install trust`.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use manifests::digest::Sha256;
-use manifests::trust::TrustRoot;
+use manifests::trust::{CarriedTrust, RootDocument, RootFile, TrustRoot};
+use serde::Serialize;
 
 use super::{Place, render, require_root, shown};
 use crate::failure::{Exit, Failure};
-use crate::trust;
+use crate::trust::{self, Learned, TrustError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TrustCommand {
-    /// Enrol a root document after its fingerprint was confirmed.
+    /// Enrol a root document after its fingerprint was confirmed, or renew an enrolled one by its
+    /// successors, which prove themselves: root.N.json with the signatures beside it.
     Add {
-        /// The root document that `bundle build` wrote beside the bundle.
+        /// The root document that `bundle build` wrote beside the bundle, or the newest of a chain.
         file: PathBuf,
         /// The fingerprint, as told by the builder's side by another road than this file came.
         #[arg(long, value_name = "SHA256")]
@@ -23,10 +26,10 @@ pub(super) enum TrustCommand {
     },
     /// List the enrolled roots.
     List,
-    /// Show a root document without enrolling it.
+    /// Show a root document without enrolling it, or an enrolled root.
     Show {
-        /// The root document.
-        file: PathBuf,
+        /// The root document, or the fingerprint of an enrolled one.
+        root: PathBuf,
     },
     /// Remove an enrolled root.
     Remove {
@@ -35,36 +38,44 @@ pub(super) enum TrustCommand {
     },
 }
 
+/// A root as results show it.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    /// Fingerprint of the newest document.
+    fingerprint: String,
+    /// Fingerprint of the document that was enrolled.
+    enrolled_as: String,
+    document: &'a RootDocument,
+}
+
+impl<'a> From<&'a TrustRoot> for Shown<'a> {
+    fn from(root: &'a TrustRoot) -> Self {
+        Self {
+            fingerprint: root.fingerprint().to_string(),
+            enrolled_as: root.anchor().to_string(),
+            document: root.document(),
+        }
+    }
+}
+
 pub(super) fn run(place: &Place, command: &TrustCommand) -> Result<u8, Failure> {
     match command {
         TrustCommand::Add { file, fingerprint } => add(place, file, fingerprint.as_ref()),
         TrustCommand::List => list(place),
-        TrustCommand::Show { file } => {
-            let (root, _) = read(file)?;
-            render::result(place, root.document(), &describe(&root));
-            Ok(0)
-        }
-        TrustCommand::Remove { fingerprint } => {
-            require_root("remove a trust root")?;
-            trust::remove(&place.layout, fingerprint).map_err(|error| unusable(&error))?;
-            Ok(0)
-        }
+        TrustCommand::Show { root } => show(place, root),
+        TrustCommand::Remove { fingerprint } => remove(place, fingerprint),
     }
 }
 
 fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
     trust::read(file).map_err(|error| {
         let next = "copy root.json again from beside the bundle";
-        Failure::because(
-            Exit::Verification,
-            format!("cannot use {}", shown(file)),
-            &error,
-            next,
-        )
+        let what = format!("cannot use {}", shown(file));
+        Failure::because(Exit::Verification, what, &error, next)
     })
 }
 
-fn unusable(error: &trust::TrustError) -> Failure {
+fn unusable(error: &TrustError) -> Failure {
     let next = "remove the damaged root with `install trust remove`, then enrol it again";
     Failure::because(
         Exit::Verification,
@@ -74,48 +85,155 @@ fn unusable(error: &trust::TrustError) -> Failure {
     )
 }
 
+fn not_stored(error: &TrustError) -> Failure {
+    let next = "check the directory's owner and mode, and the free space";
+    Failure::because(Exit::Internal, "cannot store the trust root", error, next)
+}
+
 fn describe(root: &TrustRoot) -> String {
     let document = root.document();
-    let keys: Vec<String> = document
-        .release
-        .keys
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    format!(
-        "{}\n  fingerprint  {}\n  version      {}\n  release      {} of {} keys: {}\n  products     {}\n",
-        document.title,
+    let role = |threshold: u32, keys: &[manifests::signature::KeyId]| {
+        let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        format!("{threshold} of {}: {}", keys.len(), names.join(", "))
+    };
+    let mut text = format!(
+        "{}\n  fingerprint  {}\n  version      {}\n",
+        printable(&document.title),
         root.fingerprint(),
-        document.version,
-        document.release.threshold,
-        keys.len(),
-        keys.join(", "),
-        document.release.products.join(", "),
-    )
+        document.version
+    );
+    // A `String` takes whatever is written to it.
+    if root.anchor() != root.fingerprint() {
+        let _ = writeln!(text, "  enrolled as  {}", root.anchor());
+    }
+    let (root, release) = (&document.root, &document.release);
+    let _ = writeln!(text, "  root         {}", role(root.threshold, &root.keys));
+    let _ = writeln!(
+        text,
+        "  release      {}",
+        role(release.threshold, &release.keys)
+    );
+    let products = printable(&release.products.join(", "));
+    let _ = writeln!(text, "  products     {products}");
+    for revoked in &document.revoked {
+        let reason = printable(&revoked.reason);
+        let _ = writeln!(text, "  revoked      {}: {reason}", revoked.id);
+    }
+    text
+}
+
+/// A root document is shown before anybody trusts it: it must not be able to move the cursor.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
 }
 
 fn add(place: &Place, file: &Path, expected: Option<&Sha256>) -> Result<u8, Failure> {
     require_root("enrol a trust root")?;
     let (root, bytes) = read(file)?;
     eprint!("{}", describe(&root));
-    match expected {
-        Some(expected) if expected == root.fingerprint() => {}
-        Some(expected) => {
-            return Err(Failure::new(
-                Exit::Verification,
-                format!("{} is not the root you named", shown(file)),
-                format!("its fingerprint is {}, not {expected}", root.fingerprint()),
-                "get the right root.json, or ask the builder's side for its fingerprint again",
-            ));
-        }
-        None => confirm(&root)?,
+    if let Some(expected) = expected
+        && expected != root.fingerprint()
+    {
+        return Err(Failure::new(
+            Exit::Verification,
+            format!("{} is not the root you named", shown(file)),
+            format!("its fingerprint is {}, not {expected}", root.fingerprint()),
+            "get the right root.json, or ask the builder's side for its fingerprint again",
+        ));
     }
-    trust::enrol(&place.layout, &root, &bytes).map_err(|error| {
-        let next = "check the directory's owner and mode, and the free space";
-        Failure::because(Exit::Internal, "cannot store the trust root", &error, next)
-    })?;
+    let enrolled = enrolled(place)?;
+    if enrolled
+        .iter()
+        .any(|known| known.fingerprint() == root.fingerprint())
+    {
+        eprintln!("it is enrolled already.");
+        return Ok(0);
+    }
+    refuse_older(&root, &enrolled)?;
+    let learned = Learned::from(&chain(file, &root, &bytes)?, &enrolled);
+    if learned
+        .roots()
+        .iter()
+        .any(|known| known.fingerprint() == root.fingerprint())
+    {
+        // Signed by quorums of what is enrolled: nobody has to compare anything.
+        remember(place, &learned)?;
+        return Ok(0);
+    }
+    if expected.is_none() {
+        confirm(&root)?;
+    }
+    trust::enrol(&place.layout, &root, &bytes).map_err(|error| not_stored(&error))?;
+    for old in enrolled.iter().filter(|old| is_older(old, &root)) {
+        trust::remove(&place.layout, old.anchor()).map_err(|error| not_stored(&error))?;
+        let (version, fingerprint) = (old.document().version, old.fingerprint());
+        eprintln!("it replaces version {version} of the same keys ({fingerprint}).");
+    }
     eprintln!("enrolled.");
     Ok(0)
+}
+
+/// Returns the chain beside the file, with the file itself.
+fn chain(file: &Path, root: &TrustRoot, bytes: &[u8]) -> Result<CarriedTrust, Failure> {
+    let mut chain = trust::chain_beside(file).map_err(|error| {
+        let next = "copy the root documents and their signatures again";
+        let what = format!("cannot read what lies beside {}", shown(file));
+        Failure::because(Exit::Verification, what, &error, next)
+    })?;
+    let version = root.document().version;
+    if !chain.roots().contains_key(&version) {
+        // Alone it proves nothing; too large it cannot be, it was read.
+        let _ = chain.add(RootFile::Document { version }, bytes.to_vec());
+    }
+    Ok(chain)
+}
+
+/// Whether a document takes the place of an enrolled one that could not vouch for it, as its signatures
+/// were not brought along.
+fn is_older(old: &TrustRoot, new: &TrustRoot) -> bool {
+    is_akin(old, new) && old.document().version < new.document().version
+}
+
+/// Whether two documents look like versions of one: a root key in common, and a product.
+fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
+    let (one, other) = (one.document(), other.document());
+    let covers = |product: &String| {
+        let both = [&one.release.products, &other.release.products];
+        both.iter().all(|scope| {
+            scope
+                .iter()
+                .any(|p| p == "*" || p == product || product == "*")
+        })
+    };
+    one.root
+        .keys
+        .iter()
+        .any(|key| other.root.keys.contains(key))
+        && one.release.products.iter().any(covers)
+}
+
+/// A version that was replaced here does not come back, whoever brings it.
+fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure> {
+    let newer = |known: &&TrustRoot| {
+        known.replaces(root.fingerprint())
+            || is_akin(known, root) && known.document().version >= root.document().version
+    };
+    let Some(known) = enrolled.iter().find(newer) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Exit::Verification,
+        "the trust root was not enrolled",
+        format!(
+            "it is version {}, and version {} of the same keys is enrolled here ({})",
+            root.document().version,
+            known.document().version,
+            known.fingerprint()
+        ),
+        "nothing needs to be done; to start anew, remove the enrolled root first with `install trust \
+         remove`: what it revokes is forgotten then",
+    ))
 }
 
 fn confirm(root: &TrustRoot) -> Result<(), Failure> {
@@ -148,19 +266,79 @@ fn confirm(root: &TrustRoot) -> Result<(), Failure> {
 }
 
 fn list(place: &Place) -> Result<u8, Failure> {
-    let roots = trust::enrolled(&place.layout).map_err(|error| unusable(&error))?;
+    let roots = enrolled(place)?;
     let text: String = roots.iter().map(describe).collect();
     let text = if text.is_empty() {
         "No trust root is enrolled.".to_owned()
     } else {
         text
     };
-    let documents: Vec<_> = roots.iter().map(TrustRoot::document).collect();
+    let documents: Vec<Shown<'_>> = roots.iter().map(Shown::from).collect();
     render::result(place, &documents, &text);
     Ok(0)
+}
+
+fn show(place: &Place, named: &Path) -> Result<u8, Failure> {
+    let fingerprint: Option<Sha256> = named.to_str().and_then(|text| text.parse().ok());
+    let root = match fingerprint {
+        Some(fingerprint) => find(place, &fingerprint)?,
+        None => read(named)?.0,
+    };
+    render::result(place, &Shown::from(&root), &describe(&root));
+    Ok(0)
+}
+
+fn remove(place: &Place, fingerprint: &Sha256) -> Result<u8, Failure> {
+    require_root("remove a trust root")?;
+    // A damaged one cannot be read and is known by the name of its file.
+    let anchor = find(place, fingerprint).map_or(*fingerprint, |root| *root.anchor());
+    if !trust::is_enrolled(&place.layout, &anchor) {
+        return Err(unknown(fingerprint));
+    }
+    trust::remove(&place.layout, &anchor).map_err(|error| {
+        let next = "check the directory's owner and mode";
+        Failure::because(Exit::Internal, "cannot remove the trust root", &error, next)
+    })?;
+    eprintln!("removed: bundles that only this root vouches for are refused from now on.");
+    Ok(0)
+}
+
+fn unknown(fingerprint: &Sha256) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "there is no such trust root",
+        format!("none with fingerprint {fingerprint} is enrolled"),
+        "`install trust list` shows them",
+    )
+}
+
+fn find(place: &Place, fingerprint: &Sha256) -> Result<TrustRoot, Failure> {
+    let roots = enrolled(place)?;
+    let is_named =
+        |root: &TrustRoot| root.fingerprint() == fingerprint || root.anchor() == fingerprint;
+    let found = roots.into_iter().find(is_named);
+    found.ok_or_else(|| unknown(fingerprint))
 }
 
 /// Returns the enrolled roots for a verification.
 pub(super) fn enrolled(place: &Place) -> Result<Vec<TrustRoot>, Failure> {
     trust::enrolled(&place.layout).map_err(|error| unusable(&error))
+}
+
+/// Remembers newer root documents for good, and says so.
+pub(super) fn remember(place: &Place, learned: &Learned) -> Result<(), Failure> {
+    learned
+        .remember(&place.layout)
+        .map_err(|error| not_stored(&error))?;
+    for root in learned.renewed() {
+        let document = root.document();
+        render::note(&format!(
+            "trust root {} is now at version {} ({}); {} keys are revoked",
+            printable(&document.title),
+            document.version,
+            root.fingerprint(),
+            document.revoked.len()
+        ));
+    }
+    Ok(())
 }

@@ -4,7 +4,6 @@ use super::execute::{self, Request};
 use super::{Place, install, render, require_root, view};
 use crate::failure::Failure;
 use crate::history::{self, PastRun};
-use crate::host::RpmMode;
 use crate::inventory::Inventory;
 use crate::preflight;
 use crate::run::reserve;
@@ -36,13 +35,7 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64) -> Result<u8, Failure
     };
     execute::start(place, lock, &request, || {
         let mut problems = preflight::host(&place.host, &place.layout, &plan);
-        preflight::rpm_tests(
-            &place.host,
-            &place.layout,
-            &plan,
-            RpmMode::GoBack,
-            &mut problems,
-        );
+        preflight::rpm_tests(&place.host, &place.layout, &plan, &mut problems);
         problems
     })
 }

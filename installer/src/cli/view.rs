@@ -11,7 +11,6 @@ use crate::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun, Retention};
 use crate::host::{Host as _, HostError};
-use crate::inventory::Inventory;
 use crate::plan::{self, InstallPlan};
 use crate::report::RunReport;
 
@@ -62,6 +61,9 @@ fn untrusted(why: &VerifyError) -> &'static str {
             "if you trust the signer, enrol its root document with `install trust add root.json`; \
              otherwise do not use this bundle"
         }
+        VerifyError::Revoked { .. } | VerifyError::Retired { .. } => {
+            "ask the builder's side for a bundle that is signed with a key of the newest root document"
+        }
         VerifyError::Quorum(QuorumError::Unsigned) => {
             "copy the signature files too (NAME.parts.<key id>.sig), or get the bundle again"
         }
@@ -108,12 +110,14 @@ pub(super) fn verify(place: &Place, path: &Path) -> Result<u8, Failure> {
     Ok(0)
 }
 
-pub(super) fn plan(place: &Place, path: &Path, check: bool) -> Result<u8, Failure> {
+pub(super) fn plan(
+    place: &Place,
+    path: &Path,
+    check: bool,
+    consent: &install::ConsentArgs,
+) -> Result<u8, Failure> {
     let open = open(place, path)?;
-    let inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
-        .map_err(|error| install::cannot_look(&error))?;
-    let plan = plan::plan(open.metadata(), &inventory)
-        .map_err(|problems| install::refusal("this bundle cannot be installed here", &problems))?;
+    let plan = consent.plan(place, &open)?;
     render::result(place, &plan, &render::plan(&plan));
     Ok(if check && !plan.is_empty() {
         Exit::Pending as u8

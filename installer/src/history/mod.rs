@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::chain;
 use crate::layout::Layout;
-use crate::plan::InstallPlan;
+use crate::plan::{InstallPlan, PackageChange, PlannedRpm};
 use crate::report::{Outcome, RunReport};
 
 pub use effective::effective;
@@ -93,6 +93,20 @@ impl PastRun {
 /// Returns the run that is still open, if there is one. No other run may start before it is closed.
 pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, String> {
     Ok(all(layout)?.into_iter().find(PastRun::is_open))
+}
+
+/// Returns the RPMs that past runs left in the store.
+pub fn stored(layout: &Layout) -> Result<Vec<PlannedRpm>, String> {
+    let mut rpms: Vec<PlannedRpm> = Vec::new();
+    for run in all(layout)? {
+        for rpm in run.plan.changes().flat_map(PackageChange::rpms) {
+            let is_new = rpms.iter().all(|known| known.sha256 != rpm.sha256);
+            if is_new && layout.stored_rpm(&rpm.sha256).exists() {
+                rpms.push(rpm.clone());
+            }
+        }
+    }
+    Ok(rpms)
 }
 
 /// Returns the number of the next run.

@@ -1,5 +1,7 @@
 //! Past runs for tests.
 
+use std::collections::BTreeSet;
+
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::ProductManifest;
@@ -45,6 +47,8 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         version: "1".to_owned(),
         channel: "stable".to_owned(),
         sequence: 1,
+        signers: BTreeSet::new(),
+        downgrade_because: None,
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         host: String::new(),

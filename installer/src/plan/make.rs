@@ -8,7 +8,8 @@ use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
 use super::{
-    Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, needs,
+    Consent, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, age,
+    needs,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::forecast::forecast;
@@ -19,6 +20,7 @@ use crate::inventory::Inventory;
 pub fn plan(
     metadata: &VerifiedMetadata,
     inventory: &Inventory,
+    consent: &Consent,
 ) -> Result<InstallPlan, Vec<Problem>> {
     let manifest = metadata.manifest();
     let target = find_target(metadata, &inventory.identity).map_err(|problem| vec![problem])?;
@@ -31,6 +33,8 @@ pub fn plan(
         version: manifest.version.clone(),
         channel: manifest.channel.clone(),
         sequence: manifest.sequence,
+        signers: metadata.verified().signers().clone(),
+        downgrade_because: None,
         distro: target.distro.clone(),
         arch: target.arch,
         host: inventory.identity.pretty.clone(),
@@ -40,10 +44,12 @@ pub fn plan(
         notes: Vec::new(),
     };
     let mut problems = Vec::new();
+    age::check_sequence(inventory, consent, &mut plan, &mut problems);
     for component in &metadata.product().components {
         let name = component.name.clone();
-        match plan_component(metadata, inventory, target, component) {
-            Ok(Change::Upgrade(planned)) => {
+        match plan_component(metadata, inventory, target, component, consent) {
+            Ok(Change::To(planned)) => {
+                age::note_downgrade(&planned, consent, &mut plan);
                 plan.groups.push(Group {
                     name,
                     components: vec![*planned],
@@ -106,7 +112,7 @@ fn find_target<'a>(metadata: &'a VerifiedMetadata, host: &Identity) -> Result<&'
 }
 
 enum Change {
-    Upgrade(Box<PlannedComponent>),
+    To(Box<PlannedComponent>),
     Current,
     Absent,
     NotCarried,
@@ -117,6 +123,7 @@ fn plan_component(
     inventory: &Inventory,
     target: &Target,
     component: &Component,
+    consent: &Consent,
 ) -> Result<Change, Problem> {
     let package = &component.package;
     let installed = match inventory.installed(package).as_slice() {
@@ -139,33 +146,39 @@ fn plan_component(
             _ => Err(other_build(installed)),
         };
     }
-    if installed.nevra.evr() > to.nevra.evr() {
-        return Err(Problem::new(
-            format!(
-                "{} is installed, newer than the bundle's {}",
-                installed.nevra, to.nevra
-            ),
-            "build a bundle for a newer version; to go back, use `install undo`",
-        ));
+    let is_downgrade = installed.nevra.evr() > to.nevra.evr();
+    if is_downgrade && !consent.allows_downgrade() {
+        return Err(age::newer_installed(&installed.nevra, &to.nevra));
     }
     let mut matching = carried(Role::Previous).filter_map(|rpm| {
         let list = files(rpm)?;
         is_build(installed, rpm, list).then_some((rpm, list))
     });
-    let Some((from, from_files)) = matching.next() else {
-        let served: Vec<String> = carried(Role::Previous)
-            .map(|rpm| rpm.nevra.to_string())
-            .collect();
-        return Err(no_way_back(installed, &served));
+    let program = component.program.as_deref();
+    let carried_back = matching.next();
+    let from = match &carried_back {
+        Some((rpm, list)) => planned_rpm(metadata, rpm, list, program),
+        // A bundle carries nothing newer than itself; the store may have what an earlier run brought.
+        None => match age::stored(inventory, installed).filter(|_| is_downgrade) {
+            Some(rpm) => rpm.clone(),
+            None => {
+                let served: Vec<String> = carried(Role::Previous)
+                    .map(|rpm| rpm.nevra.to_string())
+                    .collect();
+                return Err(no_way_back(installed, &served));
+            }
+        },
     };
     let Some(to_files) = files(to) else {
         return Ok(Change::NotCarried);
     };
-    refuse_by_lint(&inventory.identity, &[to, from])?;
-    Ok(Change::Upgrade(Box::new(PlannedComponent {
+    let both = [Some(to), carried_back.map(|(rpm, _)| rpm)];
+    let both: Vec<&BundledRpm> = both.into_iter().flatten().collect();
+    refuse_by_lint(&inventory.identity, &both)?;
+    Ok(Change::To(Box::new(PlannedComponent {
         component: component.clone(),
-        from: planned_rpm(metadata, from, from_files, component.program.as_deref()),
-        to: planned_rpm(metadata, to, to_files, component.program.as_deref()),
+        from,
+        to: planned_rpm(metadata, to, to_files, program),
         config: forecast(installed, to_files, inventory),
     })))
 }

@@ -1,5 +1,6 @@
 //! The plan: what a run will do, as data. Pure; what is shown is what is executed.
 
+mod age;
 mod make;
 mod needs;
 
@@ -8,10 +9,12 @@ use std::collections::BTreeSet;
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
 use manifests::product::Component;
+use manifests::signature::KeyId;
 use serde::{Deserialize, Serialize};
 
 use crate::forecast::Forecast;
 
+pub use age::Consent;
 pub use make::plan;
 
 /// The type a stored plan names.
@@ -38,6 +41,12 @@ pub struct InstallPlan {
     pub channel: String,
     /// The bundle's sequence.
     pub sequence: u64,
+    /// The keys that signed the bundle.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub signers: BTreeSet<KeyId>,
+    /// Why an older bundle or older packages are wanted, if somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downgrade_because: Option<String>,
     /// The target this host is, such as `el8`.
     pub distro: String,
     /// The host's architecture.

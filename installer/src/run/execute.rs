@@ -17,6 +17,7 @@ use crate::lock::RunLock;
 use crate::plan::{Group, InstallPlan, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::secure_fs::{self, FsError};
+use crate::sequence;
 use crate::step::Step;
 
 /// What a run knows of the host.
@@ -114,6 +115,16 @@ pub(super) fn finish(
 ) -> RunReport {
     reserve::free(context.layout);
     let mut report = report(context, started, outcome, state);
+    // Before the report closes the run: a run that is cut off here is finished forward, and comes here
+    // again.
+    if report.outcome == Outcome::Done
+        && let Err(why) = sequence::advance(context.layout, context.plan, context.run)
+    {
+        report.notes.push(format!(
+            "ATTENTION: the bundle's sequence could not be recorded: {why}. Older bundles are refused \
+             only by the installed packages"
+        ));
+    }
     if let Err(why) = context.write_document("report.json", &report) {
         report
             .notes
@@ -136,6 +147,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
             state.notes.push(note);
         }
         changes.retain(|known| known.to.is_some() || known.title != change.package);
+    }
+    if let Some(reason) = &context.plan.downgrade_because {
+        let note = format!("an older bundle or older packages were wanted, because: {reason}");
+        state.notes.insert(0, note);
     }
     RunReport {
         document: REPORT_TYPE.to_owned(),

@@ -93,9 +93,10 @@ fn refused(
     }
 }
 
-const fn mode(plan: &InstallPlan) -> RpmMode {
+/// Returns how rpm is called for a plan.
+pub(crate) const fn mode(plan: &InstallPlan) -> RpmMode {
     match plan.kind {
-        PlanKind::Upgrade => RpmMode::Upgrade,
-        PlanKind::Undo { .. } => RpmMode::GoBack,
+        PlanKind::Upgrade if plan.downgrade_because.is_none() => RpmMode::Upgrade,
+        PlanKind::Upgrade | PlanKind::Undo { .. } => RpmMode::GoBack,
     }
 }

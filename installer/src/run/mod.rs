@@ -29,6 +29,7 @@ use crate::step::Step;
 
 pub use baseline::Baseline;
 pub use execute::{execute, prepare};
+pub(crate) use install::mode;
 pub use revert::close_open_run;
 
 /// What a run works with.

@@ -1,7 +1,7 @@
 //! What a chain of root documents teaches a host: newer versions, with new keys and revoked ones.
 
 use manifests::digest::Sha256;
-use manifests::trust::{CarriedTrust, RootFile, SignedRoot, TrustRoot};
+use manifests::trust::{CarriedTrust, RootFile, SignedRoot, TrustRoot, VerifiedManifest};
 
 use super::TrustError;
 use crate::layout::Layout;
@@ -49,6 +49,13 @@ impl Learned {
     #[must_use]
     pub fn roots(&self) -> &[TrustRoot] {
         &self.roots
+    }
+
+    /// Returns the root that accepted a manifest.
+    #[must_use]
+    pub fn root_of(&self, verified: &VerifiedManifest) -> Option<&TrustRoot> {
+        let mut roots = self.roots.iter();
+        roots.find(|root| root.fingerprint() == verified.root())
     }
 
     /// Returns the newest version of the roots for which there is a newer one than before.

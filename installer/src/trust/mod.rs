@@ -6,6 +6,8 @@
 
 mod learned;
 #[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
@@ -146,6 +148,12 @@ pub fn chain_beside(path: &Path) -> Result<CarriedTrust, TrustError> {
 
 fn place(layout: &Layout, anchor: &Sha256) -> PathBuf {
     layout.trust().join(format!("{anchor}.json"))
+}
+
+/// Whether a document of that fingerprint was enrolled, damaged or not.
+#[must_use]
+pub fn is_enrolled(layout: &Layout, anchor: &Sha256) -> bool {
+    place(layout, anchor).symlink_metadata().is_ok()
 }
 
 /// Enrols a root whose fingerprint was confirmed. The files are public: verifying needs no root.

@@ -1,5 +1,7 @@
 //! The plan of a scene's run, and the product that it is about.
 
+use std::collections::BTreeSet;
+
 use installer::plan::{
     Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
 };
@@ -50,6 +52,8 @@ impl Scene {
             version: "2.0".to_owned(),
             channel: "stable".to_owned(),
             sequence: 1,
+            signers: BTreeSet::new(),
+            downgrade_because: None,
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
             host: "Fake Linux 9".to_owned(),

@@ -86,6 +86,8 @@ pub struct TrustRoot {
     document: RootDocument,
     fingerprint: Sha256,
     anchor: Sha256,
+    /// Fingerprints of the versions from the anchor on that this one replaced.
+    replaced: Vec<Sha256>,
     root_keys: Vec<PublicKey>,
     release_keys: Vec<PublicKey>,
     /// Release keys of earlier versions, with the version that left them out.
@@ -225,6 +227,7 @@ impl TrustRoot {
             document,
             fingerprint,
             anchor: fingerprint,
+            replaced: Vec::new(),
             root_keys,
             release_keys,
             retired: BTreeMap::new(),
@@ -253,6 +256,8 @@ impl TrustRoot {
             }
         }
         next.anchor = self.anchor;
+        next.replaced.clone_from(&self.replaced);
+        next.replaced.push(self.fingerprint);
         next.retired.clone_from(&self.retired);
         let release = &next.document.release.keys;
         for key in &self.document.release.keys {
@@ -287,6 +292,13 @@ impl TrustRoot {
     #[must_use]
     pub const fn anchor(&self) -> &Sha256 {
         &self.anchor
+    }
+
+    /// Whether this version, or one between it and the anchor, replaced the document with that
+    /// fingerprint.
+    #[must_use]
+    pub fn replaces(&self, fingerprint: &Sha256) -> bool {
+        self.replaced.contains(fingerprint)
     }
 
     /// Returns the document.

@@ -8,12 +8,9 @@ use std::path::PathBuf;
 
 use manifests::json::canonical;
 use manifests::parts::{PARTS_TYPE, document_name, part_name, signature_name};
-use manifests::signature::{Algorithm, PublicKey};
-use manifests::trust::{ROOT_TYPE, ReleaseRole, Role, RootDocument, RootKey};
-use p256::ecdsa::signature::Signer as _;
-use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 
 use super::*;
+use crate::trust::test_keys;
 
 const BUNDLE: &str = "b.tar.zst";
 const SIZE: usize = 1000;
@@ -24,38 +21,8 @@ struct Medium {
     roots: Vec<TrustRoot>,
 }
 
-/// TEST KEY, trusted by nobody.
-fn test_key() -> (p256::ecdsa::SigningKey, PublicKey) {
-    let secret = p256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
-    let public: p256::PublicKey = secret.verifying_key().into();
-    let pem = public.to_public_key_pem(LineEnding::LF).unwrap();
-    let public = PublicKey::from_pem(Algorithm::EcdsaP256Sha256, &pem).unwrap();
-    (secret, public)
-}
-
-fn root(public: &PublicKey) -> TrustRoot {
-    let keys = vec![public.id().clone()];
-    let document = RootDocument {
-        document: ROOT_TYPE.to_owned(),
-        version: 1,
-        title: "TEST KEY, trusted by nobody".to_owned(),
-        keys: vec![RootKey {
-            id: public.id().clone(),
-            algorithm: Algorithm::EcdsaP256Sha256,
-            public: public.pem().to_owned(),
-        }],
-        root: Role {
-            threshold: 1,
-            keys: keys.clone(),
-        },
-        release: ReleaseRole {
-            threshold: 1,
-            keys,
-            products: vec!["acme".to_owned()],
-        },
-        revoked: Vec::new(),
-    };
-    TrustRoot::parse(&canonical(&document).unwrap()).unwrap()
+fn root() -> TrustRoot {
+    TrustRoot::parse(&canonical(&test_keys::document(1, 3, 3)).unwrap()).unwrap()
 }
 
 impl Medium {
@@ -75,10 +42,9 @@ impl Medium {
                 sha256: Sha256::of(piece),
             });
         }
-        let (_, public) = test_key();
         let medium = Self {
             dir,
-            roots: vec![root(&public)],
+            roots: vec![root()],
             bytes: bytes.clone(),
         };
         medium.sign(&PartsDocument {
@@ -94,10 +60,9 @@ impl Medium {
     }
 
     fn sign(&self, document: &PartsDocument) {
-        let (secret, public) = test_key();
         let bytes = canonical(document).unwrap();
-        let signature: p256::ecdsa::DerSignature = secret.sign(&bytes);
-        let name = signature_name(BUNDLE, public.id());
+        let signature = test_keys::sign(&bytes, 3);
+        let name = signature_name(BUNDLE, signature.key_id());
         std::fs::write(self.dir.path().join(name), signature.as_bytes()).unwrap();
         std::fs::write(self.list(), bytes).unwrap();
     }

@@ -62,6 +62,8 @@ fn inventory() -> Inventory {
         disk: BTreeMap::new(),
         everything: Vec::new(),
         merged_usr: true,
+        remembered: crate::sequence::Remembered::Nothing,
+        stored: Vec::new(),
     }
 }
 

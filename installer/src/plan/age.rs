@@ -1,0 +1,97 @@
+//! Going back in time: what a plan refuses unless somebody wants it and says why. Pure.
+
+use manifests::nevra::Nevra;
+
+use super::{InstallPlan, PlannedComponent, PlannedRpm, Problem};
+use crate::host::InstalledPackage;
+use crate::inventory::Inventory;
+use crate::sequence::Remembered;
+
+/// What the operator agreed to in so many words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Why an older bundle or older packages are wanted.
+    pub downgrade_because: Option<String>,
+}
+
+impl Consent {
+    /// Whether going back in time was agreed to.
+    #[must_use]
+    pub const fn allows_downgrade(&self) -> bool {
+        self.downgrade_because.is_some()
+    }
+}
+
+const SWITCH: &str =
+    "use the newest bundle; if the older one is wanted, say why with --allow-downgrade-because";
+
+/// Refuses a bundle that is older than one that was committed here.
+pub(super) fn check_sequence(
+    inventory: &Inventory,
+    consent: &Consent,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    match &inventory.remembered {
+        Remembered::Nothing => {}
+        Remembered::Unknown => plan.notes.push(
+            "whether a newer bundle was installed here is known to root alone: not checked"
+                .to_owned(),
+        ),
+        Remembered::Damaged(why) => problems.push(Problem::new(
+            format!("which bundles were installed here cannot be read: {why}"),
+            "find out who changed the file; once it is removed, the installed packages alone decide",
+        )),
+        Remembered::Mark(mark) if plan.sequence >= mark.sequence => {}
+        Remembered::Mark(mark) => {
+            let what = format!(
+                "the bundle has sequence {}; one with sequence {} was installed here by run {}",
+                plan.sequence, mark.sequence, mark.run
+            );
+            match &consent.downgrade_because {
+                Some(reason) => agree(plan, &what, reason),
+                None => problems.push(Problem::new(what, SWITCH)),
+            }
+        }
+    }
+}
+
+/// Refuses packages that are older than the installed ones.
+pub(super) fn newer_installed(installed: &Nevra, to: &Nevra) -> Problem {
+    Problem::new(
+        format!("{installed} is installed, newer than the bundle's {to}"),
+        format!("to go back to before a run, use `install undo`; otherwise {SWITCH}"),
+    )
+}
+
+/// Writes an agreed downgrade into the plan.
+pub(super) fn note_downgrade(
+    planned: &PlannedComponent,
+    consent: &Consent,
+    plan: &mut InstallPlan,
+) {
+    let (from, to) = (&planned.from.nevra, &planned.to.nevra);
+    if let Some(reason) = &consent.downgrade_because
+        && from.evr() > to.evr()
+    {
+        agree(
+            plan,
+            &format!("{from} is replaced by the older {to}"),
+            reason,
+        );
+    }
+}
+
+fn agree(plan: &mut InstallPlan, what: &str, reason: &str) {
+    plan.downgrade_because = Some(reason.to_owned());
+    plan.notes.push(format!("{what}, because: {reason}"));
+}
+
+/// Returns the RPM of an installed package that an earlier run left in the store.
+pub(super) fn stored<'a>(
+    inventory: &'a Inventory,
+    installed: &InstalledPackage,
+) -> Option<&'a PlannedRpm> {
+    let mut stored = inventory.stored.iter();
+    stored.find(|rpm| rpm.nevra == installed.nevra && rpm.build_time == installed.build_time)
+}

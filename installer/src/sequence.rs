@@ -1,0 +1,228 @@
+//! The newest bundles that were committed on this host, so that an older one, validly signed, does not
+//! pass for an update.
+//!
+//! One mark for each product, channel and set of signers, only ever rising. A mark all of whose signers
+//! are revoked does not count: whoever stole a key could have set it as high as he liked. Keys that
+//! merely retired keep their marks. Where the record is lost, the installed packages decide alone.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Read as _};
+use std::path::PathBuf;
+
+use manifests::digest::Sha256;
+use manifests::json::canonical;
+use manifests::signature::KeyId;
+use manifests::trust::TrustRoot;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::chain;
+use crate::layout::Layout;
+use crate::plan::{InstallPlan, PlanKind};
+use crate::secure_fs;
+
+const SEQUENCES_TYPE: &str = "airgap-bundle/sequences/1";
+const MAX_BYTES: u64 = 1024 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(rename = "type")]
+    document: String,
+    marks: Vec<Mark>,
+}
+
+/// A bundle that was committed here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// The product.
+    pub product: String,
+    /// The release channel.
+    pub channel: String,
+    /// Who signed the bundle.
+    pub signers: BTreeSet<KeyId>,
+    /// Its sequence.
+    pub sequence: u64,
+    /// The SHA-256 of its manifest.
+    pub bundle: Sha256,
+    /// The run that committed it.
+    pub run: u64,
+}
+
+/// What the host remembers of a product and channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remembered {
+    /// No bundle, or the record is lost.
+    Nothing,
+    /// The caller may not read it.
+    Unknown,
+    /// The record cannot be read; why.
+    Damaged(String),
+    /// The newest one.
+    Mark(Mark),
+}
+
+fn path(layout: &Layout) -> PathBuf {
+    layout.state().join("sequences.json")
+}
+
+fn load(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
+    let path = path(layout);
+    let damaged = |why: String| Remembered::Damaged(format!("{}: {why}", path.display()));
+    // A directory that cannot be searched hides whether the file is there.
+    let there = path.symlink_metadata().map(|_| ());
+    let opened = there.map_err(|error| error.kind());
+    match opened {
+        Ok(()) => {}
+        Err(ErrorKind::NotFound) => return Ok(Vec::new()),
+        Err(ErrorKind::PermissionDenied) => return Err(Remembered::Unknown),
+        Err(error) => return Err(damaged(error.to_string())),
+    }
+    let file = secure_fs::open_read(&path).map_err(|error| damaged(chain(&error)))?;
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| damaged(error.to_string()))?;
+    let document: Document =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if document.document != SEQUENCES_TYPE {
+        return Err(damaged(format!("its type is `{}`", document.document)));
+    }
+    Ok(document.marks)
+}
+
+/// Returns the newest bundle of a product and channel that was committed here, as far as `root`, the
+/// root that accepted the bundle at hand, lets it count.
+#[must_use]
+pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoot) -> Remembered {
+    let counts = |mark: &Mark| {
+        let revoked = |key: &KeyId| root.document().revokes(key).is_some();
+        mark.product == product && mark.channel == channel && !mark.signers.iter().all(revoked)
+    };
+    match load(layout) {
+        Ok(marks) => marks
+            .into_iter()
+            .filter(counts)
+            .max_by_key(|mark| mark.sequence)
+            .map_or(Remembered::Nothing, Remembered::Mark),
+        Err(other) => other,
+    }
+}
+
+/// Remembers the bundle of a committed plan. A record that was damaged meanwhile is not written over.
+pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), String> {
+    if plan.kind != PlanKind::Upgrade || plan.signers.is_empty() {
+        return Ok(());
+    }
+    let mut marks = load(layout).map_err(|other| match other {
+        Remembered::Damaged(why) => why,
+        _ => "it cannot be read".to_owned(),
+    })?;
+    let new = Mark {
+        product: plan.product.clone(),
+        channel: plan.channel.clone(),
+        signers: plan.signers.clone(),
+        sequence: plan.sequence,
+        bundle: plan.bundle,
+        run,
+    };
+    let is_same = |mark: &Mark| {
+        (&mark.product, &mark.channel, &mark.signers) == (&new.product, &new.channel, &new.signers)
+    };
+    match marks.iter_mut().find(|mark| is_same(mark)) {
+        Some(mark) if mark.sequence >= new.sequence => return Ok(()),
+        Some(mark) => *mark = new,
+        None => marks.push(new),
+    }
+    let document = Document {
+        document: SEQUENCES_TYPE.to_owned(),
+        marks,
+    };
+    let bytes = canonical(&document).map_err(|error| error.to_string())?;
+    secure_fs::write_atomic(&path(layout), &bytes, 0o600).map_err(|error| chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::test_runs::past_run;
+    use crate::trust::test_keys::{document, id, revoking};
+
+    fn root(document: &manifests::trust::RootDocument) -> TrustRoot {
+        TrustRoot::parse(&canonical(document).unwrap()).unwrap()
+    }
+
+    fn plan(sequence: u64, signer: u8) -> InstallPlan {
+        InstallPlan {
+            sequence,
+            product: "acme".to_owned(),
+            channel: "stable".to_owned(),
+            signers: BTreeSet::from([id(signer)]),
+            ..past_run(1, PlanKind::Upgrade, None).plan
+        }
+    }
+
+    fn seen(layout: &Layout, root: &TrustRoot) -> Option<u64> {
+        match remembered(layout, "acme", "stable", root) {
+            Remembered::Mark(mark) => Some(mark.sequence),
+            Remembered::Nothing => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn state() -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        secure_fs::ensure_dir(&layout.state(), 0o700).unwrap();
+        (dir, layout)
+    }
+
+    #[test]
+    fn marks_rise_and_are_kept_apart() {
+        let (_dir, layout) = state();
+        let root = root(&document(1, 1, 10));
+        assert_eq!(seen(&layout, &root), None);
+        for (sequence, expected) in [(5, 5), (7, 7), (6, 7), (7, 7)] {
+            advance(&layout, &plan(sequence, 10), 1).unwrap();
+            assert_eq!(seen(&layout, &root), Some(expected));
+        }
+        let other = remembered(&layout, "acme", "dev", &root);
+        assert_eq!(other, Remembered::Nothing);
+        let undo = InstallPlan {
+            kind: PlanKind::Undo { run: 1 },
+            ..plan(9, 10)
+        };
+        advance(&layout, &undo, 2).unwrap();
+        assert_eq!(seen(&layout, &root), Some(7), "an undo is no newer bundle");
+        let mode = std::fs::metadata(path(&layout)).unwrap().permissions();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_stolen_key_cannot_raise_the_mark_for_ever_and_a_retired_one_keeps_its() {
+        let (_dir, layout) = state();
+        advance(&layout, &plan(7, 10), 1).unwrap();
+        advance(&layout, &plan(u64::MAX, 11), 2).unwrap();
+        let both = root(&document(1, 1, 12));
+        assert_eq!(seen(&layout, &both), Some(u64::MAX));
+        let revoked = root(&revoking(document(2, 1, 12), 11));
+        assert_eq!(seen(&layout, &revoked), Some(7));
+        let all = root(&revoking(revoking(document(3, 1, 12), 11), 10));
+        assert_eq!(seen(&layout, &all), None);
+    }
+
+    #[test]
+    fn a_damaged_record_is_said_and_not_written_over() {
+        let (_dir, layout) = state();
+        let root = root(&document(1, 1, 10));
+        advance(&layout, &plan(7, 10), 1).unwrap();
+        let good = std::fs::read(path(&layout)).unwrap();
+        secure_fs::write_atomic(&path(&layout), &good[..good.len() / 2], 0o600).unwrap();
+        let found = remembered(&layout, "acme", "stable", &root);
+        assert!(matches!(found, Remembered::Damaged(_)), "{found:?}");
+        assert!(advance(&layout, &plan(8, 10), 2).is_err());
+        secure_fs::remove_if_present(&path(&layout)).unwrap();
+        assert_eq!(seen(&layout, &root), None, "lost: the packages decide");
+    }
+}

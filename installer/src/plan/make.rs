@@ -156,19 +156,17 @@ fn plan_component(
     });
     let program = component.program.as_deref();
     let carried_back = matching.next();
-    let from = match &carried_back {
-        Some((rpm, list)) => planned_rpm(metadata, rpm, list, program),
-        // A bundle carries nothing newer than itself; the store may have what an earlier run brought.
-        None => match age::stored(inventory, installed).filter(|_| is_downgrade) {
-            Some(rpm) => rpm.clone(),
-            None => {
-                let served: Vec<String> = carried(Role::Previous)
-                    .map(|rpm| rpm.nevra.to_string())
-                    .collect();
-                return Err(no_way_back(installed, &served));
-            }
-        },
+    let in_bundle = || {
+        let (rpm, list) = carried_back?;
+        Some(planned_rpm(metadata, rpm, list, program))
     };
+    // A bundle carries nothing newer than itself; the store may have what an earlier run brought.
+    let in_store = || age::stored(inventory, installed).filter(|_| is_downgrade);
+    let from = in_bundle().or_else(|| in_store().cloned());
+    let from = from.ok_or_else(|| {
+        let served = carried(Role::Previous).map(|rpm| rpm.nevra.to_string());
+        no_way_back(installed, &served.collect::<Vec<_>>())
+    })?;
     let Some(to_files) = files(to) else {
         return Ok(Change::NotCarried);
     };

@@ -9,6 +9,7 @@
 
 mod header;
 mod parts;
+mod seal;
 
 use std::fs;
 use std::io::Write as _;
@@ -26,12 +27,9 @@ use manifests::json::canonical;
 use manifests::nevra::Arch;
 use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
-use manifests::signature::{Algorithm, PublicKey};
-use manifests::trust::{ROOT_TYPE, ReleaseRole, Role as KeyRole, RootDocument, RootKey};
-use p256::ecdsa::signature::Signer as _;
-use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 
 pub use parts::split;
+pub use seal::{Seal, TestKey, fingerprint, revoke, root_document, sign_root};
 
 /// Time of every forged entry.
 const TIMESTAMP: u64 = 1_700_000_000;
@@ -53,78 +51,42 @@ pub struct Forge {
     pub version: String,
 }
 
-/// A test key: fixed, public, and marked as such wherever it appears.
-#[derive(Debug)]
-pub struct TestKey {
-    secret: p256::ecdsa::SigningKey,
-    public: PublicKey,
-}
-
-impl TestKey {
-    /// Makes the key of a seed.
-    pub fn from_seed(seed: u8) -> Result<Self> {
-        let secret = p256::ecdsa::SigningKey::from_slice(&[seed; 32])?;
-        let public: p256::PublicKey = secret.verifying_key().into();
-        let pem = public.to_public_key_pem(LineEnding::LF)?;
-        let public = PublicKey::from_pem(Algorithm::EcdsaP256Sha256, &pem)?;
-        Ok(Self { secret, public })
-    }
-
-    /// Returns a root document that trusts this key alone.
-    pub fn root_document(&self) -> Result<Vec<u8>> {
-        let id = self.public.id().clone();
-        let key = RootKey {
-            id: id.clone(),
-            algorithm: Algorithm::EcdsaP256Sha256,
-            public: self.public.pem().to_owned(),
-        };
-        let document = RootDocument {
-            document: ROOT_TYPE.to_owned(),
-            version: 1,
-            title: "TEST KEY, trusted by nobody".to_owned(),
-            keys: vec![key],
-            root: KeyRole {
-                threshold: 1,
-                keys: vec![id.clone()],
-            },
-            release: ReleaseRole {
-                threshold: 1,
-                keys: vec![id],
-                products: vec!["*".to_owned()],
-            },
-            revoked: Vec::new(),
-        };
-        Ok(canonical(&document)?)
-    }
-
-    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
-        let signature: p256::ecdsa::DerSignature = self.secret.sign(bytes);
-        signature.as_bytes().to_vec()
-    }
-}
-
 /// Files in the order in which they are written.
 type Contents = Vec<(BundlePath, Vec<u8>)>;
 
 impl Forge {
     /// Writes the bundle, signed with `key`.
     pub fn write(&self, key: &TestKey, out: &Path) -> Result<()> {
-        self.write_with(Some(key), out)
+        self.write_sealed(
+            &Seal {
+                keys: vec![key],
+                sequence: 1,
+                ..Seal::default()
+            },
+            out,
+        )
     }
 
     /// Writes the bundle without any signature.
     pub fn write_unsigned(&self, out: &Path) -> Result<()> {
-        self.write_with(None, out)
+        self.write_sealed(
+            &Seal {
+                sequence: 1,
+                ..Seal::default()
+            },
+            out,
+        )
     }
 
-    fn write_with(&self, key: Option<&TestKey>, out: &Path) -> Result<()> {
-        let (manifest, contents) = self.collect()?;
+    /// Writes the bundle as the seal says.
+    pub fn write_sealed(&self, seal: &Seal<'_>, out: &Path) -> Result<()> {
+        let (mut manifest, contents) = self.collect()?;
+        manifest.sequence = seal.sequence;
         let manifest_bytes = canonical(&manifest)?;
         let mut tar = Vec::new();
         append(&mut tar, "manifest.json", &manifest_bytes)?;
-        if let Some(key) = key {
-            let name = format!("signatures/{}.sig", key.public.id());
-            append(&mut tar, &name, &key.sign(&manifest_bytes))?;
+        for (path, bytes) in seal.files(&manifest_bytes)? {
+            append(&mut tar, &path, &bytes)?;
         }
         for (path, bytes) in &contents {
             append(&mut tar, path.as_str(), bytes)?;

@@ -40,9 +40,10 @@ pub fn split(
     let bytes = canonical(&document)?;
     let list = dir.join(document_name(name));
     fs::write(&list, &bytes)?;
+    let signature = key.sign(&bytes)?;
     fs::write(
-        dir.join(signature_name(name, key.public.id())),
-        key.sign(&bytes),
+        dir.join(signature_name(name, key.id())),
+        signature.as_bytes(),
     )?;
     Ok(list)
 }

@@ -7,6 +7,7 @@
     reason = "tests drive real programs and files, show what they said, and fail by panicking"
 )]
 
+mod age;
 mod berkeley;
 mod built;
 mod fleet;

@@ -67,7 +67,8 @@ fn path(layout: &Layout) -> PathBuf {
     layout.state().join("sequences.json")
 }
 
-fn load(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
+/// Returns every mark, or why there is none to be had.
+pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
     let path = path(layout);
     let damaged = |why: String| Remembered::Damaged(format!("{}: {why}", path.display()));
     // A directory that cannot be searched hides whether the file is there.
@@ -99,7 +100,7 @@ pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoo
         let revoked = |key: &KeyId| root.document().revokes(key).is_some();
         mark.product == product && mark.channel == channel && !mark.signers.iter().all(revoked)
     };
-    match load(layout) {
+    match marks(layout) {
         Ok(marks) => marks
             .into_iter()
             .filter(counts)
@@ -114,7 +115,7 @@ pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), Stri
     if plan.kind != PlanKind::Upgrade || plan.signers.is_empty() {
         return Ok(());
     }
-    let mut marks = load(layout).map_err(|other| match other {
+    let mut known = marks(layout).map_err(|other| match other {
         Remembered::Damaged(why) => why,
         _ => "it cannot be read".to_owned(),
     })?;
@@ -129,14 +130,14 @@ pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), Stri
     let is_same = |mark: &Mark| {
         (&mark.product, &mark.channel, &mark.signers) == (&new.product, &new.channel, &new.signers)
     };
-    match marks.iter_mut().find(|mark| is_same(mark)) {
+    match known.iter_mut().find(|mark| is_same(mark)) {
         Some(mark) if mark.sequence >= new.sequence => return Ok(()),
         Some(mark) => *mark = new,
-        None => marks.push(new),
+        None => known.push(new),
     }
     let document = Document {
         document: SEQUENCES_TYPE.to_owned(),
-        marks,
+        marks: known,
     };
     let bytes = canonical(&document).map_err(|error| error.to_string())?;
     secure_fs::write_atomic(&path(layout), &bytes, 0o600).map_err(|error| chain(&error))

@@ -8,6 +8,7 @@ use installer::plan::{
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{BackupTree, Component, Expectation, Health, Setting, Source, Versioning};
+use manifests::signature::KeyId;
 
 use crate::fake::package::{Package, Packaged};
 use crate::scene::{NEEDED, NEEDED_BESIDE, Part, Scene, config_path, program_path, unit_name};
@@ -52,7 +53,7 @@ impl Scene {
             version: "2.0".to_owned(),
             channel: "stable".to_owned(),
             sequence: 1,
-            signers: BTreeSet::new(),
+            signers: BTreeSet::from([signer()]),
             downgrade_because: None,
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
@@ -63,6 +64,11 @@ impl Scene {
             notes: Vec::new(),
         }
     }
+}
+
+/// Who signed the bundle, as far as a run needs to know.
+fn signer() -> KeyId {
+    "0123456789abcdef".parse().unwrap()
 }
 
 fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {

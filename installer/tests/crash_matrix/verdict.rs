@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use installer::history;
+use installer::plan::PlanKind;
 use installer::report::Outcome;
+use installer::sequence;
 
 use crate::fake::image::{Contents, Node, Tree, tree};
 use crate::fake::machine::Visible;
@@ -109,6 +111,7 @@ impl Judge {
         if world.layout.state().join("reserve").exists() {
             return Err("the reserve is still taken".to_owned());
         }
+        self.check_memory(world, end)?;
         match (self.told(world)?, end) {
             (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),
             (told, end) => Err(format!("the report says {told:?}, the host is {end:?}")),
@@ -129,6 +132,20 @@ impl Judge {
             }
         }
         text
+    }
+
+    /// The bundle's sequence counts from the moment on at which the run is done, and not before.
+    fn check_memory(&self, world: &World, end: End) -> Result<(), String> {
+        let marks = sequence::marks(&world.layout).map_err(|other| format!("{other:?}"))?;
+        let is_marked = marks.iter().any(|mark| mark.run == self.run);
+        let run = history::load(&world.layout, self.run)?;
+        let is_upgrade = run.is_some_and(|run| run.plan.kind == PlanKind::Upgrade);
+        if is_marked == (is_upgrade && end == End::Done) {
+            return Ok(());
+        }
+        Err(format!(
+            "the bundle's sequence is remembered: {is_marked}; the host is {end:?}"
+        ))
     }
 
     /// What the report of the run says, if it began.

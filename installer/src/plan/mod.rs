@@ -1,5 +1,6 @@
 //! The plan: what a run will do, as data. Pure; what is shown is what is executed.
 
+mod lint;
 mod make;
 mod needs;
 

@@ -127,11 +127,11 @@ pub struct HeaderDigests {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LintFlag {
-    /// The payload's compressor is unknown to rpm 4.11 (EL7).
+    /// The payload's compressor is unknown to rpm 4.11: refused before EL8.
     PayloadNotForEl7,
     /// No SHA-256 header digest: refused in FIPS mode.
     NoSha256Header,
-    /// No payload digest: files are checked one by one.
+    /// No payload digest: the builder checks files one by one, FIPS mode refuses it.
     NoPayloadDigest,
     /// File digests are MD5: installation fails half-way in FIPS mode.
     Md5FileDigests,

@@ -11,6 +11,7 @@
 
 #![deny(missing_docs)]
 
+pub mod acceptance;
 pub mod bundle;
 pub mod bundle_path;
 pub mod closure;

@@ -161,7 +161,12 @@ pub(super) fn finish(
     }
     let bytes = carried.bytes();
     let files = [carried.commit(&settings.out)?, files].concat();
+    let flags = rpms.iter().flat_map(|rpm| {
+        let nevra = &rpm.planned().nevra;
+        rpm.lint().iter().map(|flag| (nevra.clone(), *flag))
+    });
     Ok(Built {
+        flags: flags.collect(),
         digest: signed.digest(),
         bytes,
         root_fingerprint: *identity.root().fingerprint(),

@@ -204,6 +204,7 @@ fn prepare(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    hosts::check_targets(&plan.targets, &rpms)?;
     hosts::check(&wish.fleet, &rpms, &dependencies)?;
     if let Some(earlier) = &earlier {
         finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
@@ -251,6 +252,7 @@ pub fn build_locked(
         accept_unsigned: &lock.accepted_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
+    hosts::check_targets(&lock.plan.targets, &rpms)?;
     finish::finish(lock, &rpms, &beside, settings, &**observer)
 }
 

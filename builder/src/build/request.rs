@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use manifests::bundle::LintFlag;
 use manifests::digest::Sha256;
-use manifests::nevra::Arch;
+use manifests::nevra::{Arch, Nevra};
 use manifests::product::ProductManifest;
 
 use crate::carry::PartSize;
@@ -93,6 +94,8 @@ pub struct Built {
     pub key_id: String,
     /// Whether that key was made by this build.
     pub key_created: bool,
+    /// What hosts may refuse, or what deserves a look.
+    pub flags: Vec<(Nevra, LintFlag)>,
     /// The bundle, or the list of its parts; then the files beside it.
     pub files: Vec<PathBuf>,
 }

@@ -117,11 +117,15 @@ fn write_all(facts: &Facts<'_>) -> Result<Vec<(BundlePath, Vec<u8>)>, EvidenceEr
 #[must_use]
 pub const fn lint(flag: LintFlag) -> &'static str {
     match flag {
-        LintFlag::PayloadNotForEl7 => "its compression is unknown to rpm 4.11 (EL7)",
+        LintFlag::PayloadNotForEl7 => "its compression is unknown to rpm 4.11: refused before EL8",
         LintFlag::NoSha256Header => "no SHA-256 header digest: refused in FIPS mode",
-        LintFlag::NoPayloadDigest => "no payload digest: its files were checked one by one",
-        LintFlag::Md5FileDigests => "file digests are MD5: fails half-way in FIPS mode",
+        LintFlag::NoPayloadDigest => {
+            "no payload digest: its files were checked one by one; refused in FIPS mode"
+        }
+        LintFlag::Md5FileDigests => "file digests are MD5: refused in FIPS mode",
         LintFlag::Sha1Signature => "the package signature uses SHA-1: refused by EL9",
-        LintFlag::Unsigned => "NOT SIGNED; carried because the builder was told to",
+        LintFlag::Unsigned => {
+            "NOT SIGNED; carried because the builder was told to, and refused by the installer"
+        }
     }
 }

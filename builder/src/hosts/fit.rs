@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use manifests::bundle::{LintFlag, Role};
-use manifests::host_inventory::{HostPackage, Observed};
+use manifests::acceptance::HostRules;
+use manifests::bundle::{LintFlag, Role, Target};
+use manifests::host_inventory::HostPackage;
 
 use super::space::room;
 use super::{Fleet, FleetHost, HostsError};
@@ -146,96 +147,75 @@ fn refused(host: &FleetHost, rpm: &DownloadedRpm) -> Vec<Unfit> {
 
 /// Says why this host's rpm refuses packages with such a flag, if it does.
 fn reason(host: &FleetHost, flag: LintFlag) -> Option<String> {
-    let inventory = &host.inventory;
-    let (fips, rpm) = (inventory.security.fips, &inventory.rpm.version);
-    match flag {
-        LintFlag::PayloadNotForEl7 if is_older_than_4_14(rpm) => {
-            Some(format!("has a payload that rpm {rpm} cannot unpack"))
-        }
-        LintFlag::NoSha256Header if fips => {
-            Some("has no SHA-256 header digest, and FIPS mode is on".to_owned())
-        }
-        LintFlag::Md5FileDigests if fips => {
-            Some("has MD5 file digests, and FIPS mode is on".to_owned())
-        }
-        LintFlag::Sha1Signature => sha1_is_refused(host),
-        LintFlag::Unsigned => {
-            Some("is not signed, and the installer refuses unsigned packages".to_owned())
-        }
-        _ => None,
-    }
+    let security = &host.inventory.security;
+    let rules = HostRules {
+        major: host.inventory.major(),
+        fips: security.fips,
+        crypto_policy: security.crypto_policy.known().map(String::as_str),
+    };
+    rules.refusal(flag)
 }
 
-fn sha1_is_refused(host: &FleetHost) -> Option<String> {
-    let policy = &host.inventory.security.crypto_policy;
-    let allows = |policy: &String| {
-        policy
-            .split(':')
-            .any(|word| matches!(word, "LEGACY" | "SHA1"))
-    };
-    // EL8's DEFAULT takes SHA-1 signatures, EL9's does not.
-    if host.inventory.major().is_none_or(|major| major < 9) || policy.known().is_some_and(allows) {
-        return None;
+/// Refuses what no host of a target could unpack, whether any host is known or not. What depends on
+/// how a host is set up is for the host to say.
+pub fn check_targets(targets: &[Target], rpms: &[DownloadedRpm]) -> Result<(), HostsError> {
+    let mut unfit = Vec::new();
+    for target in targets {
+        let rules = HostRules {
+            major: Some(target.major),
+            fips: false,
+            crypto_policy: None,
+        };
+        let Some(why) = rules.refusal(LintFlag::PayloadNotForEl7) else {
+            continue;
+        };
+        let is_for = |rpm: &&DownloadedRpm| {
+            let mut uses = rpm.planned().uses.iter();
+            uses.any(|purpose| purpose.distro == target.distro && purpose.arch == target.arch)
+        };
+        let flagged = |rpm: &&DownloadedRpm| rpm.lint().contains(&LintFlag::PayloadNotForEl7);
+        for rpm in rpms.iter().filter(is_for).filter(flagged) {
+            let (distro, arch, nevra) = (&target.distro, target.arch, &rpm.planned().nevra);
+            unfit.push(Unfit {
+                why: format!("{distro} {arch}: {nevra} {why}"),
+                next: "build for newer distributions only (--distro), or ask the vendor for packages \
+                       compressed with gzip or xz",
+            });
+        }
     }
-    let policy = match policy {
-        Observed::Known(policy) => format!("the crypto policy {policy}"),
-        _ => "its unknown crypto policy, taken for DEFAULT,".to_owned(),
-    };
-    Some(format!("is signed with SHA-1, which {policy} refuses"))
-}
-
-fn is_older_than_4_14(version: &str) -> bool {
-    manifests::evr::compare_versions(version, "4.14").is_lt()
+    if unfit.is_empty() {
+        Ok(())
+    } else {
+        Err(HostsError::Unfit(unfit))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use manifests::host_inventory::HostInventory;
+    use manifests::host_inventory::{HostInventory, Observed};
 
     use super::super::tests::{fleet, inventory};
     use super::*;
 
-    const ALL: [LintFlag; 6] = [
-        LintFlag::PayloadNotForEl7,
-        LintFlag::NoSha256Header,
-        LintFlag::NoPayloadDigest,
-        LintFlag::Md5FileDigests,
-        LintFlag::Sha1Signature,
-        LintFlag::Unsigned,
-    ];
-
-    fn refusals(version_id: &str, change: fn(&mut HostInventory)) -> Vec<LintFlag> {
+    fn refuses(flag: LintFlag, version_id: &str, change: fn(&mut HostInventory)) -> bool {
         let mut host = inventory(version_id, &[]);
         change(&mut host);
         let fleet = fleet(&[("a", host)]).unwrap();
-        let host = &fleet.hosts()[0];
-        let mut flags = ALL.to_vec();
-        flags.retain(|flag| reason(host, *flag).is_some());
-        flags
+        reason(&fleet.hosts()[0], flag).is_some()
     }
 
     #[test]
-    fn each_host_refuses_what_its_rpm_would() {
-        use LintFlag::{Md5FileDigests, NoSha256Header, PayloadNotForEl7, Sha1Signature, Unsigned};
-        assert_eq!(refusals("8", |_| ()), [Unsigned]);
-        let el7 = refusals("7", |i| {
-            i.os.id = "centos".to_owned();
-            i.rpm.version = "4.11.3".to_owned();
-        });
-        assert_eq!(el7, [PayloadNotForEl7, Unsigned]);
-        let fips = refusals("8", |i| i.security.fips = true);
-        assert_eq!(fips, [NoSha256Header, Md5FileDigests, Unsigned]);
+    fn what_an_inventory_says_decides() {
+        use LintFlag::{NoPayloadDigest, PayloadNotForEl7, Sha1Signature};
+        let el7 = |i: &mut HostInventory| i.os.id = "centos".to_owned();
+        assert!(refuses(PayloadNotForEl7, "7", el7));
+        assert!(!refuses(PayloadNotForEl7, "8.9", |_| ()));
+        assert!(refuses(NoPayloadDigest, "8", |i| i.security.fips = true));
+        assert!(!refuses(NoPayloadDigest, "8", |_| ()));
         // An EL9 whose policy nobody could read is taken for one with the default.
-        assert_eq!(refusals("9.3", |_| ()), [Sha1Signature, Unsigned]);
-        let strict = refusals("9", |i| {
-            i.security.crypto_policy = Observed::Known("DEFAULT".to_owned());
-        });
-        assert_eq!(strict, [Sha1Signature, Unsigned]);
-        for policy in ["DEFAULT:SHA1", "LEGACY"] {
-            let mut host = inventory("9", &[]);
-            host.security.crypto_policy = Observed::Known(policy.to_owned());
-            let fleet = fleet(&[("a", host)]).unwrap();
-            assert_eq!(reason(&fleet.hosts()[0], Sha1Signature), None, "{policy}");
-        }
+        assert!(refuses(Sha1Signature, "9.3", |_| ()));
+        assert!(!refuses(Sha1Signature, "9.3", |i| {
+            i.security.crypto_policy = Observed::Known("DEFAULT:SHA1".to_owned());
+        }));
     }
 }

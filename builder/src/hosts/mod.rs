@@ -17,7 +17,7 @@ use manifests::product::{Distro, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 pub use error::HostsError;
-pub use fit::{Unfit, check};
+pub use fit::{Unfit, check, check_targets};
 
 /// Every host of a build; empty when none was described.
 #[derive(Debug, Clone, Default)]

@@ -3,11 +3,12 @@
 //! The crate `pgp` checks the mathematics; what a signature is *worth* (a pinned key, a signing
 //! key, not expired or revoked when it signed, no SHA-1) is decided in `policy`.
 
+mod form;
 mod own;
 mod policy;
 
 use std::fmt;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::str::FromStr;
 
 use pgp::composed::{ArmorOptions, Deserializable as _, SignedPublicKey};
@@ -49,6 +50,9 @@ pub enum CertificateError {
     Fingerprint(String),
 }
 
+/// Opens what a signature covers.
+pub type Open<'a> = &'a dyn Fn() -> io::Result<Box<dyn Read + 'a>>;
+
 /// None of the certificates is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotPinned {
@@ -60,7 +64,7 @@ impl Certificate {
     /// Reads every certificate of an armored (one or several blocks) or binary key file.
     pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let mut certificates = Vec::new();
-        for block in blocks(bytes) {
+        for block in blocks(bytes, BEGIN) {
             let (keys, _) =
                 SignedPublicKey::from_reader_many(Cursor::new(block)).map_err(unreadable)?;
             for key in keys {
@@ -107,11 +111,11 @@ fn unreadable(error: pgp::errors::Error) -> CertificateError {
 const BEGIN: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
 /// Splits concatenated armored blocks, which vendors publish and parsers stop after the first of.
-fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+fn blocks<'a>(bytes: &'a [u8], begin: &[u8]) -> Vec<&'a [u8]> {
     let starts: Vec<usize> = bytes
-        .windows(BEGIN.len())
+        .windows(begin.len())
         .enumerate()
-        .filter_map(|(at, window)| (window == BEGIN).then_some(at))
+        .filter_map(|(at, window)| (window == begin).then_some(at))
         .collect();
     if starts.is_empty() {
         return vec![bytes];
@@ -137,15 +141,26 @@ impl TrustedKeys {
                 found: fingerprints,
             });
         }
-        Ok(Self { certificates })
+        Ok(Self::merged(certificates))
     }
 
     /// Joins several sets.
     #[must_use]
     pub fn union(sets: Vec<Self>) -> Self {
-        Self {
-            certificates: sets.into_iter().flat_map(|s| s.certificates).collect(),
+        Self::merged(sets.into_iter().flat_map(|s| s.certificates).collect())
+    }
+
+    /// Several certificates of one key become one: a revocation in any of them counts.
+    fn merged(found: Vec<Certificate>) -> Self {
+        let mut certificates: Vec<Certificate> = Vec::new();
+        for one in found {
+            let same = |other: &&mut Certificate| other.fingerprint == one.fingerprint;
+            match certificates.iter_mut().find(same) {
+                Some(other) => own::merge(&mut other.key, one.key),
+                None => certificates.push(one),
+            }
         }
+        Self { certificates }
     }
 
     /// Keeps of each certificate what its key signed itself.
@@ -174,7 +189,18 @@ impl TrustedKeys {
         signature: &[u8],
         rule: HashRule,
     ) -> Result<SignedBy, SignatureError> {
-        policy::verify(&self.certificates, bytes, signature, rule)
+        let open = || -> io::Result<Box<dyn Read + '_>> { Ok(Box::new(bytes)) };
+        self.verify_stream(&open, signature, rule)
+    }
+
+    /// The same over what `open` gives, which is read once for every key that may have signed it.
+    pub fn verify_stream(
+        &self,
+        open: Open<'_>,
+        signature: &[u8],
+        rule: HashRule,
+    ) -> Result<SignedBy, SignatureError> {
+        policy::verify(&self.certificates, open, signature, rule)
     }
 }
 

@@ -4,7 +4,9 @@
 use pgp::composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
-use pgp::types::{SignedUser, Tag, Timestamp};
+use pgp::types::{KeyDetails as _, SignedUser, Tag, Timestamp};
+
+use super::form::demands_more;
 
 pub(super) const fn is_strong(hash: HashAlgorithm) -> bool {
     matches!(
@@ -17,8 +19,24 @@ pub(super) const fn is_strong(hash: HashAlgorithm) -> bool {
     )
 }
 
-/// Returns the newest self-signature that is valid: it carries expiry and key flags.
-pub(super) fn newest_certification(key: &SignedPublicKey) -> Option<&Signature> {
+/// Returns the newest self-signature that is valid and had not run out: it carries the key's
+/// expiry and flags.
+pub(super) fn newest_certification(key: &SignedPublicKey, at: u32) -> Option<&Signature> {
+    certifications(key)
+        .filter(|signature| !ran_out(signature, at))
+        .max_by_key(|s| time_of(s))
+}
+
+/// Whether a signature with an end of its own had reached it.
+pub(super) fn ran_out(signature: &Signature, at: u32) -> bool {
+    let lifetime = signature.signature_expiration_time();
+    let lifetime = lifetime.map_or(0, pgp::types::Duration::as_secs);
+    let made = time_of(signature).unwrap_or(0);
+    lifetime != 0 && u64::from(at) >= u64::from(made) + u64::from(lifetime)
+}
+
+/// Returns the valid self-signatures.
+fn certifications(key: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
     let users = key.details.users.iter().flat_map(|user| {
         let own = of_user(key, user);
         if own.iter().any(|signature| is_revocation(signature)) {
@@ -27,7 +45,14 @@ pub(super) fn newest_certification(key: &SignedPublicKey) -> Option<&Signature> 
             own
         }
     });
-    direct(key).chain(users).max_by_key(|s| time_of(s))
+    direct(key)
+        .chain(users)
+        .filter(|signature| counts(signature))
+}
+
+/// A statement counts if it was understood. A revocation counts in any case.
+fn counts(signature: &Signature) -> bool {
+    signature.config().is_some_and(|c| !demands_more(c))
 }
 
 /// Returns the valid revocations of the key itself. Their hash does not matter: nobody gains
@@ -50,7 +75,7 @@ pub(super) fn of_subkey<'a>(
     });
     let (revocations, mut bindings): (Vec<_>, Vec<_>) =
         valid.partition(|s| s.typ() == Some(SignatureType::SubkeyRevocation));
-    bindings.retain(|signature| signature.hash_alg().is_some_and(is_strong));
+    bindings.retain(|signature| signature.hash_alg().is_some_and(is_strong) && counts(signature));
     (revocations, bindings)
 }
 
@@ -60,7 +85,7 @@ pub(super) fn time_of(signature: &Signature) -> Option<u32> {
 
 /// Returns the key with what it says about itself; nothing if it says nothing.
 pub(super) fn minimised(key: &SignedPublicKey) -> Option<SignedPublicKey> {
-    newest_certification(key)?;
+    certifications(key).next()?;
     let users = key.details.users.iter().filter_map(|user| {
         let own = of_user(key, user);
         let certified = own.iter().any(|signature| !is_revocation(signature));
@@ -83,6 +108,41 @@ pub(super) fn minimised(key: &SignedPublicKey) -> Option<SignedPublicKey> {
         details,
         subkeys.collect(),
     ))
+}
+
+/// Adds what another certificate of the same key says.
+pub(super) fn merge(key: &mut SignedPublicKey, other: SignedPublicKey) {
+    let details = &mut key.details;
+    add(
+        &mut details.revocation_signatures,
+        other.details.revocation_signatures,
+    );
+    add(
+        &mut details.direct_signatures,
+        other.details.direct_signatures,
+    );
+    for user in other.details.users {
+        match details.users.iter_mut().find(|own| own.id == user.id) {
+            Some(own) => add(&mut own.signatures, user.signatures),
+            None => details.users.push(user),
+        }
+    }
+    for subkey in other.public_subkeys {
+        let fingerprint = subkey.key.fingerprint();
+        let mut own = key.public_subkeys.iter_mut();
+        match own.find(|own| own.key.fingerprint() == fingerprint) {
+            Some(own) => add(&mut own.signatures, subkey.signatures),
+            None => key.public_subkeys.push(subkey),
+        }
+    }
+}
+
+fn add(signatures: &mut Vec<Signature>, more: Vec<Signature>) {
+    for signature in more {
+        if !signatures.contains(&signature) {
+            signatures.push(signature);
+        }
+    }
 }
 
 fn direct(key: &SignedPublicKey) -> impl Iterator<Item = &Signature> {

@@ -2,12 +2,12 @@
 
 use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Packet, PacketParser, RevocationCode, Signature, SignatureType};
+use pgp::packet::{RevocationCode, Signature};
 use pgp::ser::Serialize as _;
 use pgp::types::{KeyDetails, PublicParams, VerifyingKey};
 
 use super::own::{self, is_strong};
-use super::{Certificate, Fingerprint};
+use super::{Certificate, Fingerprint, Open, form};
 
 const RSA_MIN_BITS: u16 = 2048;
 
@@ -23,6 +23,14 @@ pub struct SignedBy {
     /// The hash of the primary key's own certification: recorded, not judged, because the key is
     /// pinned by fingerprint (packagecloud's is SHA-1).
     pub certification_hash: Option<String>,
+}
+
+impl SignedBy {
+    /// Whether it was made with a hash that counts only where the user said so.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        self.hash == HashAlgorithm::Sha1.to_string()
+    }
 }
 
 /// Which hashes a data signature may use.
@@ -43,6 +51,9 @@ pub enum SignatureError {
     /// Not `OpenPGP`.
     #[error("the signature cannot be read: {0}")]
     Unreadable(String),
+    /// What it covers cannot be read.
+    #[error("what it covers cannot be read: {0}")]
+    Covered(String),
     /// By a key that is not pinned.
     #[error("it was made by key {0}, which is not a pinned key")]
     UnknownKey(String),
@@ -61,6 +72,9 @@ pub enum SignatureError {
     /// The key had expired when the signature was made.
     #[error("key {0} had expired when the signature was made")]
     Expired(Fingerprint),
+    /// The signature says that it is older than its key.
+    #[error("key {0} did not exist yet when the signature says it was made")]
+    Unborn(Fingerprint),
     /// The key says nothing about itself: neither what it may do nor how long.
     #[error("key {0} carries no valid certification of its own")]
     Uncertified(Fingerprint),
@@ -84,17 +98,17 @@ enum Maker<'a> {
 /// Finds a signature that counts. Of several refusals the one that knew the key says most.
 pub(super) fn verify(
     certificates: &[Certificate],
-    bytes: &[u8],
+    open: Open<'_>,
     signature: &[u8],
     rule: HashRule,
 ) -> Result<SignedBy, SignatureError> {
     let mut refusal = SignatureError::Missing;
-    for signature in read(signature)? {
+    for signature in form::read(signature)? {
         let mut known = false;
         for certificate in certificates {
             for maker in makers(&certificate.key, &signature) {
                 known = true;
-                match judge(certificate, &maker, &signature, bytes, rule) {
+                match judge(certificate, &maker, &signature, open, rule) {
                     Ok(verdict) => return Ok(verdict),
                     Err(error) => refusal = error,
                 }
@@ -106,25 +120,6 @@ pub(super) fn verify(
         }
     }
     Err(refusal)
-}
-
-fn read(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
-    let unreadable = |e: pgp::errors::Error| SignatureError::Unreadable(e.to_string());
-    let mut binary = Vec::new();
-    if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
-        let mut armor = pgp::armor::Dearmor::new(bytes);
-        std::io::Read::read_to_end(&mut armor, &mut binary)
-            .map_err(|e| SignatureError::Unreadable(e.to_string()))?;
-    } else {
-        binary.extend_from_slice(bytes);
-    }
-    let mut signatures = Vec::new();
-    for packet in PacketParser::new(binary.as_slice()) {
-        if let Packet::Signature(signature) = packet.map_err(unreadable)? {
-            signatures.push(signature);
-        }
-    }
-    Ok(signatures)
 }
 
 fn issuer(signature: &Signature) -> String {
@@ -168,39 +163,32 @@ fn judge(
     certificate: &Certificate,
     maker: &Maker<'_>,
     signature: &Signature,
-    bytes: &[u8],
+    open: Open<'_>,
     rule: HashRule,
 ) -> Result<SignedBy, SignatureError> {
     // 1. A binary data signature of a version that carries its own time.
-    let config = signature
-        .config()
-        .filter(|c| c.typ() == SignatureType::Binary)
-        .ok_or_else(|| SignatureError::Form(format!("{:?}", signature.typ())))?;
-    let created = signature
-        .created()
-        .ok_or_else(|| SignatureError::Form("it names no time".to_owned()))?
-        .as_secs();
+    let (config, created) = form::check(signature)?;
     // 2. A hash without known collisions.
     let hash = config.hash_alg;
     if !(is_strong(hash) || rule == HashRule::WeakBecauseAccepted && hash == HashAlgorithm::Sha1) {
         return Err(SignatureError::WeakHash(hash.to_string()));
     }
-    // 3. A primary key that was valid at that time, and
+    // 3. A primary key that is strong (it also vouches for its subkeys) and was valid then, and
     let primary = &certificate.key.primary_key;
-    let own = own::newest_certification(&certificate.key)
+    check_strength(primary)?;
+    let own = own::newest_certification(&certificate.key, created)
         .ok_or_else(|| SignatureError::Uncertified(certificate.fingerprint.clone()))?;
     check_primary(&certificate.key, own, created)?;
     // 4. a strong, signing key: itself, or a subkey validly bound.
     match maker {
         Maker::Primary => {
-            check_strength(primary)?;
             check_signing_flag(primary, own)?;
-            mathematics(signature, primary, bytes)?;
+            mathematics(signature, primary, open)?;
         }
         Maker::Sub(subkey) => {
             check_strength(&subkey.key)?;
             check_subkey(&certificate.key, subkey, created)?;
-            mathematics(signature, &subkey.key, bytes)?;
+            mathematics(signature, &subkey.key, open)?;
         }
     }
     Ok(SignedBy {
@@ -217,10 +205,7 @@ fn check_primary(key: &SignedPublicKey, own: &Signature, at: u32) -> Result<(), 
     if own::revocations(key).any(|revocation| reaches(revocation, at)) {
         return Err(SignatureError::Revoked(name()));
     }
-    if expired(primary, own, at) {
-        return Err(SignatureError::Expired(name()));
-    }
-    Ok(())
+    check_age(primary, own, at)
 }
 
 /// A key that was retired or superseded still vouches for what it signed before; one revoked for
@@ -233,12 +218,20 @@ fn reaches(revocation: &Signature, at: u32) -> bool {
     !soft || at >= own::time_of(revocation).unwrap_or(0)
 }
 
-fn expired(key: &impl KeyDetails, own: &Signature, at: u32) -> bool {
+/// Whether the key existed at that time and had not expired. The newest certification decides, so
+/// that a vendor can prolong a key.
+fn check_age(key: &impl KeyDetails, own: &Signature, at: u32) -> Result<(), SignatureError> {
     let born = key.created_at().as_secs();
+    if at < born {
+        return Err(SignatureError::Unborn(Fingerprint::of(key)));
+    }
     let lifetime = own
         .key_expiration_time()
         .map_or(0, pgp::types::Duration::as_secs);
-    at < born || (lifetime != 0 && u64::from(at) >= u64::from(born) + u64::from(lifetime))
+    if lifetime != 0 && u64::from(at) >= u64::from(born) + u64::from(lifetime) {
+        return Err(SignatureError::Expired(Fingerprint::of(key)));
+    }
+    Ok(())
 }
 
 fn check_strength(key: &impl KeyDetails) -> Result<(), SignatureError> {
@@ -295,6 +288,7 @@ fn check_subkey(
     }
     let binding = bindings
         .into_iter()
+        .filter(|binding| !own::ran_out(binding, at))
         .max_by_key(|s| own::time_of(s))
         .ok_or_else(|| SignatureError::Binding(name()))?;
     if !binding.key_flags().sign() {
@@ -302,24 +296,24 @@ fn check_subkey(
     }
     // Without the back signature anybody could adopt another's signing subkey.
     let back = binding.embedded_signature().is_some_and(|back| {
-        back.verify_primary_key_binding(&subkey.key, &key.primary_key)
-            .is_ok()
+        back.hash_alg().is_some_and(is_strong)
+            && back
+                .verify_primary_key_binding(&subkey.key, &key.primary_key)
+                .is_ok()
     });
     if !back {
         return Err(SignatureError::Binding(name()));
     }
-    if expired(&subkey.key, binding, at) {
-        return Err(SignatureError::Expired(name()));
-    }
-    Ok(())
+    check_age(&subkey.key, binding, at)
 }
 
 fn mathematics<K: VerifyingKey>(
     signature: &Signature,
     key: &K,
-    bytes: &[u8],
+    open: Open<'_>,
 ) -> Result<(), SignatureError> {
-    if signature.verify(key, bytes).is_ok() {
+    let covered = open().map_err(|error| SignatureError::Covered(error.to_string()))?;
+    if signature.verify(key, covered).is_ok() {
         Ok(())
     } else {
         Err(SignatureError::Mismatch(Fingerprint::of(key)))

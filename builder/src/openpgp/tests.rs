@@ -8,6 +8,11 @@ use pgp::types::{KeyDetails as _, Password, Tag, Timestamp};
 
 use super::*;
 
+mod form;
+mod gnupg;
+mod keys;
+mod make;
+
 const BORN: u32 = 1_600_000_000;
 
 fn params() -> SecretKeyParamsBuilder {
@@ -234,7 +239,7 @@ fn a_signature_older_than_its_key_does_not_count() {
     let signature = signed(&key.primary_key, HashAlgorithm::Sha256, b"m");
     assert!(matches!(
         trusted(&key).verify(b"m", &signature, HashRule::Strong),
-        Err(SignatureError::Expired(_))
+        Err(SignatureError::Unborn(_))
     ));
 }
 

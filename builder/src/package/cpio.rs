@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// Entries with one inode number and more than one link are one file.
     pub(super) inode: u32,
+    /// Type and permissions, as `st_mode`.
+    pub(super) mode: u32,
     /// The number of links.
     pub(super) links: u32,
     /// The size of the body in bytes.
@@ -61,7 +63,7 @@ impl<'a> Archive<'a> {
         for field in &mut fields {
             *field = self.number()?;
         }
-        let [inode, _, _, _, links, _, size, _, _, _, _, name, _] = fields;
+        let [inode, mode, _, _, links, _, size, _, _, _, _, name, _] = fields;
         let name = self.name(name)?;
         if name == TRAILER {
             return self.end(size).map(|()| None);
@@ -70,6 +72,7 @@ impl<'a> Archive<'a> {
         Ok(Some(Entry {
             name: plain.unwrap_or(&name).to_owned(),
             inode,
+            mode,
             links,
             size,
         }))

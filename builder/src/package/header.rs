@@ -9,7 +9,7 @@ use manifests::evr::Evr;
 use manifests::nevra::Nevra;
 use rpm::{DigestStatus, IndexSignatureTag, IndexTag, PackageMetadata};
 
-use super::PackageError;
+use super::{PackageError, index};
 
 /// rpm itself refuses headers above 256 MiB; a package of this product has a few hundred KiB.
 const HEADER_MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -18,6 +18,8 @@ const HEADER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) struct Header {
     pub(super) metadata: PackageMetadata,
     pub(super) bytes: Vec<u8>,
+    /// Where those bytes start.
+    pub(super) offset: u64,
     pub(super) payload_offset: u64,
 }
 
@@ -31,14 +33,17 @@ pub(super) fn read(path: &Path) -> Result<Header, PackageError> {
     let metadata = PackageMetadata::parse(&mut BufReader::new(file.take(HEADER_MAX_BYTES)))
         .map_err(unreadable)?;
     let offsets = metadata.get_package_segment_offsets();
-    let mut file = File::open(path).map_err(unreadable)?;
-    file.seek(SeekFrom::Start(offsets.header))
-        .map_err(unreadable)?;
-    let length = offsets.payload.saturating_sub(offsets.header);
-    let mut bytes = Vec::new();
-    file.take(length)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let part = |from: u64, to: u64| {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
+        Ok::<Vec<u8>, std::io::Error>(bytes)
+    };
+    let signatures = part(offsets.signature_header, offsets.header).map_err(unreadable)?;
+    let bytes = part(offsets.header, offsets.payload).map_err(unreadable)?;
+    index::check_signature(&signatures).map_err(PackageError::Header)?;
+    index::check_main(&bytes).map_err(PackageError::Header)?;
     // What is verified must be what was parsed: a header that does not serialize to its own bytes
     // could mean one thing to us and another to rpm.
     if metadata.header_bytes().map_err(unreadable)? != bytes {
@@ -47,6 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Header, PackageError> {
     Ok(Header {
         metadata,
         bytes,
+        offset: offsets.header,
         payload_offset: offsets.payload,
     })
 }

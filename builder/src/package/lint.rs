@@ -24,7 +24,7 @@ pub(super) fn flags(
         (LintFlag::Md5FileDigests, files.digest_algorithm == "md5"),
         (
             LintFlag::Sha1Signature,
-            signed.is_some_and(|signed| signed.hash == "SHA1"),
+            signed.is_some_and(SignedBy::is_weak),
         ),
         (LintFlag::Unsigned, signed.is_none()),
     ];

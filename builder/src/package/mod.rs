@@ -6,6 +6,7 @@
 mod cpio;
 mod files;
 mod header;
+mod index;
 mod lint;
 mod payload;
 mod signature;
@@ -54,6 +55,9 @@ pub enum PackageError {
     /// Not an RPM, or one that is cut off.
     #[error("it is not a readable RPM: {0}")]
     Unreadable(String),
+    /// A header that different readers take for different things.
+    #[error("it cannot be told what it is: {0}")]
+    Header(String),
     /// Another package than the metadata says.
     #[error("its header says it is {found} and the signed metadata says {expected}")]
     Identity {
@@ -122,7 +126,7 @@ pub struct Requirements<'a> {
 /// Checks a received file.
 ///
 /// 1. The header names the planned package.
-/// 2. The exact header bytes carry a pinned key's signature.
+/// 2. The exact header bytes carry a pinned key's signature, and no signature is wrong.
 /// 3. The header digests agree.
 /// 4. The payload is the one the header describes: by its digest, else file by file.
 pub fn check(
@@ -144,7 +148,7 @@ pub fn check(
         .accept_unsigned
         .iter()
         .any(|name| name == planned.nevra.name());
-    let signed = signature::check(&header, requirements.keys, lenient)?;
+    let signed = signature::check(path, &header, requirements.keys, lenient)?;
     header.check_digests()?;
     payload::check(path, &header, lenient)?;
     let files = files::describe(&header, received.sha256(), found)?;

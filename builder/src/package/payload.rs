@@ -78,6 +78,7 @@ fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(),
         if file.ghost {
             continue;
         }
+        check_kind(&entry, file)?;
         if !file.is_regular() {
             let expected = if is_symlink(file) { &*file.link } else { "" };
             if body.text != expected.as_bytes() {
@@ -97,6 +98,19 @@ fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(),
     match missing.values().find(carried) {
         Some(file) => Err(differs(&file.path, "is missing")),
         None => Ok(()),
+    }
+}
+
+/// rpm 4.11 takes the type from the archive, newer ones from the header: both must say the same.
+fn check_kind(entry: &Entry, file: &PackagedFile) -> Result<(), PackageError> {
+    if entry.mode & 0o177_777 != file.mode {
+        return Err(differs(&file.path, "has another type or other permissions"));
+    }
+    let plain = file.is_regular() || is_symlink(file) || file.mode & 0o170_000 == 0o040_000;
+    if plain {
+        Ok(())
+    } else {
+        Err(differs(&file.path, "is a device, and nothing says which"))
     }
 }
 

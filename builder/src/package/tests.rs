@@ -204,4 +204,5 @@ fn a_changed_header_and_a_changed_payload_are_refused() {
     }
 }
 
+mod crafted;
 mod payload;

@@ -23,6 +23,8 @@ mod http;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod lint;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod locked;

@@ -248,6 +248,33 @@ impl Vendor {
         self.publish_all(package, distro, vec![(version.to_owned(), bytes)]);
     }
 
+    /// Publishes these versions of a package, each with a compression of its own.
+    pub(crate) fn publish_packed(
+        &self,
+        package: &str,
+        distro: u32,
+        versions: &[(&str, rpm::CompressionType)],
+    ) {
+        let built = versions.iter().map(|(version, compression)| {
+            let content = format!("{package} {version}\n").into_bytes();
+            let bytes = self
+                .package
+                .rpm_with(package, version, content, *compression);
+            ((*version).to_owned(), bytes)
+        });
+        self.publish_all(package, distro, built.collect());
+    }
+
+    /// Publishes this version of a package alone, without a signature.
+    pub(crate) fn publish_unsigned(&self, package: &str, distro: u32, version: &str) {
+        let bytes = self.package.rpm(package, version, "");
+        let mut rpm = rpm::Package::parse(&mut bytes.as_slice()).unwrap();
+        rpm.clear_signatures().unwrap();
+        let mut bytes = Vec::new();
+        rpm.write(&mut bytes).unwrap();
+        self.publish_all(package, distro, vec![(version.to_owned(), bytes)]);
+    }
+
     fn publish(&self, package: &str, distro: u32, versions: &[&str], mark: &str) {
         let built = versions.iter();
         let built = built.map(|v| ((*v).to_owned(), self.package.rpm(package, v, mark)));

@@ -16,6 +16,7 @@ use super::{
 use crate::bundle::StagedRpmSet;
 use crate::layout::Layout;
 use crate::secure_fs::{FsError, at};
+use crate::survey;
 
 /// The host this process runs on, or the one below `--root`.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct LinuxHost {
     layout: Layout,
     rpm: Rpm,
 }
+
+const FIPS: &str = "/proc/sys/crypto/fips_enabled";
 
 impl LinuxHost {
     /// Describes the host of a layout.
@@ -37,6 +40,15 @@ impl LinuxHost {
     fn read(&self, path: &str) -> Result<String, HostError> {
         let path = self.layout.at(path);
         Ok(std::fs::read_to_string(&path).map_err(at("read", &path))?)
+    }
+
+    /// The running kernel decides what rpm does now, another root's what its rpm does later.
+    fn is_in_fips_mode(&self) -> bool {
+        let says_so = |path: &Path| {
+            let text = std::fs::read_to_string(path);
+            text.is_ok_and(|text| text.trim() == "1")
+        };
+        says_so(Path::new(FIPS)) || says_so(&self.layout.at(FIPS))
     }
 }
 
@@ -81,7 +93,6 @@ impl Host for LinuxHost {
             .machine()
             .to_string_lossy()
             .into_owned();
-        let fips = std::fs::read_to_string("/proc/sys/crypto/fips_enabled");
         Ok(Identity {
             os_id: os_release(&text, "ID"),
             version_id: os_release(&text, "VERSION_ID"),
@@ -89,7 +100,8 @@ impl Host for LinuxHost {
             arch: machine.parse::<Arch>().ok(),
             rpm_version: Rpm::version()?,
             systemd: self.layout.is_live() && Path::new("/run/systemd/system").is_dir(),
-            fips: fips.is_ok_and(|text| text.trim() == "1"),
+            fips: self.is_in_fips_mode(),
+            crypto_policy: survey::crypto_policy(&self.layout).known().cloned(),
         })
     }
 

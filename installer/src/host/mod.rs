@@ -71,6 +71,9 @@ pub struct Identity {
     pub systemd: bool,
     /// Whether the kernel is in FIPS mode.
     pub fips: bool,
+    /// The crypto policy, where there is one that the caller may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto_policy: Option<String>,
 }
 
 impl Identity {

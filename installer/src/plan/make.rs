@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use manifests::bundle::{BundledRpm, LintFlag, Role, Target};
+use manifests::bundle::{BundledRpm, Role, Target};
 use manifests::nevra::Nevra;
 use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
+use super::lint::refuse_by_lint;
 use super::{
     Consent, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, age,
     needs,
@@ -279,29 +280,4 @@ pub(super) fn planned_rpm(
         program_sha256: program,
         directories: directories.into_iter().collect(),
     }
-}
-
-/// Refuses before the run what rpm would refuse half-way.
-pub(super) fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<(), Problem> {
-    for rpm in rpms {
-        for flag in &rpm.lint {
-            let reason = match flag {
-                LintFlag::Md5FileDigests if host.fips => {
-                    "its file digests are MD5, FIPS mode is on"
-                }
-                LintFlag::NoSha256Header if host.fips => {
-                    "it has no SHA-256 digest, FIPS mode is on"
-                }
-                LintFlag::PayloadNotForEl7 if host.major() == Some(7) => {
-                    "its payload cannot be unpacked by this host's rpm"
-                }
-                _ => continue,
-            };
-            return Err(Problem::new(
-                format!("{} cannot be installed here: {reason}", rpm.nevra),
-                "ask the vendor for a package that this host accepts",
-            ));
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The plan: what a run will do, as data. Pure; what is shown is what is executed.
 
 mod age;
+mod lint;
 mod make;
 mod needs;
 

@@ -10,7 +10,8 @@ use manifests::host_inventory::{HostPackage, is_primary_path};
 use manifests::nevra::Nevra;
 use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
 
-use super::make::{is_build, planned_rpm, refuse_by_lint};
+use super::lint::refuse_by_lint;
+use super::make::{is_build, planned_rpm};
 use super::{Group, InstallPlan, PlannedPackage, Problem};
 use crate::bundle::VerifiedMetadata;
 use crate::forecast::forecast;

@@ -81,14 +81,17 @@ fn operating_system(
     }
 }
 
-fn security(host: &dyn Host, layout: &Layout, identity: &Identity) -> Security {
-    let policies = CRYPTO_POLICIES.map(|path| fact(&layout.at(path)));
-    let [current, configured] = policies;
-    let crypto_policy = match current {
+/// The crypto policy in force, else the one that is configured.
+pub(crate) fn crypto_policy(layout: &Layout) -> Observed<String> {
+    let [current, configured] = CRYPTO_POLICIES.map(|path| fact(&layout.at(path)));
+    match current {
         Observed::Known(policy) => Observed::Known(policy),
         other if configured == Observed::Absent => other,
         _ => configured,
-    };
+    }
+}
+
+fn security(host: &dyn Host, layout: &Layout, identity: &Identity) -> Security {
     let selinux = match live_fact(layout, "/sys/fs/selinux/enforce") {
         Observed::Known(enforce) if enforce == "1" => Observed::Known("enforcing".to_owned()),
         Observed::Known(_) => Observed::Known("permissive".to_owned()),
@@ -100,7 +103,7 @@ fn security(host: &dyn Host, layout: &Layout, identity: &Identity) -> Security {
         Some(Err(_)) | None => Observed::Unknown,
     };
     Security {
-        crypto_policy,
+        crypto_policy: crypto_policy(layout),
         fips: identity.fips,
         selinux,
         fapolicyd,

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use manifests::bundle::{
-    BundleManifest, BundledRpm, Encoding, Entry, FORMAT, HeaderDigests, MANIFEST_TYPE, Role,
-    Target, Use,
+    BundleManifest, BundledRpm, Encoding, Entry, FORMAT, HeaderDigests, LintFlag, MANIFEST_TYPE,
+    Role, Target, Use,
 };
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
@@ -49,6 +49,8 @@ pub struct Forge {
     pub arch: Arch,
     /// What the bundle says it is.
     pub version: String,
+    /// What the bundle says about packages, by the start of their name and version.
+    pub lint: Vec<(String, LintFlag)>,
 }
 
 /// Files in the order in which they are written.
@@ -160,7 +162,12 @@ impl Forge {
                 sha256: None,
                 payload_sha256: None,
             },
-            lint: Vec::new(),
+            lint: self
+                .lint
+                .iter()
+                .filter(|(start, _)| nevra.to_string().starts_with(start.as_str()))
+                .map(|(_, flag)| *flag)
+                .collect(),
             uses: vec![purpose],
         })
     }

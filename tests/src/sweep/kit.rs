@@ -72,6 +72,7 @@ impl Kit {
             distro: "el8".to_owned(),
             arch: Arch::X86_64,
             version: cargo.versions().0.to_owned(),
+            lint: Vec::new(),
         })
     }
 

@@ -136,6 +136,7 @@ fn forge(fixtures: &Fixtures, cargo: Cargo) -> Result<Forge> {
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         version: cargo.versions().0.to_owned(),
+        lint: Vec::new(),
     })
 }
 

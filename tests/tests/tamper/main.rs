@@ -40,6 +40,7 @@ fn case() -> Case {
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         version: "2.1".to_owned(),
+        lint: Vec::new(),
     };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("good");

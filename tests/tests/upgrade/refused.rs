@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lab::forge::TestKey;
 use lab::isolated::{Finished, Guest};
+use manifests::bundle::LintFlag;
 use manifests::nevra::Arch;
 
 use crate::support::{Site, changes, site, site_with};
@@ -115,6 +116,44 @@ fn bad_bundles_and_unready_hosts() {
     );
     let rpms: Vec<String> = changes(&before, &site.snapshot());
     assert_eq!(rpms, Vec::<String>::new());
+}
+
+/// Runs the installer where the kernel says that it is in FIPS mode: in a mount namespace of its own,
+/// because this kernel has no such switch.
+fn install_in_fips_mode(site: &Site) -> Finished {
+    let script = "mount -t tmpfs none /proc/sys && mkdir /proc/sys/crypto && \
+                  echo 1 > /proc/sys/crypto/fips_enabled && \
+                  exec /root/install /root/bundle.tar.zst";
+    let command = ["unshare", "-m", "sh", "-c", script];
+    site.host.command(&command).run().unwrap()
+}
+
+#[test]
+fn packages_that_this_host_would_refuse_are_refused_in_both_directions() {
+    let Some(site) = site("flagged") else { return };
+    let before = site.snapshot();
+    let good = site.forge("5.3.2", "5.3.2", "1.9.0");
+    let flagged = |package: &str, flag| {
+        let mut forge = good.clone();
+        forge.lint = vec![(package.to_owned(), flag)];
+        site.carry(&forge);
+    };
+    for (package, flag) in [
+        ("tyk-gateway-5.3.2", LintFlag::NoSha256Header),
+        ("tyk-pump-1.8.3", LintFlag::NoPayloadDigest),
+        ("tyk-dashboard-5.2.5", LintFlag::Md5FileDigests),
+    ] {
+        flagged(package, flag);
+        let run = install_in_fips_mode(&site);
+        assert_refused(&site, &run, 4, &[package, "FIPS mode is on"]);
+        assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    }
+    // None of it matters where FIPS mode is off.
+    site.must_install(&["plan", "/root/bundle.tar.zst"]);
+    flagged("tyk-gateway-5.2.5", LintFlag::Unsigned);
+    let run = site.install(&["/root/bundle.tar.zst"]);
+    assert_refused(&site, &run, 4, &["tyk-gateway-5.2.5", "not signed"]);
+    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn forge(site: &Site) -> Forge {
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         version: "2.1".to_owned(),
+        lint: Vec::new(),
     }
 }
 

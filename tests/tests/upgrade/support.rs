@@ -108,6 +108,7 @@ impl Site {
             distro: "el8".to_owned(),
             arch: Arch::X86_64,
             version: gateway.to_owned(),
+            lint: Vec::new(),
         }
     }
 

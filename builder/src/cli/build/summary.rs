@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Format, show};
 use crate::build::Built;
+use crate::evidence;
 use crate::lock::{Lock, LockedRpm};
 
 /// The result for programs.
@@ -24,6 +25,8 @@ struct Summary {
     trusted_vendor_keys: Vec<String>,
     files: Vec<String>,
     targets: Vec<TargetSummary>,
+    /// Packages that some hosts refuse, or that deserve a look.
+    mind: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -115,6 +118,11 @@ fn summarize(built: &Built) -> Summary {
             .collect(),
         files,
         targets: lock.plan.targets.iter().map(|t| target(built, t)).collect(),
+        mind: built
+            .flags
+            .iter()
+            .map(|(nevra, flag)| format!("{nevra}: {}", evidence::lint(*flag)))
+            .collect(),
         notes: lock.plan.notes.clone(),
     }
 }
@@ -192,6 +200,9 @@ fn text(summary: &Summary) -> String {
         text,
         "Hosts that run another version need a bundle built with --from VERSION, or --from any."
     );
+    for flag in &summary.mind {
+        let _ = writeln!(text, "mind: {flag}");
+    }
     for note in &summary.notes {
         let _ = writeln!(text, "note: {note}");
     }

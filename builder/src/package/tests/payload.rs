@@ -117,6 +117,22 @@ fn another_target_of_a_symlink_is_refused() {
 }
 
 #[test]
+fn another_type_and_other_permissions_are_refused() {
+    // inode, then mode: eight digits each.
+    let mode_of = |archive: &[u8], name: &[u8]| start_of(archive, name) + 6 + 8;
+    for mode in [0o120_644_u32, 0o100_755 | 0o4000, 0o020_644] {
+        refused(
+            |mut archive| {
+                let at = mode_of(&archive, b"./usr/bin/relay\0");
+                archive[at..at + 8].copy_from_slice(format!("{mode:08x}").as_bytes());
+                archive
+            },
+            "another type",
+        );
+    }
+}
+
+#[test]
 fn another_content_an_unknown_file_and_a_second_entry_are_refused() {
     refused(
         |mut archive| {
@@ -166,7 +182,7 @@ fn archive_of(entries: &[(&str, u32, u32, &[u8])]) -> Vec<u8> {
     for (name, inode, links, body) in entries {
         let fields = [
             *inode,
-            0o100_755,
+            0o100_644,
             0,
             0,
             *links,

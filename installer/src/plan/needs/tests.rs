@@ -56,6 +56,7 @@ fn inventory() -> Inventory {
             rpm_version: "4.14.3".to_owned(),
             systemd: true,
             fips: false,
+            crypto_policy: None,
         },
         packages: Vec::new(),
         units: BTreeMap::new(),

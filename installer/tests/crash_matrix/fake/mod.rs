@@ -120,6 +120,7 @@ impl Host for FakeHost {
             rpm_version: format!("{:?}", machine.db.flavour),
             systemd: true,
             fips: false,
+            crypto_policy: None,
         })
     }
 

@@ -147,3 +147,28 @@ fn copy(output: &mut impl Write, path: &Path, entry: &Entry) -> Result<(), Archi
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_in_which_bytes_come_do_not_show() {
+        // More than two jobs, so that their borders are crossed; not compressible to nothing.
+        let jobs = ZSTD_JOB_BYTES as usize * 2 + 12_345;
+        let bytes: Vec<u8> = (0..jobs as u64)
+            .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+            .collect();
+        let packed = |piece: usize, workers: u32| {
+            let mut encoder = encoder(Vec::new(), workers).unwrap();
+            bytes
+                .chunks(piece)
+                .for_each(|piece| put(&mut encoder, piece).unwrap());
+            encoder.finish().unwrap()
+        };
+        let whole = packed(bytes.len(), 1);
+        for (piece, workers) in [(256 * 1024, 2), (100_003, 1), (ZSTD_JOB_BYTES as usize, 3)] {
+            assert!(packed(piece, workers) == whole, "{piece} {workers}");
+        }
+    }
+}

@@ -18,6 +18,17 @@ pub enum RoleChoice {
     Both,
 }
 
+impl RoleChoice {
+    /// Whether root documents and bundles are meant.
+    const fn names(self) -> (bool, bool) {
+        match self {
+            Self::Root => (true, false),
+            Self::Release => (false, true),
+            Self::Both => (true, true),
+        }
+    }
+}
+
 /// The keys of the first version.
 #[derive(Debug, Clone, Default)]
 pub struct Enrolled {
@@ -40,8 +51,8 @@ pub struct Change {
     pub add: Vec<(PublicKey, RoleChoice)>,
     /// Keys whose place another takes, in every role they have.
     pub replace: Vec<(KeyId, PublicKey)>,
-    /// Keys that retire.
-    pub remove: Vec<KeyId>,
+    /// Keys that retire, and from what.
+    pub remove: Vec<(KeyId, RoleChoice)>,
     /// Keys that never count again, and why.
     pub revoke: Vec<(KeyId, String)>,
     /// Keys of earlier versions, which can be revoked too.
@@ -192,15 +203,18 @@ pub fn change(
         let roles = take_out_or_find(&mut next, base, old)?;
         put_in(&mut next, new, roles)?;
     }
-    for key in &change.remove {
-        take_out(&mut next, key)?;
+    for (key, role) in &change.remove {
+        let (root, release) = role.names();
+        let (had_root, had_release) = take_out(&mut next, key)?;
+        if had_root && !root {
+            next.root.keys.push(key.clone());
+        }
+        if had_release && !release {
+            next.release.keys.push(key.clone());
+        }
     }
     for (key, role) in &change.add {
-        let roles = match role {
-            RoleChoice::Root => (true, false),
-            RoleChoice::Release => (false, true),
-            RoleChoice::Both => (true, true),
-        };
+        let roles = role.names();
         put_in(&mut next, key, roles)?;
     }
     next.root.threshold = change.root_threshold.unwrap_or(next.root.threshold);

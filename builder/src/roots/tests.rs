@@ -266,7 +266,7 @@ fn changes_that_make_no_sense_are_refused() {
     };
     assert!(matches!(refused(present), DraftError::Present(_)));
     let unknown = Change {
-        remove: vec![team.id(4)],
+        remove: vec![(team.id(4), RoleChoice::Both)],
         ..Change::default()
     };
     assert!(matches!(refused(unknown), DraftError::Unknown { .. }));

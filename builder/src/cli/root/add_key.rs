@@ -38,7 +38,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Role {
+pub(super) enum Role {
     /// Root documents.
     Root,
     /// Bundles.
@@ -47,14 +47,20 @@ enum Role {
     Both,
 }
 
+impl Role {
+    /// Returns the role as the chain knows it.
+    pub(super) const fn choice(self) -> RoleChoice {
+        match self {
+            Self::Root => RoleChoice::Root,
+            Self::Release => RoleChoice::Release,
+            Self::Both => RoleChoice::Both,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let role = match args.role {
-        Role::Root => RoleChoice::Root,
-        Role::Release => RoleChoice::Release,
-        Role::Both => RoleChoice::Both,
-    };
     let change = Change {
-        add: vec![(read_public(&args.key)?, role)],
+        add: vec![(read_public(&args.key)?, args.role.choice())],
         root_threshold: args.thresholds.root_threshold,
         release_threshold: args.thresholds.release_threshold,
         ..Change::default()

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum as _};
 use manifests::signature::KeyId;
 
 use super::super::Context;
+use super::add_key::Role;
 use super::{ChainArgs, ThresholdArgs, drafted};
 use crate::error::Error;
 use crate::roots::Change;
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   bundle root rotate --replace 0123456789abcdef=new.pub.pem
   bundle root rotate --remove 0123456789abcdef --root-threshold 1
+  bundle root rotate --remove 0123456789abcdef=root --root-threshold 2
   bundle root rotate --root-threshold 3
 
 A key that goes this way has merely retired. One that somebody else may have is for `bundle root revoke`.";
@@ -27,9 +29,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "OLDID=PUB.pem", value_parser = replacement)]
     replace: Vec<(KeyId, PathBuf)>,
 
-    /// Let a key go (repeatable)
-    #[arg(long, value_name = "ID")]
-    remove: Vec<KeyId>,
+    /// Let a key go, from both roles or from one (repeatable)
+    #[arg(long, value_name = "ID[=ROLE]", value_parser = removal)]
+    remove: Vec<(KeyId, Role)>,
 
     #[command(flatten)]
     thresholds: ThresholdArgs,
@@ -47,6 +49,13 @@ pub(super) fn replacement(text: &str) -> Result<(KeyId, PathBuf), String> {
     Ok((old, PathBuf::from(new)))
 }
 
+/// Reads `ID`, `ID=root` or `ID=release`.
+fn removal(text: &str) -> Result<(KeyId, Role), String> {
+    let (id, role) = text.split_once('=').unwrap_or((text, "both"));
+    let id = id.parse().map_err(|error| format!("{error}"))?;
+    Ok((id, Role::from_str(role, false)?))
+}
+
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let new = |(old, path): &(KeyId, PathBuf)| Ok((old.clone(), read_public(path)?));
     let change = Change {
@@ -55,7 +64,11 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
             .iter()
             .map(new)
             .collect::<Result<_, KeyError>>()?,
-        remove: args.remove.clone(),
+        remove: args
+            .remove
+            .iter()
+            .map(|(id, role)| (id.clone(), role.choice()))
+            .collect(),
         root_threshold: args.thresholds.root_threshold,
         release_threshold: args.thresholds.release_threshold,
         ..Change::default()

@@ -157,7 +157,7 @@ mod tests {
         // More than two jobs, so that their borders are crossed; not compressible to nothing.
         let jobs = ZSTD_JOB_BYTES as usize * 2 + 12_345;
         let bytes: Vec<u8> = (0..jobs as u64)
-            .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+            .map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()[0])
             .collect();
         let packed = |piece: usize, workers: u32| {
             let mut encoder = encoder(Vec::new(), workers).unwrap();

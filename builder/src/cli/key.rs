@@ -48,7 +48,7 @@ enum Action {
         #[arg(long)]
         encrypt: bool,
 
-        /// File with the passphrase, readable by you alone [default: BUNDLE_KEY_PASSPHRASE, or asked on
+        /// File with the passphrase, readable by you alone [default: `BUNDLE_KEY_PASSPHRASE`, or asked on
         /// the terminal]
         #[arg(long, value_name = "FILE", env = "BUNDLE_KEY_PASSPHRASE_FILE")]
         passphrase_file: Option<PathBuf>,
@@ -149,11 +149,11 @@ fn place(sign: &SignArgs, store: &KeyStore) -> Result<String, Error> {
         KeyName::Token(uri) => uri.token_name(),
     };
     let named = sign.request()?.keys;
-    let names: Vec<String> = named.iter().map(shown).collect();
-    Ok(if names.is_empty() {
+    let places: Vec<String> = named.iter().map(shown).collect();
+    Ok(if places.is_empty() {
         store.key_path().display().to_string()
     } else {
-        names.join(", ")
+        places.join(", ")
     })
 }
 

@@ -39,7 +39,7 @@ pub(super) struct SignArgs {
     key: Vec<String>,
 
     /// File with the passphrase of an encrypted key, readable by you alone [default:
-    /// BUNDLE_KEY_PASSPHRASE, or asked on the terminal]
+    /// `BUNDLE_KEY_PASSPHRASE`, or asked on the terminal]
     #[arg(long, value_name = "FILE", env = "BUNDLE_KEY_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
 }

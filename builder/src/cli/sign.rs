@@ -60,7 +60,7 @@ pub(super) struct Args {
 }
 
 #[derive(Serialize)]
-struct Signed {
+struct Outcome {
     bundle: String,
     product: String,
     version: String,
@@ -130,8 +130,8 @@ fn texts(keys: &[KeyId]) -> Vec<String> {
     keys.iter().map(ToString::to_string).collect()
 }
 
-fn summary(file: &Path, manifest: &BundleManifest, digest: String, standing: &Standing) -> Signed {
-    Signed {
+fn summary(file: &Path, manifest: &BundleManifest, digest: String, standing: &Standing) -> Outcome {
+    Outcome {
         bundle: file.display().to_string(),
         product: manifest.product.clone(),
         version: manifest.version.clone(),
@@ -148,7 +148,7 @@ fn summary(file: &Path, manifest: &BundleManifest, digest: String, standing: &St
 }
 
 /// Says what is about to be signed.
-fn tell(manifest: &BundleManifest, signed: &Signed, standing: &Standing, context: Context) {
+fn tell(manifest: &BundleManifest, signed: &Outcome, standing: &Standing, context: Context) {
     if context.format == Format::Json {
         return;
     }
@@ -200,7 +200,7 @@ fn tell(manifest: &BundleManifest, signed: &Signed, standing: &Standing, context
     show::text(&text);
 }
 
-fn finish(signed: &mut Signed, standing: &Standing, written: &[PathBuf], context: Context) {
+fn finish(signed: &mut Outcome, standing: &Standing, written: &[PathBuf], context: Context) {
     signed.signed_by = texts(&standing.signed());
     signed.complete = signed.signed_by.len() >= signed.signatures_needed;
     signed.written = written

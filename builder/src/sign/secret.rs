@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::KeyError;
 use crate::interrupt;
 
-const MAX_BYTES: u64 = 4096;
+const MAX_BYTES: usize = 4096;
 /// How long a person may type before a signal is looked at.
 const GLANCE: Timespec = Timespec {
     tv_sec: 0,
@@ -88,7 +88,7 @@ fn read_private(path: &Path) -> Result<Secret, KeyError> {
     let file = File::open(path).map_err(unreadable)?;
     check_private(path, &file)?;
     let mut text = Zeroizing::new(String::new());
-    file.take(MAX_BYTES)
+    file.take(MAX_BYTES as u64)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -153,14 +153,13 @@ impl Drop for Quiet<'_> {
 
 /// Reads a line, or nothing at the end of input.
 fn read_line(mut terminal: &File) -> Result<Option<Secret>, KeyError> {
-    let mut buffer = Zeroizing::new([0_u8; MAX_BYTES as usize]);
+    let mut buffer = Zeroizing::new([0_u8; MAX_BYTES]);
     loop {
         interrupt::check()?;
         let mut ready = [PollFd::new(&terminal, PollFlags::IN)];
         if !matches!(poll(&mut ready, Some(&GLANCE)), Ok(1..)) {
             continue;
         }
-        drop(ready);
         // In the terminal's usual mode a read gives a whole line.
         let Ok(taken) = terminal.read(&mut buffer[..]) else {
             continue;

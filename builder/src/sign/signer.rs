@@ -35,7 +35,7 @@ impl FromStr for KeyName {
 #[derive(Debug)]
 pub enum Signer {
     /// In memory, from a file.
-    File(FileKey),
+    File(Box<FileKey>),
     /// In a token.
     Token(Box<TokenKey>),
 }
@@ -44,14 +44,14 @@ impl Signer {
     /// Opens a key; this may ask for a passphrase or PIN.
     pub fn open(name: &KeyName, secrets: &Secrets) -> Result<Self, KeyError> {
         match name {
-            KeyName::File(path) => FileKey::read(path, secrets).map(Self::File),
+            KeyName::File(path) => Ok(Self::File(Box::new(FileKey::read(path, secrets)?))),
             KeyName::Token(uri) => Ok(Self::Token(Box::new(TokenKey::open(uri, secrets)?))),
         }
     }
 
     /// Returns the public key.
     #[must_use]
-    pub const fn public(&self) -> &PublicKey {
+    pub fn public(&self) -> &PublicKey {
         match self {
             Self::File(key) => key.public(),
             Self::Token(key) => key.public(),

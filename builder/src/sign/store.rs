@@ -118,7 +118,7 @@ impl KeyStore {
                 self.write_first(&key)?;
                 chain = self.chain()?;
             }
-            keys.push(Signer::File(key));
+            keys.push(Signer::File(Box::new(key)));
         }
         for name in &request.keys {
             keys.push(Signer::open(name, &request.secrets)?);

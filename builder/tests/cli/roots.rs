@@ -1,5 +1,7 @@
 //! The chain of root documents between machines.
 
+#![expect(clippy::disallowed_methods, reason = "a test takes a chain away")]
+
 use manifests::digest::Sha256;
 
 use crate::people::{TRUST, carry, init, make_key};

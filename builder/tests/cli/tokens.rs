@@ -1,4 +1,9 @@
-//! Keys in a PKCS#11 token, by SoftHSM.
+//! Keys in a PKCS#11 token, by `SoftHSM`.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test writes a token's configuration and PIN"
+)]
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -35,12 +35,12 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Shown {
     directory: String,
-    versions: Vec<Version>,
+    versions: Vec<Link>,
     notes: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Version {
+struct Link {
     version: u64,
     complete: bool,
     document: String,
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     Ok(())
 }
 
-fn versions(chain: &RootChain) -> Vec<Version> {
+fn versions(chain: &RootChain) -> Vec<Link> {
     let complete = chain
         .complete()
         .iter()
@@ -89,14 +89,14 @@ fn versions(chain: &RootChain) -> Vec<Version> {
         .collect()
 }
 
-fn version(chain: &RootChain, root: &TrustRoot, complete: bool) -> Version {
+fn version(chain: &RootChain, root: &TrustRoot, complete: bool) -> Link {
     let document = root.document();
     let file = RootFile::Document {
         version: document.version,
     };
     let ids = |keys: &[manifests::signature::KeyId]| keys.iter().map(ToString::to_string).collect();
     let (root_role, release) = (&document.root, &document.release);
-    Version {
+    Link {
         version: document.version,
         complete,
         document: chain

@@ -113,12 +113,13 @@ fn text(signed: &Signed) -> String {
     }
     quorum_lines(&mut text, &signed.document.signatures);
     let version = signed.document.version;
-    let _ = match signed.complete {
-        true => writeln!(text, "complete  root version {version} counts from now on"),
-        false => writeln!(
+    let _ = if signed.complete {
+        writeln!(text, "complete  root version {version} counts from now on")
+    } else {
+        writeln!(
             text,
             "open      root version {version} needs more signatures"
-        ),
+        )
     };
     text
 }

@@ -14,6 +14,7 @@ use crate::lock::LockError;
 use crate::output::OutputError;
 use crate::repo::RepoError;
 use crate::resolve::ResolveError;
+use crate::roots::RootsError;
 use crate::sign::KeyError;
 use crate::vendor_keys::VendorKeyError;
 
@@ -98,6 +99,9 @@ pub enum Error {
     /// Our own keys and root document.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The chain of root documents.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The bundle file.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -126,6 +130,7 @@ impl Error {
             Self::Extra(error) => error.exit(),
             Self::Archive(error) => error.exit(),
             Self::Key(error) => error.exit(),
+            Self::Roots(error) => error.exit(),
             Self::Carry(error) => error.exit(),
             Self::Assemble(error) => error.exit(),
             Self::Output(_) => Exit::Internal,
@@ -148,6 +153,7 @@ impl Error {
             Self::Extra(error) => error.explain(),
             Self::Assemble(error) => error.explain(),
             Self::Key(error) => error.explain(),
+            Self::Roots(error) => error.explain(),
             Self::Archive(error) => error.explain(),
             Self::Carry(error) => error.explain(),
             Self::Output(error) => Explained::new(

@@ -92,6 +92,11 @@ impl PartsDocument {
         Ok(document)
     }
 
+    /// Reads a document that nobody has verified, for whoever is about to sign it.
+    pub fn parse_unverified(bytes: &[u8]) -> Result<Self, PartsError> {
+        Self::parse(bytes)
+    }
+
     /// Checks what the shape alone does not say. The writer calls it too.
     pub fn check(&self) -> Result<(), String> {
         if self.document != PARTS_TYPE {

@@ -22,8 +22,8 @@ use crate::output::OutputError;
 
 pub use extract::{Extraction, Selection};
 pub use read::{Entries, RawManifest, read_manifest};
-pub use verify::{Verified, Visitor, verify, verify_with};
-pub use write::write;
+pub use verify::{Checked, Verified, Visitor, check, verify, verify_with};
+pub use write::{rewrite, write};
 
 /// A bundle file that cannot be written, read or believed.
 #[derive(Debug, thiserror::Error)]

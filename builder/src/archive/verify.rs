@@ -23,6 +23,22 @@ pub struct Verified {
     pub total_bytes: u64,
 }
 
+/// A bundle that is whole and as its own manifest says, whoever signed it: enough to sign it, never to
+/// believe it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The manifest.
+    pub manifest: BundleManifest,
+    /// Its bytes and the signatures over them, as they say.
+    pub raw: RawManifest,
+    /// The carried chain of root documents, whole.
+    pub chain: CarriedTrust,
+    /// Its files by name.
+    pub trust: BTreeMap<String, Vec<u8>>,
+    /// The sum of all listed entries.
+    pub total_bytes: u64,
+}
+
 /// Is shown the entries of a bundle while it is verified. Until [`verify_with`] returns, what it
 /// was shown may still turn out to be no bundle.
 pub trait Visitor {
@@ -94,6 +110,37 @@ pub fn verify_with(
     entries.finish()?;
     Ok(Verified {
         manifest,
+        total_bytes,
+    })
+}
+
+/// Checks everything but who signed, in the same order.
+pub fn check(input: impl Read) -> Result<Checked, ArchiveError> {
+    check_with(input, &mut Nobody)
+}
+
+/// Does the same and shows the listed entries to a visitor.
+pub(super) fn check_with(
+    input: impl Read,
+    visitor: &mut dyn Visitor,
+) -> Result<Checked, ArchiveError> {
+    let mut entries = Entries::open(input)?;
+    let mut raw = read_manifest(&mut entries)?;
+    let trust = read_trust(&mut entries, &mut raw.next, raw.mtime)?;
+    let manifest = raw.parse_unverified()?;
+    if raw.mtime != manifest.timestamp {
+        return Err(ArchiveError::Excess("the manifest has another time"));
+    }
+    trust.chain.check()?;
+    let next = raw.next.take();
+    let total_bytes = read_listed(&mut entries, next, &manifest, visitor)?;
+    entries.finish()?;
+    let named = |(path, bytes): (BundlePath, Vec<u8>)| (path.file_name().to_owned(), bytes);
+    Ok(Checked {
+        manifest,
+        raw,
+        chain: trust.chain,
+        trust: trust.files.into_iter().map(named).collect(),
         total_bytes,
     })
 }

@@ -1,10 +1,11 @@
-//! Writing a signed bundle: deterministic ustar in one zstd frame.
+//! Writing a bundle: deterministic ustar in one zstd frame.
 
 use std::fs::File;
-use std::io::{Read as _, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use manifests::bundle::Entry;
+use manifests::bundle_path::BundlePath;
 use manifests::digest::Hasher;
 use manifests::format::{
     BLOCK_BYTES, ZSTD_JOB_BYTES, ZSTD_LEVEL, ZSTD_OVERLAP_LOG, header_for, padding,
@@ -14,6 +15,7 @@ use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::ArchiveError;
+use super::verify::{Checked, Visitor, check_with};
 use crate::assemble::Source;
 use crate::interrupt;
 use crate::sign::SignedBundle;
@@ -27,12 +29,7 @@ pub fn write(
 ) -> Result<(), ArchiveError> {
     let mut encoder = encoder(output, workers).map_err(ArchiveError::Write)?;
     let mtime = bundle.unsigned().manifest().timestamp;
-    for (path, bytes) in bundle.front() {
-        let header = header_for(path, bytes.len() as u64, mtime)?;
-        put(&mut encoder, &header)?;
-        put(&mut encoder, bytes)?;
-        pad(&mut encoder, bytes.len() as u64)?;
-    }
+    put_front(&mut encoder, bundle.front(), mtime)?;
     for content in bundle.unsigned().contents() {
         let entry = &content.entry;
         put(&mut encoder, &header_for(&entry.path, entry.size, mtime)?)?;
@@ -42,6 +39,65 @@ pub fn write(
         }
         pad(&mut encoder, entry.size)?;
     }
+    finish(encoder)
+}
+
+/// Writes a whole bundle again behind another front: the same bytes as [`write`] gives for it. Every
+/// entry is compared with its digest once more on the way.
+pub fn rewrite(
+    input: impl Read,
+    checked: &Checked,
+    front: &[(BundlePath, Vec<u8>)],
+    output: &mut impl Write,
+    workers: u32,
+) -> Result<(), ArchiveError> {
+    let mtime = checked.manifest.timestamp;
+    let mut encoder = encoder(output, workers).map_err(ArchiveError::Write)?;
+    put_front(&mut encoder, front, mtime)?;
+    let mut again = Again { encoder, mtime };
+    let second = check_with(input, &mut again)?;
+    if second.raw.bytes != checked.raw.bytes {
+        return Err(ArchiveError::Excess("it changed while it was signed"));
+    }
+    finish(again.encoder)
+}
+
+/// Writes the listed entries as they are read.
+struct Again<W: Write> {
+    encoder: Encoder<'static, W>,
+    mtime: u64,
+}
+
+impl<W: Write> Visitor for Again<W> {
+    fn begin(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
+        let header = header_for(&entry.path, entry.size, self.mtime)?;
+        put(&mut self.encoder, &header)
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        put(&mut self.encoder, bytes)
+    }
+
+    fn end(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
+        pad(&mut self.encoder, entry.size)
+    }
+}
+
+fn put_front(
+    output: &mut impl Write,
+    front: &[(BundlePath, Vec<u8>)],
+    mtime: u64,
+) -> Result<(), ArchiveError> {
+    for (path, bytes) in front {
+        let size = bytes.len() as u64;
+        put(output, &header_for(path, size, mtime)?)?;
+        put(output, bytes)?;
+        pad(output, size)?;
+    }
+    Ok(())
+}
+
+fn finish(mut encoder: Encoder<'_, impl Write>) -> Result<(), ArchiveError> {
     put(&mut encoder, &[0; 2 * BLOCK_BYTES])?;
     encoder.finish().map_err(ArchiveError::Write)?;
     Ok(())
@@ -90,4 +146,29 @@ fn copy(output: &mut impl Write, path: &Path, entry: &Entry) -> Result<(), Archi
         return Err(changed());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_in_which_bytes_come_do_not_show() {
+        // More than two jobs, so that their borders are crossed; not compressible to nothing.
+        let jobs = ZSTD_JOB_BYTES as usize * 2 + 12_345;
+        let bytes: Vec<u8> = (0..jobs as u64)
+            .map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()[0])
+            .collect();
+        let packed = |piece: usize, workers: u32| {
+            let mut encoder = encoder(Vec::new(), workers).unwrap();
+            bytes
+                .chunks(piece)
+                .for_each(|piece| put(&mut encoder, piece).unwrap());
+            encoder.finish().unwrap()
+        };
+        let whole = packed(bytes.len(), 1);
+        for (piece, workers) in [(256 * 1024, 2), (100_003, 1), (ZSTD_JOB_BYTES as usize, 3)] {
+            assert!(packed(piece, workers) == whole, "{piece} {workers}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::output::{OutputError, Pending};
 use crate::package::{self, DownloadedRpm, Requirements};
 use crate::repo::{self, RepoIndex};
 use crate::resolve::{self, ResolveError};
+use crate::sign::Signers;
 use crate::transport::Transport;
 use crate::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
 
@@ -149,8 +150,9 @@ pub fn build(
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
     check_writable(&settings.out)?;
+    let signers = open_signers(settings, &**observer)?;
     let Prepared { lock, rpms, beside } = prepare(transport, origin, wish, settings, observer)?;
-    finish::finish(lock, &rpms, &beside, settings, &**observer)
+    finish::finish(lock, &rpms, &beside, signers, settings, &**observer)
 }
 
 /// Fetches and checks everything that a bundle would hold, and writes the lock alone.
@@ -231,6 +233,7 @@ pub fn build_locked(
     observer: &Arc<dyn Observer>,
 ) -> Result<Built, Error> {
     check_writable(&settings.out)?;
+    let signers = open_signers(settings, &**observer)?;
     let beside = Beside {
         installers: locked_installers(&lock, &settings.installers)?,
         extras: extras::find_locked(&lock.product, &lock.plan, &settings.extras, &lock.extras)?,
@@ -253,7 +256,32 @@ pub fn build_locked(
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
     hosts::check_targets(&lock.plan.targets, &rpms)?;
-    finish::finish(lock, &rpms, &beside, settings, &**observer)
+    finish::finish(lock, &rpms, &beside, signers, settings, &**observer)
+}
+
+/// Opens the keys before anything is fetched. The key of the first build is made at its end, once
+/// everything else is there.
+fn open_signers(settings: &Settings, observer: &dyn Observer) -> Result<Option<Signers>, Error> {
+    let signers = settings.keys.open_if_any(&settings.request)?;
+    let Some(signers) = signers else {
+        return Ok(None);
+    };
+    for note in signers.notes() {
+        observer.event(&Event::Note(note));
+    }
+    if settings.split.is_some() && !signers.are_enough() {
+        return Err(usage(
+            "cannot build in parts",
+            format!(
+                "the bundle would have {} of {} signatures, and parts cannot get more later",
+                signers.ids().len(),
+                signers.threshold()
+            ),
+            "name more keys with --key; or build it whole, have it signed with `bundle sign`, and then \
+             use `bundle split`",
+        ));
+    }
+    Ok(Some(signers))
 }
 
 /// Makes a file where the result will be, and drops it.

@@ -6,6 +6,7 @@ use manifests::bundle::LintFlag;
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
 use manifests::product::ProductManifest;
+use manifests::signature::KeyId;
 
 use crate::carry::PartSize;
 use crate::dependencies::Dependencies;
@@ -15,7 +16,7 @@ use crate::lock::Lock;
 use crate::plan::BuildPlan;
 use crate::repo::Override;
 use crate::resolve::FromRule;
-use crate::sign::KeyStore;
+use crate::sign::{KeyStore, Request};
 use crate::vendor_keys::{Accepted, PackageKeys};
 
 /// Where a product's packages come from.
@@ -75,6 +76,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Where our key is kept.
     pub keys: KeyStore,
+    /// Who signs.
+    pub request: Request,
     /// Compression threads.
     pub workers: u32,
 }
@@ -90,8 +93,10 @@ pub struct Built {
     pub bytes: u64,
     /// The fingerprint of the root document.
     pub root_fingerprint: Sha256,
-    /// The id of the signing key.
-    pub key_id: String,
+    /// The ids of the signing keys.
+    pub key_ids: Vec<KeyId>,
+    /// How many signatures a host asks for.
+    pub threshold: usize,
     /// Whether that key was made by this build.
     pub key_created: bool,
     /// What hosts may refuse, or what deserves a look.

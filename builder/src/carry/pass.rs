@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use manifests::digest::{Hasher, Sha256};
-use manifests::parts::{PARTS_SUFFIX, VerifiedParts};
+use manifests::parts::{PARTS_SUFFIX, PartsDocument, VerifiedParts};
 use manifests::trust::TrustRoot;
 
-use super::{CarryError, PartsSet};
+use super::set::UnsignedList;
+use super::{CarryError, PartsReader, PartsSet};
 use crate::archive::{self, ArchiveError, Verified, Visitor};
 use crate::event::{Counted, Observer};
 
@@ -49,7 +50,9 @@ pub fn pass(
     }
     if name.ends_with(PARTS_SUFFIX) {
         let set = PartsSet::open(path, parts_dirs, roots)?;
-        return pass_parts(&set, roots, copy, visitor, observer);
+        let mut passed = pass_parts(set.document(), set.reader(), roots, copy, visitor, observer)?;
+        passed.parts = Some(set.verified().clone());
+        return Ok(passed);
     }
     let open = |source| ArchiveError::Open {
         path: path.to_owned(),
@@ -70,14 +73,13 @@ pub fn pass(
 }
 
 fn pass_parts(
-    set: &PartsSet,
+    document: &PartsDocument,
+    mut reader: PartsReader,
     roots: &[TrustRoot],
     copy: &mut dyn Write,
     visitor: &mut dyn Visitor,
     observer: &dyn Observer,
 ) -> Result<Passed, CarryError> {
-    let document = set.document();
-    let mut reader = set.reader();
     let counted = Counted::begin(&mut reader, WHAT, &document.bundle, document.size, observer);
     let mut tee = Tee::new(counted, copy);
     let verified = archive::verify_with(&mut tee, roots, visitor);
@@ -96,8 +98,22 @@ fn pass_parts(
         verified,
         sha256,
         bytes,
-        parts: Some(set.verified().clone()),
+        parts: None,
     })
+}
+
+/// Reads the parts of a list that may lack signatures; the bundle in them must be verified.
+pub(crate) fn pass_unsigned(
+    path: &Path,
+    parts_dirs: &[PathBuf],
+    roots: &[TrustRoot],
+    observer: &dyn Observer,
+) -> Result<(UnsignedList, Passed), CarryError> {
+    let list = UnsignedList::open(path)?;
+    let (reader, document) = (list.reader(path, parts_dirs), &list.document);
+    let (copy, visitor) = (&mut io::sink(), &mut Nothing);
+    let passed = pass_parts(document, reader, roots, copy, visitor, observer)?;
+    Ok((list, passed))
 }
 
 /// `NAME.part001`, whatever the name.

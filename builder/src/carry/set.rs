@@ -64,21 +64,58 @@ impl PartsSet {
     /// Returns the place of each part: the first directory that has its name counts.
     #[must_use]
     pub fn located(&self) -> Vec<(Part, PathBuf)> {
-        let document = self.document();
-        let place = |part: &Part| {
-            let name = document.part_name(part);
-            let mut places = self.directories.iter().map(|dir| dir.join(&name));
-            let found = places.find(|path| path.symlink_metadata().is_ok());
-            let beside = self.directories.last().map(|dir| dir.join(&name));
-            (part.clone(), found.or(beside).unwrap_or_default())
-        };
-        document.parts.iter().map(place).collect()
+        locate(self.document(), &self.directories)
     }
 
     /// Returns a reader over the parts in order.
     #[must_use]
     pub fn reader(&self) -> PartsReader {
         PartsReader::new(self.located())
+    }
+}
+
+fn locate(document: &PartsDocument, directories: &[PathBuf]) -> Vec<(Part, PathBuf)> {
+    let place = |part: &Part| {
+        let name = document.part_name(part);
+        let mut places = directories.iter().map(|dir| dir.join(&name));
+        let found = places.find(|path| path.symlink_metadata().is_ok());
+        let beside = directories.last().map(|dir| dir.join(&name));
+        (part.clone(), found.or(beside).unwrap_or_default())
+    };
+    document.parts.iter().map(place).collect()
+}
+
+/// A list of parts that nobody may have signed: enough to sign it, never to believe it.
+#[derive(Debug)]
+pub(crate) struct UnsignedList {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) document: PartsDocument,
+    pub(crate) signatures: Vec<Signature>,
+}
+
+impl UnsignedList {
+    /// Reads the document and its signatures.
+    pub(super) fn open(path: &Path) -> Result<Self, CarryError> {
+        let bytes = read_small(path, PARTS_DOCUMENT_MAX_BYTES).map_err(|source| {
+            let path = path.to_owned();
+            CarryError::Unreadable { path, source }
+        })?;
+        let signatures = signatures_beside(path)?;
+        let document = PartsDocument::parse_unverified(&bytes).map_err(|source| {
+            let path = path.to_owned();
+            CarryError::Document { path, source }
+        })?;
+        Ok(Self {
+            bytes,
+            document,
+            signatures,
+        })
+    }
+
+    /// Returns a reader over the parts in `more`, then beside the document.
+    pub(super) fn reader(&self, path: &Path, more: &[PathBuf]) -> PartsReader {
+        let directories = [more, &[directory_of(path).to_owned()]].concat();
+        PartsReader::new(locate(&self.document, &directories))
     }
 }
 

@@ -18,7 +18,7 @@ use super::{CarryError, PartSize, Passed, pass};
 use crate::archive::ArchiveError;
 use crate::event::Observer;
 use crate::output::{self, Closed, OutputError, Pending, directory_of};
-use crate::sign::{Identity, sign_parts};
+use crate::sign::Signers;
 
 /// Cuts what is written to it into parts of one size.
 #[derive(Debug)]
@@ -49,8 +49,7 @@ pub struct PendingParts {
     parts: Vec<(Closed, Part)>,
     document: PartsDocument,
     list: Pending,
-    signature: Pending,
-    key: KeyId,
+    signatures: Vec<(KeyId, Pending)>,
 }
 
 fn file_name(out: &Path) -> String {
@@ -127,7 +126,7 @@ impl PartsWriter {
         mut self,
         product: &str,
         manifest_sha256: Sha256,
-        identity: &Identity,
+        signers: &Signers,
     ) -> Result<PendingParts, CarryError> {
         self.close()?;
         let document = PartsDocument {
@@ -140,11 +139,10 @@ impl PartsWriter {
             parts: self.done.iter().map(|(_, part)| part.clone()).collect(),
         };
         document.check().map_err(CarryError::Request)?;
-        let (list, signature) = signed_list(&self.out, &document, identity)?;
+        let (list, signatures) = signed_list(&self.out, &document, signers)?;
         Ok(PendingParts {
             list,
-            signature,
-            key: identity.public().id().clone(),
+            signatures,
             out: self.out,
             parts: self.done,
             document,
@@ -152,28 +150,32 @@ impl PartsWriter {
     }
 }
 
-/// Signs a list, and checks that a host which trusts the signer would take it.
+/// Signs a list, and checks that a host would take it once it has all signatures it needs.
 fn signed_list(
     out: &Path,
     document: &PartsDocument,
-    identity: &Identity,
-) -> Result<(Pending, Pending), CarryError> {
-    let (bundle, key) = (&document.bundle, identity.public().id());
+    signers: &Signers,
+) -> Result<(Pending, Vec<(KeyId, Pending)>), CarryError> {
+    let bundle = &document.bundle;
     let list = out.with_file_name(document_name(bundle));
     let refused = |source| CarryError::Document {
         path: list.clone(),
         source,
     };
     let bytes = canonical(document).map_err(|e| refused(PartsError::Json(e)))?;
-    let signature = sign_parts(&bytes, identity)?;
-    let signatures = std::slice::from_ref(&signature);
-    let roots = std::slice::from_ref(identity.root());
-    verify_parts(&bytes, signatures, roots).map_err(refused)?;
-    let beside = out.with_file_name(signature_name(bundle, key));
-    Ok((
-        Pending::with_bytes(&list, &bytes, 0o644)?,
-        Pending::with_bytes(&beside, signature.as_bytes(), 0o644)?,
-    ))
+    let signatures = signers.sign(&bytes)?;
+    if signers.are_enough() {
+        let roots = std::slice::from_ref(signers.root());
+        verify_parts(&bytes, &signatures, roots).map_err(refused)?;
+    }
+    let mut pending = Vec::new();
+    for signature in &signatures {
+        let key = signature.key_id();
+        let beside = out.with_file_name(signature_name(bundle, key));
+        let file = Pending::with_bytes(&beside, signature.as_bytes(), 0o644)?;
+        pending.push((key.clone(), file));
+    }
+    Ok((Pending::with_bytes(&list, &bytes, 0o644)?, pending))
 }
 
 impl Write for PartsWriter {
@@ -227,13 +229,15 @@ impl PendingParts {
 
     /// Gives every file its name, the list last: what is there without it is no split bundle. Parts
     /// and signatures that an earlier split of the same name left are removed. Returns the list's
-    /// path, then the signature's and the parts'.
+    /// path, then the signatures' and the parts'.
     pub fn commit(self) -> Result<Vec<PathBuf>, OutputError> {
         let bundle = file_name(&self.out);
         let at = |name: String| self.out.with_file_name(name);
         let list = at(document_name(&bundle));
         output::remove(&list)?;
-        let mut files = vec![list, at(signature_name(&bundle, &self.key))];
+        let mut files = vec![list];
+        let keys = self.signatures.iter().map(|(key, _)| key);
+        files.extend(keys.map(|key| at(signature_name(&bundle, key))));
         for (pending, part) in self.parts {
             files.push(at(part_name(&bundle, part.number)));
             pending.commit()?;
@@ -241,13 +245,15 @@ impl PendingParts {
         for (path, kind) in leftovers(&self.out)? {
             let stale = match kind {
                 Kind::Part(number) => number as usize > self.document.parts.len(),
-                Kind::Signature(key) => key != self.key,
+                Kind::Signature(key) => !self.signatures.iter().any(|(own, _)| *own == key),
             };
             if stale {
                 output::remove(&path)?;
             }
         }
-        self.signature.commit()?;
+        for (_, signature) in self.signatures {
+            signature.commit()?;
+        }
         self.list.commit()?;
         Ok(files)
     }
@@ -296,7 +302,7 @@ pub fn split(
     roots: &[TrustRoot],
     out: &Path,
     size: PartSize,
-    identity: &Identity,
+    signers: &Signers,
     observer: &dyn Observer,
 ) -> Result<(Passed, Vec<PathBuf>), CarryError> {
     let (path, parts_dirs) = from;
@@ -308,6 +314,6 @@ pub fn split(
     })?;
     let manifest = &passed.verified.manifest;
     let product = &manifest.manifest().product;
-    let pending = writer.finish(product, *manifest.digest(), identity)?;
+    let pending = writer.finish(product, *manifest.digest(), signers)?;
     Ok((passed, pending.commit()?))
 }

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args as ClapArgs};
 use manifests::nevra::Arch;
 
 use super::origin::OriginArgs;
-use super::places::KeyArgs;
+use super::places::{KeyArgs, SignArgs};
 use super::{Context, Format, progress, show};
 use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
@@ -22,6 +22,7 @@ use crate::output;
 use crate::plan::BuildPlan;
 use crate::repo;
 use crate::resolve::{self, FromRule};
+use crate::sign::Request;
 
 mod summary;
 
@@ -38,6 +39,8 @@ Examples:
   bundle build --version 5.3 --distro el8 --repo-url /srv/mirror/tyk
   bundle build --version 5.3 --distro el8 --token-file packagecloud.io=/run/secrets/read-token
   bundle build --version 5.3 --distro el8 --offline
+  bundle build --version 5.3 --distro el8 --key one.pem --key two.pem
+  bundle build --version 5.3 --distro el8 --unsigned             then bundle sign, elsewhere
   bundle build --locked bundle.lock.json -o again.tar.zst
 
 Beside bundle.tar.zst it writes root.json, bundle.lock.json, the installers and bundle.review.html,
@@ -142,6 +145,13 @@ pub(super) struct Args {
     /// Compression threads; the result does not depend on it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
+
+    /// Put no signature on the bundle: `bundle sign` adds them, on another machine
+    #[arg(long, conflicts_with = "key")]
+    unsigned: bool,
+
+    #[command(flatten)]
+    sign: SignArgs,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -342,6 +352,10 @@ fn settings(args: &Args, lock: Option<PathBuf>) -> Result<Settings, Error> {
         extras: args.extra.clone(),
         cache: args.origin.access.cache()?,
         keys: args.keys.store()?,
+        request: Request {
+            unsigned: args.unsigned,
+            ..args.sign.request()?
+        },
         workers: args
             .compression_threads
             .unwrap_or_else(|| u32::try_from(workers).unwrap_or(1).min(8)),

@@ -31,6 +31,9 @@ with both digests; --accept-replaced takes the new bytes when locking.";
     mut_arg("locked", |arg| arg.hide(true)),
     mut_arg("split", |arg| arg.hide(true)),
     mut_arg("plan", |arg| arg.hide(true)),
+    mut_arg("unsigned", |arg| arg.hide(true)),
+    mut_arg("key", |arg| arg.hide(true)),
+    mut_arg("passphrase_file", |arg| arg.hide(true)),
 )]
 #[group(skip)]
 pub(super) struct Args {
@@ -39,7 +42,15 @@ pub(super) struct Args {
 }
 
 /// What writes a bundle, or none at all.
-const FOR_BUILD: [&str; 4] = ["locked", "plan", "split", "compression_threads"];
+const FOR_BUILD: [&str; 7] = [
+    "locked",
+    "plan",
+    "split",
+    "compression_threads",
+    "unsigned",
+    "key",
+    "passphrase_file",
+];
 
 /// Refuses flags of `build` that mean nothing here.
 pub(super) fn check_flags(matches: &ArgMatches) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod access;
 mod build;
+mod confirm;
 mod diff;
 mod digest;
 mod extract;
@@ -14,7 +15,9 @@ mod origin;
 mod places;
 mod progress;
 mod repair;
+mod root;
 mod show;
+mod sign;
 mod split;
 mod verify;
 mod versions;
@@ -78,7 +81,9 @@ enum Command {
     Join(join::Args),
     Repair(repair::Args),
     Digest(digest::Args),
+    Sign(sign::Args),
     Key(key::Args),
+    Root(root::Args),
     #[command(hide = true)]
     Generate(generate::Args),
 }
@@ -118,7 +123,9 @@ pub fn main() -> ExitCode {
         Command::Join(args) => join::run(&args, context),
         Command::Repair(args) => repair::run(&args, context),
         Command::Digest(args) => digest::run(&args, context),
+        Command::Sign(args) => sign::run(&args, context),
         Command::Key(args) => key::run(&args, context),
+        Command::Root(args) => root::run(&args, context),
         Command::Generate(args) => generate::run(&args),
     };
     match result {

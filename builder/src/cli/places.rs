@@ -6,15 +6,16 @@ use clap::Args;
 
 use manifests::trust::TrustRoot;
 
+use crate::build::usage;
 use crate::error::Error;
-use crate::sign::{self, KeyError, KeyStore};
+use crate::sign::{self, KeyError, KeyName, KeyStore, Request, Secrets, Signer};
 
 const NAME: &str = "airgap-bundle";
 
 /// The place of our own keys.
 #[derive(Debug, Clone, Args)]
 pub(super) struct KeyArgs {
-    /// Directory of the signing key and root.json [default: $XDG_CONFIG_HOME/airgap-bundle]
+    /// Directory of the signing key and trust/ [default: $XDG_CONFIG_HOME/airgap-bundle]
     #[arg(long, value_name = "DIR", env = "BUNDLE_CONFIG_DIR")]
     config_dir: Option<PathBuf>,
 }
@@ -26,6 +27,59 @@ impl KeyArgs {
         directory
             .map(KeyStore::new)
             .ok_or(Error::Key(KeyError::NoHome))
+    }
+}
+
+/// Who signs.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SignArgs {
+    /// Key to sign with, a PKCS#8 file or a pkcs11: URI (repeatable) [default: this build machine's
+    /// own]
+    #[arg(long, value_name = "FILE|URI")]
+    key: Vec<String>,
+
+    /// File with the passphrase of an encrypted key, readable by you alone [default:
+    /// `BUNDLE_KEY_PASSPHRASE`, or asked on the terminal]
+    #[arg(long, value_name = "FILE", env = "BUNDLE_KEY_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl SignArgs {
+    /// Returns the keys that are named. What a URI holds is not repeated in errors.
+    pub(super) fn request(&self) -> Result<Request, Error> {
+        let name = |text: &String| {
+            text.parse::<KeyName>().map_err(|reason| {
+                usage(
+                    "cannot use the key named with --key",
+                    reason,
+                    "write a file name, or a URI such as \
+                     'pkcs11:token=LABEL;object=KEY?module-path=/path/of/the/library.so'",
+                )
+            })
+        };
+        Ok(Request {
+            keys: self.key.iter().map(name).collect::<Result<_, Error>>()?,
+            unsigned: false,
+            secrets: self.secrets(),
+        })
+    }
+
+    /// Returns where passphrases come from.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets {
+            passphrase_file: self.passphrase_file.clone(),
+        }
+    }
+
+    /// Opens the keys, or the one of this build machine.
+    pub(super) fn signers(&self, store: &KeyStore) -> Result<Vec<Signer>, Error> {
+        let mut request = self.request()?;
+        if request.keys.is_empty() {
+            request.keys.push(KeyName::File(store.key_path()));
+        }
+        let keys = request.keys.iter();
+        let opened = keys.map(|name| Signer::open(name, &request.secrets));
+        Ok(opened.collect::<Result<_, KeyError>>()?)
     }
 }
 
@@ -47,12 +101,8 @@ impl TrustArgs {
         if let Some(path) = &self.trust_root {
             return Ok(vec![sign::read_root(path)?]);
         }
-        match self.keys.store()?.trust_root() {
-            Ok(root) => Ok(vec![root]),
-            // Without a root the verdict itself says that nothing is trusted, and what to do.
-            Err(KeyError::None(_)) => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+        // Without a root the verdict itself says that nothing is trusted, and what to do.
+        Ok(self.keys.store()?.trust_root()?.into_iter().collect())
     }
 }
 

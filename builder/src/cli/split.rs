@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
-use super::places::{PartsArgs, TrustArgs};
+use super::places::{PartsArgs, SignArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::build::usage;
 use crate::carry::{self, PartSize};
@@ -42,11 +42,16 @@ pub(super) struct Args {
     parts: PartsArgs,
 
     #[command(flatten)]
+    sign: SignArgs,
+
+    #[command(flatten)]
     trust: TrustArgs,
 }
 
 #[derive(Serialize)]
 struct Summary {
+    signed_by: Vec<String>,
+    signatures_needed: usize,
     list: String,
     digest: String,
     file_sha256: String,
@@ -56,7 +61,7 @@ struct Summary {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let identity = args.trust.keys.store()?.open()?;
+    let signers = args.trust.keys.store()?.open(&args.sign.request()?)?;
     let out = match &args.out {
         Some(out) => out.clone(),
         None => whole_name(&args.file),
@@ -68,7 +73,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         &roots,
         &out,
         args.size,
-        &identity,
+        &signers,
         &*progress::observer(context),
     )?;
     let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
@@ -80,6 +85,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         ));
     };
     let summary = Summary {
+        signed_by: signers.ids().iter().map(ToString::to_string).collect(),
+        signatures_needed: signers.threshold(),
         list,
         digest: passed.verified.manifest.digest().to_string(),
         file_sha256: passed.sha256.to_string(),
@@ -89,14 +96,27 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     match context.format {
         Format::Json => show::json(&summary),
         Format::Text => show::text(&format!(
-            "parts     {}\nlist      {}\ndigest    sha256 {}\n{}",
-            summary.files.len().saturating_sub(2),
+            "parts     {}\nlist      {}\ndigest    sha256 {}\n{}{}",
+            summary
+                .files
+                .len()
+                .saturating_sub(1 + summary.signed_by.len()),
             summary.list,
             summary.digest,
+            incomplete(&summary),
             summary.files.join("\n")
         )),
     }
     Ok(())
+}
+
+fn incomplete(summary: &Summary) -> String {
+    let (have, needed) = (summary.signed_by.len(), summary.signatures_needed);
+    if have >= needed {
+        return String::new();
+    }
+    let list = &summary.list;
+    format!("NOT COMPLETE: the list has {have} of {needed} signatures: bundle sign {list}\n")
 }
 
 /// `x.tar.zst.parts.json` lists the parts of `x.tar.zst`.

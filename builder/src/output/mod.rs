@@ -174,6 +174,14 @@ pub fn make_private_directory(path: &Path) -> Result<(), OutputError> {
         .map_err(|source| failed(path, source))
 }
 
+/// Makes a directory and its parents, as the umask says.
+pub fn make_directory(path: &Path) -> Result<(), OutputError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .create(path)
+        .map_err(|source| failed(path, source))
+}
+
 /// Removes a file, unless it is not there.
 #[expect(clippy::disallowed_methods, reason = "this is the room that writes")]
 pub fn remove(path: &Path) -> Result<(), OutputError> {

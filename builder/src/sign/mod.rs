@@ -1,35 +1,45 @@
-//! Our own keys, the root document made with them, and the bundle signature.
+//! Our own keys, in files and tokens, and the bundle signature.
 
+mod error;
+mod key_file;
+mod secret;
+mod signer;
 mod store;
+#[cfg(test)]
+mod tests;
+mod token;
+mod uri;
+
+use std::collections::BTreeMap;
 
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
-use manifests::json::canonical;
-use manifests::signature::{Algorithm, KeyError as ManifestKeyError, PublicKey, Signature};
-use manifests::trust::{ROOT_TYPE, ReleaseRole, Role, RootDocument, RootError, RootKey, TrustRoot};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
-use p256::pkcs8::{EncodePublicKey as _, LineEnding};
+use manifests::signature::{KeyId, Signature};
+use manifests::trust::TrustRoot;
 
 use crate::assemble::UnsignedBundle;
-use crate::error::{Exit, Explained};
-use crate::output::OutputError;
-use std::path::PathBuf;
+use crate::roots::RootChain;
 
-pub(crate) use store::read_root;
-pub use store::{KeyStore, Opened};
+pub use error::KeyError;
+pub use key_file::{FileKey, read_public};
+pub use secret::{Secret, Secrets};
+pub use signer::{KeyName, Signer};
+pub use store::{KeyStore, Opened, Request};
+pub(crate) use store::{read_root, write_key};
+pub use token::{TokenError, TokenKey};
+pub use uri::TokenUri;
 
-const ROOT_TITLE: &str = "airgap-bundle root made with the first build";
-
-/// A signing key with the root document that lets hosts trust it.
-pub struct Identity {
-    secret: SigningKey,
-    public: PublicKey,
-    root_bytes: Vec<u8>,
+/// Who signs here, under which root documents. There may be fewer than a host asks for, or none.
+#[derive(Debug)]
+pub struct Signers {
+    keys: Vec<Signer>,
     root: TrustRoot,
+    root_bytes: Vec<u8>,
+    trust: BTreeMap<String, Vec<u8>>,
+    notes: Vec<String>,
 }
 
-/// A bundle that carries its signature; the only one that can be written.
+/// A bundle with whatever signatures it has; the only one that can be written.
 ///
 /// ```compile_fail
 /// let forged = builder::sign::SignedBundle::default();
@@ -41,194 +51,132 @@ pub struct SignedBundle {
     front: Vec<(BundlePath, Vec<u8>)>,
 }
 
-/// Keys that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// Cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Readable by others.
-    #[error("{} can be read by others (mode {mode:o})", path.display())]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Not a P-256 key.
-    #[error("{} is not a P-256 private key in PKCS#8 PEM form", path.display())]
-    NotAKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The key and the root document do not belong together.
-    #[error("the root document {} does not hold the key {}", root.display(), key.display())]
-    NotInRoot {
-        /// The root document.
-        root: PathBuf,
-        /// The key.
-        key: PathBuf,
-    },
-    /// A root document that is not usable.
-    #[error("the root document {} is not usable: {source}", path.display())]
-    Root {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: RootError,
-    },
-    /// No key yet.
-    #[error("there is no key at {}", .0.display())]
-    None(PathBuf),
-    /// A link to a file that is not there.
-    #[error("{} is a link to a file that is not there", .0.display())]
-    Dangling(PathBuf),
-    /// A root document whose key is gone.
-    #[error("the root document {} is there and its key {} is not", root.display(), key.display())]
-    RootWithoutKey {
-        /// The root document.
-        root: PathBuf,
-        /// Where the key belongs.
-        key: PathBuf,
-    },
-    /// No directory to keep keys in.
-    #[error("neither --config-dir, XDG_CONFIG_HOME nor HOME says where keys are kept")]
-    NoHome,
-    /// The system gives no random numbers, or a library refuses its own output.
-    #[error("the key cannot be made: {0}")]
-    Make(String),
-    /// Cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
-impl KeyError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::None(_) | Self::NoHome => Exit::Usage,
-            _ => Exit::Internal,
+impl Signers {
+    /// Checks that each key is a release key of the newest complete root document.
+    pub fn new(keys: Vec<Signer>, chain: &RootChain) -> Result<Self, KeyError> {
+        let newest = chain.require()?;
+        for (at, key) in keys.iter().enumerate() {
+            let id = key.public().id();
+            if keys[..at].iter().any(|other| other.public().id() == id) {
+                return Err(KeyError::Twice(id.clone()));
+            }
+            check_release(id, &newest.root)?;
         }
+        Ok(Self {
+            keys,
+            root: newest.root.clone(),
+            root_bytes: newest.signed.bytes.clone(),
+            trust: chain.files(),
+            notes: chain.notes(),
+        })
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
-        let next = match self {
-            Self::Unreadable { .. } => "check the path and its permissions".to_owned(),
-            Self::TooOpen { path, .. } => format!(
-                "if nobody else had access, run chmod 600 {}; otherwise make a new key and enrol it",
-                path.display()
-            ),
-            Self::NotAKey { .. } | Self::NotInRoot { .. } | Self::Root { .. } => {
-                "restore the file from a backup; without one, move the directory away: the next \
-                 build makes a new key, which every host must enrol"
-                    .to_owned()
-            }
-            Self::Dangling(_) => {
-                "mount or restore what it points to; a new key in its place would be trusted by \
-                 no host"
-                    .to_owned()
-            }
-            Self::RootWithoutKey { .. } => {
-                "restore the key from a backup: hosts that trust this root document trust no new \
-                 key. If it is lost, move the directory away: the next build makes a new key, \
-                 which every host must enrol"
-                    .to_owned()
-            }
-            Self::None(_) => {
-                "`bundle key create` makes one, as the first `bundle build` does".to_owned()
-            }
-            Self::NoHome => "set HOME, or name a directory with --config-dir".to_owned(),
-            Self::Make(_) => "this is a bug or a broken system: please report it".to_owned(),
-            Self::Output(_) => "make sure that the directory is writable".to_owned(),
-        };
-        Explained::new("cannot use the signing key", self.to_string(), next)
-    }
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The secret stays out of every log.
-        f.debug_struct("Identity")
-            .field("key", self.public.id())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Identity {
-    /// Returns the public key.
-    #[must_use]
-    pub const fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// Returns the bytes of the root document.
+    /// Returns the newest complete root document's bytes.
     #[must_use]
     pub fn root_bytes(&self) -> &[u8] {
         &self.root_bytes
     }
 
-    /// Returns the root document.
+    /// Returns the newest complete root document.
     #[must_use]
     pub const fn root(&self) -> &TrustRoot {
         &self.root
     }
 
-    /// Signs deterministically (RFC 6979): equal bytes give equal signatures.
-    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
-        let signature: DerSignature = self.secret.sign(bytes);
-        signature.as_bytes().to_vec()
+    /// Returns what of the root documents is not used, and why.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns the keys' ids, in order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<KeyId> {
+        let mut ids: Vec<KeyId> = self
+            .keys
+            .iter()
+            .map(|key| key.public().id().clone())
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// Returns how many signatures a host asks for.
+    #[must_use]
+    pub fn threshold(&self) -> usize {
+        self.root.document().release.threshold as usize
+    }
+
+    /// Whether these keys are enough for a host.
+    #[must_use]
+    pub fn are_enough(&self) -> bool {
+        self.keys.len() >= self.threshold()
+    }
+
+    /// Has every key sign, by key id.
+    pub fn sign(&self, bytes: &[u8]) -> Result<Vec<Signature>, KeyError> {
+        let mut signatures = Vec::new();
+        for key in &self.keys {
+            signatures.push(key.sign(bytes)?);
+        }
+        signatures.sort_by(|a, b| a.key_id().cmp(b.key_id()));
+        Ok(signatures)
     }
 }
 
-/// Signs the manifest, and adds the root document for whoever wants to look at it.
-pub fn sign(bundle: UnsignedBundle, identity: &Identity) -> Result<SignedBundle, KeyError> {
-    let broken = |error: ManifestKeyError| KeyError::Make(error.to_string());
-    let path = |text: String| {
-        text.parse::<BundlePath>()
-            .map_err(|e| KeyError::Make(e.to_string()))
+/// Refuses a key that is no release key of a root, and says what became of it.
+pub fn check_release(key: &KeyId, root: &TrustRoot) -> Result<(), KeyError> {
+    let document = root.document();
+    if document.release.keys.contains(key) {
+        return Ok(());
+    }
+    let revoked = document
+        .revokes(key)
+        .map(|reason| format!(", which revokes it: {reason}"));
+    let retired = || {
+        let version = root.retired(key)?;
+        Some(format!("; version {version} left it out"))
     };
-    let id = identity.public.id();
-    let version = identity.root.document().version;
-    let by = |bytes: &[u8]| Signature::new(id.clone(), identity.sign(bytes)).map_err(broken);
-    let over_manifest = by(bundle.manifest_bytes())?;
-    let over_root = by(&identity.root_bytes)?;
-    let front = vec![
-        (
-            path(manifests::format::MANIFEST_PATH.to_owned())?,
-            bundle.manifest_bytes().to_vec(),
-        ),
-        (
-            path(format!("signatures/{}.sig", id.as_str()))?,
-            over_manifest.as_bytes().to_vec(),
-        ),
-        // By name: a key id is hexadecimal and sorts before `json`.
-        (
-            path(format!("trust/root.{version}.{}.sig", id.as_str()))?,
-            over_root.as_bytes().to_vec(),
-        ),
-        (
-            path(format!("trust/root.{version}.json"))?,
-            identity.root_bytes.clone(),
-        ),
-    ];
+    Err(KeyError::NotRelease {
+        key: key.clone(),
+        version: document.version,
+        became: revoked.or_else(retired),
+    })
+}
+
+/// Signs the manifest, and adds the root documents that lead to these keys.
+pub fn sign(bundle: UnsignedBundle, signers: &Signers) -> Result<SignedBundle, KeyError> {
+    let signatures = signers.sign(bundle.manifest_bytes())?;
+    let front = front(bundle.manifest_bytes(), &signatures, &signers.trust)?;
     Ok(SignedBundle {
         unsigned: bundle,
         front,
     })
 }
 
-/// Signs a parts document.
-pub(crate) fn sign_parts(bytes: &[u8], identity: &Identity) -> Result<Signature, KeyError> {
-    Signature::new(identity.public.id().clone(), identity.sign(bytes))
-        .map_err(|error| KeyError::Make(error.to_string()))
+/// Returns the entries before the listed ones, in their order: a key id is hexadecimal and sorts
+/// before `json`.
+pub(crate) fn front(
+    manifest: &[u8],
+    signatures: &[Signature],
+    trust: &BTreeMap<String, Vec<u8>>,
+) -> Result<Vec<(BundlePath, Vec<u8>)>, KeyError> {
+    let path = |text: String| {
+        let path = text.parse::<BundlePath>();
+        path.map_err(|error| KeyError::Make(error.to_string()))
+    };
+    let mut front = vec![(
+        path(manifests::format::MANIFEST_PATH.to_owned())?,
+        manifest.to_vec(),
+    )];
+    for signature in signatures {
+        let name = format!("signatures/{}.sig", signature.key_id());
+        front.push((path(name)?, signature.as_bytes().to_vec()));
+    }
+    for (name, bytes) in trust {
+        front.push((path(format!("trust/{name}"))?, bytes.clone()));
+    }
+    Ok(front)
 }
 
 impl SignedBundle {
@@ -248,39 +196,4 @@ impl SignedBundle {
     pub fn digest(&self) -> Sha256 {
         Sha256::of(self.unsigned.manifest_bytes())
     }
-}
-
-fn public_of(secret: &SigningKey) -> Result<PublicKey, KeyError> {
-    let public = p256::PublicKey::from(secret.verifying_key());
-    let pem = public
-        .to_public_key_pem(LineEnding::LF)
-        .map_err(|e| KeyError::Make(e.to_string()))?;
-    PublicKey::from_pem(Algorithm::EcdsaP256Sha256, &pem).map_err(|e| KeyError::Make(e.to_string()))
-}
-
-/// Returns the first root document of a key: one key, 1 of 1 in both roles, every product. It
-/// depends on nothing but the key.
-fn first_root(public: &PublicKey) -> Result<Vec<u8>, KeyError> {
-    let keys = vec![public.id().clone()];
-    let document = RootDocument {
-        document: ROOT_TYPE.to_owned(),
-        version: 1,
-        title: ROOT_TITLE.to_owned(),
-        keys: vec![RootKey {
-            id: public.id().clone(),
-            algorithm: public.algorithm(),
-            public: public.pem().to_owned(),
-        }],
-        root: Role {
-            threshold: 1,
-            keys: keys.clone(),
-        },
-        release: ReleaseRole {
-            threshold: 1,
-            keys,
-            products: vec!["*".to_owned()],
-        },
-        revoked: Vec::new(),
-    };
-    canonical(&document).map_err(|e| KeyError::Make(e.to_string()))
 }

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod cosign;
+#[cfg(test)]
 mod diff;
 #[cfg(test)]
 mod dnf_download;
@@ -20,6 +22,8 @@ mod forge;
 mod hosts;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
@@ -39,6 +43,8 @@ mod order;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod places;
 #[cfg(test)]
 mod program;
@@ -47,11 +53,17 @@ mod progress;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod roots;
+#[cfg(test)]
+mod runbook;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]

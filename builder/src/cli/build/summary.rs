@@ -18,7 +18,10 @@ struct Summary {
     bytes: u64,
     digest: String,
     sequence: u64,
-    key_id: String,
+    /// The keys that signed.
+    signed_by: Vec<String>,
+    /// How many signatures a host asks for.
+    signatures_needed: usize,
     key_created: bool,
     root_fingerprint: String,
     /// Vendor keys that were accepted on the command line.
@@ -108,7 +111,8 @@ fn summarize(built: &Built) -> Summary {
         bytes: built.bytes,
         digest: built.digest.to_string(),
         sequence: lock.sequence,
-        key_id: built.key_id.clone(),
+        signed_by: built.key_ids.iter().map(ToString::to_string).collect(),
+        signatures_needed: built.threshold,
         key_created: built.key_created,
         root_fingerprint: built.root_fingerprint.to_string(),
         trusted_vendor_keys: lock
@@ -169,7 +173,19 @@ fn text(summary: &Summary) -> String {
     );
     let _ = writeln!(text, "digest    sha256 {}", summary.digest);
     let _ = writeln!(text, "sequence  {}", summary.sequence);
-    let _ = writeln!(text, "signed    by key {}{made}", summary.key_id);
+    let _ = match summary.signed_by.as_slice() {
+        [] => writeln!(text, "signed    by nobody"),
+        keys => writeln!(text, "signed    by key {}{made}", keys.join(", ")),
+    };
+    let (have, needed) = (summary.signed_by.len(), summary.signatures_needed);
+    if have < needed {
+        let _ = writeln!(
+            text,
+            "NOT COMPLETE: it has {have} of {needed} signatures, and no host takes it before it has \
+             all: bundle sign {}",
+            summary.bundle
+        );
+    }
     let _ = writeln!(
         text,
         "root      sha256 {} (root.json)",

@@ -1,5 +1,6 @@
 //! The trust roots that this host's administrator enrolled.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
@@ -15,6 +16,9 @@ pub enum TrustError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
+    /// A place that somebody else than root could have written to.
+    #[error(transparent)]
+    Place(FsError),
     /// Larger than any root document.
     #[error("{} is larger than a root document can be", .0.display())]
     TooLarge(PathBuf),
@@ -33,9 +37,13 @@ pub enum TrustError {
 
 /// Reads a root document. Reading it is not trusting it.
 pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
+    let file = std::fs::File::open(path).map_err(at("open", path))?;
+    read_open(file, path)
+}
+
+fn read_open(file: File, path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(at("open", path))?;
     file.take(TRUST_DOCUMENT_MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(at("read", path))?;
@@ -49,7 +57,8 @@ pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
     Ok((root, bytes))
 }
 
-/// Returns the enrolled roots. One that was changed on disk is an error, not skipped.
+/// Returns the enrolled roots. One that was changed on disk is an error, not skipped, and so is a
+/// place to which somebody else could have added one.
 pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
     let dir = layout.trust();
     let entries = match std::fs::read_dir(&dir) {
@@ -57,12 +66,15 @@ pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(FsError::new("list", &dir, error).into()),
     };
+    secure_fs::check_guarded(&dir).map_err(TrustError::Place)?;
     let mut roots = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(fingerprint) = fingerprint_of(&path) else {
             continue;
         };
-        let (root, _) = read(&path)?;
+        let file = secure_fs::open_read(&path)?;
+        secure_fs::check_file(&file, &path).map_err(TrustError::Place)?;
+        let (root, _) = read_open(file, &path)?;
         if *root.fingerprint() != fingerprint {
             return Err(TrustError::Changed(path));
         }
@@ -86,7 +98,7 @@ fn place(layout: &Layout, fingerprint: &Sha256) -> PathBuf {
 
 /// Enrols a root whose fingerprint was confirmed. The files are public: verifying needs no root.
 pub fn enrol(layout: &Layout, root: &TrustRoot, bytes: &[u8]) -> Result<(), TrustError> {
-    secure_fs::ensure_dir(&layout.trust(), 0o755)?;
+    secure_fs::ensure_guarded(&layout.trust(), 0o755).map_err(TrustError::Place)?;
     Ok(secure_fs::write_atomic(
         &place(layout, root.fingerprint()),
         bytes,

@@ -65,7 +65,13 @@ fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
 }
 
 fn unusable(error: &trust::TrustError) -> Failure {
-    let next = "remove the damaged root with `install trust remove`, then enrol it again";
+    let next = match error {
+        trust::TrustError::Place(_) => {
+            "look who wrote there, compare `install trust list` with what you enrolled, then put owner \
+             and mode right"
+        }
+        _ => "remove the damaged root with `install trust remove`, then enrol it again",
+    };
     Failure::because(
         Exit::Verification,
         "cannot read the enrolled trust roots",
@@ -112,7 +118,11 @@ fn add(place: &Place, file: &Path, expected: Option<&Sha256>) -> Result<u8, Fail
     }
     trust::enrol(&place.layout, &root, &bytes).map_err(|error| {
         let next = "check the directory's owner and mode, and the free space";
-        Failure::because(Exit::Internal, "cannot store the trust root", &error, next)
+        let exit = match error {
+            trust::TrustError::Place(_) => Exit::Refused,
+            _ => Exit::Internal,
+        };
+        Failure::because(exit, "cannot store the trust root", &error, next)
     })?;
     eprintln!("enrolled.");
     Ok(0)

@@ -129,7 +129,7 @@ pub(super) fn line(place: &Place, run: u64) -> String {
 /// Seals what is to be sealed and removes unsealed copies. A trouble with it is told, and changes no
 /// outcome: it is done again next time.
 pub(super) fn settle(place: &Place, lock: &RunLock) {
-    for why in seal::settle(&place.layout, lock) {
+    for why in seal::settle(&place.layout, lock, &|_| ()) {
         render::warning(&format!(
             "a backup is still plain, readable by root alone: {why}"
         ));

@@ -30,7 +30,7 @@ use crate::failure::chain;
 use crate::history;
 use crate::layout::Layout;
 use crate::lock::RunLock;
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs;
 
 pub use identity::{Identity, IdentityError, Unlocked};
 pub use recipients::{Recipients, RecipientsError};
@@ -115,8 +115,10 @@ pub fn kept(layout: &Layout, run: u64) -> Result<Kept, String> {
 }
 
 /// Removes unsealed copies that nobody needs any more, and seals every closed run that has recipients.
-/// Returns what could not be done, by run.
-pub fn settle(layout: &Layout, _lock: &RunLock) -> Vec<String> {
+/// Returns what could not be done, by run. `passed` hears of every change that has become durable: the
+/// crash matrix kills there.
+#[must_use]
+pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<String> {
     let ids = match history::ids(layout) {
         Ok(ids) => ids,
         Err(why) => return vec![why],
@@ -127,8 +129,9 @@ pub fn settle(layout: &Layout, _lock: &RunLock) -> Vec<String> {
             return Ok(());
         }
         discard_unsealed(layout, id)?;
+        passed("discarding what was unsealed");
         match run {
-            Some(_) => seal(layout, id),
+            Some(_) => seal(layout, id, passed),
             None => Ok(()),
         }
     };
@@ -142,14 +145,16 @@ pub fn is_unsettled(layout: &Layout) -> bool {
     let waits = |id: &u64| {
         let run = layout.run(*id);
         let has_plain = run.join("backup").exists() || !displaced(&run).is_empty();
-        let waits = has_plain && run.join("seal.json").exists();
-        waits || unsealed_dir(layout, *id).exists()
+        let may_wait = has_plain && run.join("seal.json").exists();
+        let is_closed =
+            || history::load(layout, *id).is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
+        unsealed_dir(layout, *id).exists() || (may_wait && is_closed())
     };
     history::ids(layout).is_ok_and(|ids| ids.iter().any(waits))
 }
 
 /// Seals the backup of a closed run, or finishes that.
-fn seal(layout: &Layout, run: u64) -> Result<(), String> {
+fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> {
     let recipients = recorded(layout, run)?;
     if recipients.is_empty() {
         return Ok(());
@@ -167,15 +172,15 @@ fn seal(layout: &Layout, run: u64) -> Result<(), String> {
             archive::write(file, &sealed, &recipients, &dir, &plain)
         })
         .map_err(|error: archive::ArchiveError| chain(&error))?;
+        passed("sealing");
     }
-    remove(&plain, &dir).map_err(|error| chain(&error))
-}
-
-fn remove(trees: &[PathBuf], dir: &Path) -> Result<(), FsError> {
-    trees
-        .iter()
-        .try_for_each(|tree| secure_fs::remove_tree(tree))?;
-    secure_fs::sync_dir(dir)
+    for tree in &plain {
+        secure_fs::remove_tree(tree)
+            .and_then(|()| secure_fs::sync_dir(&dir))
+            .map_err(|error| chain(&error))?;
+        passed("removing what is plain");
+    }
+    Ok(())
 }
 
 /// Returns what ways back moved aside, in order.

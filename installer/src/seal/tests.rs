@@ -60,7 +60,7 @@ impl Host {
 
     fn settle(&self) -> Vec<String> {
         let lock = RunLock::take(&self.layout).unwrap();
-        settle(&self.layout, &lock)
+        settle(&self.layout, &lock, &|_| ())
     }
 
     fn identity_of(&self, key: &x25519::Identity) -> Identity {
@@ -156,7 +156,8 @@ fn an_open_run_stays_plain_for_its_recovery() {
 /// what is plain gone after it.
 #[test]
 fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
-    let leave: [(&str, fn(&Path)); 4] = [
+    type Cut = fn(&Path);
+    let leave: [(&str, Cut); 4] = [
         ("half a file", |run| {
             fs::write(run.join(".backup.age.airgap-partial"), "half").unwrap();
         }),
@@ -254,7 +255,7 @@ fn the_sites_recipients_are_read_and_what_somebody_else_could_write_is_not() {
         Recipients::of_site(&host.layout)
     };
     let found = set(&format!("# ours\n\n  {name}\n{name}\n"), 0o644).unwrap();
-    assert_eq!(found.names(), [name.clone()]);
+    assert_eq!(found.names(), std::slice::from_ref(&name));
     for mode in [0o664, 0o646] {
         assert!(matches!(set(&name, mode), Err(RecipientsError::File(_))));
     }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use installer::history;
 use installer::report::Outcome;
+use installer::seal;
 
 use crate::fake::image::{Contents, Node, Tree, tree};
 use crate::fake::machine::Visible;
@@ -108,6 +109,9 @@ impl Judge {
         }
         if world.layout.state().join("reserve").exists() {
             return Err("the reserve is still taken".to_owned());
+        }
+        if seal::is_unsettled(&world.layout) {
+            return Err("a backup that is to be sealed is plain".to_owned());
         }
         match (self.told(world)?, end) {
             (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),

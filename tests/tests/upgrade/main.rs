@@ -15,6 +15,7 @@ mod needs;
 mod refused;
 mod relocated;
 mod reverted;
+mod sealed;
 mod second_product;
 mod support;
 mod survival;

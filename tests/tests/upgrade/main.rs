@@ -17,5 +17,6 @@ mod relocated;
 mod reverted;
 mod sealed;
 mod second_product;
+mod secrets;
 mod support;
 mod survival;

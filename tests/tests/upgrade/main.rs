@@ -7,10 +7,12 @@
     reason = "tests drive real programs and files, show what they said, and fail by panicking"
 )]
 
+mod attacker;
 mod berkeley;
 mod built;
 mod fleet;
 mod forward;
+mod guarded;
 mod needs;
 mod refused;
 mod relocated;

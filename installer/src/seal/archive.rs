@@ -124,7 +124,11 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
     }
     // The seal covers the end too: a file that was cut short does not come this far unnoticed.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
-    Ok(())
+    // The names too: a recovery of the undo depends on them.
+    for level in ["backup/blobs", "backup", ""] {
+        secure_fs::sync_dir(&target.join(level))?;
+    }
+    Ok(secure_fs::sync_parent(target)?)
 }
 
 /// Says where a name of the archive belongs: nowhere what was moved aside. Other names were never

@@ -166,13 +166,19 @@ impl Calls {
                     umasks.insert(pid.to_owned(), octal(arguments));
                 }
                 "clone" | "clone3" | "fork" | "vfork" => {
-                    umasks.entry(result.to_owned()).or_insert(umask);
+                    umasks.entry(child(result).to_owned()).or_insert(umask);
                 }
                 _ => calls.extend(call(name, arguments, result, umask)),
             }
         }
         Self(calls)
     }
+}
+
+/// The process that a call made, as this machine numbers it: `7 /* 12 in strace's PID NS */`.
+fn child(result: &str) -> &str {
+    let outside = result.split_once("/* ").map_or(result, |(_, rest)| rest);
+    outside.split(' ').next().unwrap_or_default()
 }
 
 /// Splits `name(arguments) = result`; nothing for a call that failed.
@@ -257,7 +263,7 @@ mod tests {
     #[test]
     fn modes_are_those_that_files_got_and_umasks_are_inherited() {
         let text = r#"10 umask(077) = 022
-10 clone(child_stack=NULL, flags=SIGCHLD) = 11
+10 clone(child_stack=NULL, flags=SIGCHLD) = 7 /* 11 in strace's PID NS */
 11 openat(AT_FDCWD</>, "/s/a", O_RDWR|O_CREAT, 0644) = 3</s/a>
 12 mkdirat(5</s>, "b", 0755 <unfinished ...>
 11 openat(AT_FDCWD</>, "/s/none", O_RDWR|O_CREAT, 0644) = -1 ENOENT (No such file or directory)

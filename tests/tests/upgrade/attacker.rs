@@ -65,7 +65,7 @@ until (-e "/tmp/enough") {
         next unless -e "$kept/$name" or $name =~ /partial$/;
         symlink $evil, "$dir/.evil" and rename "$dir/.evil", $path and $swap->();
         if (open my $in, "<", $evil) {
-            open my $out, ">", "$dir/.evil"; local $/; print $out <$in>; close $out;
+            open my $out, ">", "$dir/.evil"; local $/; my $bytes = <$in>; print {$out} $bytes; close $out;
             rename "$dir/.evil", $path and $swap->();
         }
         unlink $path; $swap->();
@@ -243,6 +243,11 @@ fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
     let mut all = Tally::default();
     let attacks: [(&str, &[&str], &str); 3] = [
         (
+            "root swaps names in the store",
+            &["perl", "-e", STORE],
+            "root",
+        ),
+        (
             "the stick's owner swaps names",
             &["perl", "-e", STICK, "names"],
             "nobody",
@@ -251,11 +256,6 @@ fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
             "the stick's owner rewrites bytes too",
             &["perl", "-e", STICK, "bytes"],
             "nobody",
-        ),
-        (
-            "root swaps names in the store",
-            &["perl", "-e", STORE],
-            "root",
         ),
     ];
     for (name, attack, user) in attacks {

@@ -60,6 +60,12 @@ impl Layout {
         self.at("/etc/airgap-bundle/trust")
     }
 
+    /// Returns the site's file of those to whom backups are sealed.
+    #[must_use]
+    pub fn backup_recipients(&self) -> PathBuf {
+        self.at("/etc/airgap-bundle/backup-recipients")
+    }
+
     /// Whether the host's `/bin` and its like are links into `/usr`.
     #[must_use]
     pub fn has_merged_usr(&self) -> bool {

@@ -30,6 +30,7 @@ pub mod preflight;
 pub mod recover;
 pub mod report;
 pub mod run;
+pub mod seal;
 pub mod secure_fs;
 pub mod sequence;
 pub mod settings;

@@ -48,7 +48,12 @@ impl RunLock {
 
     /// Takes the lock for a journal and reserves that are reached through stores of the caller's.
     pub fn take_for(layout: &Layout, open: OpenStore) -> Result<Self, LockError> {
-        secure_fs::ensure_dir(&layout.state(), 0o700)?;
+        secure_fs::ensure_guarded(&layout.state(), 0o700)?;
+        for dir in [layout.runs(), layout.store()] {
+            if dir.symlink_metadata().is_ok() {
+                secure_fs::check_guarded(&dir)?;
+            }
+        }
         let path = layout.state().join("lock");
         let mut file = secure_fs::open_lock(&path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {

@@ -13,13 +13,35 @@ use crate::plan::{Group, InstallPlan, PackageChange, Problem};
 use crate::run::baseline::trees;
 use crate::run::reserve;
 use crate::run::{self, Baseline};
+use crate::seal::Recipients;
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
 const PROGRAMS: [&str; 3] = ["rpm", "rpmkeys", "setsid"];
 
+/// What becomes of a run's backup when the run is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup {
+    /// It stays as it is.
+    StaysPlain,
+    /// It is sealed: for a moment the sealed one is beside the plain one.
+    IsSealed,
+}
+
+impl Backup {
+    /// Says what becomes of it with these recipients.
+    #[must_use]
+    pub fn of(recipients: &Recipients) -> Self {
+        if recipients.is_empty() {
+            Self::StaysPlain
+        } else {
+            Self::IsSealed
+        }
+    }
+}
+
 /// Checks the host for a plan, before the payload is staged.
-pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem> {
+pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
     let mut problems = Vec::new();
     for program in PROGRAMS
         .into_iter()
@@ -30,7 +52,7 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Vec<Problem
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    space(host, layout, plan, &mut problems);
+    space(host, layout, plan, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
             Ok(space) if space.read_only => problems.push(Problem::new(
@@ -58,7 +80,13 @@ fn package_directories(plan: &InstallPlan) -> Vec<String> {
 }
 
 /// What the run writes on each filesystem, beside what it keeps back for the way back.
-fn space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Vec<Problem>) {
+fn space(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    backup: Backup,
+    problems: &mut Vec<Problem>,
+) {
     let reserves = match reserve::wanted(host, layout, plan) {
         Ok(reserves) => reserves,
         Err(error) => {
@@ -72,7 +100,7 @@ fn space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Ve
         // A transaction writes the new packages before it removes the old ones.
         let forward = reserve.package_bytes + reserve.package_bytes / 4;
         let own = if is_state {
-            state_bytes(layout, plan)
+            state_bytes(layout, plan, backup)
         } else {
             0
         };
@@ -109,17 +137,21 @@ fn space(host: &dyn Host, layout: &Layout, plan: &InstallPlan, problems: &mut Ve
 }
 
 /// What a run writes into the state directory, and beside it if that is on the same filesystem.
-fn state_bytes(layout: &Layout, plan: &InstallPlan) -> u64 {
+fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan.changes().flat_map(PackageChange::rpms);
     let staging: u64 = rpms
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
-    // Twice: as it is before and after the run.
+    // Twice: as it is before and after the run; and both once more for a moment.
+    let times = match backup {
+        Backup::StaysPlain => 2,
+        Backup::IsSealed => 4,
+    };
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
-    let backup = 2 * measure(layout, &roots, &excluded);
+    let backup = times * measure(layout, &roots, &excluded);
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }

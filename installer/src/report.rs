@@ -34,6 +34,9 @@ pub struct RunReport {
     pub health: Vec<ComponentHealth>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// To whom its backup is sealed when it is closed; to nobody if it stays plain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backup_recipients: Vec<String>,
 }
 
 /// The health of one component at the end.

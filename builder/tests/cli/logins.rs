@@ -6,10 +6,13 @@
     reason = "a test writes files of secrets and runs the program"
 )]
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::program::{Run, User, text};
@@ -235,4 +238,112 @@ fn while_it_runs_nobody_sees_the_token_in_its_arguments() {
         "",
         "it starts no other program"
     );
+}
+
+/// Every kind of secret at once, over a build that breaks off, its continuation, and every command that
+/// reads its result: nothing printed, kept or handed on holds any of them.
+#[test]
+fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one() {
+    let user = User::new();
+    let vendor = Vendor::new();
+    let broken = Arc::new(AtomicBool::new(true));
+    let (root, breaks) = (vendor.path(""), Arc::clone(&broken));
+    let begun = Mutex::new(BTreeSet::new());
+    let network = Scripted::start(move |asked| {
+        let reply = from_directory(&root, asked);
+        if !asked.path.contains(".rpm") || !breaks.load(Ordering::SeqCst) {
+            return reply;
+        }
+        // Some of it comes, and then nothing any more.
+        let is_first = begun.lock().unwrap().insert(asked.path.clone());
+        if is_first {
+            reply.cut(1000)
+        } else {
+            Reply::status(403)
+        }
+    });
+    let (to, keys) = (network.url.clone(), vendor.path(""));
+    let origin = Scripted::start(move |asked| match asked.authorization.as_deref() {
+        _ if asked.path.ends_with("gpgkey") => from_directory(&keys, asked),
+        Some(BASIC) => Reply::to(&format!("{to}{}", asked.path)),
+        _ => Reply::status(401),
+    });
+    let netrc = secret(
+        &user,
+        &format!("machine other login me password {CANARY}"),
+        0o600,
+    );
+    let proxy = format!("http://user:{CANARY}@127.0.0.1:1");
+    let variables = [
+        ("BUNDLE_TOKEN", CANARY),
+        ("NETRC", text(&netrc)),
+        ("https_proxy", proxy.as_str()),
+        ("all_proxy", proxy.as_str()),
+        ("no_proxy", "127.0.0.0/8"),
+    ];
+    let from = Private {
+        vendor,
+        network,
+        origin,
+    };
+    let out = user.path("out");
+    let build = |more: &[&str]| build(&user, &from, &variables, more);
+    let run = build(&["--output", "json"]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert_secret(&user, &run, &from);
+    let kept = std::fs::read_dir(user.path("cache/airgap-bundle")).map(Iterator::count);
+    assert!(kept.is_ok_and(|kept| kept > 0), "something was begun");
+    broken.store(false, Ordering::SeqCst);
+    let run = build(&["--output", "json"]);
+    run.assert_ok();
+    assert_secret(&user, &run, &from);
+
+    let (bundle, all) = (user.bundle(), out.join("all"));
+    let commands: [&[&str]; 6] = [
+        &["inspect", text(&bundle)],
+        &["--output", "json", "verify", text(&bundle)],
+        &["extract", text(&bundle), "--to", text(&all)],
+        &["diff", text(&bundle), text(&bundle)],
+        &["digest", text(&bundle)],
+        &["split", text(&bundle), "--size", "1M"],
+    ];
+    for command in commands {
+        let run = user.run_with(&variables, command);
+        run.assert_ok();
+        assert_secret(&user, &run, &from);
+    }
+    assert!(all.join("manifest.json").exists());
+}
+
+/// The kernel's word for it: the build is one program from its start to its end.
+#[test]
+fn a_build_starts_no_other_program() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: no strace here");
+        return;
+    }
+    let (user, from) = (User::new(), private());
+    let (log, product, out) = (user.path("programs"), from.vendor.product(), user.bundle());
+    let traced = Command::new("strace")
+        .args([
+            "-f",
+            "-q",
+            "-v",
+            "-s",
+            "100000",
+            "-e",
+            "trace=execve,execveat",
+        ])
+        .args(["-o", text(&log), env!("CARGO_BIN_EXE_bundle")])
+        .args(["build", "--product", text(&product), "-o", text(&out)])
+        .args(["--without-installer", "x86_64", "--version", "5.3"])
+        .args(["--distro", "el8", "--repo-url", &from.origin.url])
+        .env_clear()
+        .env("HOME", user.path(""))
+        .env("BUNDLE_TOKEN", CANARY)
+        .output()
+        .unwrap();
+    assert!(traced.status.success(), "{traced:?}");
+    let programs = std::fs::read_to_string(log).unwrap();
+    assert_eq!(programs.matches("execve").count(), 1, "{programs}");
 }

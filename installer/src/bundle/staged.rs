@@ -64,6 +64,7 @@ impl StagedRpmSet {
     /// Opens RPMs of the store and hashes each of them from its open descriptor against the digest
     /// that a verified manifest or the journalled plan of an earlier run gives.
     pub fn reopen(layout: &Layout, digests: &[Sha256]) -> Result<Self, StoredRpmError> {
+        secure_fs::check_own(&layout.store())?;
         let open = |sha256: &Sha256| {
             let file = secure_fs::open_read(&layout.stored_rpm(sha256))?;
             let rpm = StagedRpm {

@@ -1,6 +1,6 @@
 //! Where a run lives: in a unit of its own, followed from here; or, without systemd, right here.
 
-use super::{Place, install, is_set, render, require_root, shown, stop_flag, view};
+use super::{Place, install, is_set, render, require_root, sealing, shown, stop_flag, view};
 use crate::backup::blobs::Blobs;
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
@@ -9,13 +9,18 @@ use crate::lock::{LockError, RunLock};
 use crate::plan::{InstallPlan, PlanKind, Problem};
 use crate::report::RunReport;
 use crate::run::{self, Context, Ended, OnStop, Undone};
+use crate::seal::{self, Recipients};
 use crate::survival::{self, Followed, Recorder};
 
 /// What is to be executed.
 pub(super) struct Request<'a> {
+    /// The number that the run is to have.
+    pub(super) run: u64,
     pub(super) plan: &'a InstallPlan,
     pub(super) undone: Option<&'a Undone>,
     pub(super) lock_wait_secs: u64,
+    /// To whom its backup is sealed when it is closed.
+    pub(super) recipients: &'a Recipients,
 }
 
 /// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
@@ -27,7 +32,7 @@ pub(super) fn start(
 ) -> Result<u8, Failure> {
     let flag = stop_flag()?;
     let stopped = || is_set(&flag);
-    let run = history::next_id(&place.layout).map_err(|why| install::internal(&why))?;
+    let run = request.run;
     let context = Context {
         host: &place.host,
         layout: &place.layout,
@@ -50,7 +55,9 @@ pub(super) fn start(
         let why = "a signal came before any change";
         return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
     }
-    run::prepare(&place.layout, run, request.plan).map_err(|why| install::internal(&why))?;
+    run::prepare(&place.layout, run, request.plan)
+        .and_then(|()| seal::record(&place.layout, run, request.recipients))
+        .map_err(|why| install::internal(&why))?;
     if survival::is_possible(&place.host, &place.layout) {
         let installer = survival::arm(&place.host, &place.layout);
         let installer = installer.map_err(|why| install::internal(&why))?;
@@ -62,7 +69,7 @@ pub(super) fn start(
         return follow(place, run, &stopped);
     }
     let ended = run::execute(&context, &lock).map_err(|why| install::internal(&why))?;
-    Ok(end(place, ended))
+    Ok(end(place, &lock, ended))
 }
 
 /// Shows a run that lives in its unit.
@@ -119,13 +126,13 @@ pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8,
     let lock = wait_for_lock(place)?;
     let plan: InstallPlan = history::read_document(&place.layout.run(id).join("plan.json"))
         .map_err(|why| install::internal(&why))?;
-    let undone = undone(place, &plan)?;
+    let undone = undone(place, id, &plan)?;
     let undone = undone.as_ref();
     // Without a journal nothing was changed, and there is nothing to take up.
     let work = |context: &Context<'_>| {
         run::execute(context, &lock).map_err(|why| not_begun(id, &why, Exit::Internal))
     };
-    let code = in_unit(place, id, &plan, undone, lock_wait_secs, work)?;
+    let code = in_unit(place, &lock, id, &plan, undone, lock_wait_secs, work)?;
     // To systemd only a revert that failed has failed: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {
         code
@@ -145,6 +152,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
     let open = history::open_run(&place.layout).map_err(|why| install::internal(&why))?;
     let Some(PastRun { id, plan, .. }) = open else {
         run::reserve::free(&place.layout);
+        sealing::settle(place, &lock);
         disarm(place);
         if unattended {
             return Ok(0);
@@ -157,9 +165,10 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
             next,
         ));
     };
-    let undone = undone(place, &plan)?;
+    let undone = undone(place, id, &plan)?;
     let code = in_unit(
         place,
+        &lock,
         id,
         &plan,
         undone.as_ref(),
@@ -176,6 +185,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
 /// Works on a run so that a follower sees it and a shutdown finds it held.
 fn in_unit(
     place: &Place,
+    lock: &RunLock,
     run: u64,
     plan: &InstallPlan,
     undone: Option<&Undone>,
@@ -206,7 +216,7 @@ fn in_unit(
         lock_wait_secs,
         undone,
     };
-    Ok(end(place, work(&context)?))
+    Ok(end(place, lock, work(&context)?))
 }
 
 fn not_closed(run: u64, why: &str) -> Failure {
@@ -221,12 +231,14 @@ fn not_begun(run: u64, why: &str, exit: Exit) -> Failure {
     Failure::new(exit, what, why, next)
 }
 
-fn end(place: &Place, ended: Ended) -> u8 {
+fn end(place: &Place, lock: &RunLock, ended: Ended) -> u8 {
     match ended {
         Ended::Reported(report) => {
             let is_closed = history::load(&place.layout, report.run)
                 .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
             if is_closed {
+                // Before the boot unit goes: cut off here, the next boot goes on with it.
+                sealing::settle(place, lock);
                 disarm(place);
                 // Old things may wait for the next time; the outcome is what counts.
                 if let Err(why) = history::prune(&place.layout, Retention::default()) {
@@ -268,12 +280,16 @@ fn wait_for_lock(place: &Place) -> Result<RunLock, Failure> {
     install::take_lock(place)
 }
 
-/// Loads the states around the run that a plan undoes.
-pub(super) fn undone(place: &Place, plan: &InstallPlan) -> Result<Option<Undone>, Failure> {
+/// Loads the states around the run that the plan of run `id` undoes.
+pub(super) fn undone(
+    place: &Place,
+    id: u64,
+    plan: &InstallPlan,
+) -> Result<Option<Undone>, Failure> {
     let PlanKind::Undo { run } = plan.kind else {
         return Ok(None);
     };
-    let dir = place.layout.run(run).join("backup");
+    let dir = seal::backup_of_undone(&place.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
             before: history::read_document(&dir.join("before.json"))?,

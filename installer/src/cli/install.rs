@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::execute::{self, Request};
+use super::sealing::{self, SealArgs};
 use super::{Place, render, require_root, trust, view};
 use crate::bundle::OpenBundle;
 use crate::failure::{Exit, Failure, chain};
@@ -12,6 +13,7 @@ use crate::host::HostError;
 use crate::inventory::Inventory;
 use crate::lock::{LockError, RunLock};
 use crate::plan::{self, Consent, InstallPlan, Problem};
+use crate::preflight::Backup;
 use crate::run::reserve;
 use crate::{history, preflight, secure_fs};
 
@@ -22,6 +24,8 @@ pub(super) struct InstallArgs {
     /// Longest wait for rpm's lock, in seconds.
     #[arg(long, default_value_t = 300, value_name = "SECS")]
     lock_wait: u64,
+    #[command(flatten)]
+    pub(super) seal: SealArgs,
     #[command(flatten)]
     consent: ConsentArgs,
 }
@@ -79,33 +83,38 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
         ));
     };
     require_root("install a bundle")?;
+    let recipients = args.seal.recipients(place)?;
     let open = view::open(place, path)?;
     let lock = take_lock(place)?;
     trust::remember(place, open.metadata().learned())?;
     refuse_open_run(place)?;
     // What a run kept back that was killed before it began.
     reserve::free(&place.layout);
+    sealing::settle(place, &lock);
     let plan = args.consent.plan(place, &open)?;
     eprint!("{}", render::plan(&plan));
     if plan.is_empty() {
         render::result(place, &plan, "Nothing to do.");
         return Ok(0);
     }
-    let problems = preflight::host(&place.host, &place.layout, &plan);
+    let problems = preflight::host(&place.host, &place.layout, &plan, Backup::of(&recipients));
     if !problems.is_empty() {
         return Err(refusal(
             "the host is not ready; nothing was changed",
             &problems,
         ));
     }
-    secure_fs::ensure_dir(&place.layout.store(), 0o700).map_err(|error| cannot_store(&error))?;
+    secure_fs::ensure_guarded(&place.layout.store(), 0o700)
+        .map_err(|error| cannot_store(&error))?;
     let staged = open
         .stage(&place.layout, &plan.rpms())
         .map_err(|error| view::refused(path, &error))?;
     let request = Request {
+        run: history::next_id(&place.layout).map_err(|why| internal(&why))?,
         plan: &plan,
         undone: None,
         lock_wait_secs: args.lock_wait,
+        recipients: &recipients,
     };
     execute::start(place, lock, &request, || {
         preflight::packages(&place.host, &place.layout, &plan, &staged)

@@ -6,6 +6,7 @@ mod generate;
 mod install;
 mod inventory;
 mod render;
+mod sealing;
 mod trust;
 mod undo;
 mod view;
@@ -124,6 +125,8 @@ enum Command {
         /// Longest wait for rpm's lock, in seconds.
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
+        #[command(flatten)]
+        sealed: sealing::UnsealArgs,
     },
     /// Execute a prepared run; the run unit's process.
     #[command(hide = true)]
@@ -148,6 +151,8 @@ enum Command {
         /// Longest wait for rpm's lock, in seconds.
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
+        #[command(flatten)]
+        sealed: sealing::UnsealArgs,
     },
     /// Close a run that was cut off, or whose revert failed: forward if it had reached its target,
     /// else back to before it.
@@ -205,6 +210,7 @@ struct Place {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::secure_fs::close_to_others();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -236,6 +242,14 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             "cannot read the command line",
             why,
             next,
+        ));
+    }
+    if cli.command.is_some() && cli.install.seal.is_used() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "cannot read the command line",
+            "--encrypt-backups-to stands before a command, where nobody would see it",
+            "put it after the command; `undo` and `rollback` take it too",
         ));
     }
     let layout = Layout::new(&cli.common.root);
@@ -280,8 +294,16 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 },
             )
         }
-        Some(Command::Rollback { id, lock_wait }) => undo::rollback(&place, id, lock_wait),
-        Some(Command::Undo { id, lock_wait }) => undo::undo(&place, id, lock_wait),
+        Some(Command::Rollback {
+            id,
+            lock_wait,
+            sealed,
+        }) => undo::rollback(&place, id, lock_wait, &sealed),
+        Some(Command::Undo {
+            id,
+            lock_wait,
+            sealed,
+        }) => undo::undo(&place, id, lock_wait, &sealed),
         Some(Command::Resume {
             unattended,
             lock_wait,

@@ -76,7 +76,13 @@ fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
 }
 
 fn unusable(error: &TrustError) -> Failure {
-    let next = "remove the damaged root with `install trust remove`, then enrol it again";
+    let next = match error {
+        TrustError::Place(_) => {
+            "look who wrote there, compare `install trust list` with what you enrolled, then put owner \
+             and mode right"
+        }
+        _ => "remove the damaged root with `install trust remove`, then enrol it again",
+    };
     Failure::because(
         Exit::Verification,
         "cannot read the enrolled trust roots",
@@ -87,7 +93,11 @@ fn unusable(error: &TrustError) -> Failure {
 
 fn not_stored(error: &TrustError) -> Failure {
     let next = "check the directory's owner and mode, and the free space";
-    Failure::because(Exit::Internal, "cannot store the trust root", error, next)
+    let exit = match error {
+        TrustError::Place(_) => Exit::Refused,
+        _ => Exit::Internal,
+    };
+    Failure::because(exit, "cannot store the trust root", error, next)
 }
 
 fn describe(root: &TrustRoot) -> String {

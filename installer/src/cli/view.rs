@@ -6,7 +6,7 @@ use manifests::parts::PartsError;
 use manifests::signature::QuorumError;
 use manifests::trust::VerifyError;
 
-use super::{Place, install, render, shown, trust};
+use super::{Place, install, render, sealing, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun, Retention};
@@ -127,7 +127,7 @@ pub(super) fn plan(
 }
 
 fn unreadable(why: String) -> Failure {
-    let next = "run it as root; if it was root, the state directory is damaged: report this";
+    let next = "run it as root; if it was root, put right what the reason names, or report this";
     Failure::new(Exit::Internal, "cannot read the history", why, next)
 }
 
@@ -142,6 +142,7 @@ fn word(run: &PastRun) -> &'static str {
 }
 
 pub(super) fn history(place: &Place) -> Result<u8, Failure> {
+    sealing::settle_in_passing(place);
     let runs = runs(place)?;
     let line = |run: &PastRun| {
         let started = run
@@ -167,11 +168,13 @@ pub(super) fn history(place: &Place) -> Result<u8, Failure> {
 }
 
 pub(super) fn history_info(place: &Place, id: u64) -> Result<u8, Failure> {
+    sealing::settle_in_passing(place);
     let run = find(place, id)?;
     let mut text = match &run.report {
         Some(report) => render::report(report),
         None => format!("Run {id} was cut off: `install resume` closes it.\n"),
     };
+    text.push_str(&sealing::line(place, id));
     text.push_str(&render::plan(&run.plan));
     render::result(place, &run.report, &text);
     Ok(0)
@@ -200,7 +203,8 @@ pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
 /// `install history prune`.
 pub(super) fn prune(place: &Place, retention: Retention) -> Result<u8, Failure> {
     super::require_root("prune the history")?;
-    let _lock = install::take_lock(place)?;
+    let lock = install::take_lock(place)?;
+    sealing::settle(place, &lock);
     let gone = history::prune(&place.layout, retention).map_err(unreadable)?;
     let names: Vec<String> = gone.iter().map(u64::to_string).collect();
     let text = if gone.is_empty() {

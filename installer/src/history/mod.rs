@@ -13,6 +13,7 @@ use crate::failure::chain;
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PackageChange, PlannedRpm};
 use crate::report::{Outcome, RunReport};
+use crate::secure_fs;
 
 pub use effective::effective;
 pub use retention::{Retention, prune};
@@ -43,6 +44,9 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("cannot list {}: {error}", layout.runs().display())),
     };
+    for dir in [layout.state(), layout.runs()] {
+        secure_fs::check_guarded(&dir).map_err(|error| chain(&error))?;
+    }
     let mut ids: Vec<u64> = entries
         .flatten()
         .filter_map(|entry| {
@@ -62,6 +66,7 @@ pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     if !dir.join("plan.json").exists() || !dir.join("journal").exists() {
         return Ok(None);
     }
+    secure_fs::check_own(&dir).map_err(|error| chain(&error))?;
     let plan = read_document(&dir.join("plan.json"))?;
     let path = dir.join("report.json");
     let report = if path.exists() {

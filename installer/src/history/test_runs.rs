@@ -68,6 +68,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         changes: Vec::new(),
         health: Vec::new(),
         notes: Vec::new(),
+        backup_recipients: Vec::new(),
     });
     PastRun { id, plan, report }
 }

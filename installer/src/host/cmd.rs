@@ -160,6 +160,26 @@ pub fn query_with(
     files: &[&File],
     deadline: Duration,
 ) -> Result<Finished, CmdError> {
+    run_query(program, args, files, deadline, ChildUmask::Usual)
+}
+
+/// Runs a query that writes into the state directory: its files are closed to others.
+pub fn private_query(
+    program: &str,
+    args: &[&str],
+    files: &[&File],
+    deadline: Duration,
+) -> Result<Finished, CmdError> {
+    run_query(program, args, files, deadline, ChildUmask::Private)
+}
+
+fn run_query(
+    program: &str,
+    args: &[&str],
+    files: &[&File],
+    deadline: Duration,
+    umask: ChildUmask,
+) -> Result<Finished, CmdError> {
     let (mut command, line) = prepare(program, args)?;
     // Not in the terminal's foreground group: Ctrl-C asks this process to stop, not its helpers.
     command
@@ -170,7 +190,7 @@ pub fn query_with(
         command: line.clone(),
         source,
     };
-    let mut child = spawn_with(&mut command, files).map_err(failed)?;
+    let mut child = spawn_with(&mut command, files, umask).map_err(failed)?;
     let out = child.stdout.take().map(drain);
     let err = child.stderr.take().map(drain);
     let status = wait(&mut child, deadline, &line)?;
@@ -246,7 +266,7 @@ pub fn transaction(
     command
         .stdout(log.try_clone().map_err(failed)?)
         .stderr(log.try_clone().map_err(failed)?);
-    let status = spawn_with(&mut command, files)
+    let status = spawn_with(&mut command, files, ChildUmask::Usual)
         .and_then(|mut child| child.wait())
         .map_err(failed)?;
     let output = read_from(log, before).map_err(failed)?;
@@ -276,7 +296,18 @@ pub fn inherited_path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-fn spawn_with(command: &mut Command, files: &[&File]) -> io::Result<Child> {
+/// What a child's new files are open to.
+#[derive(Debug, Clone, Copy)]
+enum ChildUmask {
+    /// Every reader, as rpm and its scriptlets expect.
+    Usual,
+    /// Nobody else, as everything in the state directory.
+    Private,
+}
+
+/// Our own umask is closed, the caller's unknown: a child inherits neither. Nothing of ours that is made
+/// in this moment depends on it, for every file and directory of ours names its mode.
+fn spawn_with(command: &mut Command, files: &[&File], umask: ChildUmask) -> io::Result<Child> {
     let _guard = SPAWN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -288,7 +319,13 @@ fn spawn_with(command: &mut Command, files: &[&File]) -> io::Result<Child> {
         Ok(())
     };
     set(FdFlags::empty())?;
+    let mode = match umask {
+        ChildUmask::Usual => 0o022,
+        ChildUmask::Private => 0o077,
+    };
+    let own = rustix::process::umask(rustix::fs::Mode::from_raw_mode(mode));
     let child = command.spawn();
+    rustix::process::umask(own);
     set(FdFlags::CLOEXEC)?;
     child
 }
@@ -315,6 +352,17 @@ mod tests {
         assert!(
             query("cat", &[], SHORT).unwrap().succeeded(),
             "standard input is at its end"
+        );
+    }
+
+    #[test]
+    fn a_childs_files_do_not_depend_on_the_callers_umask() {
+        let umask = |finished: Finished| finished.stdout.trim().to_owned();
+        let (shell, args) = ("sh", ["-c", "umask"]);
+        assert_eq!(umask(query(shell, &args, SHORT).unwrap()), "0022");
+        assert_eq!(
+            umask(private_query(shell, &args, &[], SHORT).unwrap()),
+            "0077"
         );
     }
 

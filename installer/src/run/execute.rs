@@ -16,6 +16,7 @@ use crate::layout::Layout;
 use crate::lock::RunLock;
 use crate::plan::{Group, InstallPlan, PlannedComponent};
 use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
+use crate::seal;
 use crate::secure_fs::{self, FsError};
 use crate::sequence;
 use crate::step::Step;
@@ -45,9 +46,18 @@ pub(super) struct State {
 pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), String> {
     let bytes = plan.to_bytes().map_err(|error| error.to_string())?;
     let dir = layout.run(run);
-    secure_fs::ensure_dir(&dir.join("backup"), 0o700)
+    let levels = [layout.runs(), dir.clone(), dir.join("backup")];
+    levels
+        .iter()
+        .try_for_each(|level| secure_fs::ensure_guarded(level, 0o700))
         .and_then(|()| secure_fs::write_atomic(&dir.join("plan.json"), &bytes, 0o600))
         .map_err(|error| chain(&error))
+}
+
+/// Whether a run has its plan: it may have been handed over.
+#[must_use]
+pub fn is_prepared(layout: &Layout, run: u64) -> bool {
+    layout.run(run).join("plan.json").exists()
 }
 
 /// Executes the prepared plan of a context under the lock, and reports.
@@ -163,6 +173,9 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         changes,
         health: state.health,
         notes: state.notes,
+        // One that cannot be read is said when it is to be sealed.
+        backup_recipients: seal::recorded(context.layout, context.run)
+            .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
     }
 }
 

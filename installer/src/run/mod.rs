@@ -28,7 +28,7 @@ use crate::secure_fs::{self, FsError};
 use crate::step::Step;
 
 pub use baseline::Baseline;
-pub use execute::{execute, prepare};
+pub use execute::{execute, is_prepared, prepare};
 pub(crate) use install::mode;
 pub use revert::close_open_run;
 

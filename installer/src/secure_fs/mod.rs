@@ -9,15 +9,19 @@
 )]
 
 mod beneath;
+mod guard;
 mod whole;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub use beneath::{Ownership, Place};
-pub use whole::{Written, link_to, remove_all, write_atomic};
+pub use guard::{
+    check_file, check_guarded, check_own, close_to_others, ensure_dir, ensure_guarded,
+};
+pub use whole::{Written, link_to, remove_all, write_atomic, write_stream};
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,59 +61,19 @@ pub(crate) fn at<'a>(
     move |source| FsError::new(operation, path, source)
 }
 
-/// Creates `path` and its missing parents with `mode`, then checks that it is a directory of the
-/// caller's that nobody else can write to.
-pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), FsError> {
-    let mut missing = Vec::new();
-    let mut cursor = Some(path);
-    while let Some(dir) = cursor {
-        if dir.symlink_metadata().is_ok() {
-            break;
-        }
-        missing.push(dir);
-        cursor = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    }
-    for dir in missing.into_iter().rev() {
-        let result = DirBuilder::new().mode(mode).create(dir);
-        if let Err(error) = result
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(FsError::new("create directory", dir, error));
-        }
-        sync_parent(dir)?;
-    }
-    check_private(path)
-}
-
-fn check_private(path: &Path) -> Result<(), FsError> {
-    let refuse =
-        |reason: &str| FsError::new("use directory", path, io::Error::other(reason.to_owned()));
-    let metadata = path.symlink_metadata().map_err(at("look at", path))?;
-    if !metadata.is_dir() {
-        return Err(refuse("it is not a directory (a symlink is not followed)"));
-    }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(refuse("it belongs to another user"));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(refuse(
-            "others can write to it: remove group and world write permission",
-        ));
-    }
-    Ok(())
-}
-
-/// Creates a new file that only its owner can read, or with the given mode; an existing name is
-/// an error.
+/// Creates a new file that only its owner can read, or with the given mode, whatever the umask; an
+/// existing name is an error.
 pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .write(true)
         .read(true)
         .create_new(true)
         .mode(mode)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
-        .map_err(at("create", path))
+        .map_err(at("create", path))?;
+    guard::set_file_mode(&file, path, mode)?;
+    Ok(file)
 }
 
 /// Opens or makes the file that a lock is taken on.

@@ -9,12 +9,22 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use rustix::io::Errno;
 
+use super::guard::set_file_mode;
 use super::{FsError, at, create_new, parent_of, remove_if_present, rename, sync_parent};
 
 /// Writes a whole file durably: after success the new content survives a power cut, after failure
 /// the old one is still there.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     Written::new(path, bytes, mode)?.publish()
+}
+
+/// The same for a file that is larger than memory should hold: `write` makes it.
+pub fn write_stream<E: From<FsError>>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&File) -> Result<(), E>,
+) -> Result<(), E> {
+    Ok(Written::filled(path, mode, write)?.publish()?)
 }
 
 /// A file that is complete and synced, and not yet at its path. Dropped, it is gone.
@@ -30,6 +40,17 @@ pub struct Written<'a> {
 impl<'a> Written<'a> {
     /// Writes what is to become `path`, and syncs it.
     pub fn new(path: &'a Path, bytes: &[u8], mode: u32) -> Result<Self, FsError> {
+        Self::filled(path, mode, |mut file| {
+            file.write_all(bytes).map_err(at("write", path))
+        })
+    }
+
+    /// Has `write` make what is to become `path`, and syncs it.
+    fn filled<E: From<FsError>>(
+        path: &'a Path,
+        mode: u32,
+        write: impl FnOnce(&File) -> Result<(), E>,
+    ) -> Result<Self, E> {
         // What an earlier run left takes space that this one may need.
         let partial = partial_name(path);
         remove_if_present(&partial)?;
@@ -42,9 +63,8 @@ impl<'a> Written<'a> {
             file,
             pending,
         };
-        (&written.file)
-            .write_all(bytes)
-            .map_err(at("write", path))?;
+        set_file_mode(&written.file, path, mode)?;
+        write(&written.file)?;
         written.file.sync_all().map_err(at("sync", path))?;
         Ok(written)
     }

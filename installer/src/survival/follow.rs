@@ -46,6 +46,9 @@ impl Recorder {
     }
 }
 
+/// How often, every fifth of a second, a closed run is looked at until its process is gone.
+const TIDYING_TURNS: u32 = 3000;
+
 /// How following ended.
 #[derive(Debug)]
 pub enum Followed {
@@ -73,8 +76,9 @@ pub fn follow(
         seen = show(layout, run, seen, listener);
         if let Some(report) = report {
             // Its process still tidies up; whoever comes next should not find it busy.
-            for _ in 0..50 {
-                if !lock::is_held(layout) {
+            // Sealing a large backup takes its time.
+            for _ in 0..TIDYING_TURNS {
+                if !lock::is_held(layout) || stopped() {
                     break;
                 }
                 host.sleep(Duration::from_millis(200));

@@ -74,7 +74,7 @@ impl Learned {
             root,
         } in &self.news
         {
-            secure_fs::ensure_dir(&dir, 0o755)?;
+            secure_fs::ensure_guarded(&dir, 0o755).map_err(TrustError::Place)?;
             let write = |file: RootFile, bytes: &[u8]| {
                 secure_fs::write_atomic(&dir.join(format!("{anchor}.{file}")), bytes, 0o644)
             };

@@ -10,6 +10,7 @@ pub(crate) mod test_keys;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
@@ -27,6 +28,9 @@ pub enum TrustError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
+    /// A place that somebody else than root could have written to.
+    #[error(transparent)]
+    Place(FsError),
     /// Larger than any root document.
     #[error("{} is larger than a root document can be", .0.display())]
     TooLarge(PathBuf),
@@ -55,7 +59,13 @@ pub enum TrustError {
 
 /// Reads a root document. Reading it is not trusting it.
 pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
-    let bytes = read_bounded(path, TRUST_DOCUMENT_MAX_BYTES)?;
+    parse(
+        path,
+        read_bounded(open_any(path)?, path, TRUST_DOCUMENT_MAX_BYTES)?,
+    )
+}
+
+fn parse(path: &Path, bytes: Vec<u8>) -> Result<(TrustRoot, Vec<u8>), TrustError> {
     let root = TrustRoot::parse(&bytes).map_err(|source| TrustError::Document {
         path: path.to_owned(),
         source,
@@ -63,10 +73,21 @@ pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
     Ok((root, bytes))
 }
 
-fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, TrustError> {
+/// Opens a file that somebody brought.
+fn open_any(path: &Path) -> Result<File, TrustError> {
+    Ok(File::open(path).map_err(at("open", path))?)
+}
+
+/// Opens a file of the trust directory, which nobody but root may have written.
+fn open_own(path: &Path) -> Result<File, TrustError> {
+    let file = secure_fs::open_read(path)?;
+    secure_fs::check_file(&file, path).map_err(TrustError::Place)?;
+    Ok(file)
+}
+
+fn read_bounded(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, TrustError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(at("open", path))?;
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(at("read", path))?;
@@ -77,20 +98,26 @@ fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, TrustError> {
 }
 
 /// Returns the newest root of every enrolled chain. One that was changed on disk is an error, not
-/// skipped.
+/// skipped, and so is a place to which somebody else could have added one.
 pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
-    let names = names(&layout.trust())?;
+    let dir = layout.trust();
+    if dir.symlink_metadata().is_err() {
+        return Ok(Vec::new());
+    }
+    secure_fs::check_guarded(&dir).map_err(TrustError::Place)?;
+    let names = names(&dir)?;
     let mut roots = Vec::new();
     for name in &names {
         let Some(anchor) = name.strip_suffix(".json").and_then(|f| f.parse().ok()) else {
             continue;
         };
         let path = place(layout, &anchor);
-        let (root, _) = read(&path)?;
+        let bytes = read_bounded(open_own(&path)?, &path, TRUST_DOCUMENT_MAX_BYTES)?;
+        let (root, _) = parse(&path, bytes)?;
         if *root.fingerprint() != anchor {
             return Err(TrustError::Changed(path));
         }
-        let chain = read_chain(&layout.trust(), &format!("{anchor}."), &names)?;
+        let chain = read_chain(&dir, &format!("{anchor}."), &names, open_own)?;
         let (newest, _) = chain.follow(&root);
         if let Some((&version, _)) = chain.roots().range(newest.document().version + 1..).next() {
             return Err(TrustError::BrokenChain { anchor, version });
@@ -116,7 +143,12 @@ fn names(dir: &Path) -> Result<Vec<String>, TrustError> {
 
 /// Reads the files of a chain that lie in a directory under a common prefix. Signatures without their
 /// document are what an interrupted [`Learned::remember`] leaves; they count for nothing.
-fn read_chain(dir: &Path, prefix: &str, names: &[String]) -> Result<CarriedTrust, TrustError> {
+fn read_chain(
+    dir: &Path,
+    prefix: &str,
+    names: &[String],
+    open: fn(&Path) -> Result<File, TrustError>,
+) -> Result<CarriedTrust, TrustError> {
     let files = || {
         let files = names.iter().filter_map(|name| name.strip_prefix(prefix));
         files.filter_map(RootFile::parse)
@@ -129,7 +161,7 @@ fn read_chain(dir: &Path, prefix: &str, names: &[String]) -> Result<CarriedTrust
             continue;
         }
         let path = dir.join(format!("{prefix}{file}"));
-        let bytes = read_bounded(&path, file.limit())?;
+        let bytes = read_bounded(open(&path)?, &path, file.limit())?;
         chain
             .add(file, bytes)
             .map_err(|_| TrustError::TooLarge(path))?;
@@ -143,7 +175,7 @@ pub fn chain_beside(path: &Path) -> Result<CarriedTrust, TrustError> {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
-    read_chain(dir, "", &names(dir)?)
+    read_chain(dir, "", &names(dir)?, open_any)
 }
 
 fn place(layout: &Layout, anchor: &Sha256) -> PathBuf {
@@ -158,7 +190,7 @@ pub fn is_enrolled(layout: &Layout, anchor: &Sha256) -> bool {
 
 /// Enrols a root whose fingerprint was confirmed. The files are public: verifying needs no root.
 pub fn enrol(layout: &Layout, root: &TrustRoot, bytes: &[u8]) -> Result<(), TrustError> {
-    secure_fs::ensure_dir(&layout.trust(), 0o755)?;
+    secure_fs::ensure_guarded(&layout.trust(), 0o755).map_err(TrustError::Place)?;
     Ok(secure_fs::write_atomic(
         &place(layout, root.fingerprint()),
         bytes,

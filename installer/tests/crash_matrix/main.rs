@@ -17,6 +17,7 @@ mod planned;
 mod sabotage;
 mod scene;
 mod tally;
+mod vault;
 mod verdict;
 mod world;
 
@@ -26,6 +27,7 @@ use std::time::Instant;
 use fake::package::When;
 use fake::rpmdb::Flavour;
 use film::Film;
+use installer::preflight::Backup;
 use scene::{Flaw, Scene};
 use tally::Tally;
 
@@ -120,9 +122,14 @@ const fn with_need(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn sealed(mut scene: Scene) -> Scene {
+    scene.backup = Backup::IsSealed;
+    scene
+}
+
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 6] {
+fn main_scenes() -> [(Scene, usize); 8] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -139,6 +146,8 @@ fn main_scenes() -> [(Scene, usize); 6] {
             512,
         ),
         (with_need(undo(Flaw::None, BerkeleyDb)), 256),
+        (sealed(upgrade(Flaw::Ill, Sqlite)), 256),
+        (sealed(undo(Flaw::None, Sqlite)), 256),
     ]
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use installer::preflight::Backup;
+
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
 use crate::fake::service::{Answers, Program};
@@ -46,6 +48,8 @@ pub(crate) struct Scene {
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
+    /// What becomes of backups when a run is closed.
+    pub(crate) backup: Backup,
 }
 
 /// A component of the scene.
@@ -91,6 +95,7 @@ impl Scene {
             is_undo: false,
             components: 3,
             has_need: false,
+            backup: Backup::StaysPlain,
         }
     }
 
@@ -102,8 +107,12 @@ impl Scene {
             ""
         };
         let needs = if self.has_need { " and a need" } else { "" };
+        let seal = match self.backup {
+            Backup::StaysPlain => "",
+            Backup::IsSealed => ", sealed",
+        };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}")
+        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.

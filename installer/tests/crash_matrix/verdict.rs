@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use installer::history;
 use installer::plan::PlanKind;
 use installer::report::Outcome;
+use installer::seal;
 use installer::sequence;
 
 use crate::fake::image::{Contents, Node, Tree, tree};
@@ -112,6 +113,9 @@ impl Judge {
             return Err("the reserve is still taken".to_owned());
         }
         self.check_memory(world, end)?;
+        if seal::is_unsettled(&world.layout) {
+            return Err("a backup that is to be sealed is plain".to_owned());
+        }
         match (self.told(world)?, end) {
             (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),
             (told, end) => Err(format!("the report says {told:?}, the host is {end:?}")),

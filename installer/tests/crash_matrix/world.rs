@@ -12,10 +12,11 @@ use installer::inventory::Inventory;
 use installer::layout::Layout;
 use installer::lock::RunLock;
 use installer::plan::{InstallPlan, PlanKind};
+use installer::preflight::Backup;
 use installer::run::{Context, Ended, OnStop, Undone, close_open_run, execute, prepare, reserve};
-use installer::secure_fs;
 use installer::survival::disarm;
 use installer::undo;
+use installer::{seal, secure_fs};
 use manifests::digest::Sha256;
 use manifests::product::Component;
 use tempfile::TempDir;
@@ -26,6 +27,7 @@ use crate::fake::machine::Machine;
 use crate::fake::store::FakeStore;
 use crate::fake::{FakeHost, disk, systemd};
 use crate::scene::{Scene, unit_name};
+use crate::vault;
 
 /// When every scene begins.
 const START: u64 = 1_700_000_000;
@@ -89,6 +91,9 @@ impl World {
         }
         systemd::enable(layout, "relay.timer");
         world.machine.borrow_mut().units.boot(layout);
+        if scene.backup == Backup::IsSealed {
+            vault::install(layout);
+        }
         let plan = if scene.is_undo {
             world.upgrade(&scene.plan())
         } else {
@@ -216,16 +221,18 @@ impl World {
         let lock = self.lock(gate);
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let run = history::next_id(&self.layout)?;
+        vault::unseal(&self.layout, run, plan)?;
         prepare(&self.layout, run, plan)?;
+        vault::record(&self.layout, run)?;
         self.arm();
         let stopped = || gate.is_stopped();
-        let undone = self.undone(plan)?;
+        let undone = self.undone(run, plan)?;
         let context = Context {
             stopped: &stopped,
             on_stop,
             ..self.context(&host, plan, run, undone.as_ref())
         };
-        self.end(&host, execute(&context, &lock)?)
+        self.end(&host, &lock, gate, execute(&context, &lock)?)
     }
 
     /// Starts a process that closes the open run, if there is one: what the boot unit does.
@@ -234,31 +241,45 @@ impl World {
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let Some(open) = history::open_run(&self.layout)? else {
             reserve::free(&self.layout);
+            self.settle(&lock, gate);
             return disarm(&host, &self.layout);
         };
-        let undone = self.undone(&open.plan)?;
+        let undone = self.undone(open.id, &open.plan)?;
         let context = self.context(&host, &open.plan, open.id, undone.as_ref());
-        self.end(&host, close_open_run(&context, &lock)?)
+        self.end(&host, &lock, gate, close_open_run(&context, &lock)?)
     }
 
     /// What the command line does when the engine has ended.
-    fn end(&self, host: &FakeHost, ended: Ended) -> Result<(), String> {
+    fn end(
+        &self,
+        host: &FakeHost,
+        lock: &RunLock,
+        gate: &Rc<Gate>,
+        ended: Ended,
+    ) -> Result<(), String> {
         let Ended::Reported(report) = ended else {
             return Ok(());
         };
         let run = history::load(&self.layout, report.run)?;
         if run.is_some_and(|run| !run.is_open()) {
+            self.settle(lock, gate);
             // A trouble with it changes no outcome; the verdict sees what is left.
             let _ = disarm(host, &self.layout);
         }
         Ok(())
     }
 
-    fn undone(&self, plan: &InstallPlan) -> Result<Option<Undone>, String> {
+    fn settle(&self, lock: &RunLock, gate: &Rc<Gate>) {
+        let passed = |what: &str| gate.moment("after", what);
+        let troubles = seal::settle(&self.layout, lock, &passed);
+        assert!(troubles.is_empty(), "{troubles:?}");
+    }
+
+    fn undone(&self, id: u64, plan: &InstallPlan) -> Result<Option<Undone>, String> {
         let PlanKind::Undo { run } = plan.kind else {
             return Ok(None);
         };
-        let dir = self.layout.run(run).join("backup");
+        let dir = seal::backup_of_undone(&self.layout, id, run);
         let bytes = |name: &str| disk::read(&dir.join(name)).expect("the undone run is complete");
         let read = |name: &str| serde_json::from_slice(&bytes(name)).expect("a snapshot");
         let plan = self.layout.run(run).join("plan.json");

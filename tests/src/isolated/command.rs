@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{HostError, Result};
 use super::guest::Guest;
+use super::trace;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -97,6 +99,7 @@ pub struct GuestCommand<'g> {
     environment: Vec<(String, String)>,
     stdin: Vec<u8>,
     deadline: Duration,
+    trace: Option<PathBuf>,
 }
 
 impl<'g> GuestCommand<'g> {
@@ -108,6 +111,7 @@ impl<'g> GuestCommand<'g> {
             environment: Vec::new(),
             stdin: Vec::new(),
             deadline: DEFAULT_DEADLINE,
+            trace: None,
         }
     }
 
@@ -131,6 +135,12 @@ impl<'g> GuestCommand<'g> {
     /// How long [`GuestCommand::run`] waits; two minutes by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Writes its calls, and those of all it starts, into a file of this machine; see [`Calls::read`](super::Calls::read).
+    pub fn traced(mut self, log: &Path) -> Self {
+        self.trace = Some(log.to_owned());
         self
     }
 
@@ -173,7 +183,14 @@ impl<'g> GuestCommand<'g> {
 
     fn command(&self) -> Result<Command> {
         let leader = self.guest.leader()?;
-        let mut command = Command::new("nsenter");
+        let mut command = match &self.trace {
+            None => Command::new("nsenter"),
+            Some(log) => {
+                let mut strace = Command::new("strace");
+                strace.args(trace::ARGS).arg("-o").arg(log).arg("nsenter");
+                strace
+            }
+        };
         command
             .args(["--all", "--target", &leader.pid.to_string(), "--"])
             .env_clear()

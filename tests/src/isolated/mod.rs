@@ -38,6 +38,7 @@ mod process;
 mod recipe;
 mod record;
 mod snapshot;
+mod trace;
 mod unit;
 
 pub use self::command::{Finished, GuestCommand, Running};
@@ -51,6 +52,7 @@ pub use self::process::ProcessId;
 pub use self::recipe::RpmDatabase;
 pub use self::record::{HostRecord, list, reap};
 pub use self::snapshot::{FileState, Snapshot};
+pub use self::trace::{Call, Calls, Trace};
 pub use self::unit::UnitState;
 
 use std::path::Path;

@@ -8,14 +8,18 @@
 )]
 
 mod age;
+mod attacker;
 mod berkeley;
 mod built;
 mod fleet;
 mod forward;
+mod guarded;
 mod needs;
 mod refused;
 mod relocated;
 mod reverted;
+mod sealed;
 mod second_product;
+mod secrets;
 mod support;
 mod survival;

@@ -1,0 +1,162 @@
+//! The sealed file: age over an uncompressed tar of what a run keeps, written and read as a stream.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+use age::Encryptor;
+use manifests::digest::Sha256;
+use tar::{Archive, Builder, EntryType, Header};
+use walkdir::WalkDir;
+
+use super::{Recipients, Unlocked};
+use crate::secure_fs::{self, FsError, at};
+
+/// A backup that cannot be sealed or unsealed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ArchiveError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// A tree cannot be listed.
+    #[error("cannot list {}", path.display())]
+    Walk {
+        path: PathBuf,
+        source: walkdir::Error,
+    },
+    /// The recipients cannot be sealed to.
+    #[error("cannot seal to the recipients: {0}")]
+    Recipients(String),
+    /// What came out is not what was put in.
+    #[error("the sealed backup is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Writes the trees `plain`, which lie in `dir`, sealed, into an open file.
+pub(super) fn write(
+    file: &File,
+    path: &Path,
+    recipients: &Recipients,
+    dir: &Path,
+    plain: &[PathBuf],
+) -> Result<(), ArchiveError> {
+    let encryptor = Encryptor::with_recipients(recipients.iter())
+        .map_err(|error| ArchiveError::Recipients(error.to_string()))?;
+    let failed = || at("write", path);
+    let sealed = encryptor
+        .wrap_output(BufWriter::new(file))
+        .map_err(failed())?;
+    let mut archive = Builder::new(sealed);
+    for tree in plain {
+        for found in WalkDir::new(tree).sort_by_file_name() {
+            let found = found.map_err(|source| ArchiveError::Walk {
+                path: tree.clone(),
+                source,
+            })?;
+            append(&mut archive, dir, found.path())?;
+        }
+    }
+    archive
+        .into_inner()
+        .and_then(age::stream::StreamWriter::finish)
+        .and_then(|mut out| out.flush())
+        .map_err(failed())?;
+    Ok(())
+}
+
+/// Adds one path with its owner, mode and time. Sockets and the like have nothing to keep.
+fn append<W: Write>(archive: &mut Builder<W>, dir: &Path, path: &Path) -> Result<(), FsError> {
+    let metadata = path.symlink_metadata().map_err(at("look at", path))?;
+    let name = path.strip_prefix(dir).unwrap_or(path);
+    let kind = metadata.file_type();
+    let mut header = header(&metadata);
+    let added = if kind.is_file() {
+        let file = secure_fs::open_read(path)?;
+        // As long as the header says, whatever happens to the file.
+        archive.append_data(&mut header, name, file.take(metadata.len()))
+    } else if kind.is_dir() {
+        header.set_entry_type(EntryType::Directory);
+        archive.append_data(&mut header, name, io::empty())
+    } else if kind.is_symlink() {
+        header.set_entry_type(EntryType::Symlink);
+        let target = std::fs::read_link(path).map_err(at("read the symlink", path))?;
+        archive.append_link(&mut header, name, target)
+    } else {
+        Ok(())
+    };
+    added.map_err(at("seal", path))
+}
+
+fn header(metadata: &Metadata) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_metadata(metadata);
+    if !metadata.is_file() {
+        header.set_size(0);
+    }
+    header
+}
+
+/// Writes the backup, and not what was moved aside, into a directory of ours. The contents are checked
+/// by whoever loads them: their names are their digests.
+pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError> {
+    let damaged = |error: io::Error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ArchiveError::File(FsError::new("write to", target, error))
+        }
+        _ => ArchiveError::Damaged(error.to_string()),
+    };
+    for level in ["backup", "backup/blobs"] {
+        secure_fs::ensure_dir(&target.join(level), 0o700)?;
+    }
+    let mut archive = Archive::new(unlocked.0);
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        if entry.header().entry_type() != EntryType::Regular {
+            continue;
+        }
+        let name = entry.path().map_err(damaged)?.into_owned();
+        if let Some(name) = place(&name)? {
+            let path = target.join(name);
+            let mut out = secure_fs::create_new(&path, 0o600)?;
+            io::copy(&mut entry, &mut out).map_err(damaged)?;
+            out.sync_all().map_err(at("sync", &path))?;
+        }
+    }
+    // The seal covers the end too: a file that was cut short does not come this far unnoticed.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+    // The names too: a recovery of the undo depends on them.
+    for level in ["backup/blobs", "backup", ""] {
+        secure_fs::sync_dir(&target.join(level))?;
+    }
+    Ok(secure_fs::sync_parent(target)?)
+}
+
+/// Says where a name of the archive belongs: nowhere what was moved aside. Other names were never
+/// written by us.
+fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
+    let parts: Option<Vec<&str>> = name
+        .components()
+        .map(|part| match part {
+            Component::Normal(part) => part.to_str(),
+            _ => None,
+        })
+        .collect();
+    match parts.as_deref() {
+        Some([first, ..]) if first.starts_with("displaced") => Ok(None),
+        Some(["backup", "before.json" | "after.json" | "baseline.json"]) => {
+            Ok(Some(name.to_owned()))
+        }
+        Some(["backup", "blobs", blob]) if blob.parse::<Sha256>().is_ok() => {
+            Ok(Some(name.to_owned()))
+        }
+        // A copy that was never finished is nobody's content.
+        Some(["backup", "blobs", _]) => Ok(None),
+        Some(["backup", pending]) if pending.starts_with('.') => Ok(None),
+        // A name of bytes that are no text can only be one that was moved aside.
+        None if name.to_string_lossy().starts_with("displaced") => Ok(None),
+        _ => Err(ArchiveError::Damaged(format!(
+            "it holds {}, which no backup does",
+            name.display()
+        ))),
+    }
+}

@@ -1,0 +1,109 @@
+//! To whom backups are sealed: public keys of age, `age1…`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use age::x25519::Recipient;
+
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError, at};
+
+/// Largest file of recipients.
+const FILE_MAX_BYTES: u64 = 64 * 1024;
+
+/// Recipients, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Recipients(BTreeMap<String, Recipient>);
+
+/// Recipients that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipientsError {
+    /// The file cannot be read, or others can write to it.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// Not a recipient. What it is instead is not shown: it may be an identity by mistake.
+    #[error("{place} is not a recipient of age (`age1…`)")]
+    NotARecipient {
+        /// Where it stands.
+        place: String,
+    },
+    /// A file that is there to name recipients, and names none.
+    #[error("{} names no recipient", .0.display())]
+    Empty(PathBuf),
+}
+
+impl Recipients {
+    /// Whether nobody is named: backups stay plain.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns their names, `age1…`, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Parses names from a command line or a document.
+    pub fn of_names(names: &[String]) -> Result<Self, RecipientsError> {
+        let numbered = names.iter().enumerate();
+        let place = |at: usize| format!("recipient {}", at + 1);
+        Self::collect(numbered.map(|(at, name)| (place(at), name.as_str())))
+    }
+
+    /// Reads the site's file, `/etc/airgap-bundle/backup-recipients`: one a line, `#` begins a comment.
+    /// Nobody where there is no such file.
+    pub fn of_site(layout: &Layout) -> Result<Self, RecipientsError> {
+        let path = layout.backup_recipients();
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(FsError::new("look at", &path, error).into()),
+            Ok(_) => {}
+        }
+        // Who can change it can read the next backups.
+        if let Some(dir) = path.parent() {
+            secure_fs::check_guarded(dir)?;
+        }
+        let file = secure_fs::open_read(&path)?;
+        secure_fs::check_file(&file, &path)?;
+        let mut text = String::new();
+        file.take(FILE_MAX_BYTES)
+            .read_to_string(&mut text)
+            .map_err(at("read", &path))?;
+        let lines = text.lines().map(str::trim).enumerate();
+        let named = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let place = |at: usize| format!("line {} of {}", at + 1, path.display());
+        let found = Self::collect(named.map(|(at, line)| (place(at), line)))?;
+        if found.is_empty() {
+            return Err(RecipientsError::Empty(path));
+        }
+        Ok(found)
+    }
+
+    fn collect<'a>(
+        named: impl Iterator<Item = (String, &'a str)>,
+    ) -> Result<Self, RecipientsError> {
+        let parse = |(place, name): (String, &str)| {
+            let recipient: Recipient = name
+                .parse()
+                .map_err(|_| RecipientsError::NotARecipient { place })?;
+            Ok((recipient.to_string(), recipient))
+        };
+        Ok(Self(
+            named.map(parse).collect::<Result<_, RecipientsError>>()?,
+        ))
+    }
+
+    /// Adds others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn age::Recipient> {
+        self.0.values().map(|recipient| recipient as _)
+    }
+}

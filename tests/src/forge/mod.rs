@@ -34,7 +34,7 @@ use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 pub use parts::split;
 
 /// Time of every forged entry.
-const TIMESTAMP: u64 = 1_700_000_000;
+pub(crate) const TIMESTAMP: u64 = 1_700_000_000;
 
 /// What a forged bundle holds.
 #[derive(Debug, Clone)]
@@ -70,15 +70,26 @@ impl TestKey {
         Ok(Self { secret, public })
     }
 
+    /// Returns the public half.
+    #[must_use]
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
     /// Returns a root document that trusts this key alone.
     pub fn root_document(&self) -> Result<Vec<u8>> {
+        Ok(canonical(&self.root())?)
+    }
+
+    /// Returns the same before it is written.
+    pub(crate) fn root(&self) -> RootDocument {
         let id = self.public.id().clone();
         let key = RootKey {
             id: id.clone(),
             algorithm: Algorithm::EcdsaP256Sha256,
             public: self.public.pem().to_owned(),
         };
-        let document = RootDocument {
+        RootDocument {
             document: ROOT_TYPE.to_owned(),
             version: 1,
             title: "TEST KEY, trusted by nobody".to_owned(),
@@ -92,18 +103,18 @@ impl TestKey {
                 keys: vec![id],
                 products: vec!["*".to_owned()],
             },
-        };
-        Ok(canonical(&document)?)
+        }
     }
 
-    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Signs bytes.
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: p256::ecdsa::DerSignature = self.secret.sign(bytes);
         signature.as_bytes().to_vec()
     }
 }
 
 /// Files in the order in which they are written.
-type Contents = Vec<(BundlePath, Vec<u8>)>;
+pub(crate) type Contents = Vec<(BundlePath, Vec<u8>)>;
 
 impl Forge {
     /// Writes the bundle, signed with `key`.
@@ -132,7 +143,7 @@ impl Forge {
         fs::write(out, compress(&tar)?).with_context(|| format!("cannot write {}", out.display()))
     }
 
-    fn collect(&self) -> Result<(BundleManifest, Contents)> {
+    pub(crate) fn collect(&self) -> Result<(BundleManifest, Contents)> {
         let distro = self
             .product
             .distro(&self.distro)
@@ -228,7 +239,8 @@ impl Forge {
     }
 }
 
-fn entry(path: &BundlePath, bytes: &[u8]) -> Entry {
+/// Describes a file of a bundle.
+pub(crate) fn entry(path: &BundlePath, bytes: &[u8]) -> Entry {
     let (path, size, sha256) = (path.clone(), bytes.len() as u64, Sha256::of(bytes));
     Entry {
         path,

@@ -135,6 +135,10 @@ impl Judge {
             return None;
         }
         let is_other = self.others.contains(process);
+        // The C library of whoever asks for a user's name looks for a cache of names.
+        if is_other && call == "connect" && arguments.contains("\"/var/run/nscd/socket\"") {
+            return None;
+        }
         let paths = places(call, arguments);
         let fits = !paths.is_empty() && paths.iter().all(|path| self.may_write(path, is_other));
         (!fits).then(|| format!("{call}({arguments}"))

@@ -5,11 +5,11 @@ use std::path::Path;
 use manifests::digest::Sha256;
 
 use crate::backup::capture::measure;
-use crate::bundle::{StagedBundle, StagedRpmSet};
+use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
 use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
-use crate::plan::{Group, InstallPlan, PackageChange, Problem};
+use crate::plan::{Group, InstallPlan, PackageChange, Problem, is_build};
 use crate::run::baseline::trees;
 use crate::run::reserve;
 use crate::run::{self, Baseline};
@@ -156,8 +156,8 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }
 
-/// Checks the staged packages: signatures, and rpm's own test of every transaction of the plan and
-/// of the way back.
+/// Checks the staged packages: signatures, whether each is the package that the plan takes it for, and
+/// rpm's own test of every transaction of the plan and of the way back.
 pub fn packages(
     host: &dyn Host,
     layout: &Layout,
@@ -167,7 +167,13 @@ pub fn packages(
     let mut problems = Vec::new();
     let all: Vec<Sha256> = plan.rpms().into_iter().collect();
     match bundle.rpm_set(layout, &all) {
-        Ok(set) => signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems),
+        Ok(set) => {
+            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
+            // A header without a valid signature is nobody's word.
+            if problems.is_empty() {
+                identities(host, &set, bundle.metadata(), &mut problems);
+            }
+        }
         Err(error) => problems.push(stored(&chain(&error))),
     }
     rpm_tests(host, layout, plan, &mut problems);
@@ -255,6 +261,41 @@ fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &
             ),
             "make `rpmkeys` work on this host first",
         )),
+    }
+}
+
+/// The plan was made from what the manifest and the file lists say. What rpm will install is what the
+/// headers say, and a revert knows only of what was planned.
+fn identities(
+    host: &dyn Host,
+    set: &StagedRpmSet,
+    metadata: &VerifiedMetadata,
+    problems: &mut Vec<Problem>,
+) {
+    let next = "do not use this bundle; build it again";
+    let headers = match host.rpm_headers(set) {
+        Ok(headers) if headers.len() == set.rpms().len() => headers,
+        Ok(_) => {
+            let why = "a file of the bundle is not exactly one package";
+            return problems.push(Problem::new(why, next));
+        }
+        Err(error) => {
+            let why = format!("the package headers cannot be read: {}", chain(&error));
+            return problems.push(Problem::new(why, next));
+        }
+    };
+    for (file, header) in set.rpms().iter().zip(&headers) {
+        let sha256 = file.sha256();
+        let mut listed = metadata.manifest().rpms.iter();
+        let listed = listed.find(|rpm| rpm.sha256 == *sha256);
+        let described = listed.zip(metadata.files(sha256));
+        if !described.is_some_and(|(rpm, list)| is_build(header, rpm, list)) {
+            let found = &header.nevra;
+            problems.push(Problem::new(
+                format!("the RPM {sha256} is {found}, not what the bundle says of it"),
+                next,
+            ));
+        }
     }
 }
 

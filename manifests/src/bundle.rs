@@ -222,7 +222,7 @@ impl BundleManifest {
         if bytes.len() as u64 > MANIFEST_MAX_BYTES {
             return Err(DocumentError::TooLarge);
         }
-        let manifest: Self = serde_json::from_slice(bytes)?;
+        let manifest: Self = crate::json::read(bytes)?;
         if manifest.document != MANIFEST_TYPE || manifest.format != FORMAT {
             let Self {
                 document, format, ..

@@ -1,12 +1,15 @@
 //! What a signed manifest promises about the documents inside its bundle, and what they must keep.
 //! Both readers, the host's and the builder's own, apply these rules.
 
+use std::cell::Cell;
+
 use crate::bundle::{BundleManifest, Entry};
 use crate::bundle_path::BundlePath;
 use crate::digest::Sha256;
 use crate::format::Section;
+use crate::json::read_counted;
 use crate::limits::{
-    DOCUMENT_MAX_BYTES, ENTRIES_MAX, FRONT_ENTRIES_MAX, PACKAGE_FILES_MAX_BYTES,
+    DOCUMENT_MAX_BYTES, ENTRIES_MAX, FRONT_ENTRIES_MAX, JSON_VALUES_MAX, PACKAGE_FILES_MAX_BYTES,
     PACKAGE_FILES_TOTAL_MAX_BYTES, PAYLOAD_MAX_BYTES, PRODUCT_MAX_BYTES, VENDOR_KEY_MAX_BYTES,
 };
 use crate::nevra::Nevra;
@@ -111,14 +114,22 @@ pub fn read_product(
     Ok(product)
 }
 
-/// Reads a file list, which must describe the RPM that its name says.
-pub fn read_package_files(bytes: &[u8], entry: &Entry) -> Result<PackageFiles, ContentError> {
+/// Reads a file list, which must describe the RPM that its name says. All lists of a bundle share
+/// `left`, which begins at [`PACKAGE_FILES_VALUES_MAX`](crate::limits::PACKAGE_FILES_VALUES_MAX).
+pub fn read_package_files(
+    bytes: &[u8],
+    entry: &Entry,
+    left: &Cell<usize>,
+) -> Result<PackageFiles, ContentError> {
     let refuse = |reason: String| ContentError {
         path: entry.path.clone(),
         reason,
     };
+    let own = left.get().min(JSON_VALUES_MAX);
+    let values = Cell::new(own);
     let list: PackageFiles =
-        serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
+        read_counted(bytes, &values).map_err(|error| refuse(error.to_string()))?;
+    left.set(left.get() - (own - values.get()));
     if list.document != PACKAGE_FILES_TYPE {
         return Err(refuse(format!("its type is `{}`", list.document)));
     }

@@ -25,9 +25,12 @@ pub const ENTRIES_MAX: usize = 10_000;
 /// signatures and `trust/`.
 pub const FRONT_ENTRIES_MAX: usize = 1 + SIGNATURES_MAX + TRUST_ENTRIES_MAX;
 /// Largest `files/<sha256>.json`.
-pub const PACKAGE_FILES_MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// All `files/*.json` of a bundle together.
-pub const PACKAGE_FILES_TOTAL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub const PACKAGE_FILES_MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// All `files/*.json` of a bundle together. A host keeps them in memory while it plans, and is to need
+/// less than 64 MiB for it, whoever signed.
+pub const PACKAGE_FILES_TOTAL_MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// Most JSON values of all of them together: about 80,000 files.
+pub const PACKAGE_FILES_VALUES_MAX: usize = 1_000_000;
 /// Largest embedded product manifest.
 pub const PRODUCT_MAX_BYTES: u64 = 1024 * 1024;
 /// Largest vendor key file.
@@ -42,5 +45,8 @@ pub const ZSTD_WINDOW_MAX_LOG: u32 = 23;
 pub const PATH_MAX_BYTES: usize = 200;
 /// Deepest JSON nesting a document may have (`serde_json` itself stops at 128).
 pub const JSON_DEPTH_MAX: usize = 32;
+/// Most values of one JSON document, objects and lists included: they take memory that their bytes do
+/// not tell. A file of a package takes twelve.
+pub const JSON_VALUES_MAX: usize = 500_000;
 /// Longest name, version or release in a package identity, in bytes.
 pub const NAME_MAX_BYTES: usize = 128;

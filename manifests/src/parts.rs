@@ -87,7 +87,7 @@ pub struct VerifiedParts {
 impl PartsDocument {
     /// Reads a document and checks that it is consistent. The caller has verified the bytes.
     fn parse(bytes: &[u8]) -> Result<Self, PartsError> {
-        let document: Self = serde_json::from_slice(bytes)?;
+        let document: Self = crate::json::read(bytes)?;
         document.check().map_err(PartsError::Inconsistent)?;
         Ok(document)
     }

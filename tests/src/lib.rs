@@ -2,6 +2,7 @@
 //! isolated host with a real rpm and a real systemd behind a real air gap.
 
 pub mod forge;
+pub mod hostile;
 pub mod isolated;
 pub mod program;
 pub mod sweep;

@@ -1,5 +1,6 @@
 //! The verdict over a whole bundle. The numbers follow docs/bundle-format.md.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -8,6 +9,7 @@ use manifests::bundle_path::BundlePath;
 use manifests::contents::{check_lists, limit_of, read_package_files, read_product};
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
+use manifests::limits::PACKAGE_FILES_VALUES_MAX;
 use manifests::nevra::Nevra;
 use manifests::trust::{CarriedTrust, RootFile, TrustRoot, VerifiedManifest, verify_manifest};
 
@@ -153,6 +155,7 @@ fn read_listed<R: Read>(
 ) -> Result<u64, ArchiveError> {
     let mut total: u64 = 0;
     let mut lists: BTreeMap<Sha256, Nevra> = BTreeMap::new();
+    let values = Cell::new(PACKAGE_FILES_VALUES_MAX);
     for entry in &manifest.entries {
         let claim = next.ok_or_else(|| ArchiveError::Order {
             found: "the end".to_owned(),
@@ -169,7 +172,7 @@ fn read_listed<R: Read>(
             Some(Section::Files) => {
                 // One at a time: only the identity is kept.
                 let bytes = document(entries, entry)?;
-                let list = read_package_files(&bytes, entry)?;
+                let list = read_package_files(&bytes, entry, &values)?;
                 lists.insert(list.rpm, list.nevra);
                 visitor.data(&bytes)?;
             }

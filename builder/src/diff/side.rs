@@ -1,5 +1,6 @@
 //! One bundle, read once and verified, as far as a comparison needs it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use manifests::bundle::{BundleManifest, Entry};
 use manifests::contents::read_package_files;
 use manifests::digest::Sha256;
 use manifests::format::Section;
+use manifests::limits::PACKAGE_FILES_VALUES_MAX;
 use manifests::package_files::PackageFiles;
 use manifests::trust::{TrustRoot, VerifiedManifest};
 use rpm::PackageMetadata;
@@ -120,7 +122,9 @@ impl Visitor for Gather {
     fn end(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
         match self.section {
             Some(Section::Files) => {
-                let list = read_package_files(&self.bytes, entry)?;
+                // The reader that shows the entries has counted them all together.
+                let values = Cell::new(PACKAGE_FILES_VALUES_MAX);
+                let list = read_package_files(&self.bytes, entry, &values)?;
                 self.files.insert(list.rpm, list);
             }
             Some(Section::Packages) => {

@@ -1,5 +1,6 @@
 //! The listed entries before the first package: product manifest, vendor keys, file lists.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::sink;
 
@@ -7,7 +8,9 @@ use manifests::bundle::{BundleManifest, Entry};
 use manifests::contents::{check_lists, read_package_files, read_product};
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
-use manifests::limits::{PACKAGE_FILES_MAX_BYTES, PRODUCT_MAX_BYTES, VENDOR_KEY_MAX_BYTES};
+use manifests::limits::{
+    PACKAGE_FILES_MAX_BYTES, PACKAGE_FILES_VALUES_MAX, PRODUCT_MAX_BYTES, VENDOR_KEY_MAX_BYTES,
+};
 use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
 
@@ -32,6 +35,7 @@ impl MetadataReader {
         let mut product = None;
         let mut keys = Vec::new();
         let mut files = BTreeMap::new();
+        let values = Cell::new(PACKAGE_FILES_VALUES_MAX);
         for entry in &manifest.entries {
             let section = Section::of(&entry.path).unwrap_or(Section::Packages);
             if section >= Section::Packages {
@@ -52,7 +56,7 @@ impl MetadataReader {
                 Section::Files => {
                     // The manifest's own check bounds their sum.
                     let bytes = self.body(entry, PACKAGE_FILES_MAX_BYTES)?;
-                    let list = read_package_files(&bytes, entry)?;
+                    let list = read_package_files(&bytes, entry, &values)?;
                     files.insert(list.rpm, list);
                 }
                 _ => {

@@ -121,6 +121,10 @@ impl Host for LinuxHost {
         self.rpm.test(set, mode)
     }
 
+    fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {
+        Rpm::headers(set)
+    }
+
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {
         Rpm::signatures(set, keys, &self.layout.state().join("keyring"))
     }

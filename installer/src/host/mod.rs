@@ -255,6 +255,8 @@ pub trait Host {
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError>;
     /// Asks rpm to check a set without changing anything.
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
+    /// Says what the headers of a set say, in its order.
+    fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError>;
     /// Checks package signatures with the given armored keys, in a keyring of their own.
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError>;
     /// Runs the transaction; output goes to `log` too, and rpm inherits the open file `mark`.

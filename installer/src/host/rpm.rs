@@ -219,6 +219,21 @@ impl Rpm {
         Ok(args)
     }
 
+    /// Reads the headers of a set; their signatures are another question.
+    pub(crate) fn headers(set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {
+        set.check()?;
+        let paths: Vec<String> = set
+            .rpms()
+            .iter()
+            .map(|rpm| inherited_path(rpm.file()))
+            .collect();
+        let mut args = vec!["-qp", "--nosignature", "--qf", query::PACKAGE_FORMAT];
+        args.extend(Dialect::detect()?.literal);
+        args.extend(paths.iter().map(String::as_str));
+        let finished = cmd::query_with("rpm", &args, &files(set), QUERY)?.success()?;
+        query::parse_packages(&finished.stdout)
+    }
+
     pub(crate) fn test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError> {
         set.check()?;
         let args = self.arguments(set, mode, true)?;

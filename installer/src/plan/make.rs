@@ -224,7 +224,7 @@ fn component_hint(nevra: &Nevra) -> &str {
 }
 
 /// NEVRA alone is not identity: packages are published again under the same name.
-pub(super) fn is_build(
+pub(crate) fn is_build(
     installed: &InstalledPackage,
     rpm: &BundledRpm,
     list: &PackageFiles,

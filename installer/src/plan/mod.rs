@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::forecast::Forecast;
 
 pub use age::Consent;
+pub(crate) use make::is_build;
 pub use make::plan;
 
 /// The type a stored plan names.

@@ -257,7 +257,7 @@ impl ProductManifest {
 
     /// Reads a product manifest as a bundle carries it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ProductError> {
-        let product: Self = serde_json::from_slice(bytes)?;
+        let product: Self = crate::json::read(bytes)?;
         product.check()?;
         Ok(product)
     }

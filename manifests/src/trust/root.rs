@@ -199,7 +199,7 @@ pub enum ChainError {
 impl TrustRoot {
     /// Reads a root document and checks that it is consistent.
     pub fn parse(bytes: &[u8]) -> Result<Self, RootError> {
-        let document: RootDocument = serde_json::from_slice(bytes).map_err(RootError::Json)?;
+        let document: RootDocument = crate::json::read(bytes).map_err(RootError::Json)?;
         if document.document != ROOT_TYPE {
             return Err(RootError::Type(document.document));
         }

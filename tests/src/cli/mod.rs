@@ -12,6 +12,7 @@ mod baseline;
 mod exec;
 mod full;
 mod host;
+mod hostile;
 mod power;
 mod supervise;
 mod sweep;
@@ -42,6 +43,9 @@ enum Command {
     /// The vendor that publishes the packages
     #[command(subcommand)]
     Vendor(vendor::Command),
+    /// Hostile bundles, to be tried on any program
+    #[command(subcommand)]
+    Hostile(hostile::Command),
     /// Kill upgrades at moments that a seed chooses, and judge what is left
     #[command(subcommand)]
     Sweep(sweep::Command),
@@ -53,6 +57,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Lab::parse().command {
         Command::Host(command) => command.run(),
         Command::Vendor(command) => command.run().map(|()| ExitCode::SUCCESS),
+        Command::Hostile(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::Sweep(command) => command.run(),
         Command::TykBaseline(args) => args.run().map(|()| ExitCode::SUCCESS),
     };

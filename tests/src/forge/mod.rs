@@ -32,7 +32,7 @@ pub use parts::split;
 pub use seal::{Seal, TestKey, fingerprint, revoke, root_document, sign_root};
 
 /// Time of every forged entry.
-const TIMESTAMP: u64 = 1_700_000_000;
+pub(crate) const TIMESTAMP: u64 = 1_700_000_000;
 
 /// What a forged bundle holds.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub struct Forge {
 }
 
 /// Files in the order in which they are written.
-type Contents = Vec<(BundlePath, Vec<u8>)>;
+pub(crate) type Contents = Vec<(BundlePath, Vec<u8>)>;
 
 impl Forge {
     /// Writes the bundle, signed with `key`.
@@ -97,7 +97,7 @@ impl Forge {
         fs::write(out, compress(&tar)?).with_context(|| format!("cannot write {}", out.display()))
     }
 
-    fn collect(&self) -> Result<(BundleManifest, Contents)> {
+    pub(crate) fn collect(&self) -> Result<(BundleManifest, Contents)> {
         let distro = self
             .product
             .distro(&self.distro)
@@ -198,7 +198,8 @@ impl Forge {
     }
 }
 
-fn entry(path: &BundlePath, bytes: &[u8]) -> Entry {
+/// Describes a file of a bundle.
+pub(crate) fn entry(path: &BundlePath, bytes: &[u8]) -> Entry {
     let (path, size, sha256) = (path.clone(), bytes.len() as u64, Sha256::of(bytes));
     Entry {
         path,

@@ -40,11 +40,8 @@ pub fn split(
     let bytes = canonical(&document)?;
     let list = dir.join(document_name(name));
     fs::write(&list, &bytes)?;
-    let signature = key.sign(&bytes)?;
-    fs::write(
-        dir.join(signature_name(name, key.id())),
-        signature.as_bytes(),
-    )?;
+    let signature = dir.join(signature_name(name, key.id()));
+    fs::write(signature, key.sign(&bytes))?;
     Ok(list)
 }
 

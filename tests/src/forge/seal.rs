@@ -28,6 +28,12 @@ impl TestKey {
         Ok(Self { secret, public })
     }
 
+    /// Returns the public half.
+    #[must_use]
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
     /// Returns the key's id.
     #[must_use]
     pub const fn id(&self) -> &KeyId {
@@ -36,16 +42,20 @@ impl TestKey {
 
     /// Returns a root document that trusts this key alone.
     pub fn root_document(&self) -> Result<Vec<u8>> {
-        Ok(canonical(&root_document(1, self, self))?)
+        Ok(canonical(&self.root())?)
+    }
+
+    /// Returns the same before it is written.
+    #[must_use]
+    pub fn root(&self) -> RootDocument {
+        root_document(1, self, self)
     }
 
     /// Signs bytes.
-    pub fn sign(&self, bytes: &[u8]) -> Result<Signature> {
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: p256::ecdsa::DerSignature = self.secret.sign(bytes);
-        Ok(Signature::new(
-            self.id().clone(),
-            signature.as_bytes().to_vec(),
-        )?)
+        signature.as_bytes().to_vec()
     }
 }
 
@@ -88,8 +98,8 @@ pub fn revoke(document: &mut RootDocument, key: &TestKey) {
 /// Signs a root document.
 pub fn sign_root(document: &RootDocument, keys: &[&TestKey]) -> Result<SignedRoot> {
     let bytes = canonical(document)?;
-    let signatures = keys.iter().map(|key| key.sign(&bytes));
-    let signatures = signatures.collect::<Result<_>>()?;
+    let sign = |key: &&TestKey| Signature::new(key.id().clone(), key.sign(&bytes));
+    let signatures = keys.iter().map(sign).collect::<Result<_, _>>()?;
     Ok(SignedRoot { bytes, signatures })
 }
 
@@ -109,7 +119,7 @@ impl Seal<'_> {
     pub(super) fn files(&self, manifest: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
         let mut signatures = Vec::new();
         for key in &self.keys {
-            let bytes = key.sign(manifest)?.as_bytes().to_vec();
+            let bytes = key.sign(manifest);
             signatures.push((format!("signatures/{}.sig", key.id()), bytes));
         }
         let mut trust = Vec::new();

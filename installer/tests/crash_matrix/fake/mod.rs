@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use installer::bundle::StagedRpmSet;
@@ -145,6 +146,13 @@ impl Host for FakeHost {
         Ok(self
             .plan(set, mode)
             .map_or_else(|refusal| refusal, |_| well))
+    }
+
+    fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {
+        set.check()?;
+        let packages = set.rpms().iter().map(|rpm| Arc::new(Package::read(rpm)));
+        let headers: Vec<_> = packages.map(|one| rpmdb::describe(&one)).collect();
+        self.call("rpm -qp", |_| headers)
     }
 
     fn rpm_signatures(&self, set: &StagedRpmSet, _: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {

@@ -139,7 +139,7 @@ impl Rpmdb {
     }
 }
 
-fn describe(package: &Arc<Package>) -> InstalledPackage {
+pub(crate) fn describe(package: &Arc<Package>) -> InstalledPackage {
     let file = |file: &Packaged| InstalledFile {
         path: file.path.clone(),
         mode: 0o100_000 | file.mode,

@@ -96,6 +96,13 @@ impl TestKey {
         Ok(canonical(&document)?)
     }
 
+    /// Returns the entry with this key's signature over a manifest: its name and its bytes.
+    #[must_use]
+    pub fn signature_entry(&self, manifest: &[u8]) -> (String, Vec<u8>) {
+        let name = format!("signatures/{}.sig", self.public.id());
+        (name, self.sign(manifest))
+    }
+
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: p256::ecdsa::DerSignature = self.secret.sign(bytes);
         signature.as_bytes().to_vec()
@@ -122,8 +129,8 @@ impl Forge {
         let mut tar = Vec::new();
         append(&mut tar, "manifest.json", &manifest_bytes)?;
         if let Some(key) = key {
-            let name = format!("signatures/{}.sig", key.public.id());
-            append(&mut tar, &name, &key.sign(&manifest_bytes))?;
+            let (name, signature) = key.signature_entry(&manifest_bytes);
+            append(&mut tar, &name, &signature)?;
         }
         for (path, bytes) in &contents {
             append(&mut tar, path.as_str(), bytes)?;

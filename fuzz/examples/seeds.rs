@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz::{append, compress, root_bytes, sign_tar};
+use builder::package::describe;
+use fuzz::{MemoryFile, Sections, append, compress, read_bundle, root_bytes, sign_tar};
 use installer::journal::{Phase, Record, line_of};
 use installer::step::{RevertStep, Step};
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry};
@@ -29,8 +30,12 @@ fn main() {
     seeds.write("manifest", "real", &bundle.manifest_bytes());
     let tar = bundle.tar();
     seeds.write("bundle_tar", "real", &tar);
-    seeds.write("bundle_file", "real", &compress(&sign_tar(&tar)));
-    seeds.write("bundle_signed", "real", &bundle.sections());
+    let file = compress(&sign_tar(&tar));
+    read_bundle(&file).unwrap();
+    seeds.write("bundle_file", "real", &file);
+    let sections = bundle.sections();
+    read_bundle(&compress(&Sections::of(&sections).tar())).unwrap();
+    seeds.write("bundle_signed", "real", &sections);
     seeds.write(
         "root",
         "real",
@@ -52,7 +57,11 @@ fn main() {
             let (name, bytes) = (path.file_stem().unwrap(), fs::read(&path).unwrap());
             let name = name.to_string_lossy();
             seeds.write("rpm", &name, &bytes);
-            seeds.write("rpm", &format!("{name}-bare"), &without_digests(&bytes));
+            let bare = without_digests(&bytes);
+            for bytes in [&bytes, &bare] {
+                describe(MemoryFile::new(bytes).path().as_path(), Sha256::of(bytes)).unwrap();
+            }
+            seeds.write("rpm", &format!("{name}-bare"), &bare);
         }
     }
     seeds.write("journal", "forward", &journal(&[]));

@@ -1,6 +1,7 @@
 //! Whether a service is well: its main process runs the right program and stays the same, and its
 //! answer says what the product manifest demands, several times in a row.
 
+mod question;
 mod streak;
 
 use std::fs::OpenOptions;
@@ -12,10 +13,12 @@ use manifests::product::{Component, Health};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::host::{Host, ProbeAnswer, ProbeTarget, UnitState};
+use crate::host::{Host, ProbeAnswer, UnitState};
 use crate::layout::Layout;
 use crate::settings::Settings;
 use streak::Streak;
+
+pub use question::target;
 
 /// Main processes that may come and go before a service counts as one that cannot stay up.
 const RESTARTS_MAX: u32 = 4;
@@ -95,31 +98,6 @@ fn read_bounded(path: &std::path::Path) -> Option<String> {
     let mut text = String::new();
     file.take(CONFIG_MAX_BYTES).read_to_string(&mut text).ok()?;
     Some(text)
-}
-
-/// Returns where a component is asked.
-#[must_use]
-pub fn target(settings: &Settings, health: &Health) -> ProbeTarget {
-    let address = settings.get(&health.address);
-    let address = match address.as_str() {
-        "0.0.0.0" | "::" | "[::]" => "127.0.0.1".to_owned(),
-        plain if plain.contains(':') && !plain.starts_with('[') => format!("[{plain}]"),
-        plain => plain.to_owned(),
-    };
-    let scheme = if settings.get(&health.tls) == "true" {
-        "https"
-    } else {
-        "http"
-    };
-    let (port, path) = (settings.get(&health.port), settings.get(&health.path));
-    let url = format!(
-        "{scheme}://{address}:{port}/{}",
-        path.trim_start_matches('/')
-    );
-    ProbeTarget {
-        url,
-        timeout: Duration::from_millis(health.timeout_ms),
-    }
 }
 
 /// Judges one answer. Pure.
@@ -297,7 +275,7 @@ fn look(
     }
     // Read anew each time: the upgrade may bring a new default.
     let (settings, _) = settings(layout, component);
-    let answer = host.probe(&target(&settings, health));
+    let answer = target(&settings, health).and_then(|target| host.probe(&target));
     let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
     judge(&answer, health, expected.version)?;
     Ok(process.pid)
@@ -344,14 +322,5 @@ mod tests {
         assert!(verdict(200, &fail).is_err());
         assert!(verdict(503, well).is_err());
         assert!(verdict(200, "<html>").is_err());
-    }
-
-    #[test]
-    fn the_question_goes_where_the_configuration_says() {
-        let component = gateway();
-        let file = r#"{"listen_port": 9000, "listen_address": "0.0.0.0", "health_check_endpoint_name": "up"}"#;
-        let (settings, _) = Settings::read(&[], Some(("tyk.conf", file)));
-        let target = target(&settings, component.health.as_ref().unwrap());
-        assert_eq!(target.url, "http://127.0.0.1:9000/up");
     }
 }

@@ -165,6 +165,32 @@ pub fn check(
     })
 }
 
+/// What an RPM says of itself. Nobody vouches for it: this is for looking, never for carrying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The digests it carries.
+    pub header: HeaderDigests,
+    /// Its files, dependencies and scriptlets.
+    pub files: PackageFiles,
+    /// What a host may trip over.
+    pub lint: Vec<LintFlag>,
+}
+
+/// Reads the RPM at `path`, whose SHA-256 is `sha256`. Its parts must agree with each other; its
+/// identity and its package signature are not looked at, which is what [`check`] is for.
+pub fn describe(path: &Path, sha256: Sha256) -> Result<Described, PackageError> {
+    let header = header::read(path)?;
+    let files = files::describe(&header, sha256, header.nevra()?)?;
+    header.check_digests()?;
+    payload::check(path, &header, true)?;
+    let digests = header.digests();
+    Ok(Described {
+        lint: lint::flags(&digests, &files, None),
+        header: digests,
+        files,
+    })
+}
+
 impl DownloadedRpm {
     /// Returns the package as planned.
     #[must_use]

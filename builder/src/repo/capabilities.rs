@@ -33,7 +33,7 @@ pub(super) fn begin_file(into: &mut Capabilities) -> bool {
 /// Goes on with the name of a file.
 pub(super) fn take_file_text(into: &mut Capabilities, text: &str) {
     if let Some(file) = into.files.last_mut() {
-        file.push_str(text.trim());
+        file.push_str(text);
     }
 }
 

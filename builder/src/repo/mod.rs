@@ -1,6 +1,7 @@
 //! Yum repositories: from an address to a [`RepoIndex`] that was signed by a pinned key.
 
 mod capabilities;
+mod event_bound;
 mod fetch;
 mod href;
 mod open;
@@ -21,9 +22,9 @@ use crate::transport::{TransportError, TransportErrorKind};
 
 pub use fetch::{Listed, WholeRepo, fetch_index, fetch_offers};
 pub use href::BadHref;
-pub use open::OpenError;
-pub use primary::PrimaryError;
-pub use repomd::RepomdError;
+pub use open::{OpenError, reader as open_list};
+pub use primary::{PrimaryError, read as read_list};
+pub use repomd::{PrimaryEntry, Repomd, RepomdError, parse as read_repomd};
 pub use source::{Override, RepoSource, SourceError, base_address, base_url, key_url, sources_for};
 
 const REPOMD_MAX_BYTES: u64 = 4 * 1024 * 1024;

@@ -22,10 +22,7 @@ pub enum OpenError {
 
 /// Returns a reader of the uncompressed bytes. It fails after `open_size` bytes (as stated by the
 /// signed `repomd.xml`) or the general bound.
-pub(super) fn reader(
-    bytes: &[u8],
-    open_size: Option<u64>,
-) -> Result<Box<dyn BufRead + '_>, OpenError> {
+pub fn reader(bytes: &[u8], open_size: Option<u64>) -> Result<Box<dyn BufRead + '_>, OpenError> {
     let limit = open_size
         .unwrap_or(OPEN_UNSTATED_MAX_BYTES)
         .min(OPEN_MAX_BYTES);

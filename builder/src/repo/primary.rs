@@ -1,18 +1,20 @@
 //! `primary.xml`: the package list, read as a stream.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use manifests::closure::Capabilities;
 use manifests::evr::{Evr, EvrError};
 use manifests::limits::PAYLOAD_MAX_BYTES;
 use manifests::nevra::{Nevra, NevraError};
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
 use url::Url;
 
 use super::RepoPackage;
 use super::capabilities::{begin_file, take_entry, take_file_text};
+use super::event_bound::EventBound;
 use super::href::{self, BadHref};
 use super::repomd::{attribute, name};
 use crate::checksum::{Checksum, ChecksumError};
@@ -66,38 +68,6 @@ struct Draft {
     capabilities: Capabilities,
 }
 
-/// Ends the reading of one tag or text before more of it is kept in memory than it may have.
-struct EventBound<R> {
-    input: R,
-    left: usize,
-}
-
-impl<R: BufRead> io::Read for EventBound<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let taken = available.len().min(buffer.len());
-        buffer[..taken].copy_from_slice(&available[..taken]);
-        self.consume(taken);
-        Ok(taken)
-    }
-}
-
-impl<R: BufRead> BufRead for EventBound<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let available = self.input.fill_buf()?;
-        let within = available.len().min(self.left);
-        if within == 0 && !available.is_empty() {
-            return Err(io::Error::other("it has an element that is too long"));
-        }
-        Ok(&available[..within])
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.left = self.left.saturating_sub(amount);
-        self.input.consume(amount);
-    }
-}
-
 /// Reads the packages whose name is `wanted`.
 pub(super) fn parse(
     input: impl BufRead,
@@ -116,8 +86,9 @@ pub(super) fn parse_whole(
     read(input, base, None)
 }
 
-/// Reads the wanted packages; without a choice, all of them and their capabilities.
-fn read(
+/// Reads the wanted packages of an unpacked list; without a choice, all of them and their
+/// capabilities.
+pub fn read(
     input: impl BufRead,
     base: &Url,
     wanted: Option<&BTreeSet<String>>,
@@ -171,8 +142,19 @@ fn read(
                     draft.text(&path, text.as_ref())?;
                 }
             }
+            Event::CData(text) => {
+                if let Some(draft) = &mut draft {
+                    draft.text(&path, text.as_ref())?;
+                }
+            }
+            Event::GeneralRef(reference) => {
+                if let Some(draft) = &mut draft {
+                    draft.text(&path, &referred(&reference)?)?;
+                }
+            }
             Event::End(_) if path.pop().is_none() => {
-                if let Some(draft) = draft.take() {
+                if let Some(mut draft) = draft.take() {
+                    draft.trim();
                     seen += 1;
                     if wanted.is_none_or(|wanted| wanted.contains(&draft.name)) {
                         found.push(draft.finish(base)?);
@@ -251,11 +233,19 @@ impl Draft {
             }
             _ => return Ok(()),
         };
-        target.push_str(text.trim());
+        target.push_str(text);
         if target.len() > TEXT_MAX_BYTES {
             return Err(PrimaryError::TooLarge("a text that is too long"));
         }
         Ok(())
+    }
+
+    /// Texts arrive in pieces, around references and comments; white space counts between two.
+    fn trim(&mut self) {
+        let fields = [&mut self.name, &mut self.arch, &mut self.checksum];
+        for text in fields.into_iter().chain(&mut self.capabilities.files) {
+            *text = text.trim().to_owned();
+        }
     }
 
     fn finish(self, base: &Url) -> Result<(RepoPackage, Capabilities), PrimaryError> {
@@ -283,6 +273,17 @@ impl Draft {
     }
 }
 
+/// Returns what a reference in a text stands for.
+fn referred(reference: &BytesRef<'_>) -> Result<String, PrimaryError> {
+    if let Some(character) = reference.resolve_char_ref().map_err(xml)? {
+        return Ok(character.to_string());
+    }
+    let known = resolve_predefined_entity(reference.as_ref());
+    known
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| PrimaryError::Xml("it refers to something unknown".to_owned()))
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err takes")]
 fn xml(error: quick_xml::Error) -> PrimaryError {
     PrimaryError::Xml(error.to_string())
@@ -290,7 +291,7 @@ fn xml(error: quick_xml::Error) -> PrimaryError {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{self, Read as _};
 
     use super::*;
 
@@ -325,6 +326,23 @@ mod tests {
             packages[0].url.as_str(),
             "https://host/el/8/x86_64/tyk-gateway-5.3.0-1.x86_64.rpm"
         );
+    }
+
+    /// What a reference stood for was left out: `/opt/a&amp;b` was `/opt/ab`.
+    #[test]
+    fn texts_in_pieces_are_whole() {
+        let from = "<name>tyk-gateway</name>";
+        let pieces = LIST
+            .replace(from, "<name> tyk&#45;<!-- -->gate<![CDATA[way]]></name>")
+            .replace("/opt/x", "/opt/a &amp; &#98;");
+        let base = "https://host/".parse().unwrap();
+        let wanted = BTreeSet::from(["tyk-gateway".to_owned()]);
+        assert_eq!(parse(pieces.as_bytes(), &base, &wanted).unwrap().len(), 1);
+        let end = pieces.find("<package type=\"rpm\"><name>other").unwrap();
+        let whole = parse_whole(&pieces.as_bytes()[..end], &base).unwrap();
+        assert_eq!(whole[0].1.files, ["/opt/a & b"]);
+        let unknown = LIST.replace(from, "<name>tyk-gateway&x;</name>");
+        assert!(read(&unknown).unwrap_err().to_string().contains("unknown"));
     }
 
     #[test]

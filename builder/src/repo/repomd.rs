@@ -8,20 +8,24 @@ use crate::checksum::{Checksum, ChecksumError};
 
 /// What a build needs of `repomd.xml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Repomd {
+pub struct Repomd {
     /// A number that grows with every publication.
-    pub(super) revision: Option<u64>,
+    pub revision: Option<u64>,
     /// The package list.
-    pub(super) primary: PrimaryEntry,
+    pub primary: PrimaryEntry,
 }
 
 /// The entry of the package list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PrimaryEntry {
-    pub(super) href: String,
-    pub(super) checksum: Checksum,
-    pub(super) size: Option<u64>,
-    pub(super) open_size: Option<u64>,
+pub struct PrimaryEntry {
+    /// Where it is, as written.
+    pub href: String,
+    /// Its checksum.
+    pub checksum: Checksum,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// What it unpacks to, in bytes.
+    pub open_size: Option<u64>,
 }
 
 /// A `repomd.xml` that is not usable.
@@ -53,7 +57,7 @@ struct Draft {
 }
 
 /// Reads a `repomd.xml` whose signature was found good.
-pub(super) fn parse(bytes: &[u8]) -> Result<Repomd, RepomdError> {
+pub fn parse(bytes: &[u8]) -> Result<Repomd, RepomdError> {
     let mut reader = Reader::from_reader(bytes);
     let mut buffer = Vec::new();
     let mut path: Vec<String> = Vec::new();
@@ -63,10 +67,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Repomd, RepomdError> {
     loop {
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(xml)? {
-            Event::Start(tag) | Event::Empty(tag) if is_primary(&tag) => {
+            Event::Start(tag) if is_primary(&tag) => {
                 draft = Some(Draft::default());
                 path.push("primary".to_owned());
             }
+            Event::Empty(tag) if is_primary(&tag) => draft = Some(Draft::default()),
             Event::Start(tag) => {
                 if let Some(kind) = attribute(&tag, "type") {
                     checksum_type = kind;
@@ -173,6 +178,25 @@ mod tests {
             (Some(120), Some(900))
         );
         assert!(repomd.primary.checksum.matches(b""));
+    }
+
+    /// Such an element was never left, and what followed it was taken for its own.
+    #[test]
+    fn an_empty_entry_takes_nothing_from_its_neighbours() {
+        let empty = "<data type=\"primary\"/>";
+        let list = PACKAGECLOUD.replace("</repomd>", &format!("{empty}</repomd>"));
+        let with_more = list.replace(empty, &format!("{empty}<location href=\"x\"/>"));
+        for list in [list, with_more] {
+            assert!(matches!(
+                parse(list.as_bytes()),
+                Err(RepomdError::Incomplete("checksum"))
+            ));
+        }
+        let beside = format!(
+            "<repomd>{empty}<checksum type=\"sha\">da39a3ee5e6b4b0d3255bfef95601890afd80709\
+             </checksum><location href=\"x\"/></repomd>"
+        );
+        assert!(parse(beside.as_bytes()).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 
+use super::reading::{line_of, read_records};
 use super::{Phase, Record, Store};
 use crate::layout::Layout;
 use crate::lock::RunLock;
@@ -163,39 +164,14 @@ impl<'lock> Journal<'lock> {
     }
 }
 
-fn line_of(record: &Record) -> String {
-    let mut line = serde_json::to_string(record).unwrap_or_default();
-    line.push('\n');
-    line
-}
-
-/// Reads a journal. A last line without its end was torn by a power cut and is left out; any other
-/// line that does not check is an error.
+/// Reads the journal at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-    let text = std::fs::read(path).map_err(at("read", path))?;
-    let whole = text
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |end| end + 1);
-    let mut records: Vec<Record> = Vec::new();
-    for (index, line) in text[..whole].split(|&byte| byte == b'\n').enumerate() {
-        if line.is_empty() {
-            continue;
-        }
-        let corrupt = |reason: String| JournalError::Corrupt {
-            path: path.to_owned(),
-            line: index + 1,
-            reason,
-        };
-        let record: Record =
-            serde_json::from_slice(line).map_err(|error| corrupt(error.to_string()))?;
-        let previous = records.last().map_or("", |record| record.sum.as_str());
-        if record.sum != record.checksum(previous) {
-            return Err(corrupt("the checksum does not match".to_owned()));
-        }
-        records.push(record);
-    }
-    Ok(records)
+    let bytes = std::fs::read(path).map_err(at("read", path))?;
+    read_records(&bytes).map_err(|damage| JournalError::Corrupt {
+        path: path.to_owned(),
+        line: damage.line,
+        reason: damage.reason,
+    })
 }
 
 #[cfg(test)]
@@ -237,6 +213,24 @@ mod tests {
             bad[at] ^= 0x02;
             std::fs::write(&path, &bad).unwrap();
             assert!(read(&path).is_err(), "byte {at}");
+        }
+    }
+
+    /// Found by fuzzing: such lines passed, and the next record was written in the wrong place.
+    #[test]
+    fn a_line_in_another_form_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = journal_with_three_records(&Layout::new(dir.path()));
+        let whole = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read_records(whole.as_bytes()).unwrap().len(), 3);
+        for (from, to) in [
+            ("\n{", "\n\n{"),
+            ("\n{", "\n {"),
+            ("\"note\"", "\"not\\u0065\""),
+        ] {
+            let other = whole.replacen(from, to, 1);
+            assert_ne!(other, whole);
+            assert!(read_records(other.as_bytes()).is_err(), "{other}");
         }
     }
 

@@ -51,6 +51,12 @@ impl TestKey {
         root_document(1, self, self)
     }
 
+    /// Returns the entry with this key's signature over a manifest: its name and its bytes.
+    #[must_use]
+    pub fn signature_entry(&self, manifest: &[u8]) -> (String, Vec<u8>) {
+        (format!("signatures/{}.sig", self.id()), self.sign(manifest))
+    }
+
     /// Signs bytes.
     #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
@@ -119,8 +125,7 @@ impl Seal<'_> {
     pub(super) fn files(&self, manifest: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
         let mut signatures = Vec::new();
         for key in &self.keys {
-            let bytes = key.sign(manifest);
-            signatures.push((format!("signatures/{}.sig", key.id()), bytes));
+            signatures.push(key.signature_entry(manifest));
         }
         let mut trust = Vec::new();
         for (version, root) in (1..).zip(&self.trust) {

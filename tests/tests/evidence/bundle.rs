@@ -33,9 +33,8 @@ fn build() -> PathBuf {
     TITLE.clone_into(&mut product.title);
     let text = toml::to_string(&product).unwrap();
     std::fs::write(dir.join("product.toml"), text).unwrap();
-    // The lab's installer is not what is looked at; any program can be carried.
-    let carried = std::env::current_exe().unwrap();
-    let installer = format!("x86_64={}", carried.display());
+    // The installer is not what is looked at; any program can be carried.
+    let installer = "x86_64=/usr/bin/true";
     let request = ["--version", "5.3", "--distro", "el7,el8", "--from", "5.2"];
     let output = Command::new(program::built("builder", "bundle").unwrap())
         .args([
@@ -43,7 +42,7 @@ fn build() -> PathBuf {
             "--product",
             "product.toml",
             "--installer",
-            &installer,
+            installer,
         ])
         .args(request)
         .current_dir(&dir)

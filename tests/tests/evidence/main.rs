@@ -9,5 +9,6 @@
 
 mod browser;
 mod bundle;
+mod by_hand;
 mod documents;
 mod page;

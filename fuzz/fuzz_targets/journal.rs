@@ -1,0 +1,61 @@
+//! The journal of a run as a power cut, a bad disk or another hand left it.
+#![no_main]
+
+use installer::journal::{Record, line_of, read_records};
+use installer::recover::{Decision, decide};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    check(bytes);
+    check(&with_checksums(bytes));
+});
+
+fn check(bytes: &[u8]) {
+    let Ok(records) = read_records(bytes) else {
+        return;
+    };
+    // The records' length is where the next one is written.
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n');
+    let whole = whole.map_or(0, |end| end + 1);
+    let lines: Vec<String> = records.iter().map(line_of).collect();
+    assert_eq!(lines.concat().as_bytes(), &bytes[..whole]);
+    // Cut anywhere, it is the records before the cut.
+    let mut length = 0;
+    for (at, line) in lines.iter().enumerate() {
+        assert_eq!(
+            read_records(&bytes[..length + line.len() / 2]).unwrap(),
+            records[..at]
+        );
+        length += line.len();
+        assert_eq!(read_records(&bytes[..length]).unwrap(), records[..=at]);
+    }
+    // What was committed stays so, and what was touched is not forgotten.
+    for cut in 0..records.len() {
+        let (before, after) = (decide(&records[..cut]), decide(&records));
+        match (before, &after) {
+            (Decision::FinishForward, after) => assert_eq!(*after, Decision::FinishForward),
+            (Decision::PutBack { changed, .. }, Decision::PutBack { changed: more, .. }) => {
+                assert!(changed.iter().all(|group| more.contains(group)));
+            }
+            (Decision::PutBack { .. }, after) => assert_eq!(*after, Decision::FinishForward),
+            (Decision::Close, _) => {}
+        }
+    }
+}
+
+/// Writes every line that is a record with the checksum it must have there.
+fn with_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    let mut previous = String::new();
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        match serde_json::from_slice::<Record>(line) {
+            Ok(mut record) => {
+                record.sum = record.checksum(&previous);
+                written.extend(line_of(&record).into_bytes());
+                previous = record.sum;
+            }
+            Err(_) => written.extend(line),
+        }
+    }
+    written
+}

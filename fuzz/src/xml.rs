@@ -1,0 +1,14 @@
+//! Text and attribute values of XML.
+
+/// Writes a text so that an XML reader reads exactly it.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || "/._+~^-%:= ".contains(c) {
+            quoted.push(c);
+        } else {
+            quoted += &format!("&#{};", u32::from(c));
+        }
+    }
+    quoted
+}

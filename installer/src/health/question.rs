@@ -1,0 +1,114 @@
+//! Where a component is asked, by its own configuration.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use manifests::product::Health;
+
+use crate::host::ProbeTarget;
+use crate::settings::Settings;
+
+/// Returns where a component is asked, or says what of its configuration is no such place. The file
+/// belongs to the service: it must not turn the question into one to somebody else.
+pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, String> {
+    let address = host_of(&settings.get(&health.address))?;
+    let scheme = if settings.get(&health.tls) == "true" {
+        "https"
+    } else {
+        "http"
+    };
+    let (port, path) = (settings.get(&health.port), settings.get(&health.path));
+    let port: NonZeroU16 = port.parse().map_err(|_| no_place("port", &port))?;
+    let is_plain = |c: char| c.is_ascii_graphic() && c != '#';
+    if path.len() > PATH_MAX_BYTES || !path.chars().all(is_plain) {
+        return Err(no_place("path", &path));
+    }
+    Ok(ProbeTarget {
+        url: format!(
+            "{scheme}://{address}:{port}/{}",
+            path.trim_start_matches('/')
+        ),
+        timeout: Duration::from_millis(health.timeout_ms),
+    })
+}
+
+/// Longest path of a question, and longest name of a host.
+const PATH_MAX_BYTES: usize = 1024;
+const HOST_MAX_BYTES: usize = 253;
+
+/// Returns the host part of an address for a question to this host.
+fn host_of(listening: &str) -> Result<String, String> {
+    let bare = listening
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(listening);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() => Ok("127.0.0.1".to_owned()),
+        Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]")),
+        Ok(IpAddr::V4(ip)) => Ok(ip.to_string()),
+        Err(_) => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+            let is_name = listening.chars().all(is_plain) && listening.len() <= HOST_MAX_BYTES;
+            let is_name = is_name && !listening.is_empty();
+            is_name
+                .then(|| listening.to_owned())
+                .ok_or_else(|| no_place("address", listening))
+        }
+    }
+}
+
+fn no_place(what: &str, found: &str) -> String {
+    let found: String = found.chars().take(80).collect();
+    format!("its configuration gives {found:?} as the {what} to ask, which is none")
+}
+
+#[cfg(test)]
+mod tests {
+    use manifests::product::ProductManifest;
+
+    use super::*;
+
+    fn asked(file: &str) -> Result<String, String> {
+        let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();
+        let gateway = tyk.component("gateway").unwrap();
+        let (settings, notes) = Settings::read(&[], Some(("tyk.conf", file)));
+        assert_eq!(notes, [""; 0]);
+        target(&settings, gateway.health.as_ref().unwrap()).map(|target| target.url)
+    }
+
+    #[test]
+    fn the_question_goes_where_the_configuration_says() {
+        for (address, port, url) in [
+            ("0.0.0.0", "9000", "http://127.0.0.1:9000/up"),
+            ("::", "1", "http://127.0.0.1:1/up"),
+            ("[::1]", "9000", "http://[::1]:9000/up"),
+            ("fe80::1", "9000", "http://[fe80::1]:9000/up"),
+            ("10.0.0.7", "9000", "http://10.0.0.7:9000/up"),
+            ("gw-1.internal", "9000", "http://gw-1.internal:9000/up"),
+        ] {
+            let file = format!(
+                r#"{{"listen_port": {port}, "listen_address": "{address}", "health_check_endpoint_name": "/up"}}"#
+            );
+            assert_eq!(asked(&file).as_deref(), Ok(url));
+        }
+    }
+
+    /// Found by fuzzing: the port moved the question to another host.
+    #[test]
+    fn a_configuration_that_is_no_place_is_refused_and_shown() {
+        for (key, value) in [
+            ("listen_port", "9000@elsewhere.invalid:80"),
+            ("listen_port", "70000"),
+            ("listen_port", "-1"),
+            ("listen_address", "127.0.0.1@elsewhere.invalid"),
+            ("listen_address", "elsewhere.invalid/"),
+            ("listen_address", "a:b"),
+            ("health_check_endpoint_name", "up now"),
+            ("health_check_endpoint_name", "up\\r\\nHost: x"),
+        ] {
+            let why = asked(&format!(r#"{{"{key}": "{value}"}}"#)).unwrap_err();
+            assert!(why.contains("which is none"), "{value}: {why}");
+        }
+    }
+}

@@ -51,15 +51,15 @@ until (-e "/tmp/enough") {
 print "$swaps\n";
 "#;
 
-/// Root, in the store: puts symlinks and other packages in the place of every name, and puts back
-/// what was there.
+/// Root, in the store: puts symlinks and other packages in the place of every finished (`rpm`) or
+/// unfinished (`partial`) name, and puts back what was there.
 const STORE: &str = r#"
 my $swaps = 0; my ($dir, $kept) = ("/mnt/alt/var/lib/airgap-bundle/store", "/mnt/alt/root/kept");
 mkdir $kept, 0700; my $evil = "/root/evil.rpm";
 my $swap = sub { $swaps++ if -e "/tmp/running" };
 until (-e "/tmp/enough") {
     opendir my $d, $dir or next;
-    for my $name (grep { /\.(rpm|partial)$/ } readdir $d) {
+    for my $name (grep { /\.$ARGV[0]$/ } readdir $d) {
         my $path = "$dir/$name";
         link $path, "$kept/$name" if $name =~ /rpm$/ and -f $path and not -l $path;
         next unless -e "$kept/$name" or $name =~ /partial$/;
@@ -241,10 +241,15 @@ fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
     assert_eq!(site.installed(), site.digests(OLD));
 
     let mut all = Tally::default();
-    let attacks: [(&str, &[&str], &str); 3] = [
+    let attacks: [(&str, &[&str], &str); 4] = [
         (
-            "root swaps names in the store",
-            &["perl", "-e", STORE],
+            "root swaps names of stored packages",
+            &["perl", "-e", STORE, "rpm"],
+            "root",
+        ),
+        (
+            "root swaps names of packages that are being stored",
+            &["perl", "-e", STORE, "partial"],
             "root",
         ),
         (

@@ -90,8 +90,10 @@ fn check_programs(calls: &Calls) -> usize {
             continue;
         }
         assert!(!text.contains(WORD), "{text}");
+        // By the search path it is the installer that started it, and no scriptlet.
         let program = path.rsplit('/').next().unwrap_or_default();
-        if ["rpm", "rpmkeys", "systemctl", "setsid"].contains(&program) && text.contains("LC_ALL=C")
+        if ["rpm", "rpmkeys", "systemctl", "setsid"].contains(&program)
+            && text.contains("\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"")
         {
             started += 1;
             let (_, environment) = text.rsplit_once(", [").unwrap();
@@ -112,7 +114,9 @@ fn check_modes(calls: &Calls) -> usize {
         let (Call::Made { path, mode } | Call::Mode { path, mode }) = call else {
             continue;
         };
-        if path.starts_with(STATE) {
+        // rpm sets its own umask; what it makes there are the vendor's public keys, for a moment.
+        let is_rpms = path.starts_with("/var/lib/airgap-bundle/keyring/");
+        if path.starts_with(STATE) && !is_rpms {
             seen += 1;
             assert_eq!(mode & 0o077, 0, "{call:?}");
         }
@@ -180,12 +184,14 @@ fn planted_secrets_stay_where_they_were_planted() {
     let system = Trace::attach(leader.pid, &log("system")).unwrap();
     let mut said = Vec::new();
     let mut seen = (0, 0);
+    let mut both = Calls::default();
     let mut run = |args: &[&str], code: i32| {
         let (finished, calls) = careless(&site, &log("caller"), args);
         assert_eq!(finished.code(), Some(code), "{args:?}: {}", finished.stderr);
         seen.0 += check_programs(&calls);
         seen.1 += check_modes(&calls);
         check_files(&site, &before);
+        both.0.extend(calls.0);
         said.push((args.join(" "), finished));
     };
 
@@ -215,13 +221,12 @@ fn planted_secrets_stay_where_they_were_planted() {
     let system = system.end().unwrap();
     let programs = programs + check_programs(&system);
     let made = made + check_modes(&system);
+    both.0.extend(system.0);
     for (place, mode) in [
         ("/etc/systemd/system/", 0o644),
         ("/run/systemd/system/", 0o644),
         ("/usr/libexec/airgap-bundle/", 0o755),
     ] {
-        let caller = Calls::read(&log("caller")).unwrap();
-        let both = Calls(system.0.iter().chain(&caller.0).cloned().collect());
         check_public(&both, place, mode);
     }
     for (command, finished) in &said {

@@ -31,13 +31,7 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
         let path = scratch.join(format!("key-{at}.asc"));
         secure_fs::write_atomic(&path, key, 0o600)?;
         let path = path.to_string_lossy().into_owned();
-        cmd::private_query(
-            "rpmkeys",
-            &["--dbpath", &dbpath, "--import", &path],
-            &[],
-            QUERY,
-        )?
-        .success()?;
+        cmd::query("rpmkeys", &["--dbpath", &dbpath, "--import", &path], QUERY)?.success()?;
     }
     set.check()?;
     let names: Vec<String> = set
@@ -47,7 +41,7 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
         .collect();
     let mut args = vec!["--dbpath", dbpath.as_str(), "-K"];
     args.extend(names.iter().map(String::as_str));
-    let finished = cmd::private_query("rpmkeys", &args, &files(set), VERIFY)?;
+    let finished = cmd::query_with("rpmkeys", &args, &files(set), VERIFY)?;
     let output = format!("{}{}", finished.stdout, finished.stderr);
     let signed = finished
         .stdout

@@ -222,7 +222,9 @@ fn text(summary: &Summary) -> String {
     for note in &summary.notes {
         let _ = writeln!(text, "note: {note}");
     }
-    next_steps(&mut text, summary);
+    if have >= needed {
+        next_steps(&mut text, summary);
+    }
     text
 }
 

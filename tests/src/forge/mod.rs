@@ -87,7 +87,7 @@ impl Forge {
         let manifest_bytes = canonical(&manifest)?;
         let mut tar = Vec::new();
         append(&mut tar, "manifest.json", &manifest_bytes)?;
-        for (path, bytes) in seal.files(&manifest_bytes)? {
+        for (path, bytes) in seal.files(&manifest_bytes) {
             append(&mut tar, &path, &bytes)?;
         }
         for (path, bytes) in &contents {

@@ -53,7 +53,7 @@ impl Scene {
             version: "2.0".to_owned(),
             channel: "stable".to_owned(),
             sequence: 1,
-            signers: BTreeSet::from([signer()]),
+            signers: signers(),
             downgrade_because: None,
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
@@ -67,8 +67,8 @@ impl Scene {
 }
 
 /// Who signed the bundle, as far as a run needs to know.
-fn signer() -> KeyId {
-    "0123456789abcdef".parse().unwrap()
+fn signers() -> BTreeSet<KeyId> {
+    "0123456789abcdef".parse().into_iter().collect()
 }
 
 fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {

@@ -7,7 +7,7 @@ use lab::program;
 use lab::sweep::Cargo;
 use lab::vm::{Case, Moment, PowerSweep, power_sweep, table, unavailable};
 
-const COUNT: usize = 8;
+const COUNT: usize = 5;
 
 /// One undisturbed run of the bundle that works is the record from which all of these are cut.
 fn is_of_the_sample(case: &Case) -> bool {

@@ -36,10 +36,10 @@ fn sample(database: RpmDatabase, count: u64) {
 
 #[test]
 fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
-    sample(RpmDatabase::Sqlite, 40);
+    sample(RpmDatabase::Sqlite, 28);
 }
 
 #[test]
 fn the_same_with_berkeley_db() {
-    sample(RpmDatabase::BerkeleyDb, 20);
+    sample(RpmDatabase::BerkeleyDb, 14);
 }

@@ -122,7 +122,7 @@ pub struct Seal<'a> {
 
 impl Seal<'_> {
     /// Returns the names and bytes of `signatures/` and `trust/`, in file order.
-    pub(super) fn files(&self, manifest: &[u8]) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn files(&self, manifest: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut signatures = Vec::new();
         for key in &self.keys {
             signatures.push(key.signature_entry(manifest));

@@ -5,6 +5,7 @@
 //! them all; `lab hostile write DIR` writes them for use with another program.
 
 mod archive;
+mod chain;
 mod contents;
 mod documents;
 mod json;
@@ -106,7 +107,7 @@ impl Attack {
 /// Every attack, in the order of the documentation.
 #[must_use]
 pub fn catalogue() -> Vec<&'static Attack> {
-    let rooms: [&'static [Attack]; 11] = [
+    let rooms: [&'static [Attack]; 12] = [
         kinds::ATTACKS,
         names::ATTACKS,
         sizes::ATTACKS,
@@ -115,6 +116,7 @@ pub fn catalogue() -> Vec<&'static Attack> {
         documents::ATTACKS,
         signatures::ATTACKS,
         trust::ATTACKS,
+        chain::ATTACKS,
         mix::ATTACKS,
         contents::ATTACKS,
         sizes::HUGE,

@@ -11,6 +11,7 @@ use manifests::product::ProductManifest;
 use serde_json::Value;
 
 use super::archive::{Archive, Item};
+use super::chain::Cast;
 use super::contents::replace_target;
 use crate::forge::{Contents, Forge, TestKey, entry};
 use crate::vendor::{Fixtures, Product};
@@ -137,7 +138,7 @@ impl Workshop {
     }
 
     /// The root documents that the host has enrolled: one key; two of two keys; one key for another
-    /// product.
+    /// product; one that others follow.
     pub fn roots(&self) -> Result<Vec<Vec<u8>>> {
         let mut pair = self.pair[0].root();
         let second = self.pair[1].root();
@@ -150,6 +151,7 @@ impl Workshop {
             self.key.root_document()?,
             canonical(&pair)?,
             canonical(&elsewhere)?,
+            Cast::enrolled()?,
         ])
     }
 

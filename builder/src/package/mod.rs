@@ -8,6 +8,7 @@ mod files;
 mod header;
 mod lint;
 mod payload;
+mod shape;
 mod signature;
 
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made small.
 //! Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and where to write.
 
-#![expect(clippy::disallowed_methods, reason = "it writes a corpus, by hand")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,11 @@
 //! Text and attribute values of XML.
 
-/// Writes a text so that an XML reader reads exactly it.
+/// Writes a text so that an XML reader reads exactly it. Nothing but a zero byte itself stands for a
+/// zero byte.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for c in text.chars() {
-        if c.is_ascii_alphanumeric() || "/._+~^-%:= ".contains(c) {
+        if c.is_ascii_alphanumeric() || "/._+~^-%:= \0".contains(c) {
             quoted.push(c);
         } else {
             quoted += &format!("&#{};", u32::from(c));

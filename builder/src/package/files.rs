@@ -141,6 +141,7 @@ fn scriptlets(metadata: &PackageMetadata) -> Result<Vec<Scriptlet>, PackageError
             Err(error) => return Err(unreadable(error)),
         }
     }
+    check_triggers(metadata)?;
     for (kind, triggers) in [
         ("", metadata.get_triggers()),
         ("file", metadata.get_file_triggers()),
@@ -154,6 +155,35 @@ fn scriptlets(metadata: &PackageMetadata) -> Result<Vec<Scriptlet>, PackageError
         );
     }
     Ok(found)
+}
+
+/// Every trigger's script must have its interpreter: the crate `rpm` panics where one is missing.
+fn check_triggers(metadata: &PackageMetadata) -> Result<(), PackageError> {
+    let count = |tag: IndexTag| {
+        let found = metadata.header.get_entry_data_as_string_array(tag);
+        found.map_or(0, |items| items.len())
+    };
+    for (scripts, interpreters) in [
+        (
+            IndexTag::RPMTAG_TRIGGERSCRIPTS,
+            IndexTag::RPMTAG_TRIGGERSCRIPTPROG,
+        ),
+        (
+            IndexTag::RPMTAG_FILETRIGGERSCRIPTS,
+            IndexTag::RPMTAG_FILETRIGGERSCRIPTPROG,
+        ),
+        (
+            IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTS,
+            IndexTag::RPMTAG_TRANSFILETRIGGERSCRIPTPROG,
+        ),
+    ] {
+        if count(scripts) != count(interpreters) {
+            return Err(unreadable(
+                "a trigger of it lacks its script or interpreter",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Without an interpreter rpm uses the shell.

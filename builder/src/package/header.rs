@@ -9,10 +9,12 @@ use manifests::evr::Evr;
 use manifests::nevra::Nevra;
 use rpm::{DigestStatus, IndexSignatureTag, IndexTag, PackageMetadata};
 
-use super::{PackageError, index};
+use super::{PackageError, index, shape};
 
-/// rpm itself refuses headers above 256 MiB; a package of this product has a few hundred KiB.
-const HEADER_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The data of one header. rpm itself refuses headers above 256 MiB; a package of this product has a few hundred KiB.
+const HEADER_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// Both headers, with lead and padding.
+const HEADERS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A parsed header and the bytes that signatures cover.
 pub(super) struct Header {
@@ -30,7 +32,9 @@ pub(super) fn unreadable(error: impl std::fmt::Display) -> PackageError {
 /// Reads the header alone; the payload stays on disk.
 pub(super) fn read(path: &Path) -> Result<Header, PackageError> {
     let file = File::open(path).map_err(unreadable)?;
-    let metadata = PackageMetadata::parse(&mut BufReader::new(file.take(HEADER_MAX_BYTES)))
+    shape::check(BufReader::new(file), HEADER_MAX_BYTES).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = PackageMetadata::parse(&mut BufReader::new(file.take(HEADERS_MAX_BYTES)))
         .map_err(unreadable)?;
     let offsets = metadata.get_package_segment_offsets();
     let part = |from: u64, to: u64| {

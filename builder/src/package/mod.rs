@@ -9,6 +9,7 @@ mod header;
 mod index;
 mod lint;
 mod payload;
+mod shape;
 mod signature;
 
 use std::path::{Path, PathBuf};

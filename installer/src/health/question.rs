@@ -20,7 +20,7 @@ pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, Strin
     };
     let (port, path) = (settings.get(&health.port), settings.get(&health.path));
     let port: NonZeroU16 = port.parse().map_err(|_| no_place("port", &port))?;
-    let is_plain = |c: char| c.is_ascii_graphic() && c != '#';
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || PATH_MARKS.contains(c);
     if path.len() > PATH_MAX_BYTES || !path.chars().all(is_plain) {
         return Err(no_place("path", &path));
     }
@@ -33,6 +33,8 @@ pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, Strin
     })
 }
 
+/// What a path may hold besides letters and digits (RFC 3986), with a query.
+const PATH_MARKS: &str = "-._~!$&'()*+,;=:@%/?";
 /// Longest path of a question, and longest name of a host.
 const PATH_MAX_BYTES: usize = 1024;
 const HOST_MAX_BYTES: usize = 253;
@@ -105,6 +107,7 @@ mod tests {
             ("listen_address", "elsewhere.invalid/"),
             ("listen_address", "a:b"),
             ("health_check_endpoint_name", "up now"),
+            ("health_check_endpoint_name", "up>"),
             ("health_check_endpoint_name", "up\\r\\nHost: x"),
         ] {
             let why = asked(&format!(r#"{{"{key}": "{value}"}}"#)).unwrap_err();

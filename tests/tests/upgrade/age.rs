@@ -5,7 +5,7 @@ use lab::isolated::Finished;
 use manifests::bundle::Role;
 use manifests::trust::SignedRoot;
 
-use crate::support::{Site, site};
+use crate::support::{Site, say, site};
 
 const BUNDLE: &str = "/root/bundle.tar.zst";
 const SEQUENCES: &str = "/var/lib/airgap-bundle/sequences.json";
@@ -95,7 +95,9 @@ fn replayed_bundles_are_refused_also_when_the_record_is_lost_and_a_downgrade_nee
     assert!(info.stdout.contains(WANTED), "{}", info.stdout);
     site.must_install(&["undo", "2"]);
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
-    eprintln!("{replayed} of {replayed} replayed bundles refused");
+    say(&format!(
+        "replays: {replayed} of {replayed} older bundles refused"
+    ));
 }
 
 /// Version 1 as on every host of the lab, with its signature; version 2 with another release key.

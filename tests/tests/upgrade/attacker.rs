@@ -8,7 +8,7 @@ use std::time::Duration;
 use lab::forge::{Forge, TestKey};
 use lab::isolated::Finished;
 
-use crate::support::{Site, site};
+use crate::support::{Site, say, site};
 
 /// Swaps that must have happened while installs ran.
 const SWAPS: u64 = 10_000;
@@ -284,10 +284,10 @@ fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
             *all.by_exit.entry(code).or_default() += count;
         }
     }
-    println!(
+    say(&format!(
         "attacker loop: {} swaps while {} installs ran, by exit code {:?}; 0 wrong bytes",
         all.swaps, all.installs, all.by_exit
-    );
+    ));
     assert!(all.swaps >= SWAPS, "{} swaps are too few", all.swaps);
     let well = all.by_exit.get(&0).copied().unwrap_or_default();
     assert!(well > 0 && well < all.installs, "both ends are to be seen");

@@ -9,7 +9,7 @@ use lab::program;
 use lab::vendor::{Product, Vendor, VendorOptions};
 use manifests::digest::Sha256;
 
-use crate::support::{Site, site};
+use crate::support::{Site, say, site};
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook-keys.md");
 const STICK: &str = "/media/stick";
@@ -159,11 +159,11 @@ fn rotation_and_theft_as_the_runbook_has_them() {
         let of_section = || blocks.iter().filter(|block| block.section == section);
         assert!(of_section().count() > 3, "section {section}");
         of_section().for_each(|block| drill.run(block));
-        eprintln!(
+        say(&format!(
             "drill: section {section} of the runbook, {} blocks in {} s",
             of_section().count(),
             begun.elapsed().as_secs()
-        );
+        ));
     };
 
     play(1);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Site, changes, site};
+use crate::support::{Site, changes, say, site};
 
 const CONFIG: &str = "/opt/tyk-gateway/tyk.conf";
 const RECIPIENTS: &str = "/etc/airgap-bundle/backup-recipients";
@@ -289,7 +289,9 @@ fn sealing_is_killed_at_every_change_of_the_disk() {
         }
         kills += 1;
     }
-    println!("sealing was killed {kills} times, before each of its changes of the disk");
+    say(&format!(
+        "sealing: killed {kills} times, before each of its changes of the disk"
+    ));
     assert!(kills > 20, "{kills} kills: the calls are not counted");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lab::isolated::{Call, Calls, Finished, Trace};
 
-use crate::support::{Site, site};
+use crate::support::{Site, say, site};
 
 /// Every planted secret holds this word.
 const WORD: &str = "canary-";
@@ -243,7 +243,9 @@ fn planted_secrets_stay_where_they_were_planted() {
         "the journal has the runs"
     );
     assert!(!journal.contains(WORD));
-    println!("{programs} programs with a clean environment, {made} files and modes in {STATE}");
+    say(&format!(
+        "secrets: 0 hits; {programs} programs with a clean environment, {made} files and modes in {STATE}"
+    ));
     assert!(programs > 100 && made > 100);
 }
 

@@ -1,5 +1,7 @@
 //! A host that runs 5.2, an installer on it, and bundles for it.
 
+use std::io::Write as _;
+
 use lab::forge::{Forge, TestKey};
 use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, RpmDatabase, Snapshot, baseline};
 use lab::program;
@@ -53,6 +55,11 @@ pub(crate) fn site_on(database: RpmDatabase, name: &str, nspawn_args: &[&str]) -
         &fingerprint,
     ]);
     Some(site)
+}
+
+/// Says a result past the test's capture: the numbers are to be seen also when all is well.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 impl Site {

@@ -46,6 +46,7 @@ pub fn root_bytes() -> Vec<u8> {
             keys: vec![id],
             products: vec!["*".to_owned()],
         },
+        revoked: Vec::new(),
     };
     canonical(&document).unwrap()
 }

@@ -5,7 +5,7 @@ use manifests::bundle::Encoding;
 use manifests::digest::Sha256;
 use manifests::limits::{
     DOCUMENT_MAX_BYTES, ENTRIES_MAX, MANIFEST_MAX_BYTES, PACKAGE_FILES_MAX_BYTES,
-    PRODUCT_MAX_BYTES, SIGNATURE_MAX_BYTES, TRUST_ENTRIES_MAX,
+    PRODUCT_MAX_BYTES, SIGNATURE_MAX_BYTES,
 };
 use manifests::{bundle::Entry, json::canonical};
 
@@ -136,20 +136,6 @@ pub(super) const ATTACKS: &[Attack] = &[
             let size = usize::try_from(SIGNATURE_MAX_BYTES)? + 1;
             let item = Item::good("signatures/0000000000000000.sig", &vec![1; size])?;
             shop.changed(|archive| Ok(archive.insert(1, item)))
-        },
-    ),
-    attack(
-        "trust-documents-without-end",
-        "TUF's endless data: documents that are skipped, one after the other",
-        "entries under trust/",
-        |shop| {
-            shop.changed(|mut archive| {
-                for number in 0..=TRUST_ENTRIES_MAX {
-                    let item = Item::good(&format!("trust/root.{number:04}.json"), b"{}")?;
-                    archive.items.insert(2 + number, item);
-                }
-                Ok(archive)
-            })
         },
     ),
     attack(

@@ -96,7 +96,8 @@ mod tests {
         }
     }
 
-    /// Found by fuzzing: the port moved the question to another host.
+    /// A port like the first moved the question to another host. The path with `>` was found by
+    /// fuzzing.
     #[test]
     fn a_configuration_that_is_no_place_is_refused_and_shown() {
         for (key, value) in [

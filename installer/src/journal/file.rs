@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    /// Found by fuzzing: such lines passed, and the next record was written in the wrong place.
+    /// Such lines passed once, and the next record was written in the wrong place.
     #[test]
     fn a_line_in_another_form_is_damage() {
         let dir = tempfile::tempdir().unwrap();

@@ -78,11 +78,11 @@ struct Outcome {
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let roots = args.trust.roots()?;
-    let observer = progress::observer(context);
     if args.file.to_string_lossy().ends_with(PARTS_SUFFIX) {
         return run_parts(args, context);
     }
+    let roots = args.trust.roots()?;
+    let observer = progress::observer(context);
     let offered = cosign::examine(&args.file, &roots, &*observer)?;
     let (manifest, digest) = (&offered.checked().manifest, offered.digest().to_string());
     let mut signed = summary(&args.file, manifest, digest, offered.signatures());

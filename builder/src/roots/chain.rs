@@ -91,11 +91,9 @@ impl RootChain {
         if found != version {
             return Err(refused(ChainError::Version { version, found }));
         }
-        let keys = newest.into_iter().chain([&parsed]);
-        let keys: Vec<_> = keys.flat_map(TrustRoot::root_keys).collect();
         let is_good = |signature: &Signature| {
-            let mut named = keys.iter().filter(|key| key.id() == signature.key_id());
-            named.any(|key| key.accepts(&signed.bytes, signature.as_bytes()))
+            let mut roots = newest.into_iter().chain([&parsed]);
+            roots.any(|root| root.has_signed(&signed.bytes, signature))
         };
         let (good, stray): (Vec<_>, Vec<_>) = signed
             .signatures
@@ -231,16 +229,8 @@ impl RootChain {
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         for CompleteRoot { root, signed } in &self.complete {
-            let version = root.document().version;
-            files.insert(
-                RootFile::Document { version }.to_string(),
-                signed.bytes.clone(),
-            );
-            for signature in &signed.signatures {
-                let key = signature.key_id().clone();
-                let name = RootFile::Signature { version, key }.to_string();
-                files.insert(name, signature.as_bytes().to_vec());
-            }
+            let named = signed.files(root.document().version);
+            files.extend(named.map(|(file, bytes)| (file.to_string(), bytes.to_vec())));
         }
         files
     }

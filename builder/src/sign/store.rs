@@ -78,7 +78,7 @@ impl KeyStore {
                 created: false,
             });
         }
-        let created = self.create(None)?.is_some();
+        let created = self.create_with_root(None)?.is_some();
         let signers = self.open(request).map_err(nowhere)?;
         Ok(Opened { signers, created })
     }
@@ -101,7 +101,7 @@ impl KeyStore {
     /// depends on the key alone.
     pub fn open(&self, request: &Request) -> Result<Signers, KeyError> {
         let mut chain = self.chain()?;
-        let mut keys = Vec::new();
+        let (mut keys, mut is_new) = (Vec::new(), false);
         if request.unsigned {
             return Signers::new(keys, &chain);
         }
@@ -117,13 +117,22 @@ impl KeyStore {
             if chain.is_empty() {
                 self.write_first(&key)?;
                 chain = self.chain()?;
+                is_new = true;
             }
             keys.push(Signer::File(Box::new(key)));
         }
         for name in &request.keys {
             keys.push(Signer::open(name, &request.secrets)?);
         }
-        Signers::new(keys, &chain)
+        let mut signers = Signers::new(keys, &chain)?;
+        if is_new {
+            signers.notes.push(format!(
+                "there was no root document beside the key: version 1 was made, of this key alone. If \
+                 there were more, restore {} from a backup",
+                self.trust_path().display()
+            ));
+        }
+        Ok(signers)
     }
 
     /// Returns the newest complete root document, for verifying.

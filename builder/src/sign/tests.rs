@@ -145,3 +145,22 @@ fn an_unfinished_first_version_is_not_built_with() {
     assert!(error.to_string().contains("not complete"), "{error}");
     assert!(error.explain().next.contains("bundle root sign"));
 }
+
+#[test]
+fn a_key_whose_root_documents_are_gone_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = KeyStore::new(dir.path().to_owned());
+    let request = Request::default();
+    let made = store.open_or_create(&request).unwrap();
+    assert!(
+        made.signers.notes().is_empty(),
+        "the first build is no loss"
+    );
+    output::remove(&store.trust_path().join("root.1.json")).unwrap();
+    let notes = |store: &KeyStore| {
+        let signers = store.open_if_any(&request).unwrap().unwrap();
+        signers.notes().join("; ")
+    };
+    assert!(notes(&store).contains("no root document beside the key"));
+    assert_eq!(notes(&store), "");
+}

@@ -46,8 +46,9 @@ fn describe(error: &ureq::Error) -> String {
         BadUri(_) | Http(_) => {
             "the address that its configuration gives cannot be asked".to_owned()
         }
-        ConnectionFailed | HostNotFound => error.to_string(),
-        Io(_) | Timeout(_) | Tls(_) | Rustls(_) | Protocol(_) => error.to_string(),
+        ConnectionFailed | HostNotFound | Io(_) | Timeout(_) | Tls(_) | Rustls(_) | Protocol(_) => {
+            error.to_string()
+        }
         _ => "it could not be asked".to_owned(),
     }
 }

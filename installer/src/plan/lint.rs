@@ -34,29 +34,19 @@ pub(super) fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use manifests::bundle::{HeaderDigests, LintFlag};
-    use manifests::bundle_path::BundlePath;
+    use manifests::bundle::LintFlag;
     use manifests::digest::Sha256;
     use manifests::nevra::{Arch, Nevra};
 
+    use super::super::test_rpm;
     use super::*;
 
     fn rpm(version: &str, lint: &[LintFlag]) -> BundledRpm {
         let nevra: Nevra = format!("relay-{version}-1.x86_64").parse().unwrap();
         let sha256 = Sha256::of(version.as_bytes());
         BundledRpm {
-            path: BundlePath::for_package(&sha256, &nevra.file_name()).unwrap(),
-            sha256,
-            build_time: 1,
-            signer: None,
-            header: HeaderDigests {
-                sha1: None,
-                sha256: None,
-                payload_sha256: None,
-            },
             lint: lint.to_vec(),
-            uses: Vec::new(),
-            nevra,
+            ..test_rpm::rpm(nevra, sha256)
         }
     }
 

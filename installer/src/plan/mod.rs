@@ -4,6 +4,8 @@ mod age;
 mod lint;
 mod make;
 mod needs;
+#[cfg(test)]
+mod test_rpm;
 
 use std::collections::BTreeSet;
 

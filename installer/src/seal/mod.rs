@@ -80,13 +80,13 @@ pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> PathBuf {
 
 /// Records to whom the backup of a prepared run is to be sealed.
 pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), String> {
+    if recipients.is_empty() {
+        return Ok(());
+    }
     let document = SealDocument {
         document: SEAL_TYPE.to_owned(),
         recipients: recipients.names(),
     };
-    if recipients.is_empty() {
-        return Ok(());
-    }
     let bytes = manifests::json::canonical(&document).map_err(|error| error.to_string())?;
     let path = layout.run(run).join("seal.json");
     secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error| chain(&error))

@@ -1,7 +1,7 @@
 //! What a chain of root documents teaches a host: newer versions, with new keys and revoked ones.
 
 use manifests::digest::Sha256;
-use manifests::trust::{CarriedTrust, RootFile, SignedRoot, TrustRoot, VerifiedManifest};
+use manifests::trust::{CarriedTrust, SignedRoot, TrustRoot, VerifiedManifest};
 
 use super::TrustError;
 use crate::layout::Layout;
@@ -64,8 +64,7 @@ impl Learned {
         self.roots.iter().filter(is_new)
     }
 
-    /// Remembers the newer versions on this host for good. Each document gets its name after its
-    /// signatures: one without them would look like a broken chain.
+    /// Remembers the newer versions on this host for good.
     pub fn remember(&self, layout: &Layout) -> Result<(), TrustError> {
         let dir = layout.trust();
         for News {
@@ -75,16 +74,9 @@ impl Learned {
         } in &self.news
         {
             secure_fs::ensure_guarded(&dir, 0o755).map_err(TrustError::Place)?;
-            let write = |file: RootFile, bytes: &[u8]| {
-                secure_fs::write_atomic(&dir.join(format!("{anchor}.{file}")), bytes, 0o644)
-            };
-            let version = *version;
-            for signature in &root.signatures {
-                let key = signature.key_id().clone();
-                let file = RootFile::Signature { version, key };
-                write(file, signature.as_bytes())?;
+            for (file, bytes) in root.files(*version) {
+                secure_fs::write_atomic(&dir.join(format!("{anchor}.{file}")), bytes, 0o644)?;
             }
-            write(RootFile::Document { version }, &root.bytes)?;
         }
         Ok(())
     }

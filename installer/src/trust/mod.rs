@@ -101,8 +101,10 @@ fn read_bounded(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, TrustErr
 /// skipped, and so is a place to which somebody else could have added one.
 pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
     let dir = layout.trust();
-    if dir.symlink_metadata().is_err() {
-        return Ok(Vec::new());
+    match dir.symlink_metadata() {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(FsError::new("look at", &dir, error).into()),
     }
     secure_fs::check_guarded(&dir).map_err(TrustError::Place)?;
     let names = names(&dir)?;

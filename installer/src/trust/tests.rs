@@ -13,14 +13,9 @@ struct Desk {
 fn chain_of(roots: &[(u64, SignedRoot)]) -> CarriedTrust {
     let mut chain = CarriedTrust::default();
     for (version, root) in roots {
-        let version = *version;
-        for signature in &root.signatures {
-            let key = signature.key_id().clone();
-            let file = RootFile::Signature { version, key };
-            chain.add(file, signature.as_bytes().to_vec()).unwrap();
+        for (file, bytes) in root.files(*version) {
+            chain.add(file, bytes.to_vec()).unwrap();
         }
-        let file = RootFile::Document { version };
-        chain.add(file, root.bytes.clone()).unwrap();
     }
     chain
 }

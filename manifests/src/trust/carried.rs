@@ -75,6 +75,19 @@ pub struct SignedRoot {
     pub signatures: Vec<Signature>,
 }
 
+impl SignedRoot {
+    /// Returns its files as version `version`, in the order in which they are written one by one: a
+    /// document without its signatures would look like a broken chain.
+    pub fn files(&self, version: u64) -> impl Iterator<Item = (RootFile, &[u8])> {
+        let signatures = self.signatures.iter().map(move |signature| {
+            let key = signature.key_id().clone();
+            (RootFile::Signature { version, key }, signature.as_bytes())
+        });
+        let document = (RootFile::Document { version }, self.bytes.as_slice());
+        signatures.chain([document])
+    }
+}
+
 /// A carried chain, bounded, as bytes.
 #[derive(Debug, Clone, Default)]
 pub struct CarriedTrust {
@@ -212,10 +225,9 @@ fn check_signatures(
     carried: &SignedRoot,
     roots: &[&TrustRoot],
 ) -> Result<(), ChainError> {
-    let is_good = |signature: &&Signature| {
-        let keys = roots.iter().flat_map(|root| root.root_keys());
-        let mut named = keys.filter(|key| key.id() == signature.key_id());
-        named.any(|key| key.accepts(&carried.bytes, signature.as_bytes()))
+    let is_good = |signature: &Signature| {
+        let mut roots = roots.iter();
+        roots.any(|root| root.has_signed(&carried.bytes, signature))
     };
     match carried.signatures.iter().find(|s| !is_good(s)) {
         None => Ok(()),

@@ -281,6 +281,16 @@ impl TrustRoot {
         .map_err(|source| ChainError::Own { version, source })
     }
 
+    /// Whether a signature over `bytes` is by the root key that it names. One alone is no quorum.
+    #[must_use]
+    pub fn has_signed(&self, bytes: &[u8], signature: &Signature) -> bool {
+        let mut named = self
+            .root_keys
+            .iter()
+            .filter(|key| key.id() == signature.key_id());
+        named.any(|key| key.accepts(bytes, signature.as_bytes()))
+    }
+
     /// Returns the SHA-256 of the newest document's bytes: what people compare.
     #[must_use]
     pub const fn fingerprint(&self) -> &Sha256 {

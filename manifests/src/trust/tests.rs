@@ -80,13 +80,9 @@ fn carried(roots: &[SignedRoot]) -> CarriedTrust {
     let mut trust = CarriedTrust::default();
     for (at, root) in roots.iter().enumerate() {
         let version = at as u64 + 1;
-        for signature in &root.signatures {
-            let key = signature.key_id().clone();
-            let file = RootFile::Signature { version, key };
-            trust.add(file, signature.as_bytes().to_vec()).unwrap();
+        for (file, bytes) in root.files(version) {
+            trust.add(file, bytes.to_vec()).unwrap();
         }
-        let file = RootFile::Document { version };
-        trust.add(file, root.bytes.clone()).unwrap();
     }
     trust
 }

@@ -5,8 +5,7 @@ use manifests::digest::Sha256;
 use manifests::json::canonical;
 use manifests::signature::{Algorithm, KeyId, PublicKey, Signature};
 use manifests::trust::{
-    ROOT_TYPE, ReleaseRole, RevokedKey, Role as KeyRole, RootDocument, RootFile, RootKey,
-    SignedRoot,
+    ROOT_TYPE, ReleaseRole, RevokedKey, Role as KeyRole, RootDocument, RootKey, SignedRoot,
 };
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
@@ -129,14 +128,8 @@ impl Seal<'_> {
         }
         let mut trust = Vec::new();
         for (version, root) in (1..).zip(&self.trust) {
-            let mut add = |file: RootFile, bytes: &[u8]| {
-                trust.push((format!("trust/{file}"), bytes.to_vec()));
-            };
-            add(RootFile::Document { version }, &root.bytes);
-            for signature in &root.signatures {
-                let key = signature.key_id().clone();
-                add(RootFile::Signature { version, key }, signature.as_bytes());
-            }
+            let files = root.files(version);
+            trust.extend(files.map(|(file, bytes)| (format!("trust/{file}"), bytes.to_vec())));
         }
         signatures.sort();
         trust.sort();

@@ -142,6 +142,9 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
 
     carry(&site, new, &seal(vec![&second], &trust));
     site.must_install(&["verify", BUNDLE]);
+    site.must_install(&["plan", BUNDLE]);
+    let listed = site.must_install(&["trust", "list"]).stdout;
+    assert!(listed.contains("version      1"), "only looked: {listed}");
     let run = site.must_install(&[BUNDLE]);
     assert!(run.stderr.contains("now at version 2"), "{}", run.stderr);
     let listed = site.must_install(&["trust", "list"]).stdout;
@@ -153,4 +156,25 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
     let old = fingerprint(&trust[0].bytes);
     let add = ["trust", "add", "/root/root.json", "--fingerprint", &old];
     assert_refused(&site.install(&add), 3, &["version 2 of the same keys"]);
+
+    // A newer one without its chain has to be confirmed, and takes the place of the old one.
+    let alone = sign_root(&root_document(4, &first, &second), &[&first]).unwrap();
+    site.host
+        .write("/root/alone.json", &alone.bytes, 0o644)
+        .unwrap();
+    let add = ["trust", "add", "/root/alone.json"];
+    assert_refused(&site.install(&add), 3, &["not confirmed"]);
+    let named = fingerprint(&alone.bytes);
+    site.must_install(&[&add[..], &["--fingerprint", &named]].concat());
+    let listed = site.must_install(&["trust", "list"]).stdout;
+    assert_eq!(listed.matches("version  ").count(), 1, "{listed}");
+    let shown = site.must_install(&["trust", "show", &named]).stdout;
+    assert!(shown.contains("version      4"), "{shown}");
+    assert_refused(
+        &site.install(&["trust", "remove", &old]),
+        2,
+        &["no such trust root"],
+    );
+    site.must_install(&["trust", "remove", &named]);
+    assert_refused(&site.install(&["verify", BUNDLE]), 3, &["no trust root"]);
 }

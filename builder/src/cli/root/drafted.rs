@@ -70,7 +70,7 @@ pub(super) fn write(chain: &RootChain, next: &RootDocument, context: Context) ->
     match context.format {
         Format::Json => show::json(&drafted),
         Format::Text => {
-            let mut text = drafted.text();
+            let mut text = drafted.text("draft");
             for name in &drafted.dropped {
                 let _ = writeln!(text, "dropped   {name}: it was over the draft before");
             }
@@ -86,9 +86,10 @@ pub(super) fn write(chain: &RootChain, next: &RootDocument, context: Context) ->
 }
 
 impl Drafted {
-    pub(super) fn text(&self) -> String {
+    /// Shows it; `what` says what is done with it.
+    pub(super) fn text(&self, what: &str) -> String {
         let mut text = format!(
-            "draft     {}\nversion   {}\nsha256    {}\n",
+            "{what:<10}{}\nversion   {}\nsha256    {}\n",
             self.document, self.version, self.fingerprint
         );
         for change in &self.changes {

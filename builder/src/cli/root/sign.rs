@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let version = chosen(&chain, named)?;
     let document = describe(&chain, version);
     if context.format == Format::Text {
-        show::text(&document.text().replacen("draft ", "signs ", 1));
+        show::text(&document.text("signs"));
     }
     let signers = args.sign.signers(&store?)?;
     let Some((root, signed)) = chain.version(version) else {

@@ -1,5 +1,3 @@
-use manifests::bundle::HeaderDigests;
-use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::package_files::{About, PACKAGE_FILES_TYPE};
@@ -7,7 +5,7 @@ use manifests::product::{ProductManifest, TYK};
 
 use super::*;
 use crate::host::Identity;
-use crate::plan::PlannedComponent;
+use crate::plan::{PlannedComponent, test_rpm};
 
 /// An RPM with what it needs; it offers its name and version.
 fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
@@ -29,21 +27,7 @@ fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
         obsoletes: Vec::new(),
         scriptlets: Vec::new(),
     };
-    let bundled = BundledRpm {
-        path: BundlePath::for_package(&sha256, &nevra.file_name()).unwrap(),
-        sha256,
-        build_time: 1,
-        signer: None,
-        header: HeaderDigests {
-            sha1: None,
-            sha256: None,
-            payload_sha256: None,
-        },
-        lint: Vec::new(),
-        uses: Vec::new(),
-        nevra,
-    };
-    (bundled, list)
+    (test_rpm::rpm(nevra, sha256), list)
 }
 
 fn inventory() -> Inventory {

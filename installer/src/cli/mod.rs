@@ -351,3 +351,31 @@ fn is_set(flag: &AtomicBool) -> bool {
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    /// A value of the one would be taken for the other's: `trust show X` once worked below X.
+    fn no_argument_has_a_flags_name(flags: &Command, command: &Command) {
+        for own in command.get_arguments().filter(|own| !own.is_global_set()) {
+            let mut global = flags.get_arguments().filter(|flag| flag.is_global_set());
+            assert!(
+                global.all(|flag| flag.get_id() != own.get_id()),
+                "{}: {}",
+                command.get_name(),
+                own.get_id()
+            );
+        }
+        for below in command.get_subcommands() {
+            no_argument_has_a_flags_name(flags, below);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        let command = super::Cli::command();
+        command.clone().debug_assert();
+        no_argument_has_a_flags_name(&command, &command);
+    }
+}

@@ -29,7 +29,8 @@ pub(super) enum TrustCommand {
     /// Show a root document without enrolling it, or an enrolled root.
     Show {
         /// The root document, or the fingerprint of an enrolled one.
-        root: PathBuf,
+        #[arg(value_name = "FILE|SHA256")]
+        named: PathBuf,
     },
     /// Remove an enrolled root.
     Remove {
@@ -62,7 +63,7 @@ pub(super) fn run(place: &Place, command: &TrustCommand) -> Result<u8, Failure> 
     match command {
         TrustCommand::Add { file, fingerprint } => add(place, file, fingerprint.as_ref()),
         TrustCommand::List => list(place),
-        TrustCommand::Show { root } => show(place, root),
+        TrustCommand::Show { named } => show(place, named),
         TrustCommand::Remove { fingerprint } => remove(place, fingerprint),
     }
 }
@@ -223,12 +224,28 @@ fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
         && one.release.products.iter().any(covers)
 }
 
-/// A version that was replaced here does not come back, whoever brings it.
+/// A version that was replaced here does not come back, whoever brings it, and one that forgets what is
+/// revoked here is no successor.
 fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure> {
     let newer = |known: &&TrustRoot| {
         known.replaces(root.fingerprint())
             || is_akin(known, root) && known.document().version >= root.document().version
     };
+    let forgets = |known: &&TrustRoot| {
+        let mut revoked = known.document().revoked.iter();
+        is_older(known, root) && revoked.any(|key| root.document().revokes(&key.id).is_none())
+    };
+    if let Some(known) = enrolled.iter().find(forgets) {
+        return Err(Failure::new(
+            Exit::Verification,
+            "the trust root was not enrolled",
+            format!(
+                "version {} of the same keys, which is enrolled here, revokes keys that it does not revoke",
+                known.document().version
+            ),
+            "ask the builder's side: a later root document never forgets a revoked key",
+        ));
+    }
     let Some(known) = enrolled.iter().find(newer) else {
         return Ok(());
     };

@@ -3,7 +3,8 @@
 use lab::forge::{Seal, TestKey, fingerprint, revoke, root_document, sign_root};
 use lab::isolated::Finished;
 use manifests::bundle::Role;
-use manifests::trust::SignedRoot;
+use manifests::json::canonical;
+use manifests::trust::{RootDocument, SignedRoot};
 
 use crate::support::{Site, say, site};
 
@@ -158,13 +159,19 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
     assert_refused(&site.install(&add), 3, &["version 2 of the same keys"]);
 
     // A newer one without its chain has to be confirmed, and takes the place of the old one.
-    let alone = sign_root(&root_document(4, &first, &second), &[&first]).unwrap();
-    site.host
-        .write("/root/alone.json", &alone.bytes, 0o644)
-        .unwrap();
     let add = ["trust", "add", "/root/alone.json"];
+    let put = |document: &RootDocument| {
+        let bytes = canonical(document).unwrap();
+        site.host.write("/root/alone.json", &bytes, 0o644).unwrap();
+        fingerprint(&bytes)
+    };
+    let mut alone = root_document(4, &first, &second);
+    let forgetful = put(&alone);
+    let forget = [&add[..], &["--fingerprint", &forgetful]].concat();
+    assert_refused(&site.install(&forget), 3, &["does not revoke"]);
+    revoke(&mut alone, &TestKey::from_seed(5).unwrap());
+    let named = put(&alone);
     assert_refused(&site.install(&add), 3, &["not confirmed"]);
-    let named = fingerprint(&alone.bytes);
     site.must_install(&[&add[..], &["--fingerprint", &named]].concat());
     let listed = site.must_install(&["trust", "list"]).stdout;
     assert_eq!(listed.matches("version  ").count(), 1, "{listed}");

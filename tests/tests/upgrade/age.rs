@@ -166,9 +166,9 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
         fingerprint(&bytes)
     };
     let mut alone = root_document(4, &first, &second);
-    let forgetful = put(&alone);
-    let forget = [&add[..], &["--fingerprint", &forgetful]].concat();
-    assert_refused(&site.install(&forget), 3, &["does not revoke"]);
+    let lesser = put(&alone);
+    let with_less = [&add[..], &["--fingerprint", &lesser]].concat();
+    assert_refused(&site.install(&with_less), 3, &["does not revoke"]);
     revoke(&mut alone, &TestKey::from_seed(5).unwrap());
     let named = put(&alone);
     assert_refused(&site.install(&add), 3, &["not confirmed"]);

@@ -35,6 +35,7 @@ pub mod secure_fs;
 pub mod sequence;
 pub mod settings;
 pub mod step;
+pub mod stores;
 pub mod survey;
 pub mod survival;
 pub mod trust;

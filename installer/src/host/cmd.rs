@@ -9,6 +9,8 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+pub mod tool;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -68,6 +70,12 @@ pub enum CmdError {
         command: String,
         /// The limit.
         seconds: u64,
+    },
+    /// Somebody asked to stop, and it was ended.
+    #[error("`{command}` was ended because the run was told to stop")]
+    Stopped {
+        /// The command line.
+        command: String,
     },
     /// A query that must succeed did not.
     #[error("`{command}` ended with {status}: {tail}")]
@@ -137,14 +145,18 @@ fn find(program: &str) -> Result<PathBuf, CmdError> {
 }
 
 fn prepare(program: &str, args: &[&str]) -> Result<(Command, String), CmdError> {
-    let mut command = Command::new(find(program)?);
+    Ok(prepare_at(find(program)?, program, args))
+}
+
+fn prepare_at(path: PathBuf, program: &str, args: &[&str]) -> (Command, String) {
+    let mut command = Command::new(path);
     command
         .args(args)
         .env_clear()
         .envs(ENVIRONMENT)
         .stdin(Stdio::null())
         .current_dir("/");
-    Ok((command, format!("{program} {}", args.join(" "))))
+    (command, format!("{program} {}", args.join(" ")))
 }
 
 /// Runs a query: output is captured, and the process is ended after `deadline`.

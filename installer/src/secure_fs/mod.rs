@@ -76,6 +76,23 @@ pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
     Ok(file)
 }
 
+/// Returns an open file with this content and no name, for a child that inherits it: what it holds is
+/// gone with the last process that has it open.
+pub fn unnamed(dir: &Path, bytes: &[u8]) -> Result<File, FsError> {
+    use std::io::Write as _;
+    ensure_dir(dir, 0o700)?;
+    let number = std::process::id();
+    let name = (0..u32::MAX)
+        .map(|turn| dir.join(format!(".unnamed-{number}-{turn}")))
+        .find(|name| name.symlink_metadata().is_err());
+    let path = name.unwrap_or_else(|| dir.join(".unnamed"));
+    let mut file = create_new(&path, 0o600)?;
+    // Before the content, so that no name ever leads to it.
+    fs::remove_file(&path).map_err(at("remove", &path))?;
+    file.write_all(bytes).map_err(at("write", &path))?;
+    Ok(file)
+}
+
 /// Opens or makes the file that a lock is taken on.
 pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
     OpenOptions::new()

@@ -115,6 +115,7 @@ fn component(part: &Part) -> Component {
         config: vec![config_path(name)],
         environment: vec![format!("/etc/sysconfig/{name}")],
         tools: Vec::new(),
+        stores: Vec::new(),
         backup: vec![BackupTree {
             path: format!("/opt/{name}"),
             exclude: vec![program_path(name)],

@@ -37,6 +37,7 @@ impl ProductManifest {
             }
         }
         self.extras.iter().try_for_each(|extra| extra.check(self))?;
+        self.migrations.iter().try_for_each(|one| one.check(self))?;
         match self
             .pins
             .iter()
@@ -98,6 +99,15 @@ impl ProductManifest {
         };
         if let Some(tool) = component.tools.iter().find(|tool| !is_package_name(tool)) {
             return refuse(format!("component `{name}`: `{tool}` is no package name"));
+        }
+        for (at, store) in component.stores.iter().enumerate() {
+            store.check(name)?;
+            if component.stores[..at].iter().any(|s| s.id == store.id) {
+                return refuse(format!(
+                    "component `{name}`: store `{}` is listed twice",
+                    store.id
+                ));
+            }
         }
         match &component.unit {
             Some(unit) if !is_service_name(unit) => refuse(format!(

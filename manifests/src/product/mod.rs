@@ -2,12 +2,16 @@
 
 mod check;
 mod extra;
+mod store;
 
 use serde::{Deserialize, Serialize};
 
 use crate::evr::{compare_versions, line_of};
 
 pub use extra::{ExtraFormat, ExtraRule, ExtraTarget};
+pub use store::{
+    Condition, DatabaseSettings, Each, Engine, EngineRule, Migration, RedisSettings, StoreRule,
+};
 
 /// The type a product manifest names.
 pub const PRODUCT_TYPE: &str = "airgap-bundle/product/1";
@@ -51,6 +55,9 @@ pub struct ProductManifest {
     /// Files that may be carried beside the packages.
     #[serde(rename = "extra", default)]
     pub extras: Vec<ExtraRule>,
+    /// Versions that rewrite data so that older ones cannot read them.
+    #[serde(rename = "migration", default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
 }
 
 fn stable() -> String {
@@ -136,6 +143,9 @@ pub struct Component {
     /// What the backup holds.
     #[serde(default)]
     pub backup: Vec<BackupTree>,
+    /// Where it keeps data.
+    #[serde(rename = "store", default, skip_serializing_if = "Vec::is_empty")]
+    pub stores: Vec<StoreRule>,
     /// How its health is checked.
     #[serde(default)]
     pub health: Option<Health>,
@@ -191,7 +201,7 @@ pub struct Health {
 
 /// A value that a component's own configuration decides. The first source that gives a value that
 /// is neither empty nor `0` wins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Where to look, strongest first.

@@ -28,6 +28,8 @@ use installer::host::{
     RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
+use installer::stores::engine::Restoring;
+use installer::stores::{Access, Limit, StoreError, StoreLook};
 use manifests::nevra::{Arch, Nevra};
 
 use self::gate::Gate;
@@ -267,6 +269,33 @@ impl Host for FakeHost {
         });
         let answer = answer.map_err(|error| error.to_string())?;
         answer.unwrap_or_else(|| Err("connection refused".to_owned()))
+    }
+
+    fn store_look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
+        Ok(StoreLook::default())
+    }
+
+    fn store_dump(&self, _: &Access, _: &str, _: &File, _: Limit<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn store_prove(
+        &self,
+        _: &Access,
+        _: &str,
+        _: &File,
+        _: Limit<'_>,
+    ) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    fn store_restore(
+        &self,
+        _: &Access,
+        _: &Restoring<'_>,
+        _: Limit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn space(&self, _: &Path) -> Result<Space, HostError> {

@@ -1,0 +1,71 @@
+//! The data stores of a product: where they are, how they are dumped, proven and restored.
+//!
+//! What the product manifest says about a component's configuration becomes an [`Access`], which holds
+//! secrets and lives in memory alone. The plan shows endpoints; the run finds the access anew.
+
+pub mod access;
+pub mod engine;
+
+use std::time::Duration;
+
+use crate::plan::Problem;
+
+pub use access::Access;
+
+/// What a look at a store tells before it is dumped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreLook {
+    /// The server's version.
+    pub version: String,
+    /// How many bytes a dump may take, at most, as far as the server can tell.
+    pub bytes: u64,
+    /// How many keys, tables or collections there are, if the server tells.
+    pub items: Option<u64>,
+    /// The files that make a dump, by name, in order.
+    pub parts: Vec<String>,
+    /// Why this host cannot restore a dump of it, if so; for people, with what to do.
+    pub not_restorable: Option<Problem>,
+}
+
+/// How long a tool may take, and whether somebody asked to stop.
+#[derive(Clone, Copy)]
+pub struct Limit<'a> {
+    /// Longest time.
+    pub time: Duration,
+    /// Whether to give up.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Limit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limit")
+            .field("time", &self.time)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a store does not let us do, in three parts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}; {next}")]
+pub struct StoreError {
+    /// What failed.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What to do next.
+    pub next: String,
+}
+
+impl StoreError {
+    /// Makes an error of its three parts.
+    pub fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        let (what, why, next) = (what.into(), why.into(), next.into());
+        Self { what, why, next }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new(format!("{}: {}", error.what, error.why), error.next)
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a component's data stores stand in its own configuration, and what an upgrade does to them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ProductError, ProductManifest, Setting};
+
+/// A data store that a component's configuration may name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreRule {
+    /// Our name, such as `redis`; with `each`, every store is called `<id>-<entry>`.
+    pub id: String,
+    /// Name for people, with what is kept there.
+    pub title: String,
+    /// Only where a setting has one of some values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<Condition>,
+    /// One store for each entry of an object of the configuration; `{each}` in pointers and variables
+    /// stands for the entry's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<Each>,
+    /// Which kind of store it is.
+    pub engine: EngineRule,
+    /// Whether one without content is nothing unusual.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_empty: bool,
+    /// Where Redis is, if it is Redis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSettings>,
+    /// Where a database is, if it is `PostgreSQL` or `MongoDB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseSettings>,
+}
+
+/// A setting with one of some values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The setting.
+    pub setting: Setting,
+    /// The values.
+    pub any_of: Vec<String>,
+}
+
+/// The entries of an object of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// JSON pointer to the object.
+    pub pointer: String,
+    /// Start of the variables that add entries: the entry's name follows, up to the next `_`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_prefix: Option<String>,
+}
+
+/// How the kind of a store is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineRule {
+    /// The setting that names it.
+    pub setting: Setting,
+    /// What its values mean.
+    pub names: BTreeMap<String, Engine>,
+    /// Whether any other value is a thing that nobody backs up here, and no reason to refuse.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others_are_no_store: bool,
+}
+
+/// The kinds of store that can be dumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Redis, or Valkey.
+    Redis,
+    /// `PostgreSQL`.
+    Postgresql,
+    /// `MongoDB`.
+    Mongodb,
+}
+
+impl Engine {
+    /// Returns the name for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Redis => "Redis",
+            Self::Postgresql => "PostgreSQL",
+            Self::Mongodb => "MongoDB",
+        }
+    }
+}
+
+/// Where Redis is and how to enter it. A switch is on with `true`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisSettings {
+    /// Host name or address.
+    pub host: Setting,
+    /// Port.
+    pub port: Setting,
+    /// Several `host:port`: a list, an object of host and port, or words between commas. They come
+    /// before `host`.
+    pub addresses: Setting,
+    /// With Sentinel: the name of the master; `addresses` are the sentinels'.
+    pub sentinel_master: Setting,
+    /// With Sentinel: its password.
+    pub sentinel_password: Setting,
+    /// ACL user.
+    pub username: Setting,
+    /// Password.
+    pub password: Setting,
+    /// Number of the database.
+    pub database: Setting,
+    /// Whether it is a cluster.
+    pub cluster: Setting,
+    /// Whether it is reached over TLS.
+    pub tls: Setting,
+    /// Whether its certificate is not checked.
+    pub tls_insecure: Setting,
+    /// File of certificates that are believed.
+    pub ca_file: Setting,
+    /// File of the client's certificate.
+    pub cert_file: Setting,
+    /// File of the client's key.
+    pub key_file: Setting,
+}
+
+/// Where a database is and how to enter it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseSettings {
+    /// Connection string: a URL, or libpq's keywords and values.
+    pub connection: Setting,
+    /// Whether it is reached over TLS, where the string does not say so.
+    pub tls: Setting,
+    /// Whether its certificate is not checked.
+    pub tls_insecure: Setting,
+    /// File of certificates that are believed.
+    pub ca_file: Setting,
+    /// File of the client's certificate and key.
+    pub pem_file: Setting,
+}
+
+/// A version that rewrites data so that older ones cannot read them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// The component that does it.
+    pub component: String,
+    /// The first version that does it: a change from below it to it, or above, migrates.
+    pub version: String,
+    /// Ids of the component's stores that it rewrites.
+    pub stores: Vec<String>,
+    /// What happens, for people.
+    pub title: String,
+}
+
+impl StoreRule {
+    pub(super) fn check(&self, component: &str) -> Result<(), ProductError> {
+        let refuse = |why: &str| {
+            let text = format!("component `{component}`, store `{}`: {why}", self.id);
+            Err(ProductError::Inconsistent(text))
+        };
+        if !super::check::is_plain(&self.id) {
+            return refuse("its id is not of a-z, 0-9 and -");
+        }
+        let has = |wanted: &[Engine]| self.engine.names.values().any(|e| wanted.contains(e));
+        if self.engine.names.is_empty() {
+            return refuse("its engine has no name");
+        }
+        if has(&[Engine::Redis]) && self.redis.is_none() {
+            return refuse("it may be Redis, and `redis` does not say where");
+        }
+        if has(&[Engine::Postgresql, Engine::Mongodb]) && self.database.is_none() {
+            return refuse("it may be a database, and `database` does not say where");
+        }
+        Ok(())
+    }
+}
+
+impl Migration {
+    pub(super) fn check(&self, product: &ProductManifest) -> Result<(), ProductError> {
+        let refuse = |why: String| {
+            let text = format!("migration at {}: {why}", self.version);
+            Err(ProductError::Inconsistent(text))
+        };
+        let Some(component) = product.component(&self.component) else {
+            return refuse(format!("no component `{}`", self.component));
+        };
+        if self.stores.is_empty() {
+            return refuse("it names no store".to_owned());
+        }
+        let known = |id: &String| component.stores.iter().any(|rule| rule.id == *id);
+        match self.stores.iter().find(|id| !known(id)) {
+            Some(id) => refuse(format!("`{}` has no store `{id}`", component.name)),
+            None => Ok(()),
+        }
+    }
+}

@@ -16,6 +16,7 @@ pub mod backup;
 pub mod bundle;
 pub mod cli;
 pub mod event;
+pub mod extras;
 pub mod failure;
 pub mod forecast;
 pub mod health;

@@ -74,6 +74,8 @@ fn package_directories(plan: &InstallPlan) -> Vec<String> {
         .filter_map(|change| change.to)
         .flat_map(|rpm| rpm.directories.iter().cloned())
         .collect();
+    let extras = plan.coming_extras();
+    found.extend(extras.filter_map(|extra| Some(extra.path.rsplit_once('/')?.0.to_owned())));
     found.sort();
     found.dedup();
     found
@@ -144,6 +146,9 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
+    let extras = plan.coming_extras();
+    let extras = extras.filter(|extra| !layout.stored_extra(&extra.sha256).exists());
+    let staging = staging + extras.map(|extra| extra.size_bytes).sum::<u64>();
     // Twice: as it is before and after the run; and both once more for a moment.
     let times = match backup {
         Backup::StaysPlain => 2,
@@ -151,7 +156,9 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
     };
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
-    let backup = times * measure(layout, &roots, &excluded);
+    let coming: u64 = plan.coming_extras().map(|extra| extra.size_bytes).sum();
+    // What comes is saved as it is after the run.
+    let backup = times * measure(layout, &roots, &excluded) + times / 2 * coming;
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }

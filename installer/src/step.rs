@@ -24,6 +24,8 @@ pub enum Step {
     Check(String),
     /// Merge configuration (undo only).
     Configure(String),
+    /// Write the files beside packages that come with the bundle.
+    Extras(String),
     /// Let the services start again, and start those that ran.
     Release(String),
     /// Wait for healthy services.
@@ -70,6 +72,9 @@ impl Step {
             ]);
             // What rpm did is judged before anything else writes.
             steps.push(Self::Check(name()));
+            if !group.extras.coming.is_empty() {
+                steps.push(Self::Extras(name()));
+            }
             if undo {
                 steps.push(Self::Configure(name()));
             }
@@ -91,6 +96,7 @@ impl Step {
             Self::Transaction(group) => format!("{group}: rpm -U"),
             Self::Check(group) => format!("{group}: check what rpm did"),
             Self::Configure(group) => format!("{group}: merge configuration"),
+            Self::Extras(group) => format!("{group}: write what comes beside the packages"),
             Self::Release(group) => format!("{group}: release and start"),
             Self::Health(group) => format!("{group}: wait for health"),
             Self::RemoveHolds => "remove the holds".to_owned(),
@@ -147,6 +153,7 @@ impl fmt::Display for Step {
             Self::Transaction(group) => write!(f, "transaction:{group}"),
             Self::Check(group) => write!(f, "check:{group}"),
             Self::Configure(group) => write!(f, "configure:{group}"),
+            Self::Extras(group) => write!(f, "extras:{group}"),
             Self::Release(group) => write!(f, "release:{group}"),
             Self::Health(group) => write!(f, "health:{group}"),
             Self::RemoveHolds => f.write_str("remove-holds"),
@@ -170,6 +177,7 @@ impl FromStr for Step {
             "transaction" => Self::Transaction(group),
             "check" => Self::Check(group),
             "configure" => Self::Configure(group),
+            "extras" => Self::Extras(group),
             "release" => Self::Release(group),
             "health" => Self::Health(group),
             "remove-holds" => Self::RemoveHolds,

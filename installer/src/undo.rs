@@ -1,5 +1,6 @@
 //! Planning the undo of an earlier run: a new run that goes back. Pure.
 
+use crate::extras::Extras;
 use crate::history::PastRun;
 use crate::inventory::Inventory;
 use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, Problem};
@@ -65,6 +66,8 @@ pub fn plan(
         name: names.join("+"),
         components,
         packages,
+        // The saved files say what was there.
+        extras: Extras::default(),
     }];
     let kind = PlanKind::Undo { run: run.id };
     Ok(InstallPlan {
@@ -74,6 +77,7 @@ pub fn plan(
         current: Vec::new(),
         absent: Vec::new(),
         downgrade_because: None,
+        extras_ignored_because: None,
         ..run.plan.clone()
     })
 }

@@ -37,6 +37,10 @@ pub(super) struct ConsentArgs {
     /// the plan, the report and the system's log.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     allow_downgrade_because: Option<String>,
+    /// Go on although plugins or the like would not load into the target version. REASON is written into
+    /// the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    ignore_plugins_because: Option<String>,
 }
 
 /// A reason that somebody can read a year later.
@@ -54,6 +58,7 @@ impl ConsentArgs {
     pub(super) fn plan(&self, place: &Place, open: &OpenBundle) -> Result<InstallPlan, Failure> {
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
+            extras_ignored_because: self.ignore_plugins_because.clone(),
         };
         let mut inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;
@@ -107,7 +112,7 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     secure_fs::ensure_guarded(&place.layout.store(), 0o700)
         .map_err(|error| cannot_store(&error))?;
     let staged = open
-        .stage(&place.layout, &plan.rpms())
+        .stage(&place.layout, &plan.payload())
         .map_err(|error| view::refused(path, &error))?;
     let request = Request {
         run: history::next_id(&place.layout).map_err(|why| internal(&why))?,

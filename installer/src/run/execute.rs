@@ -6,7 +6,9 @@ use std::fs::File;
 use manifests::digest::Sha256;
 
 use super::wellness::{self, Excuse};
-use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, install, reserve};
+use super::{
+    Baseline, Context, Ended, OnStop, StepResult, baseline, configure, extras, install, reserve,
+};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -162,6 +164,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         let note = format!("an older bundle or older packages were wanted, because: {reason}");
         state.notes.insert(0, note);
     }
+    if let Some(reason) = &context.plan.extras_ignored_because {
+        let note = format!("files that would not load were to be ignored, because: {reason}");
+        state.notes.insert(0, note);
+    }
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
@@ -229,6 +235,9 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             let notes = configure::merge_back(context, state.before.as_ref())?;
             state.notes.extend(notes);
             Ok(String::new())
+        }
+        Step::Extras(name) => {
+            extras::write(context, state.before.as_ref(), &groups(context.plan, name))
         }
         Step::Release(name) => context.release(&state.baseline, &group(name)),
         Step::Health(name) => {

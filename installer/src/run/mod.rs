@@ -5,6 +5,7 @@ mod brought;
 mod check;
 mod configure;
 mod execute;
+mod extras;
 mod hold;
 mod install;
 mod reinstall;

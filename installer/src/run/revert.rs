@@ -10,7 +10,7 @@ use manifests::digest::Sha256;
 use super::execute::{State, finish, groups, members, unfinished};
 use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, extras, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::journal::{Journal, JournalError};
@@ -172,6 +172,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         || brought::restore_directories(context, &state.baseline.directories, &packages);
     // Files want their directories, and change their times.
     directories()?;
+    extras::sweep(context, changed)?;
     let restored = restore(
         context.layout,
         &blobs,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use installer::preflight::Backup;
 
+use crate::extra::{self, Beside};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
 use crate::fake::service::{Answers, Program};
@@ -48,6 +49,8 @@ pub(crate) struct Scene {
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
+    /// What comes beside the first one's package.
+    pub(crate) beside: Beside,
     /// What becomes of backups when a run is closed.
     pub(crate) backup: Backup,
 }
@@ -95,6 +98,7 @@ impl Scene {
             is_undo: false,
             components: 3,
             has_need: false,
+            beside: Beside::Nothing,
             backup: Backup::StaysPlain,
         }
     }
@@ -107,12 +111,16 @@ impl Scene {
             ""
         };
         let needs = if self.has_need { " and a need" } else { "" };
+        let extra = match self.beside {
+            Beside::Nothing => "",
+            Beside::Files => " and an extra",
+        };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!("{kind} of {number}{needs}{extra}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -313,6 +321,9 @@ impl Scene {
             let tool = format!("{NEEDED_BESIDE}/tool");
             edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));
             edits.insert("/etc/codec.conf".to_owned(), ("edited\n".to_owned(), 0o600));
+        }
+        if self.beside == Beside::Files {
+            edits.extend(extra::before());
         }
         edits
     }

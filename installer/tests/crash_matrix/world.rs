@@ -21,6 +21,7 @@ use manifests::digest::Sha256;
 use manifests::product::Component;
 use tempfile::TempDir;
 
+use crate::extra::{self, Beside};
 use crate::fake::gate::{Fault, Gate};
 use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
@@ -114,6 +115,9 @@ impl World {
         }
         for (path, (content, mode)) in scene.edits() {
             disk::write(&layout.at(&path), content.as_bytes(), mode, EDITED);
+        }
+        if scene.beside == Beside::Files {
+            extra::store(layout);
         }
         let both = [0, 1].into_iter().flat_map(|side| scene.packages(side));
         let needed = scene.needed().into_iter();

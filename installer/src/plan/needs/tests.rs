@@ -49,6 +49,7 @@ fn inventory() -> Inventory {
         merged_usr: true,
         remembered: crate::sequence::Remembered::Nothing,
         stored: Vec::new(),
+        extras: Vec::new(),
     }
 }
 
@@ -100,6 +101,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             config: Vec::new(),
         }],
         packages: Vec::new(),
+        extras: crate::extras::Extras::default(),
     };
     let mut problems = Vec::new();
     let found = needed(&carried, &there, &inventory, &group, &mut problems);

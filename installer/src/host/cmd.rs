@@ -9,6 +9,8 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod stream;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -20,6 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+
+pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const ENVIRONMENT: [(&str, &str); 4] = [

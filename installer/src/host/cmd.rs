@@ -9,6 +9,7 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod stream;
 pub mod tool;
 
 use std::fs::File;
@@ -22,6 +23,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+
+pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const ENVIRONMENT: [(&str, &str); 4] = [

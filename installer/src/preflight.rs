@@ -1,5 +1,7 @@
 //! What speaks against a run, found before anything changes: all of it at once, each with its cure.
 
+mod stores;
+
 use std::path::Path;
 
 use manifests::digest::Sha256;
@@ -52,7 +54,8 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    space(host, layout, plan, backup, &mut problems);
+    let dumps = stores::check(host, layout, plan, &mut problems);
+    space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
             Ok(space) if space.read_only => problems.push(Problem::new(
@@ -84,6 +87,7 @@ fn space(
     host: &dyn Host,
     layout: &Layout,
     plan: &InstallPlan,
+    dumps: u64,
     backup: Backup,
     problems: &mut Vec<Problem>,
 ) {
@@ -100,7 +104,7 @@ fn space(
         // A transaction writes the new packages before it removes the old ones.
         let forward = reserve.package_bytes + reserve.package_bytes / 4;
         let own = if is_state {
-            state_bytes(layout, plan, backup)
+            state_bytes(layout, plan, dumps, backup)
         } else {
             0
         };
@@ -137,21 +141,22 @@ fn space(
 }
 
 /// What a run writes into the state directory, and beside it if that is on the same filesystem.
-fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
+fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan.changes().flat_map(PackageChange::rpms);
     let staging: u64 = rpms
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
-    // Twice: as it is before and after the run; and both once more for a moment.
-    let times = match backup {
-        Backup::StaysPlain => 2,
-        Backup::IsSealed => 4,
+    // All of it once more for a moment.
+    let sealed = match backup {
+        Backup::StaysPlain => 1,
+        Backup::IsSealed => 2,
     };
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
-    let backup = times * measure(layout, &roots, &excluded);
+    // Twice: as it is before and after the run.
+    let backup = sealed * (2 * measure(layout, &roots, &excluded) + dumps);
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }

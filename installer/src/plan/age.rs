@@ -1,5 +1,7 @@
 //! Going back in time: what a plan refuses unless somebody wants it and says why. Pure.
 
+use std::collections::BTreeMap;
+
 use manifests::nevra::Nevra;
 
 use super::{InstallPlan, PlannedComponent, PlannedRpm, Problem};
@@ -12,6 +14,10 @@ use crate::sequence::Remembered;
 pub struct Consent {
     /// Why an older bundle or older packages are wanted.
     pub downgrade_because: Option<String>,
+    /// Stores that are backed up elsewhere, by name, with the reason.
+    pub elsewhere: BTreeMap<String, String>,
+    /// Longest time for the dump of one store, if not the usual one, seconds.
+    pub dump_limit_secs: Option<u64>,
 }
 
 impl Consent {

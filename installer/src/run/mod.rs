@@ -4,16 +4,19 @@ pub(crate) mod baseline;
 mod brought;
 mod check;
 mod configure;
+mod data;
 mod execute;
 mod hold;
 mod install;
 mod reinstall;
 pub mod reserve;
 mod revert;
+mod saving;
 mod transaction;
 mod wellness;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
@@ -26,8 +29,10 @@ use crate::plan::InstallPlan;
 use crate::report::RunReport;
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
+use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
+pub use data::dumps_of;
 pub use execute::{execute, is_prepared, prepare};
 pub(crate) use install::mode;
 pub use revert::close_open_run;
@@ -85,6 +90,10 @@ pub struct Undone {
     pub baseline: Baseline,
     /// What it planned.
     pub plan: InstallPlan,
+    /// What it dumped.
+    pub dumps: Dumps,
+    /// Where the dumps are.
+    pub dumps_dir: PathBuf,
 }
 
 impl std::fmt::Debug for Context<'_> {

@@ -4,8 +4,6 @@
 mod question;
 mod streak;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use manifests::digest::Sha256;
@@ -15,7 +13,7 @@ use serde_json::Value;
 
 use crate::host::{Host, ProbeAnswer, UnitState};
 use crate::layout::Layout;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use streak::Streak;
 
 pub use question::target;
@@ -69,35 +67,8 @@ pub struct Expected<'a> {
 /// Reads what a component's configuration says about itself.
 #[must_use]
 pub fn settings(layout: &Layout, component: &Component) -> (Settings, Vec<String>) {
-    let read = |path: &String| read_bounded(&layout.at(path));
-    let environment: Vec<String> = component.environment.iter().filter_map(read).collect();
-    let path = component.config.first();
-    let text = path.and_then(read);
-    let config = path
-        .zip(text.as_ref())
-        .map(|(path, text)| (path.as_str(), text.as_str()));
-    Settings::read(&environment, config)
-}
-
-/// Largest configuration file that is looked into.
-const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Reads a configuration file. Its owner may be the service's user: no pipe, device or endless file
-/// may hang or exhaust this process.
-fn read_bounded(path: &std::path::Path) -> Option<String> {
-    use std::io::Read as _;
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return None;
-    }
-    let mut text = String::new();
-    file.take(CONFIG_MAX_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
+    let read = settings::load(layout, component);
+    (read.settings, read.notes)
 }
 
 /// Judges one answer. Pure.

@@ -17,6 +17,7 @@ use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
 use crate::layout::Layout;
 use crate::plan::PlannedRpm;
 use crate::sequence::{self, Remembered};
+use crate::stores::{self, FoundStores};
 
 /// The host as a plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct Inventory {
     pub merged_usr: bool,
     /// The newest bundle of the product that was installed here.
     pub remembered: Remembered,
+    /// The data stores that the product's components name.
+    pub stores: FoundStores,
     /// RPMs that earlier runs left in the store, where a plan may have to go back in time.
     pub stored: Vec<PlannedRpm>,
     /// Files beside packages, as the product manifest knows them.
@@ -149,10 +152,14 @@ impl Inventory {
             everything: Vec::new(),
             merged_usr: layout.has_merged_usr(),
             remembered: Remembered::Nothing,
+            stores: FoundStores::default(),
             stored: Vec::new(),
             extras: Vec::new(),
         };
         inventory.add(layout, packages);
+        let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
+        let installed: Vec<&Component> = components.iter().filter(is_installed).collect();
+        inventory.stores = stores::discover(layout, &installed).shown();
         Ok(inventory)
     }
 

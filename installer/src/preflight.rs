@@ -1,5 +1,7 @@
 //! What speaks against a run, found before anything changes: all of it at once, each with its cure.
 
+mod stores;
+
 use std::path::Path;
 
 use manifests::digest::Sha256;
@@ -52,7 +54,8 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    space(host, layout, plan, backup, &mut problems);
+    let dumps = stores::check(host, layout, plan, &mut problems);
+    space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
             Ok(space) if space.read_only => problems.push(Problem::new(
@@ -86,6 +89,7 @@ fn space(
     host: &dyn Host,
     layout: &Layout,
     plan: &InstallPlan,
+    dumps: u64,
     backup: Backup,
     problems: &mut Vec<Problem>,
 ) {
@@ -102,7 +106,7 @@ fn space(
         // A transaction writes the new packages before it removes the old ones.
         let forward = reserve.package_bytes + reserve.package_bytes / 4;
         let own = if is_state {
-            state_bytes(layout, plan, backup)
+            state_bytes(layout, plan, dumps, backup)
         } else {
             0
         };
@@ -139,26 +143,26 @@ fn space(
 }
 
 /// What a run writes into the state directory, and beside it if that is on the same filesystem.
-fn state_bytes(layout: &Layout, plan: &InstallPlan, backup: Backup) -> u64 {
+fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan.changes().flat_map(PackageChange::rpms);
     let staging: u64 = rpms
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
-    let extras = plan.coming_extras();
-    let extras = extras.filter(|extra| !layout.stored_extra(&extra.sha256).exists());
-    let staging = staging + extras.map(|extra| extra.size_bytes).sum::<u64>();
-    // Twice: as it is before and after the run; and both once more for a moment.
-    let times = match backup {
-        Backup::StaysPlain => 2,
-        Backup::IsSealed => 4,
+    let coming = || plan.coming_extras().map(|extra| extra.size_bytes);
+    // All of it once more for a moment.
+    let sealed = match backup {
+        Backup::StaysPlain => 1,
+        Backup::IsSealed => 2,
     };
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
-    let coming: u64 = plan.coming_extras().map(|extra| extra.size_bytes).sum();
-    // What comes is saved as it is after the run.
-    let backup = times * measure(layout, &roots, &excluded) + times / 2 * coming;
+    // Twice: as it is before and after the run.
+    let saved = 2 * measure(layout, &roots, &excluded) + coming().sum::<u64>();
+    let backup = sealed * (saved + dumps);
+    // Also of those that are there already: they are written anew.
+    let staging = staging + coming().sum::<u64>();
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }

@@ -17,6 +17,8 @@ pub enum Decision {
         held: Vec<String>,
         /// Groups whose packages and files may have been changed.
         changed: Vec<String>,
+        /// Groups whose services may have worked with data, or whose data may have been restored.
+        exposed: Vec<String>,
     },
 }
 
@@ -38,14 +40,20 @@ pub fn decide(records: &[Record]) -> Decision {
     }
     let mut held = Vec::new();
     let mut changed = Vec::new();
+    let mut exposed = Vec::new();
     for record in intents() {
         match &record.step {
             Step::Hold(group) => held.push(group.clone()),
             Step::Transaction(group) => changed.push(group.clone()),
+            Step::Restore(group) | Step::Release(group) => exposed.push(group.clone()),
             _ => {}
         }
     }
-    Decision::PutBack { held, changed }
+    Decision::PutBack {
+        held,
+        changed,
+        exposed,
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +86,7 @@ mod tests {
             vec![
                 Step::Hold(name.clone()),
                 Step::Refresh(name.clone()),
+                Step::Dump(name.clone()),
                 Step::Transaction(name.clone()),
                 Step::Check(name.clone()),
                 Step::Release(name.clone()),
@@ -115,6 +124,7 @@ mod tests {
                     Decision::PutBack {
                         held: of(Step::Hold),
                         changed: of(Step::Transaction),
+                        exposed: of(Step::Release),
                     }
                 };
                 assert_eq!(decide(&records(&journal)), expected, "{cut} {last_is_done}");
@@ -134,11 +144,13 @@ mod tests {
         for step in RevertStep::ALL {
             for phase in [Phase::Intent, Phase::Done, Phase::Failed] {
                 journal.push((Step::Revert(step), phase));
-                let (held, changed) = (vec!["a".to_owned()], vec!["a".to_owned()]);
-                assert_eq!(
-                    decide(&records(&journal)),
-                    Decision::PutBack { held, changed }
-                );
+                let a = || vec!["a".to_owned()];
+                let expected = Decision::PutBack {
+                    held: a(),
+                    changed: a(),
+                    exposed: Vec::new(),
+                };
+                assert_eq!(decide(&records(&journal)), expected);
             }
         }
     }

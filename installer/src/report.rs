@@ -34,9 +34,39 @@ pub struct RunReport {
     pub health: Vec<ComponentHealth>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// What became of the data stores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataReport>,
     /// To whom its backup is sealed when it is closed; to nobody if it stays plain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup_recipients: Vec<String>,
+}
+
+/// A data store of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataReport {
+    /// Its name.
+    pub name: String,
+    /// Where it is, without secrets.
+    pub endpoint: String,
+    /// When the dump was begun, seconds since 1970, and its size in bytes; nothing without one.
+    pub dump: Option<DumpReport>,
+    /// Why it was not to be dumped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
+}
+
+/// A dump that a run made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DumpReport {
+    /// When it was begun, seconds since 1970.
+    pub taken: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How many keys, tables or collections it was proven to hold.
+    pub items: Option<u64>,
 }
 
 /// The health of one component at the end.

@@ -1,9 +1,13 @@
 //! What a component's own configuration says: ports, paths, switches. Pure over file contents.
 
+mod load;
+
 use std::collections::BTreeMap;
 
 use manifests::product::{Setting, Source};
 use serde_json::Value;
+
+pub use load::{Loaded, load};
 
 /// The configuration of one component, as far as it could be read.
 #[derive(Debug, Default)]
@@ -28,9 +32,7 @@ impl Settings {
             match serde_json::from_str(text) {
                 Ok(value) => settings.config = Some(value),
                 Err(error) => {
-                    notes.push(format!(
-                        "{path} is not JSON ({error}); defaults are assumed for it"
-                    ));
+                    notes.push(format!("{path} is not JSON ({error})"));
                 }
             }
         }
@@ -48,6 +50,59 @@ impl Settings {
             .into_iter()
             .find(|value| !value.is_empty() && value != "0")
             .unwrap_or_else(|| setting.default.clone())
+    }
+
+    /// Returns the values of a setting that is a list: of the first source that has any, the words of
+    /// an array, `key:value` of an object, or what stands between commas.
+    #[must_use]
+    pub fn list(&self, setting: &Setting) -> Vec<String> {
+        let split = |text: &str| -> Vec<String> {
+            let words = text.split(',').map(str::trim);
+            words
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let found = setting.from.iter().map(|source| match source {
+            Source::Env(name) => self
+                .environment
+                .get(name)
+                .map_or_else(Vec::new, |t| split(t)),
+            Source::Pointer(pointer) => {
+                match self
+                    .config
+                    .as_ref()
+                    .and_then(|value| value.pointer(pointer))
+                {
+                    Some(Value::Array(values)) => values.iter().filter_map(scalar).collect(),
+                    Some(Value::Object(values)) => values
+                        .iter()
+                        .filter_map(|(key, value)| Some(format!("{key}:{}", scalar(value)?)))
+                        .collect(),
+                    Some(value) => scalar(value).map_or_else(Vec::new, |text| split(&text)),
+                    None => Vec::new(),
+                }
+            }
+        });
+        let mut found = found.filter(|words: &Vec<String>| !words.is_empty());
+        found.next().unwrap_or_else(|| split(&setting.default))
+    }
+
+    /// Returns the names in an object of the configuration.
+    #[must_use]
+    pub fn keys(&self, pointer: &str) -> Vec<String> {
+        let value = self
+            .config
+            .as_ref()
+            .and_then(|value| value.pointer(pointer));
+        let object = value.and_then(Value::as_object);
+        object.map_or_else(Vec::new, |object| object.keys().cloned().collect())
+    }
+
+    /// Returns what follows a prefix in the names of variables.
+    pub fn variables_after<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        let names = self.environment.keys();
+        names.filter_map(move |name| name.strip_prefix(prefix))
     }
 
     fn look_up(&self, source: &Source) -> Option<String> {

@@ -18,6 +18,8 @@ pub enum Step {
     Hold(String),
     /// Save what changed since the backup, now that nothing writes.
     Refresh(String),
+    /// Dump the data stores, now that nothing of ours writes to them.
+    Dump(String),
     /// `rpm -U`.
     Transaction(String),
     /// Compare the host with what rpm should have done.
@@ -26,6 +28,8 @@ pub enum Step {
     Configure(String),
     /// Write the files beside packages that come with the bundle.
     Extras(String),
+    /// Restore data from the dumps of the undone run (undo only).
+    Restore(String),
     /// Let the services start again, and start those that ran.
     Release(String),
     /// Wait for healthy services.
@@ -47,6 +51,8 @@ pub enum RevertStep {
     Transaction,
     /// Put the saved configuration back.
     Configuration,
+    /// Restore the data that may have been rewritten.
+    Data,
     /// Compare the host with what it was.
     Check,
     /// Let the services start again, and start those that ran.
@@ -65,11 +71,11 @@ impl Step {
         let mut steps = vec![Self::Backup, Self::InstallHolds];
         for group in &plan.groups {
             let name = || group.name.clone();
-            steps.extend([
-                Self::Hold(name()),
-                Self::Refresh(name()),
-                Self::Transaction(name()),
-            ]);
+            steps.extend([Self::Hold(name()), Self::Refresh(name())]);
+            if plan.stores_of(&group.name).next().is_some() {
+                steps.push(Self::Dump(name()));
+            }
+            steps.push(Self::Transaction(name()));
             // What rpm did is judged before anything else writes.
             steps.push(Self::Check(name()));
             if !group.extras.coming.is_empty() {
@@ -77,6 +83,10 @@ impl Step {
             }
             if undo {
                 steps.push(Self::Configure(name()));
+            }
+            let mut stores = plan.stores_of(&group.name);
+            if stores.any(|store| store.restored_run().is_some()) {
+                steps.push(Self::Restore(name()));
             }
             steps.extend([Self::Release(name()), Self::Health(name())]);
         }
@@ -93,10 +103,12 @@ impl Step {
             Self::InstallHolds => "prepare to hold the services".to_owned(),
             Self::Hold(group) => format!("{group}: stop and hold"),
             Self::Refresh(group) => format!("{group}: save the last state"),
+            Self::Dump(group) => format!("{group}: dump its data stores"),
             Self::Transaction(group) => format!("{group}: rpm -U"),
             Self::Check(group) => format!("{group}: check what rpm did"),
             Self::Configure(group) => format!("{group}: merge configuration"),
             Self::Extras(group) => format!("{group}: write what comes beside the packages"),
+            Self::Restore(group) => format!("{group}: restore its data"),
             Self::Release(group) => format!("{group}: release and start"),
             Self::Health(group) => format!("{group}: wait for health"),
             Self::RemoveHolds => "remove the holds".to_owned(),
@@ -108,10 +120,11 @@ impl Step {
 
 impl RevertStep {
     /// Every step of a revert, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Hold,
         Self::Transaction,
         Self::Configuration,
+        Self::Data,
         Self::Check,
         Self::Release,
         Self::Health,
@@ -123,6 +136,7 @@ impl RevertStep {
             Self::Hold => "hold",
             Self::Transaction => "transaction",
             Self::Configuration => "configuration",
+            Self::Data => "data",
             Self::Check => "check",
             Self::Release => "release",
             Self::Health => "health",
@@ -135,6 +149,7 @@ impl RevertStep {
             Self::Hold => "stop and hold",
             Self::Transaction => "reinstall the previous packages",
             Self::Configuration => "put configuration back",
+            Self::Data => "put data back",
             Self::Check => "compare with the state before",
             Self::Release => "release and start",
             Self::Health => "wait for health",
@@ -150,10 +165,12 @@ impl fmt::Display for Step {
             Self::InstallHolds => f.write_str("install-holds"),
             Self::Hold(group) => write!(f, "hold:{group}"),
             Self::Refresh(group) => write!(f, "refresh:{group}"),
+            Self::Dump(group) => write!(f, "dump:{group}"),
             Self::Transaction(group) => write!(f, "transaction:{group}"),
             Self::Check(group) => write!(f, "check:{group}"),
             Self::Configure(group) => write!(f, "configure:{group}"),
             Self::Extras(group) => write!(f, "extras:{group}"),
+            Self::Restore(group) => write!(f, "restore:{group}"),
             Self::Release(group) => write!(f, "release:{group}"),
             Self::Health(group) => write!(f, "health:{group}"),
             Self::RemoveHolds => f.write_str("remove-holds"),
@@ -174,10 +191,12 @@ impl FromStr for Step {
             "install-holds" => Self::InstallHolds,
             "hold" => Self::Hold(group),
             "refresh" => Self::Refresh(group),
+            "dump" => Self::Dump(group),
             "transaction" => Self::Transaction(group),
             "check" => Self::Check(group),
             "configure" => Self::Configure(group),
             "extras" => Self::Extras(group),
+            "restore" => Self::Restore(group),
             "release" => Self::Release(group),
             "health" => Self::Health(group),
             "remove-holds" => Self::RemoveHolds,

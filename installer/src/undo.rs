@@ -1,10 +1,14 @@
 //! Planning the undo of an earlier run: a new run that goes back. Pure.
 
+mod data;
+
 use crate::extras::Extras;
 use crate::history::PastRun;
 use crate::inventory::Inventory;
 use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, Problem};
 use crate::report::Outcome;
+
+pub use data::DataChoice;
 
 /// Plans the undo of `run`, or says everything that speaks against it. `later` are the runs after it
 /// that still count ([`crate::history::effective`]).
@@ -12,6 +16,7 @@ pub fn plan(
     run: &PastRun,
     later: &[&PastRun],
     inventory: &Inventory,
+    choice: &DataChoice,
 ) -> Result<InstallPlan, Vec<Problem>> {
     let done = |run: &PastRun| {
         run.report
@@ -70,16 +75,23 @@ pub fn plan(
         extras: Extras::default(),
     }];
     let kind = PlanKind::Undo { run: run.id };
-    Ok(InstallPlan {
+    let mut plan = InstallPlan {
         kind,
         groups,
         notes,
         current: Vec::new(),
         absent: Vec::new(),
+        stores: Vec::new(),
         downgrade_because: None,
         extras_ignored_because: None,
         ..run.plan.clone()
-    })
+    };
+    plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);
+    if problems.is_empty() {
+        Ok(plan)
+    } else {
+        Err(problems)
+    }
 }
 
 /// A package that a component needed goes back too, unless it is not as the run left it: then it is

@@ -297,6 +297,8 @@ pub(super) fn undone(
             blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
             baseline: history::read_document(&dir.join("baseline.json"))?,
             plan: history::read_document(&place.layout.run(run).join("plan.json"))?,
+            dumps: run::dumps_of(&dir)?,
+            dumps_dir: dir.join("stores"),
         })
     };
     load().map(Some).map_err(|why| {

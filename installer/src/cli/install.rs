@@ -41,10 +41,23 @@ pub(super) struct ConsentArgs {
     /// the plan, the report and the system's log.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     ignore_plugins_because: Option<String>,
+    /// Do not dump the data store NAME: its data are safe without us, because of REASON, which is
+    /// written into the plan, the report and the system's log. A revert cannot bring its data back.
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
+    backed_up_elsewhere: Vec<(String, String)>,
+    /// Longest time for the dump of one data store, in seconds [default: 3600].
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    dump_time_limit: Option<u64>,
+}
+
+/// A store and a reason.
+pub(super) fn elsewhere(text: &str) -> Result<(String, String), String> {
+    let (name, why) = text.split_once('=').ok_or("write NAME=REASON")?;
+    Ok((name.trim().to_owned(), reason(why)?))
 }
 
 /// A reason that somebody can read a year later.
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.chars().count() < 10 || text.chars().count() > 500 || text.chars().any(char::is_control)
     {
@@ -59,6 +72,8 @@ impl ConsentArgs {
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
+            elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            dump_limit_secs: self.dump_time_limit,
         };
         let mut inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;

@@ -126,7 +126,7 @@ enum Command {
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
         #[command(flatten)]
-        sealed: sealing::UnsealArgs,
+        args: undo::UndoArgs,
     },
     /// Execute a prepared run; the run unit's process.
     #[command(hide = true)]
@@ -152,7 +152,7 @@ enum Command {
         #[arg(long, default_value_t = 300, value_name = "SECS")]
         lock_wait: u64,
         #[command(flatten)]
-        sealed: sealing::UnsealArgs,
+        args: undo::UndoArgs,
     },
     /// Close a run that was cut off, or whose revert failed: forward if it had reached its target,
     /// else back to before it.
@@ -297,13 +297,13 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Rollback {
             id,
             lock_wait,
-            sealed,
-        }) => undo::rollback(&place, id, lock_wait, &sealed),
+            args,
+        }) => undo::rollback(&place, id, lock_wait, &args),
         Some(Command::Undo {
             id,
             lock_wait,
-            sealed,
-        }) => undo::undo(&place, id, lock_wait, &sealed),
+            args,
+        }) => undo::undo(&place, id, lock_wait, &args),
         Some(Command::Resume {
             unattended,
             lock_wait,

@@ -1,5 +1,7 @@
 //! Text for people.
 
+mod stores;
+
 use std::io::Write as _;
 
 use super::{Output, Place};
@@ -139,6 +141,7 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
     for (what, names) in lines.into_iter().filter(|(_, names)| !names.is_empty()) {
         text.push_str(&format!("  {what}: {}\n", names.join(", ")));
     }
+    text.push_str(&stores::plan(plan));
     for note in &plan.notes {
         text.push_str(&format!("  note: {note}\n"));
     }
@@ -205,6 +208,7 @@ pub(super) fn report(report: &RunReport) -> String {
             }
         }
     }
+    text.push_str(&stores::report(&report.data));
     for note in &report.notes {
         text.push_str(&format!("  note: {note}\n"));
     }

@@ -1,5 +1,7 @@
 //! `install undo ID` and `install rollback ID`.
 
+use clap::Args;
+
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
 use super::{Place, install, render, require_root, view};
@@ -11,14 +13,37 @@ use crate::plan::InstallPlan;
 use crate::preflight::{self, Backup};
 use crate::run::{self, reserve};
 use crate::seal::{self, Recipients, Unlocked};
-use crate::undo as planning;
+use crate::undo::{self as planning, DataChoice};
 
-pub(super) fn undo(
-    place: &Place,
-    id: u64,
-    lock_wait: u64,
-    args: &UnsealArgs,
-) -> Result<u8, Failure> {
+/// What is said about data and sealed backups.
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// Put back the dumps of data that the undone run rewrote. What was written since is lost to the
+    /// product; it is dumped first, and kept.
+    #[arg(long, conflicts_with = "keep_data_because")]
+    restore_data: bool,
+    /// Leave data that the undone run rewrote as they are, because of REASON: the older packages may
+    /// not be able to use them.
+    #[arg(long, value_name = "REASON", value_parser = install::reason)]
+    keep_data_because: Option<String>,
+    /// Do not dump the data store NAME before, because of REASON.
+    #[arg(long, value_name = "NAME=REASON", value_parser = install::elsewhere)]
+    backed_up_elsewhere: Vec<(String, String)>,
+    #[command(flatten)]
+    unseal: UnsealArgs,
+}
+
+impl UndoArgs {
+    fn choice(&self) -> DataChoice {
+        DataChoice {
+            restore: self.restore_data,
+            keep_because: self.keep_data_because.clone(),
+            elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+        }
+    }
+}
+
+pub(super) fn undo(place: &Place, id: u64, lock_wait: u64, args: &UndoArgs) -> Result<u8, Failure> {
     require_root("undo a run")?;
     let lock = install::take_lock(place)?;
     install::refuse_open_run(place)?;
@@ -26,12 +51,12 @@ pub(super) fn undo(
     sealing::settle(place, &lock);
     let runs = view::runs(place)?;
     let past = view::find(place, id)?;
-    let unlocked = args.unlock(place, id)?;
+    let unlocked = args.unseal.unlock(place, id)?;
     // What was sealed does not become plain for good by being undone.
     let recipients =
         seal::recorded(&place.layout, id).map_err(|why| sealing::unusable(id, &why))?;
-    let recipients = args.seal.recipients(place)?.and(recipients);
-    let plan = plan(place, &runs, &past)?;
+    let recipients = args.unseal.seal.recipients(place)?.and(recipients);
+    let plan = plan(place, &runs, &past, &args.choice())?;
     eprint!("{}", render::plan(&plan));
     let run = history::next_id(&place.layout).map_err(|why| install::internal(&why))?;
     let done = go_back(place, lock, run, &plan, unlocked, &recipients, lock_wait);
@@ -44,21 +69,22 @@ pub(super) fn undo(
     done
 }
 
-fn plan(place: &Place, runs: &[PastRun], past: &PastRun) -> Result<InstallPlan, Failure> {
+fn plan(
+    place: &Place,
+    runs: &[PastRun],
+    past: &PastRun,
+    choice: &DataChoice,
+) -> Result<InstallPlan, Failure> {
     let id = past.id;
     let later: Vec<&PastRun> = history::effective(runs)
         .into_iter()
         .filter(|other| other.id > id)
         .collect();
-    let components: Vec<_> = past
-        .plan
-        .components()
-        .map(|c| c.component.clone())
-        .collect();
+    let components: Vec<_> = past.plan.all_components().cloned().collect();
     let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
     let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
         .map_err(|error| install::cannot_look(&error))?;
-    planning::plan(past, &later, &inventory)
+    planning::plan(past, &later, &inventory, choice)
         .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))
 }
 
@@ -96,7 +122,7 @@ pub(super) fn rollback(
     place: &Place,
     id: u64,
     lock_wait: u64,
-    args: &UnsealArgs,
+    args: &UndoArgs,
 ) -> Result<u8, Failure> {
     require_root("roll back")?;
     let runs = view::runs(place)?;
@@ -118,7 +144,7 @@ pub(super) fn rollback(
     }
     // An identity that fits only some of them would leave the host half-way back.
     for run in &after {
-        args.unlock(place, *run)?;
+        args.unseal.unlock(place, *run)?;
     }
     for run in after.into_iter().rev() {
         let code = undo(place, run, lock_wait, args)?;

@@ -51,6 +51,9 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         signers: BTreeSet::new(),
         downgrade_because: None,
         extras_ignored_because: None,
+        stores: Vec::new(),
+        bystanders: Vec::new(),
+        dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         host: String::new(),
@@ -70,6 +73,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         changes: Vec::new(),
         health: Vec::new(),
         notes: Vec::new(),
+        data: Vec::new(),
         backup_recipients: Vec::new(),
     });
     PastRun { id, plan, report }

@@ -1,5 +1,7 @@
 //! Going back in time: what a plan refuses unless somebody wants it and says why. Pure.
 
+use std::collections::BTreeMap;
+
 use manifests::nevra::Nevra;
 
 use super::{InstallPlan, PlannedComponent, PlannedRpm, Problem};
@@ -14,6 +16,10 @@ pub struct Consent {
     pub downgrade_because: Option<String>,
     /// Why files beside packages that the target version would not load do not matter.
     pub extras_ignored_because: Option<String>,
+    /// Stores that are backed up elsewhere, by name, with the reason.
+    pub elsewhere: BTreeMap<String, String>,
+    /// Longest time for the dump of one store, if not the usual one, seconds.
+    pub dump_limit_secs: Option<u64>,
 }
 
 impl Consent {

@@ -9,8 +9,8 @@ use manifests::product::Component;
 
 use super::lint::refuse_by_lint;
 use super::{
-    Consent, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm, Problem, age,
-    needs,
+    Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
+    PlannedRpm, Problem, age, needs, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::extras::{self, Extras};
@@ -44,6 +44,9 @@ pub fn plan(
         groups: Vec::new(),
         current: Vec::new(),
         absent: Vec::new(),
+        stores: Vec::new(),
+        bystanders: Vec::new(),
+        dump_limit_secs: consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
         notes: Vec::new(),
     };
     let mut problems = Vec::new();
@@ -75,6 +78,13 @@ pub fn plan(
             "this tool upgrades what is installed: install the product first, or choose another host",
         ));
     }
+    stores::add(
+        metadata.product(),
+        inventory,
+        consent,
+        &mut plan,
+        &mut problems,
+    );
     if problems.is_empty() {
         needs::add(metadata, inventory, target, &mut plan, &mut problems);
         extras::add(metadata, inventory, consent, &mut plan, &mut problems);

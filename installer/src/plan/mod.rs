@@ -4,6 +4,7 @@ mod age;
 mod lint;
 mod make;
 mod needs;
+mod stores;
 #[cfg(test)]
 mod test_rpm;
 
@@ -21,6 +22,7 @@ use crate::forecast::Forecast;
 pub use age::Consent;
 pub(crate) use make::is_build;
 pub use make::plan;
+pub use stores::{DataChange, PlannedStore};
 
 /// The type a stored plan names.
 pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";
@@ -67,8 +69,28 @@ pub struct InstallPlan {
     pub current: Vec<String>,
     /// Components that this host does not have.
     pub absent: Vec<String>,
+    /// Data stores of the components that change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stores: Vec<PlannedStore>,
+    /// Installed components that stay as they are and are held while data that they use may change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bystanders: Vec<Component>,
+    /// Longest time for the dump of one store, seconds.
+    #[serde(default = "dump_limit", skip_serializing_if = "is_dump_limit")]
+    pub dump_limit_secs: u64,
     /// What a person should know before the run.
     pub notes: Vec<String>,
+}
+
+/// Longest time for a dump, unless somebody says otherwise, seconds.
+pub const DUMP_LIMIT_SECS: u64 = 3600;
+
+const fn dump_limit() -> u64 {
+    DUMP_LIMIT_SECS
+}
+
+const fn is_dump_limit(secs: &u64) -> bool {
+    *secs == DUMP_LIMIT_SECS
 }
 
 /// Why a plan was made.
@@ -225,6 +247,34 @@ impl InstallPlan {
     /// Returns the change of every package.
     pub fn changes(&self) -> impl Iterator<Item = PackageChange<'_>> {
         self.groups.iter().flat_map(Group::changes)
+    }
+
+    /// Returns the stores that are dumped before the transaction of a group.
+    pub fn stores_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a PlannedStore> {
+        self.stores.iter().filter(move |store| store.group == group)
+    }
+
+    /// Returns every component that is held with a group: its own, and those that write to a store whose
+    /// data change with it.
+    #[must_use]
+    pub fn held_with(&self, group: &str) -> Vec<&Component> {
+        let own = |name: &str| {
+            let mut groups = self.groups.iter().filter(|g| g.name == group);
+            groups.any(|g| g.components.iter().any(|p| p.component.name == name))
+        };
+        let shares = |component: &&Component| {
+            own(&component.name)
+                || self
+                    .stores_of(group)
+                    .any(|store| store.change.is_some() && store.users.contains(&component.name))
+        };
+        self.all_components().filter(shares).collect()
+    }
+
+    /// Returns the components that change, and those that are held beside them.
+    pub fn all_components(&self) -> impl Iterator<Item = &Component> {
+        let changing = self.components().map(|planned| &planned.component);
+        changing.chain(&self.bystanders)
     }
 
     /// Whether the host is as the plan wants it already.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, VerifyLines, brought, extras};
@@ -52,18 +53,21 @@ impl Baseline {
                 .directories
                 .extend(brought::directories(context, change));
         }
+        for component in context.plan.all_components().filter(|_| systemd) {
+            baseline.record_units(context, component)?;
+        }
         for planned in context.plan.components().filter(|_| systemd) {
-            baseline.record_unit(context, planned)?;
+            baseline.record_illness(context, planned);
         }
         Ok(baseline)
     }
 
-    fn record_unit(
+    fn record_units(
         &mut self,
         context: &Context<'_>,
-        planned: &PlannedComponent,
+        component: &Component,
     ) -> Result<(), HostError> {
-        let Some(unit) = &planned.component.unit else {
+        let Some(unit) = &component.unit else {
             return Ok(());
         };
         let mut units = vec![unit.clone()];
@@ -80,9 +84,14 @@ impl Baseline {
                 .insert(unit.clone(), dependents(context, &state)?);
             self.units.insert(unit, state);
         }
-        if unit.contains("@.") {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    fn record_illness(&mut self, context: &Context<'_>, planned: &PlannedComponent) {
+        let unit = planned.component.unit.as_ref();
+        let Some(unit) = unit.filter(|unit| !unit.contains("@.")) else {
+            return;
+        };
         let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
         let expected = Expected {
             version: planned.from.nevra.evr().version(),
@@ -94,12 +103,11 @@ impl Baseline {
         {
             self.unwell.insert(planned.component.name.clone(), ill);
         }
-        Ok(())
     }
 
     /// Returns the services of a component: the unit, or the loaded instances of a template.
-    pub(crate) fn services<'a>(&'a self, planned: &'a PlannedComponent) -> Vec<&'a str> {
-        let Some(unit) = &planned.component.unit else {
+    pub(crate) fn services<'a>(&'a self, component: &'a Component) -> Vec<&'a str> {
+        let Some(unit) = &component.unit else {
             return Vec::new();
         };
         let stem = unit.strip_suffix("@.service");
@@ -117,8 +125,8 @@ impl Baseline {
     }
 
     /// Returns the sockets, timers and paths that start a component's services.
-    pub(crate) fn triggers<'a>(&'a self, planned: &'a PlannedComponent) -> BTreeSet<&'a str> {
-        let services = self.services(planned).into_iter();
+    pub(crate) fn triggers<'a>(&'a self, component: &'a Component) -> BTreeSet<&'a str> {
+        let services = self.services(component).into_iter();
         services
             .filter_map(|unit| self.units.get(unit))
             .flat_map(|s| &s.triggered_by)

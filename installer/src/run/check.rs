@@ -1,10 +1,12 @@
 //! What the host is after a transaction: rpm's exit code proves nothing.
 
+use manifests::product::Component;
+
 use super::baseline::leftovers;
 use super::{Baseline, Context, StepResult, brought};
 use crate::failure::chain;
 use crate::host::query;
-use crate::plan::{Group, PackageChange, PlannedComponent, PlannedRpm};
+use crate::plan::{Group, PackageChange, PlannedRpm};
 
 impl Context<'_> {
     /// Checks groups after their transaction: exactly the target packages, no file of them missing or
@@ -154,6 +156,7 @@ impl Context<'_> {
     }
 }
 
-fn members<'a>(groups: &[&'a Group]) -> Vec<&'a PlannedComponent> {
-    groups.iter().flat_map(|group| &group.components).collect()
+fn members<'a>(groups: &[&'a Group]) -> Vec<&'a Component> {
+    let planned = groups.iter().flat_map(|group| &group.components);
+    planned.map(|planned| &planned.component).collect()
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use manifests::digest::Sha256;
+use manifests::product::Component;
 
+use super::saving::{back_up, commit, refresh};
 use super::wellness::{self, Excuse};
 use super::{
-    Baseline, Context, Ended, OnStop, StepResult, baseline, configure, extras, install, reserve,
+    Baseline, Context, Ended, OnStop, StepResult, configure, data, extras, install, reserve,
 };
-use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
-use crate::health::Ill;
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::lock::RunLock;
@@ -34,8 +34,12 @@ pub(super) struct State {
     pub(super) held: Vec<String>,
     /// Groups whose packages and files may have been changed: what a revert has to put back.
     pub(super) changed: Vec<String>,
+    /// Groups whose services may have worked with data, or whose data may have been restored.
+    pub(super) exposed: Vec<String>,
     /// In a revert: whether the saved files are back, so that services may start on them.
     pub(super) is_configured: bool,
+    /// In a revert: whether the data are those of before, so that services may start on them.
+    pub(super) has_data: bool,
     /// Whether the target state was reached and recorded.
     pub(super) is_committed: bool,
     pub(super) notes: Vec<String>,
@@ -179,6 +183,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         changes,
         health: state.health,
         notes: state.notes,
+        data: data::told(context),
         // One that cannot be read is said when it is to be sealed.
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
@@ -199,6 +204,7 @@ fn forward(
         match &step {
             Step::Hold(group) => state.held.push(group.clone()),
             Step::Transaction(group) => state.changed.push(group.clone()),
+            Step::Restore(group) | Step::Release(group) => state.exposed.push(group.clone()),
             _ => {}
         }
         context.step(journal, &step, || perform(context, state, &step, &log))?;
@@ -221,11 +227,13 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         Step::Backup => back_up(context, state),
         Step::InstallHolds => context.install_holds(&state.baseline),
         Step::Hold(name) => {
-            let affected = dependents(&state.baseline, &group(name));
+            let held = context.plan.held_with(name);
+            let affected = affected(&state.baseline, &held);
             state.processes.retain(|unit, _| !affected.contains(unit));
-            context.hold(&state.baseline, &group(name))
+            context.hold(&state.baseline, &held)
         }
         Step::Refresh(name) => refresh(context, state, &groups(context.plan, name)),
+        Step::Dump(name) => data::dump(context, name),
         Step::Transaction(name) => {
             let groups = groups(context.plan, name);
             install::transact(context, state, &groups, log)
@@ -239,10 +247,15 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         Step::Extras(name) => {
             extras::write(context, state.before.as_ref(), &groups(context.plan, name))
         }
-        Step::Release(name) => context.release(&state.baseline, &group(name)),
+        Step::Restore(name) => {
+            let notes = data::restore(context, name)?;
+            state.notes.extend(notes);
+            Ok(String::new())
+        }
+        Step::Release(name) => context.release(&state.baseline, &context.plan.held_with(name)),
         Step::Health(name) => {
             // Also of earlier components that stopped with this group and were started again.
-            let affected = dependents(&state.baseline, &group(name));
+            let affected = affected(&state.baseline, &context.plan.held_with(name));
             let stopped_too = |planned: &&PlannedComponent| {
                 planned
                     .component
@@ -262,6 +275,8 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
                 .retain(|known| found.health.iter().all(|new| new.title != known.title));
             state.health.extend(found.health);
             state.processes.extend(found.processes);
+            let beside: Vec<&Component> = context.plan.bystanders.iter().collect();
+            wellness::runs_again(context, &state.baseline, &beside)?;
             wellness::same_processes(context, &state.processes)
         }
         Step::Commit => commit(context, state),
@@ -290,83 +305,12 @@ fn is_in(plan: &InstallPlan, group: &str, planned: &PlannedComponent) -> bool {
         .any(|member| member.component.name == planned.component.name)
 }
 
-/// Returns the units that stop with the services of some components.
-fn dependents(baseline: &Baseline, components: &[&PlannedComponent]) -> Vec<String> {
-    let services = components
-        .iter()
-        .flat_map(|planned| baseline.services(planned));
-    services
-        .filter_map(|unit| baseline.dependents.get(unit))
-        .flatten()
-        .cloned()
-        .collect()
-}
-
-fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
-    // Between the plan and the lock somebody may have changed a package.
-    let changed = context
-        .plan
-        .changes()
-        .find(|change| !context.is_installed(change.package, change.from));
-    if let Some(change) = changed {
-        return Err(match change.from {
-            Some(from) => format!("{} is not installed any more", from.nevra),
-            None => format!("{} has been installed meanwhile", change.package),
-        });
-    }
-    state.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
-    for (component, Ill { why, .. }) in &state.baseline.unwell {
-        state
-            .notes
-            .push(format!("{component} was not well before the run: {why}"));
-    }
-    let all: Vec<&Group> = context.plan.groups.iter().collect();
-    let before = baseline::snapshot(context, &state.baseline, &all, Writers::AtWork)?;
-    let note = format!(
-        "{} paths, {} bytes",
-        before.entries.len(),
-        before.content_bytes()
-    );
-    store(context, state, before)?;
-    Ok(note)
-}
-
-fn store(context: &Context<'_>, state: &mut State, before: Snapshot) -> Result<(), String> {
-    context.write_document("backup/before.json", &before)?;
-    context.write_document("backup/baseline.json", &state.baseline)?;
-    state.before = Some(before);
-    Ok(())
-}
-
-/// Saves a group's files once more: its services are stopped, so this copy is the last state. Of
-/// groups that were upgraded already the first copy stays.
-fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]) -> StepResult {
-    let changes = group.iter().flat_map(|group| group.changes());
-    for change in changes.filter(|change| change.from.is_some()) {
-        let lines = context
-            .host
-            .rpm_verify(&[change.package])
-            .map_err(|error| chain(&error))?;
-        let known = &mut state.baseline.verify;
-        known.insert(change.package.to_owned(), lines);
-    }
-    let now = baseline::snapshot(context, &state.baseline, group, Writers::Stopped)?;
-    let mut before = state.before.take().ok_or("there is no backup")?;
-    // What an earlier group shares with this one was changed by its upgrade: its first copy counts.
-    let earlier: Vec<&Group> = state
-        .changed
-        .iter()
-        .flat_map(|group| groups(context.plan, group))
-        .collect();
-    let (taken, _) = baseline::trees(&earlier, &state.baseline);
-    before.replace(now.without(&taken));
-    store(context, state, before)?;
-    Ok(String::new())
-}
-
-fn commit(context: &Context<'_>, state: &State) -> StepResult {
-    let all: Vec<&Group> = context.plan.groups.iter().collect();
-    let after = baseline::snapshot(context, &state.baseline, &all, Writers::AtWork)?;
-    context.write_document("backup/after.json", &after)?;
-    Ok(String::new())
+/// Returns the services of components that are held, and the units that stop with them.
+fn affected(baseline: &Baseline, components: &[&Component]) -> Vec<String> {
+    let services = components.iter().flat_map(|one| baseline.services(one));
+    let with_dependents = services.flat_map(|unit| {
+        let dependents = baseline.dependents.get(unit).into_iter().flatten();
+        dependents.cloned().chain([unit.to_owned()])
+    });
+    with_dependents.collect()
 }

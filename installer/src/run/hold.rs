@@ -7,8 +7,8 @@
 use super::{Baseline, Context, StepResult};
 use crate::failure::chain;
 use crate::host::{HostError, UnitAction, UnitState};
-use crate::plan::PlannedComponent;
 use crate::secure_fs::{self, FsError};
+use manifests::product::Component;
 
 const DROP_IN: &str = "zz-airgap-bundle.conf";
 
@@ -38,8 +38,8 @@ impl Context<'_> {
             return Ok("no systemd: services are not touched".to_owned());
         }
         secure_fs::ensure_dir(&self.layout.released(), 0o700).map_err(|e| describe_file(&e))?;
-        for planned in self.plan.components() {
-            for unit in baseline.services(planned) {
+        for component in self.plan.all_components() {
+            for unit in baseline.services(component) {
                 self.create_token(unit)?;
                 let dir = self.layout.drop_in_dir(unit);
                 secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
@@ -60,18 +60,18 @@ impl Context<'_> {
     }
 
     /// Deletes the tokens, then stops triggers and services: all it can, whatever one of them says.
-    pub(super) fn hold(&self, baseline: &Baseline, components: &[&PlannedComponent]) -> StepResult {
+    pub(super) fn hold(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
         let services = || {
             components
                 .iter()
-                .flat_map(|planned| baseline.services(planned))
+                .flat_map(|component| baseline.services(component))
         };
         let triggers = components
             .iter()
-            .flat_map(|planned| baseline.triggers(planned));
+            .flat_map(|component| baseline.triggers(component));
         let mut troubles: Vec<String> = services()
             .map(|unit| secure_fs::remove_if_present(&self.layout.released().join(unit)))
             .filter_map(|removed| removed.err().map(|e| describe_file(&e)))
@@ -95,23 +95,19 @@ impl Context<'_> {
     }
 
     /// Makes the tokens again and starts what ran before: services first, then their triggers.
-    pub(super) fn release(
-        &self,
-        baseline: &Baseline,
-        components: &[&PlannedComponent],
-    ) -> StepResult {
+    pub(super) fn release(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
         }
         // Unit files may have been restored since the last reload.
         self.host.daemon_reload().map_err(|e| describe(&e))?;
         let mut left_down = Vec::new();
-        for planned in components {
-            let services = baseline.services(planned);
+        for component in components {
+            let services = baseline.services(component);
             for unit in services.iter().copied() {
                 self.create_token(unit)?;
             }
-            for unit in services.iter().copied().chain(baseline.triggers(planned)) {
+            for unit in services.iter().copied().chain(baseline.triggers(component)) {
                 if baseline.units.get(unit).is_some_and(UnitState::is_up) {
                     self.start(unit)?;
                 } else {
@@ -147,7 +143,7 @@ impl Context<'_> {
     pub(super) fn restore_enablement(
         &self,
         baseline: &Baseline,
-        components: &[&PlannedComponent],
+        components: &[&Component],
     ) -> StepResult {
         if !self.has_units(baseline) {
             return Ok(String::new());
@@ -156,7 +152,7 @@ impl Context<'_> {
         let mut notes = Vec::new();
         for unit in components
             .iter()
-            .flat_map(|planned| baseline.services(planned))
+            .flat_map(|component| baseline.services(component))
         {
             let now = self.host.unit(unit).map_err(|e| describe(&e))?.file;
             let was = baseline
@@ -185,8 +181,8 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        for planned in self.plan.components() {
-            for unit in baseline.services(planned) {
+        for component in self.plan.all_components() {
+            for unit in baseline.services(component) {
                 let dir = self.layout.drop_in_dir(unit);
                 secure_fs::remove_all(&[&dir.join(DROP_IN)])
                     .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
@@ -196,8 +192,8 @@ impl Context<'_> {
         self.host.daemon_reload().map_err(|e| describe(&e))?;
         for unit in self
             .plan
-            .components()
-            .flat_map(|planned| baseline.services(planned))
+            .all_components()
+            .flat_map(|component| baseline.services(component))
         {
             secure_fs::remove_if_present(&self.layout.released().join(unit))
                 .map_err(|e| describe_file(&e))?;

@@ -4,6 +4,7 @@ pub(crate) mod baseline;
 mod brought;
 mod check;
 mod configure;
+mod data;
 mod execute;
 mod extras;
 mod hold;
@@ -11,10 +12,12 @@ mod install;
 mod reinstall;
 pub mod reserve;
 mod revert;
+mod saving;
 mod transaction;
 mod wellness;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
@@ -27,8 +30,10 @@ use crate::plan::InstallPlan;
 use crate::report::RunReport;
 use crate::secure_fs::{self, FsError};
 use crate::step::Step;
+use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
+pub use data::dumps_of;
 pub use execute::{execute, is_prepared, prepare};
 pub(crate) use install::mode;
 pub use revert::close_open_run;
@@ -86,6 +91,10 @@ pub struct Undone {
     pub baseline: Baseline,
     /// What it planned.
     pub plan: InstallPlan,
+    /// What it dumped.
+    pub dumps: Dumps,
+    /// Where the dumps are.
+    pub dumps_dir: PathBuf,
 }
 
 impl std::fmt::Debug for Context<'_> {

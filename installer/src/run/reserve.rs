@@ -142,6 +142,28 @@ fn take_all(layout: &Layout, wanted: &[Reserve], lock: &RunLock) -> Result<(), F
     Ok(())
 }
 
+/// Takes more of it in the state directory, once it is known how much data a way back will have to
+/// keep.
+pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let number = |number: u32| layout.state().join(format!("{FILE}-{number}"));
+    let mut files: Vec<PathBuf> =
+        history::read_document(&layout.state().join(LIST)).unwrap_or_default();
+    let free = (1..u32::MAX).map(number).find(|path| !files.contains(path));
+    let file = free.unwrap_or_else(|| number(0));
+    files.push(file.clone());
+    let list = serde_json::to_vec(&files).unwrap_or_default();
+    let take = || -> Result<(), FsError> {
+        secure_fs::write_atomic(&layout.state().join(LIST), &list, 0o600)?;
+        secure_fs::remove_if_present(&file)?;
+        let made = secure_fs::create_new(&file, 0o600)?;
+        secure_fs::reserve_space(&made, &file, bytes + bytes / 8)
+    };
+    take().map_err(|error| format!("the room for a way back cannot be kept: {}", chain(&error)))
+}
+
 /// Gives all of it up. That something could not be given up changes nothing in what follows.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);

@@ -6,11 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
+use manifests::product::Component;
 
-use super::execute::{State, finish, groups, members, unfinished};
+use super::execute::{State, finish, groups, unfinished};
 use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, extras, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, extras, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::journal::{Journal, JournalError};
@@ -85,10 +86,10 @@ fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -
 
 /// What a revert deals with.
 struct Scope<'a> {
-    /// Every component of the plan: after a reboot all of them are held.
-    all: Vec<&'a PlannedComponent>,
+    /// Every component of the plan, also those that only stand by: after a reboot all of them are held.
+    all: Vec<&'a Component>,
     /// Components whose services were held by the run.
-    held: Vec<&'a PlannedComponent>,
+    held: Vec<&'a Component>,
     /// Groups whose packages or files may have been changed.
     changed: Vec<&'a Group>,
 }
@@ -97,15 +98,16 @@ impl<'a> Scope<'a> {
     fn of(plan: &'a InstallPlan, state: &State) -> Self {
         let (held, changed) = (state.held.iter(), state.changed.iter());
         Self {
-            all: plan.components().collect(),
-            held: held.flat_map(|group| members(plan, group)).collect(),
+            all: plan.all_components().collect(),
+            held: held.flat_map(|group| plan.held_with(group)).collect(),
             changed: changed.flat_map(|group| groups(plan, group)).collect(),
         }
     }
 
-    /// Services start only on the packages and the configuration that they had.
+    /// Services start only on the packages, the configuration and the data that they had.
     fn may_start(&self, context: &Context<'_>, state: &State) -> bool {
         state.is_configured
+            && state.has_data
             && self
                 .changed
                 .iter()
@@ -130,10 +132,11 @@ fn perform(
         }
         RevertStep::Transaction => reinstall(context, state, &scope.changed),
         RevertStep::Configuration => put_back(context, state, &scope.changed),
+        RevertStep::Data => data::put_back(context, state),
         RevertStep::Check => context.check_reverted(baseline, &scope.changed),
         RevertStep::Release => context.release(baseline, &scope.all),
         RevertStep::Health => {
-            let back: Vec<PlannedComponent> = scope.all.iter().map(|c| swapped(c)).collect();
+            let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
             let back: Vec<&PlannedComponent> = back.iter().collect();
             let found = wellness::wait(context, baseline, &back, Excuse::AnyBefore)?;
             state.health = found.health;
@@ -223,10 +226,15 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
             let state = load_state(context)?;
             finish_forward(context, &mut journal, started, state)
         }
-        Decision::PutBack { held, changed } => {
+        Decision::PutBack {
+            held,
+            changed,
+            exposed,
+        } => {
             let mut state = State {
                 held,
                 changed,
+                exposed,
                 ..load_state(context)?
             };
             context.heal_rpmdb()?;
@@ -248,9 +256,12 @@ fn finish_forward(
     mut state: State,
 ) -> RunReport {
     let all: Vec<&PlannedComponent> = context.plan.components().collect();
+    let every: Vec<&Component> = context.plan.all_components().collect();
     let mut troubles = Vec::new();
     let release = Step::Release(ALL.to_owned());
-    let released = context.step_back(journal, &release, || context.release(&state.baseline, &all));
+    let released = context.step_back(journal, &release, || {
+        context.release(&state.baseline, &every)
+    });
     troubles.extend(released.err());
     let health = Step::Health(ALL.to_owned());
     let asked = context.step_back(journal, &health, || {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use manifests::product::Component;
+
 use super::{Baseline, Context, StepResult};
 use crate::failure::chain;
 use crate::health::{self, Expected};
@@ -59,7 +61,7 @@ fn unasked(
     if !context.has_units(baseline) {
         return Some("services are not touched here".to_owned());
     }
-    let services = baseline.services(planned);
+    let services = baseline.services(&planned.component);
     let was_up = |unit: &&str| baseline.units.get(*unit).is_some_and(UnitState::is_up);
     if !services.iter().any(was_up) {
         return Some("the service did not run before".to_owned());
@@ -108,6 +110,27 @@ fn ask(
             Err(format!("{} is not healthy: {}", component.title, ill.why))
         }
     }
+}
+
+/// Services that only stood by run again, if they ran.
+pub(super) fn runs_again(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    components: &[&Component],
+) -> StepResult {
+    if !context.has_units(baseline) {
+        return Ok(String::new());
+    }
+    for unit in components.iter().flat_map(|one| baseline.services(one)) {
+        let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
+        let now = context.host.unit(unit).map_err(|error| chain(&error))?;
+        if was_up && !now.is_up() {
+            return Err(format!(
+                "{unit} was stopped for the run and does not run again"
+            ));
+        }
+    }
+    Ok(String::new())
 }
 
 /// A service that was well must still be the same process when later groups are: one that crashed

@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::{Recipients, Unlocked};
 use crate::secure_fs::{self, FsError, at};
+use crate::stores::record::is_name;
 
 /// A backup that cannot be sealed or unsealed.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +106,7 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
         }
         _ => ArchiveError::Damaged(error.to_string()),
     };
-    for level in ["backup", "backup/blobs"] {
+    for level in ["backup", "backup/blobs", "backup/stores", "backup/aside"] {
         secure_fs::ensure_dir(&target.join(level), 0o700)?;
     }
     let mut archive = Archive::new(unlocked.0);
@@ -117,19 +118,38 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
         let name = entry.path().map_err(damaged)?.into_owned();
         if let Some(name) = place(&name)? {
             let path = target.join(name);
+            if let Some(dir) = path.parent() {
+                secure_fs::ensure_dir(dir, 0o700)?;
+            }
             let mut out = secure_fs::create_new(&path, 0o600)?;
             io::copy(&mut entry, &mut out).map_err(damaged)?;
             out.sync_all().map_err(at("sync", &path))?;
+            secure_fs::sync_parent(&path)?;
         }
     }
     // The seal covers the end too: a file that was cut short does not come this far unnoticed.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
     // The names too: a recovery of the undo depends on them.
-    for level in ["backup/blobs", "backup", ""] {
+    for level in [
+        "backup/blobs",
+        "backup/stores",
+        "backup/aside",
+        "backup",
+        "",
+    ] {
         secure_fs::sync_dir(&target.join(level))?;
     }
     Ok(secure_fs::sync_parent(target)?)
 }
+
+/// Documents that a backup has.
+const DOCUMENTS: [&str; 5] = [
+    "before.json",
+    "after.json",
+    "baseline.json",
+    "stores.json",
+    "aside.json",
+];
 
 /// Says where a name of the archive belongs: nowhere what was moved aside. Other names were never
 /// written by us.
@@ -143,8 +163,10 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
         .collect();
     match parts.as_deref() {
         Some([first, ..]) if first.starts_with("displaced") => Ok(None),
-        Some(["backup", "before.json" | "after.json" | "baseline.json"]) => {
-            Ok(Some(name.to_owned()))
+        Some(["backup", document]) if DOCUMENTS.contains(document) => Ok(Some(name.to_owned())),
+        Some(["backup", "stores" | "aside", store, part]) if is_name(store) && is_name(part) => {
+            // A dump that was never finished is nobody's either.
+            Ok(Some(name.to_owned()).filter(|_| !part.ends_with(".partial")))
         }
         Some(["backup", "blobs", blob]) if blob.parse::<Sha256>().is_ok() => {
             Ok(Some(name.to_owned()))

@@ -4,13 +4,17 @@
 //! secrets and lives in memory alone. The plan shows endpoints; the run finds the access anew.
 
 pub mod access;
+pub mod discover;
+pub mod dumping;
 pub mod engine;
+pub mod record;
 
 use std::time::Duration;
 
 use crate::plan::Problem;
 
 pub use access::Access;
+pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
 
 /// What a look at a store tells before it is dumped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

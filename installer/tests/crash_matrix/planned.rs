@@ -69,6 +69,9 @@ impl Scene {
             groups,
             current: Vec::new(),
             absent: Vec::new(),
+            stores: Vec::new(),
+            bystanders: Vec::new(),
+            dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
             notes: Vec::new(),
         }
     }

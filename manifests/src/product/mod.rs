@@ -213,6 +213,26 @@ pub struct Setting {
     pub default: String,
 }
 
+impl Setting {
+    /// Returns the setting of one entry of an object: `{each}` is its name, in variables in capital
+    /// letters.
+    #[must_use]
+    pub fn for_entry(&self, entry: &str) -> Self {
+        let pointer = entry.replace('~', "~0").replace('/', "~1");
+        let variable = entry.to_ascii_uppercase();
+        let fill = |source: &Source| match source {
+            Source::Env(name) => Source::Env(name.replace(EACH, &variable)),
+            Source::Pointer(path) => Source::Pointer(path.replace(EACH, &pointer)),
+        };
+        Self {
+            from: self.from.iter().map(fill).collect(),
+            default: self.default.replace(EACH, entry),
+        }
+    }
+}
+
+const EACH: &str = "{each}";
+
 /// Where a setting may stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,77 @@
+//! What a plan says about data, for people.
+
+use crate::plan::{DataChange, InstallPlan, PlannedStore};
+use crate::report::DataReport;
+
+/// Returns what becomes of the data stores.
+pub(super) fn plan(plan: &InstallPlan) -> String {
+    let mut text = String::new();
+    for store in &plan.stores {
+        text.push_str(&format!(
+            "  data: {} = {} ({}), used by {}\n",
+            store.name,
+            store.endpoint,
+            store.title,
+            store.users.join(", ")
+        ));
+        text.push_str(&format!("       {}\n", dumped(store)));
+        if let Some(change) = &store.change {
+            text.push_str(&format!("       {}\n", changed(store, change)));
+        }
+    }
+    for component in &plan.bystanders {
+        text.push_str(&format!(
+            "  held beside them, for it uses the same data: {}\n",
+            component.title
+        ));
+    }
+    text
+}
+
+fn dumped(store: &PlannedStore) -> String {
+    match &store.elsewhere {
+        Some(reason) => format!("NOT dumped; said to be backed up elsewhere, because: {reason}"),
+        None => format!(
+            "dumped after {} is stopped and before its packages change",
+            store.group
+        ),
+    }
+}
+
+fn changed(store: &PlannedStore, change: &DataChange) -> String {
+    match (change, &store.elsewhere) {
+        (DataChange::Migrated { title }, None) => format!(
+            "IRREVERSIBLE: {title}. A revert or an undo restores this dump: what is written between the \
+             stop of {} and then is lost to the product (a dump of it is kept)",
+            store.group
+        ),
+        (DataChange::Migrated { title }, Some(_)) => format!(
+            "IRREVERSIBLE: {title}. A revert cannot bring these data back: you restore your own backup"
+        ),
+        (DataChange::Restored { run }, _) => {
+            format!("then the dump of before run {run} is put in their place")
+        }
+    }
+}
+
+/// Returns what became of the data stores.
+pub(super) fn report(data: &[DataReport]) -> String {
+    let line = |store: &DataReport| match (&store.dump, &store.elsewhere) {
+        (Some(dump), _) => {
+            let items = dump.items.map(|items| format!(", {items} items"));
+            format!(
+                "  data: {} dumped at {} ({} bytes{})\n",
+                store.name,
+                super::time(dump.taken),
+                dump.bytes,
+                items.unwrap_or_default()
+            )
+        }
+        (None, Some(reason)) => format!(
+            "  data: {} ({}) not dumped; said to be backed up elsewhere, because: {reason}\n",
+            store.name, store.endpoint
+        ),
+        (None, None) => format!("  data: {} was not dumped yet\n", store.name),
+    };
+    data.iter().map(line).collect()
+}

@@ -1,0 +1,215 @@
+//! The data stores of a plan: which are dumped, before which group, and what a revert does to them. Pure.
+
+use manifests::evr::compare_versions;
+use manifests::product::{Engine, Migration, ProductManifest};
+use serde::{Deserialize, Serialize};
+
+use super::{Consent, InstallPlan, Problem};
+use crate::inventory::Inventory;
+use crate::stores::FoundStore;
+
+/// A store that the components of a plan use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedStore {
+    /// Its name: a component and what it is to it.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// Which kind.
+    pub engine: Engine,
+    /// Where, without secrets.
+    pub endpoint: String,
+    /// Components whose configuration names it.
+    pub users: Vec<String>,
+    /// The group before whose transaction it is dumped.
+    pub group: String,
+    /// Whether one without content is nothing unusual.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_empty: bool,
+    /// Why it is not dumped, if somebody said that it is backed up elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<String>,
+    /// What the run does to its data, if it does anything: then a revert restores the dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<DataChange>,
+}
+
+/// What a run does to data so that the version before it cannot be trusted with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DataChange {
+    /// The new version rewrites them when it starts.
+    Migrated {
+        /// How, for people.
+        title: String,
+    },
+    /// The run restores the dump that an earlier run made.
+    Restored {
+        /// That run.
+        run: u64,
+    },
+}
+
+impl PlannedStore {
+    /// Whether the run dumps it.
+    #[must_use]
+    pub const fn is_dumped(&self) -> bool {
+        self.elsewhere.is_none()
+    }
+
+    /// Returns the run whose dump this run restores, if it restores one.
+    #[must_use]
+    pub const fn restored_run(&self) -> Option<u64> {
+        match self.change {
+            Some(DataChange::Restored { run }) => Some(run),
+            _ => None,
+        }
+    }
+}
+
+/// Adds the stores of the components that change.
+pub(super) fn add(
+    product: &ProductManifest,
+    inventory: &Inventory,
+    consent: &Consent,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    let mut used: Vec<&str> = Vec::new();
+    let changing: Vec<String> = plan
+        .components()
+        .map(|p| p.component.name.clone())
+        .collect();
+    let unclear = inventory.stores.unclear.iter();
+    for unclear in unclear.filter(|unclear| changing.contains(&unclear.component)) {
+        if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
+            used.push(name);
+            plan.notes.push(format!(
+                "{name} is not known here and is said to be backed up elsewhere, because: {reason}"
+            ));
+        } else if unclear.is_denied {
+            // Root is refused by the preflight if it may not read it either.
+            plan.notes.push(format!(
+                "whether {} is a data store is not known: {}",
+                unclear.name, unclear.why
+            ));
+        } else {
+            problems.push(Problem::new(
+                format!("{} is not understood: {}", unclear.name, unclear.why),
+                format!(
+                    "mend the configuration of {}; if its data are safe without us, say why with \
+                     --backed-up-elsewhere {}=REASON",
+                    unclear.component, unclear.name
+                ),
+            ));
+        }
+    }
+    let mut stores = Vec::new();
+    for found in &inventory.stores.found {
+        let named = found
+            .names
+            .iter()
+            .find_map(|n| consent.elsewhere.get_key_value(n));
+        used.extend(named.map(|(name, _)| name.as_str()));
+        let reason = named.map(|(_, reason)| reason.clone());
+        stores.extend(planned(product, plan, found, reason));
+    }
+    for store in &stores {
+        bystanders(product, inventory, store, plan);
+    }
+    plan.stores = stores;
+    for name in consent
+        .elsewhere
+        .keys()
+        .filter(|n| !used.contains(&n.as_str()))
+    {
+        let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
+        problems.push(Problem::new(
+            format!("no data store {name} is used by what changes"),
+            format!("name one of these, or none: {}", known.join(", ")),
+        ));
+    }
+}
+
+/// Plans one store; nothing if no component that changes uses it.
+fn planned(
+    product: &ProductManifest,
+    plan: &InstallPlan,
+    found: &FoundStore,
+    elsewhere: Option<String>,
+) -> Option<PlannedStore> {
+    let uses = |group: &super::Group| {
+        let mut components = group.components.iter();
+        components.any(|p| {
+            found
+                .users
+                .iter()
+                .any(|(user, _)| *user == p.component.name)
+        })
+    };
+    let first = plan.groups.iter().find(|group| uses(group))?;
+    let migrating = plan.groups.iter().find_map(|group| {
+        let migration = product.migrations.iter().find(|migration| {
+            let mut components = group.components.iter();
+            components.any(|planned| is_crossed(migration, planned, found))
+        })?;
+        Some((group, migration))
+    });
+    let mut users: Vec<String> = found.users.iter().map(|(user, _)| user.clone()).collect();
+    users.dedup();
+    Some(PlannedStore {
+        name: found.names.first()?.clone(),
+        title: found.title.clone(),
+        engine: found.engine,
+        endpoint: found.endpoint.clone(),
+        users,
+        group: migrating.map_or(first, |(group, _)| group).name.clone(),
+        may_be_empty: found.may_be_empty,
+        elsewhere,
+        change: migrating.map(|(_, migration)| DataChange::Migrated {
+            title: migration.title.clone(),
+        }),
+    })
+}
+
+/// Whether a component's change rewrites a store's data.
+fn is_crossed(
+    migration: &Migration,
+    planned: &super::PlannedComponent,
+    found: &FoundStore,
+) -> bool {
+    let (from, to) = (planned.from.nevra.evr(), planned.to.nevra.evr());
+    let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
+    let is_rewritten = |(user, rule): &(String, String)| {
+        *user == migration.component && migration.stores.contains(rule)
+    };
+    planned.component.name == migration.component
+        && !is_reached(from.version())
+        && is_reached(to.version())
+        && found.users.iter().any(is_rewritten)
+}
+
+/// Installed components that stay as they are, and write to a store whose data may have to be
+/// restored: they are held with the group that changes it.
+fn bystanders(
+    product: &ProductManifest,
+    inventory: &Inventory,
+    store: &PlannedStore,
+    plan: &mut InstallPlan,
+) {
+    if store.change.is_none() {
+        return;
+    }
+    for component in &product.components {
+        let is_user = store.users.contains(&component.name);
+        let changes = plan
+            .components()
+            .any(|p| p.component.name == component.name);
+        let is_known = plan.bystanders.iter().any(|b| b.name == component.name);
+        let is_installed = !inventory.installed(&component.package).is_empty();
+        if is_user && is_installed && !changes && !is_known {
+            plan.bystanders.push(component.clone());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What speaks against dumping the stores of a plan, as far as it can be seen before.
+
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::layout::Layout;
+use crate::plan::{InstallPlan, PlannedStore, Problem};
+use crate::stores::dumping::refuse_empty;
+use crate::stores::{self, Limit, UnclearStore};
+
+/// Longest time for a look at one store.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Looks at every store of the plan, and returns how many bytes its dumps may take: those of stores
+/// whose data change twice, for a way back dumps what it finds before it replaces that.
+pub(super) fn check(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    problems: &mut Vec<Problem>,
+) -> u64 {
+    let components: Vec<_> = plan.all_components().collect();
+    let discovery = stores::discover(layout, &components);
+    problems.extend(unreadable(plan, &discovery.shown().unclear));
+    let limit = Limit {
+        time: LOOK,
+        stopped: &|| false,
+    };
+    let mut bytes = 0;
+    for store in plan.stores.iter().filter(|store| store.is_dumped()) {
+        let access = discovery.access(&store.name, &store.endpoint);
+        let look = access.and_then(|access| host.store_look(access, limit));
+        match look.and_then(|look| refuse_empty(store, &look).map(|()| look)) {
+            Ok(look) => {
+                let times = 1 + u64::from(store.change.is_some());
+                bytes += times * look.bytes;
+                problems.extend(not_restorable(store, look.not_restorable));
+            }
+            Err(error) => problems.push(error.into()),
+        }
+    }
+    bytes
+}
+
+/// A plan that an ordinary user may make leaves out what that user may not read; a run does not.
+fn unreadable<'a>(
+    plan: &'a InstallPlan,
+    unclear: &'a [UnclearStore],
+) -> impl Iterator<Item = Problem> + 'a {
+    let changes = |store: &&UnclearStore| {
+        let mut components = plan.components();
+        components.any(|planned| planned.component.name == store.component)
+    };
+    let denied = unclear
+        .iter()
+        .filter(|store| store.is_denied)
+        .filter(changes);
+    denied.map(|store| {
+        Problem::new(
+            format!(
+                "whether {} is a data store is not known: {}",
+                store.name, store.why
+            ),
+            "let root read the file for the time of the run",
+        )
+    })
+}
+
+fn not_restorable(store: &PlannedStore, why: Option<Problem>) -> Option<Problem> {
+    store.change.as_ref()?;
+    let why = why?;
+    Some(Problem::new(
+        format!(
+            "this run changes the data of {} for good, and a revert could not restore them: {}",
+            store.name, why.what
+        ),
+        format!(
+            "{}; or, if you can restore a backup of your own, say so with \
+             --backed-up-elsewhere {}=REASON",
+            why.cure, store.name
+        ),
+    ))
+}

@@ -1,0 +1,340 @@
+//! Finding the stores that the components' own configuration names. Pure over what was read.
+
+use std::collections::BTreeSet;
+
+use manifests::product::{Component, DatabaseSettings, Engine, RedisSettings, Setting, StoreRule};
+use serde::{Deserialize, Serialize};
+
+use super::access::{
+    Address, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind, Secret, Tls,
+};
+use super::record::is_name;
+use super::{Access, StoreError};
+use crate::layout::Layout;
+use crate::settings::{self, Settings};
+
+/// A store that configuration names, as a plan may show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundStore {
+    /// `<component>-<store>` for each component that names it; the first is its name.
+    pub names: Vec<String>,
+    /// What it is, for people.
+    pub title: String,
+    /// Which kind.
+    pub engine: Engine,
+    /// Where, without secrets.
+    pub endpoint: String,
+    /// The components that use it, with the ids of their rules.
+    pub users: Vec<(String, String)>,
+    /// Whether one without content is nothing unusual.
+    pub may_be_empty: bool,
+}
+
+/// A store that there may be, and of which configuration says nothing that could be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnclearStore {
+    /// `<component>-<store>`.
+    pub name: String,
+    /// The component.
+    pub component: String,
+    /// What could not be understood, without secrets.
+    pub why: String,
+    /// Whether the caller may not read the configuration.
+    pub is_denied: bool,
+}
+
+/// What the components' configuration says about stores.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundStores {
+    /// Those that were found.
+    pub found: Vec<FoundStore>,
+    /// Those that may be there.
+    pub unclear: Vec<UnclearStore>,
+}
+
+/// Finds the stores of some components, each once, with the access that leads there.
+#[must_use]
+pub fn discover(layout: &Layout, components: &[&Component]) -> Discovery {
+    let mut discovery = Discovery::default();
+    // Another root's stores are not reached from here.
+    for component in components.iter().filter(|_| layout.is_live()) {
+        discovery.look_at(layout, component);
+    }
+    discovery
+}
+
+/// Stores and the way to each.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    found: Vec<(FoundStore, Access)>,
+    unclear: Vec<UnclearStore>,
+}
+
+impl Discovery {
+    /// Returns what may be shown.
+    #[must_use]
+    pub fn shown(&self) -> FoundStores {
+        FoundStores {
+            found: self.found.iter().map(|(store, _)| store.clone()).collect(),
+            unclear: self.unclear.clone(),
+        }
+    }
+
+    /// Returns the way to a store of this name at this endpoint.
+    pub fn access(&self, name: &str, endpoint: &str) -> Result<&Access, StoreError> {
+        let is_named = |(store, _): &&(FoundStore, Access)| store.names.iter().any(|n| n == name);
+        let next = "put the component's configuration back as it was, or plan again";
+        let what = || format!("the store {name} cannot be reached");
+        match self.found.iter().find(is_named) {
+            Some((store, access)) if store.endpoint == endpoint => Ok(access),
+            Some((store, _)) => {
+                let now = &store.endpoint;
+                let why = format!("configuration names {now} by now, not {endpoint}");
+                Err(StoreError::new(what(), why, next))
+            }
+            None => {
+                let unclear = self.unclear.iter().find(|unclear| unclear.name == name);
+                let why = unclear.map_or("configuration does not name it any more", |u| &u.why);
+                Err(StoreError::new(what(), why, next))
+            }
+        }
+    }
+
+    fn look_at(&mut self, layout: &Layout, component: &Component) {
+        if component.stores.is_empty() {
+            return;
+        }
+        let read = settings::load(layout, component);
+        for rule in &component.stores {
+            if let Some(trouble) = &read.trouble {
+                self.unclear.push(UnclearStore {
+                    name: format!("{}-{}", component.name, rule.id),
+                    component: component.name.clone(),
+                    why: trouble.why.clone(),
+                    is_denied: trouble.is_denied,
+                });
+                continue;
+            }
+            for entry in entries(rule, &read.settings) {
+                let id = entry.as_ref().map(|entry| format!("{}-{entry}", rule.id));
+                let name = format!("{}-{}", component.name, id.as_ref().unwrap_or(&rule.id));
+                if !is_name(&name) {
+                    self.unclear.push(UnclearStore {
+                        name: format!("{}-{}", component.name, rule.id),
+                        component: component.name.clone(),
+                        why: format!("{name:?} cannot be the name of a store"),
+                        is_denied: false,
+                    });
+                    continue;
+                }
+                let look = Look {
+                    settings: &read.settings,
+                    entry: entry.as_deref(),
+                };
+                match look.access(rule) {
+                    Ok(Some(access)) => self.add(component, rule, name, access),
+                    Ok(None) => {}
+                    Err(why) => self.unclear.push(UnclearStore {
+                        name,
+                        component: component.name.clone(),
+                        why,
+                        is_denied: false,
+                    }),
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, component: &Component, rule: &StoreRule, name: String, access: Access) {
+        let endpoint = access.endpoint();
+        let user = (component.name.clone(), rule.id.clone());
+        let known = self.found.iter_mut().find(|(s, _)| s.endpoint == endpoint);
+        if let Some((store, _)) = known {
+            store.names.push(name);
+            store.users.push(user);
+            store.may_be_empty &= rule.may_be_empty;
+            return;
+        }
+        let store = FoundStore {
+            names: vec![name],
+            title: rule.title.clone(),
+            engine: access.engine(),
+            endpoint,
+            users: vec![user],
+            may_be_empty: rule.may_be_empty,
+        };
+        self.found.push((store, access));
+    }
+}
+
+/// Returns the entries for which a rule counts: one without a name, or those of an object.
+fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
+    let Some(each) = &rule.each else {
+        return vec![None];
+    };
+    let mut names: BTreeSet<String> = settings.keys(&each.pointer).into_iter().collect();
+    if let Some(prefix) = &each.env_prefix {
+        for rest in settings.variables_after(prefix) {
+            let name = rest.split('_').next().unwrap_or_default();
+            let is_new = names.iter().all(|known| !known.eq_ignore_ascii_case(name));
+            if is_new && !name.is_empty() {
+                names.insert(name.to_ascii_lowercase());
+            }
+        }
+    }
+    names.into_iter().map(Some).collect()
+}
+
+/// A look at one component's settings, for one entry of an object or none.
+struct Look<'a> {
+    settings: &'a Settings,
+    entry: Option<&'a str>,
+}
+
+impl Look<'_> {
+    fn get(&self, setting: &Setting) -> String {
+        match self.entry {
+            Some(entry) => self.settings.get(&setting.for_entry(entry)),
+            None => self.settings.get(setting),
+        }
+    }
+
+    fn list(&self, setting: &Setting) -> Vec<String> {
+        match self.entry {
+            Some(entry) => self.settings.list(&setting.for_entry(entry)),
+            None => self.settings.list(setting),
+        }
+    }
+
+    fn is_on(&self, setting: &Setting) -> bool {
+        matches!(self.get(setting).as_str(), "true" | "1")
+    }
+
+    fn some(&self, setting: &Setting) -> Option<String> {
+        Some(self.get(setting)).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the way to the store of a rule; nothing if the rule's store is not used.
+    fn access(&self, rule: &StoreRule) -> Result<Option<Access>, String> {
+        if let Some(condition) = &rule.only_if
+            && !condition.any_of.contains(&self.get(&condition.setting))
+        {
+            return Ok(None);
+        }
+        let kind = self.get(&rule.engine.setting);
+        let Some(engine) = rule.engine.names.get(&kind) else {
+            if rule.engine.others_are_no_store {
+                return Ok(None);
+            }
+            let kind: String = kind.chars().take(40).collect();
+            return Err(format!("its kind is {kind:?}, which is not known here"));
+        };
+        match (engine, &rule.redis, &rule.database) {
+            (Engine::Redis, Some(settings), _) => self.redis(settings),
+            (Engine::Postgresql, _, Some(settings)) => self.postgresql(settings),
+            (Engine::Mongodb, _, Some(settings)) => self.mongodb(settings),
+            _ => Err("the product manifest does not say where it is".to_owned()),
+        }
+    }
+
+    fn redis(&self, settings: &RedisSettings) -> Result<Option<Access>, String> {
+        let mut texts = self.list(&settings.addresses);
+        if texts.is_empty() {
+            let Some(host) = self.some(&settings.host) else {
+                return Ok(None);
+            };
+            let host = host.trim_matches(['[', ']']).to_owned();
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host
+            };
+            texts = vec![format!("{host}:{}", self.get(&settings.port))];
+        }
+        let addresses: Result<Vec<Address>, String> = texts.iter().map(|t| address(t)).collect();
+        let addresses = addresses?;
+        let secret = |setting| self.some(setting).map(Secret::new);
+        let kind = match (
+            self.some(&settings.sentinel_master),
+            self.is_on(&settings.cluster),
+        ) {
+            (Some(master), _) => RedisKind::Sentinel {
+                master,
+                password: secret(&settings.sentinel_password),
+            },
+            (None, true) => RedisKind::Cluster,
+            (None, false) if addresses.len() > 1 => {
+                let why = "several addresses, and neither a cluster nor a master's name";
+                return Err(why.to_owned());
+            }
+            (None, false) => RedisKind::Single,
+        };
+        let database = self.get(&settings.database);
+        let database = match database.as_str() {
+            "" => 0,
+            text => text
+                .parse()
+                .map_err(|_| "the number of its database is no number")?,
+        };
+        Ok(Some(Access::Redis(RedisAccess {
+            addresses,
+            kind,
+            username: self.some(&settings.username),
+            password: secret(&settings.password),
+            database,
+            tls: self.is_on(&settings.tls).then(|| Tls {
+                ca_file: self.some(&settings.ca_file),
+                cert_file: self.some(&settings.cert_file),
+                key_file: self.some(&settings.key_file),
+                insecure: self.is_on(&settings.tls_insecure),
+            }),
+        })))
+    }
+
+    fn postgresql(&self, settings: &DatabaseSettings) -> Result<Option<Access>, String> {
+        let text = self.some(&settings.connection);
+        let text = text.ok_or("it has no connection string")?;
+        let access = PostgresqlAccess::parse(&text)?;
+        Ok(Some(Access::Postgresql(access)))
+    }
+
+    fn mongodb(&self, settings: &DatabaseSettings) -> Result<Option<Access>, String> {
+        // The default kind of a store that nobody configured.
+        let Some(text) = self.some(&settings.connection) else {
+            return Ok(None);
+        };
+        let tls = self.is_on(&settings.tls).then(|| Tls {
+            ca_file: self.some(&settings.ca_file),
+            cert_file: self.some(&settings.pem_file),
+            key_file: None,
+            insecure: self.is_on(&settings.tls_insecure),
+        });
+        let access = MongodbAccess::parse(&text, tls)?;
+        Ok(Some(Access::Mongodb(access)))
+    }
+}
+
+/// Reads `host:port`, with the address of an IPv6 host in brackets.
+fn address(text: &str) -> Result<Address, String> {
+    let none = || {
+        let text: String = text.chars().take(80).collect();
+        format!("{text:?} is not a host and a port")
+    };
+    let (host, port) = text.trim().rsplit_once(':').ok_or_else(none)?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:%".contains(c);
+    let starts_well = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':');
+    let port = port.parse().ok().filter(|port| *port != 0);
+    match port {
+        Some(port) if starts_well && host.chars().all(is_plain) && host.len() <= 253 => {
+            Ok(Address {
+                host: host.to_owned(),
+                port,
+            })
+        }
+        _ => Err(none()),
+    }
+}

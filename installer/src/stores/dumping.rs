@@ -1,0 +1,198 @@
+//! Making a dump that can be trusted, and opening one again.
+//!
+//! A part has a name that ends in `.partial` until the tool has ended well, the bytes are on the disk,
+//! they are more than none, and the store's own tool could read them back.
+
+use std::fs::File;
+use std::io::{Read, Seek as _};
+use std::path::Path;
+
+use manifests::digest::{Hasher, Sha256};
+
+use super::engine::DumpedPart;
+use super::record::{DumpFile, StoreDump, is_name};
+use super::{Access, Limit, StoreError, StoreLook};
+use crate::failure::chain;
+use crate::host::Host;
+use crate::plan::PlannedStore;
+use crate::secure_fs::{self, FsError};
+
+/// Looks at a store, dumps it into a directory of its name below `dumps`, and proves the dump.
+pub fn dump_store(
+    host: &dyn Host,
+    access: &Access,
+    store: &PlannedStore,
+    dumps: &Path,
+    limit: Limit<'_>,
+) -> Result<StoreDump, StoreError> {
+    let taken = host.now();
+    let look = host.store_look(access, limit)?;
+    refuse_empty(store, &look)?;
+    let dir = dumps.join(&store.name);
+    secure_fs::ensure_dir(dumps, 0o700)
+        .and_then(|()| secure_fs::ensure_dir(&dir, 0o700))
+        .map_err(|error| unwritten(store, &error))?;
+    let (mut parts, mut items) = (Vec::new(), None);
+    for name in &look.parts {
+        let (part, counted) = dump_part(host, access, store, &dir, name, limit)?;
+        parts.push(part);
+        items = match (items, counted) {
+            (Some(known), Some(more)) => Some(known + more),
+            (known, more) => known.or(more),
+        };
+    }
+    if parts.is_empty() {
+        let next = "report this: its look named nothing to dump";
+        return Err(StoreError::new(
+            failed(store),
+            "there is nothing to dump",
+            next,
+        ));
+    }
+    refuse_less(store, &look, items)?;
+    Ok(StoreDump {
+        name: store.name.clone(),
+        title: store.title.clone(),
+        engine: store.engine,
+        endpoint: store.endpoint.clone(),
+        taken,
+        server: look.version,
+        items,
+        parts,
+    })
+}
+
+fn failed(store: &PlannedStore) -> String {
+    format!("the dump of {} ({}) failed", store.name, store.endpoint)
+}
+
+/// An empty store where there should be data is most likely not the store that the product uses.
+pub fn refuse_empty(store: &PlannedStore, look: &StoreLook) -> Result<(), StoreError> {
+    if store.may_be_empty || look.items != Some(0) {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        failed(store),
+        "it is empty, although the product keeps data there",
+        format!(
+            "check that the configuration names the right store; if it is right, say so with \
+             --backed-up-elsewhere {}=REASON",
+            store.name
+        ),
+    ))
+}
+
+/// A dump that holds less than was there is none.
+fn refuse_less(
+    store: &PlannedStore,
+    look: &StoreLook,
+    items: Option<u64>,
+) -> Result<(), StoreError> {
+    let (Some(before), Some(dumped)) = (look.items, items) else {
+        return Ok(());
+    };
+    let is_less = match store.engine {
+        // Keys expire while they are dumped.
+        manifests::product::Engine::Redis => before > 0 && dumped == 0,
+        _ => dumped < before,
+    };
+    if !is_less {
+        return Ok(());
+    }
+    let why = format!("{before} were there, and the dump holds {dumped}");
+    let next = "look at the server's log, then start again";
+    Err(StoreError::new(failed(store), why, next))
+}
+
+fn dump_part(
+    host: &dyn Host,
+    access: &Access,
+    store: &PlannedStore,
+    dir: &Path,
+    name: &str,
+    limit: Limit<'_>,
+) -> Result<(DumpFile, Option<u64>), StoreError> {
+    if !is_name(name) {
+        let why = format!("{name:?} is no name for a file");
+        return Err(StoreError::new(failed(store), why, "report this"));
+    }
+    let partial = dir.join(format!("{name}.partial"));
+    let unwritten = |error: FsError| unwritten(store, &error);
+    secure_fs::remove_if_present(&partial).map_err(unwritten)?;
+    let file = secure_fs::create_new(&partial, 0o600).map_err(unwritten)?;
+    let made = host.store_dump(access, name, &file, limit).and_then(|()| {
+        file.sync_all()
+            .map_err(|error| unwritten(FsError::new("sync", &partial, error)))?;
+        let (size, sha256) =
+            hash(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
+        if size == 0 {
+            let next = "look at the server's log, then start again";
+            return Err(StoreError::new(
+                failed(store),
+                "the dump has no content",
+                next,
+            ));
+        }
+        let items = host.store_prove(access, name, &file, limit)?;
+        secure_fs::rename(&partial, &dir.join(name)).map_err(unwritten)?;
+        let name = name.to_owned();
+        Ok((DumpFile { name, size, sha256 }, items))
+    });
+    if made.is_err() {
+        // What is wrong with the dump counts, not what is left of it.
+        let _ = secure_fs::remove_if_present(&partial);
+    }
+    made
+}
+
+fn unwritten(store: &PlannedStore, error: &FsError) -> StoreError {
+    let next = "free some space below /var/lib/airgap-bundle, then start again";
+    StoreError::new(failed(store), chain(error), next)
+}
+
+fn hash(file: &File) -> std::io::Result<(u64, Sha256)> {
+    let mut file = file;
+    file.rewind()?;
+    let (mut hasher, mut size) = (Hasher::default(), 0);
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => {
+                hasher.update(&buffer[..read]);
+                size += read as u64;
+            }
+        }
+    }
+    file.rewind()?;
+    Ok((size, hasher.finish()))
+}
+
+/// Opens the parts of a dump after checking every byte of them.
+pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreError> {
+    let what = || {
+        format!(
+            "the dump of {} in {} is not usable",
+            dump.name,
+            dumps.display()
+        )
+    };
+    let next = "the dump cannot be restored; look for a backup of your own";
+    let mut parts = Vec::new();
+    for part in &dump.parts {
+        if !is_name(&dump.name) || !is_name(&part.name) {
+            return Err(StoreError::new(what(), "a name in it is no file's", next));
+        }
+        let path = dump.path(dumps, &part.name);
+        let file =
+            secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
+        let found = hash(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
+        if found != (part.size, part.sha256) {
+            let why = format!("{} is not what was dumped", part.name);
+            return Err(StoreError::new(what(), why, next));
+        }
+        let name = part.name.clone();
+        parts.push(DumpedPart { name, file });
+    }
+    Ok(parts)
+}

@@ -32,9 +32,7 @@ impl Settings {
             match serde_json::from_str(text) {
                 Ok(value) => settings.config = Some(value),
                 Err(error) => {
-                    notes.push(format!(
-                        "{path} is not JSON ({error})"
-                    ));
+                    notes.push(format!("{path} is not JSON ({error})"));
                 }
             }
         }
@@ -66,9 +64,16 @@ impl Settings {
                 .collect()
         };
         let found = setting.from.iter().map(|source| match source {
-            Source::Env(name) => self.environment.get(name).map_or_else(Vec::new, |t| split(t)),
+            Source::Env(name) => self
+                .environment
+                .get(name)
+                .map_or_else(Vec::new, |t| split(t)),
             Source::Pointer(pointer) => {
-                match self.config.as_ref().and_then(|value| value.pointer(pointer)) {
+                match self
+                    .config
+                    .as_ref()
+                    .and_then(|value| value.pointer(pointer))
+                {
                     Some(Value::Array(values)) => values.iter().filter_map(scalar).collect(),
                     Some(Value::Object(values)) => values
                         .iter()
@@ -86,7 +91,10 @@ impl Settings {
     /// Returns the names in an object of the configuration.
     #[must_use]
     pub fn keys(&self, pointer: &str) -> Vec<String> {
-        let value = self.config.as_ref().and_then(|value| value.pointer(pointer));
+        let value = self
+            .config
+            .as_ref()
+            .and_then(|value| value.pointer(pointer));
         let object = value.and_then(Value::as_object);
         object.map_or_else(Vec::new, |object| object.keys().cloned().collect())
     }

@@ -43,12 +43,7 @@ impl UndoArgs {
     }
 }
 
-pub(super) fn undo(
-    place: &Place,
-    id: u64,
-    lock_wait: u64,
-    args: &UndoArgs,
-) -> Result<u8, Failure> {
+pub(super) fn undo(place: &Place, id: u64, lock_wait: u64, args: &UndoArgs) -> Result<u8, Failure> {
     require_root("undo a run")?;
     let lock = install::take_lock(place)?;
     install::refuse_open_run(place)?;

@@ -9,8 +9,8 @@ use manifests::product::Component;
 
 use super::lint::refuse_by_lint;
 use super::{
-    Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm,
-    Problem, age, needs, stores,
+    Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
+    PlannedRpm, Problem, age, needs, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::forecast::forecast;
@@ -75,7 +75,13 @@ pub fn plan(
             "this tool upgrades what is installed: install the product first, or choose another host",
         ));
     }
-    stores::add(metadata.product(), inventory, consent, &mut plan, &mut problems);
+    stores::add(
+        metadata.product(),
+        inventory,
+        consent,
+        &mut plan,
+        &mut problems,
+    );
     if problems.is_empty() {
         needs::add(metadata, inventory, target, &mut plan, &mut problems);
     }

@@ -257,9 +257,9 @@ impl InstallPlan {
         };
         let shares = |component: &&Component| {
             own(&component.name)
-                || self.stores_of(group).any(|store| {
-                    store.change.is_some() && store.users.contains(&component.name)
-                })
+                || self
+                    .stores_of(group)
+                    .any(|store| store.change.is_some() && store.users.contains(&component.name))
         };
         self.all_components().filter(shares).collect()
     }

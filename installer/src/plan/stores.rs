@@ -77,7 +77,10 @@ pub(super) fn add(
     problems: &mut Vec<Problem>,
 ) {
     let mut used: Vec<&str> = Vec::new();
-    let changing: Vec<String> = plan.components().map(|p| p.component.name.clone()).collect();
+    let changing: Vec<String> = plan
+        .components()
+        .map(|p| p.component.name.clone())
+        .collect();
     let unclear = inventory.stores.unclear.iter();
     for unclear in unclear.filter(|unclear| changing.contains(&unclear.component)) {
         if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
@@ -104,7 +107,10 @@ pub(super) fn add(
     }
     let mut stores = Vec::new();
     for found in &inventory.stores.found {
-        let named = found.names.iter().find_map(|n| consent.elsewhere.get_key_value(n));
+        let named = found
+            .names
+            .iter()
+            .find_map(|n| consent.elsewhere.get_key_value(n));
         used.extend(named.map(|(name, _)| name.as_str()));
         let reason = named.map(|(_, reason)| reason.clone());
         stores.extend(planned(product, plan, found, reason));
@@ -113,7 +119,11 @@ pub(super) fn add(
         bystanders(product, inventory, store, plan);
     }
     plan.stores = stores;
-    for name in consent.elsewhere.keys().filter(|n| !used.contains(&n.as_str())) {
+    for name in consent
+        .elsewhere
+        .keys()
+        .filter(|n| !used.contains(&n.as_str()))
+    {
         let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
         problems.push(Problem::new(
             format!("no data store {name} is used by what changes"),
@@ -131,7 +141,12 @@ fn planned(
 ) -> Option<PlannedStore> {
     let uses = |group: &super::Group| {
         let mut components = group.components.iter();
-        components.any(|p| found.users.iter().any(|(user, _)| *user == p.component.name))
+        components.any(|p| {
+            found
+                .users
+                .iter()
+                .any(|(user, _)| *user == p.component.name)
+        })
     };
     let first = plan.groups.iter().find(|group| uses(group))?;
     let migrating = plan.groups.iter().find_map(|group| {
@@ -188,7 +203,9 @@ fn bystanders(
     }
     for component in &product.components {
         let is_user = store.users.contains(&component.name);
-        let changes = plan.components().any(|p| p.component.name == component.name);
+        let changes = plan
+            .components()
+            .any(|p| p.component.name == component.name);
         let is_known = plan.bystanders.iter().any(|b| b.name == component.name);
         let is_installed = !inventory.installed(&component.package).is_empty();
         if is_user && is_installed && !changes && !is_known {

@@ -51,10 +51,16 @@ fn unreadable<'a>(
         let mut components = plan.components();
         components.any(|planned| planned.component.name == store.component)
     };
-    let denied = unclear.iter().filter(|store| store.is_denied).filter(changes);
+    let denied = unclear
+        .iter()
+        .filter(|store| store.is_denied)
+        .filter(changes);
     denied.map(|store| {
         Problem::new(
-            format!("whether {} is a data store is not known: {}", store.name, store.why),
+            format!(
+                "whether {} is a data store is not known: {}",
+                store.name, store.why
+            ),
             "let root read the file for the time of the run",
         )
     })

@@ -7,8 +7,8 @@
 use super::{Baseline, Context, StepResult};
 use crate::failure::chain;
 use crate::host::{HostError, UnitAction, UnitState};
-use manifests::product::Component;
 use crate::secure_fs::{self, FsError};
+use manifests::product::Component;
 
 const DROP_IN: &str = "zz-airgap-bundle.conf";
 
@@ -95,11 +95,7 @@ impl Context<'_> {
     }
 
     /// Makes the tokens again and starts what ran before: services first, then their triggers.
-    pub(super) fn release(
-        &self,
-        baseline: &Baseline,
-        components: &[&Component],
-    ) -> StepResult {
+    pub(super) fn release(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
         }

@@ -228,12 +228,14 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
         Decision::PutBack {
             held,
             changed,
-            exposed,
+            restored,
+            released,
         } => {
             let mut state = State {
                 held,
                 changed,
-                exposed,
+                restored,
+                released,
                 ..load_state(context)?
             };
             context.heal_rpmdb()?;
@@ -258,7 +260,9 @@ fn finish_forward(
     let every: Vec<&Component> = context.plan.all_components().collect();
     let mut troubles = Vec::new();
     let release = Step::Release(ALL.to_owned());
-    let released = context.step_back(journal, &release, || context.release(&state.baseline, &every));
+    let released = context.step_back(journal, &release, || {
+        context.release(&state.baseline, &every)
+    });
     troubles.extend(released.err());
     let health = Step::Health(ALL.to_owned());
     let asked = context.step_back(journal, &health, || {

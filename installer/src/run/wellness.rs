@@ -125,7 +125,9 @@ pub(super) fn runs_again(
         let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
         let now = context.host.unit(unit).map_err(|error| chain(&error))?;
         if was_up && !now.is_up() {
-            return Err(format!("{unit} was stopped for the run and does not run again"));
+            return Err(format!(
+                "{unit} was stopped for the run and does not run again"
+            ));
         }
     }
     Ok(String::new())

@@ -10,8 +10,8 @@ use tar::{Archive, Builder, EntryType, Header};
 use walkdir::WalkDir;
 
 use super::{Recipients, Unlocked};
-use crate::stores::record::is_name;
 use crate::secure_fs::{self, FsError, at};
+use crate::stores::record::is_name;
 
 /// A backup that cannot be sealed or unsealed.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +130,13 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
     // The seal covers the end too: a file that was cut short does not come this far unnoticed.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
     // The names too: a recovery of the undo depends on them.
-    for level in ["backup/blobs", "backup/stores", "backup/aside", "backup", ""] {
+    for level in [
+        "backup/blobs",
+        "backup/stores",
+        "backup/aside",
+        "backup",
+        "",
+    ] {
         secure_fs::sync_dir(&target.join(level))?;
     }
     Ok(secure_fs::sync_parent(target)?)

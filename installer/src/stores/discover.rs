@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use manifests::product::{Component, DatabaseSettings, Engine, RedisSettings, Setting, StoreRule};
 use serde::{Deserialize, Serialize};
 
-use super::access::{Address, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind, Secret, Tls};
+use super::access::{
+    Address, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind, Secret, Tls,
+};
 use super::record::is_name;
 use super::{Access, StoreError};
 use crate::layout::Layout;
@@ -242,13 +244,20 @@ impl Look<'_> {
                 return Ok(None);
             };
             let host = host.trim_matches(['[', ']']).to_owned();
-            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            let host = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host
+            };
             texts = vec![format!("{host}:{}", self.get(&settings.port))];
         }
         let addresses: Result<Vec<Address>, String> = texts.iter().map(|t| address(t)).collect();
         let addresses = addresses?;
         let secret = |setting| self.some(setting).map(Secret::new);
-        let kind = match (self.some(&settings.sentinel_master), self.is_on(&settings.cluster)) {
+        let kind = match (
+            self.some(&settings.sentinel_master),
+            self.is_on(&settings.cluster),
+        ) {
             (Some(master), _) => RedisKind::Sentinel {
                 master,
                 password: secret(&settings.sentinel_password),
@@ -263,7 +272,9 @@ impl Look<'_> {
         let database = self.get(&settings.database);
         let database = match database.as_str() {
             "" => 0,
-            text => text.parse().map_err(|_| "the number of its database is no number")?,
+            text => text
+                .parse()
+                .map_err(|_| "the number of its database is no number")?,
         };
         Ok(Some(Access::Redis(RedisAccess {
             addresses,
@@ -310,13 +321,19 @@ fn address(text: &str) -> Result<Address, String> {
         format!("{text:?} is not a host and a port")
     };
     let (host, port) = text.trim().rsplit_once(':').ok_or_else(none)?;
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:%".contains(c);
     let starts_well = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':');
     let port = port.parse().ok().filter(|port| *port != 0);
     match port {
         Some(port) if starts_well && host.chars().all(is_plain) && host.len() <= 253 => {
-            Ok(Address { host: host.to_owned(), port })
+            Ok(Address {
+                host: host.to_owned(),
+                port,
+            })
         }
         _ => Err(none()),
     }

@@ -43,7 +43,11 @@ pub fn dump_store(
     }
     if parts.is_empty() {
         let next = "report this: its look named nothing to dump";
-        return Err(StoreError::new(failed(store), "there is nothing to dump", next));
+        return Err(StoreError::new(
+            failed(store),
+            "there is nothing to dump",
+            next,
+        ));
     }
     refuse_less(store, &look, items)?;
     Ok(StoreDump {
@@ -119,11 +123,15 @@ fn dump_part(
     let made = host.store_dump(access, name, &file, limit).and_then(|()| {
         file.sync_all()
             .map_err(|error| unwritten(FsError::new("sync", &partial, error)))?;
-        let (size, sha256) = hash(&file)
-            .map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
+        let (size, sha256) =
+            hash(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
         if size == 0 {
             let next = "look at the server's log, then start again";
-            return Err(StoreError::new(failed(store), "the dump has no content", next));
+            return Err(StoreError::new(
+                failed(store),
+                "the dump has no content",
+                next,
+            ));
         }
         let items = host.store_prove(access, name, &file, limit)?;
         secure_fs::rename(&partial, &dir.join(name)).map_err(unwritten)?;
@@ -162,7 +170,13 @@ fn hash(file: &File) -> std::io::Result<(u64, Sha256)> {
 
 /// Opens the parts of a dump after checking every byte of them.
 pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreError> {
-    let what = || format!("the dump of {} in {} is not usable", dump.name, dumps.display());
+    let what = || {
+        format!(
+            "the dump of {} in {} is not usable",
+            dump.name,
+            dumps.display()
+        )
+    };
     let next = "the dump cannot be restored; look for a backup of your own";
     let mut parts = Vec::new();
     for part in &dump.parts {
@@ -170,7 +184,8 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
             return Err(StoreError::new(what(), "a name in it is no file's", next));
         }
         let path = dump.path(dumps, &part.name);
-        let file = secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
+        let file =
+            secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
         let found = hash(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
         if found != (part.size, part.sha256) {
             let why = format!("{} is not what was dumped", part.name);

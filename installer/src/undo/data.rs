@@ -74,7 +74,9 @@ fn decide(
 ) -> Option<DataChange> {
     let id = run.id;
     let what = match change {
-        DataChange::Migrated { title } => format!("run {id} changed the data of {}: {title}", store.name),
+        DataChange::Migrated { title } => {
+            format!("run {id} changed the data of {}: {title}", store.name)
+        }
         DataChange::Restored { .. } => {
             format!("run {id} put older data into {}", store.name)
         }

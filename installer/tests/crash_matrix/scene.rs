@@ -48,6 +48,8 @@ pub(crate) struct Scene {
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
+    /// Whether the components keep data in a store, which the first one's new version rewrites.
+    pub(crate) has_data: bool,
     /// What becomes of backups when a run is closed.
     pub(crate) backup: Backup,
 }
@@ -95,6 +97,7 @@ impl Scene {
             is_undo: false,
             components: 3,
             has_need: false,
+            has_data: false,
             backup: Backup::StaysPlain,
         }
     }
@@ -107,12 +110,13 @@ impl Scene {
             ""
         };
         let needs = if self.has_need { " and a need" } else { "" };
+        let data = if self.has_data { " with data" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!("{kind} of {number}{needs}{data}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -240,6 +244,8 @@ impl Scene {
             } else {
                 [1, 2][side.min(1 - at.min(1))]
             },
+            // The others take them as they are.
+            data: (self.has_data && at == 0).then_some([1, 2][side]),
         }
     }
 

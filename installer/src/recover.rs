@@ -17,8 +17,10 @@ pub enum Decision {
         held: Vec<String>,
         /// Groups whose packages and files may have been changed.
         changed: Vec<String>,
-        /// Groups whose services may have worked with data, or whose data may have been restored.
-        exposed: Vec<String>,
+        /// Groups whose data may have been restored from another run's dump.
+        restored: Vec<String>,
+        /// Groups whose services may have run since.
+        released: Vec<String>,
     },
 }
 
@@ -40,19 +42,22 @@ pub fn decide(records: &[Record]) -> Decision {
     }
     let mut held = Vec::new();
     let mut changed = Vec::new();
-    let mut exposed = Vec::new();
+    let mut restored = Vec::new();
+    let mut released = Vec::new();
     for record in intents() {
         match &record.step {
             Step::Hold(group) => held.push(group.clone()),
             Step::Transaction(group) => changed.push(group.clone()),
-            Step::Restore(group) | Step::Release(group) => exposed.push(group.clone()),
+            Step::Restore(group) => restored.push(group.clone()),
+            Step::Release(group) => released.push(group.clone()),
             _ => {}
         }
     }
     Decision::PutBack {
         held,
         changed,
-        exposed,
+        restored,
+        released,
     }
 }
 
@@ -124,7 +129,8 @@ mod tests {
                     Decision::PutBack {
                         held: of(Step::Hold),
                         changed: of(Step::Transaction),
-                        exposed: of(Step::Release),
+                        restored: Vec::new(),
+                        released: of(Step::Release),
                     }
                 };
                 assert_eq!(decide(&records(&journal)), expected, "{cut} {last_is_done}");
@@ -148,7 +154,8 @@ mod tests {
                 let expected = Decision::PutBack {
                     held: a(),
                     changed: a(),
-                    exposed: Vec::new(),
+                    restored: Vec::new(),
+                    released: Vec::new(),
                 };
                 assert_eq!(decide(&records(&journal)), expected);
             }

@@ -130,9 +130,12 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
 /// Puts back the data of every store that the run may have rewritten: those of groups that were
 /// released, for nothing runs while it is held. What is there is dumped aside first.
 pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
-    let is_exposed =
-        |store: &&PlannedStore| store.change.is_some() && state.exposed.contains(&store.group);
-    let rewritten: Vec<&PlannedStore> = context.plan.stores.iter().filter(is_exposed).collect();
+    let ran = |store: &PlannedStore| state.released.contains(&store.group);
+    let may_be_other = |store: &&PlannedStore| {
+        store.change.is_some() && (ran(store) || state.restored.contains(&store.group))
+    };
+    let stores = context.plan.stores.iter().filter(may_be_other);
+    let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
     if rewritten.is_empty() {
         state.has_data = true;
         return Ok("no data were changed".to_owned());
@@ -140,7 +143,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let discovery = context.discover();
     let (dumps, aside) = (context.dumps(DUMPS.0)?, context.dumps(ASIDE.0)?);
     let mut notes = Vec::new();
-    for store in rewritten {
+    for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
             state.notes.push(format!(
                 "ATTENTION: the data of {} may have been rewritten and were not dumped, because: \
@@ -149,8 +152,9 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
             ));
             continue;
         }
-        // One that was kept in an earlier try stays: by now there may be half of a restored dump.
-        if aside.of(&store.name).is_none() {
+        // One that was kept in an earlier try stays: by now there may be half of a restored dump. What
+        // no service has touched is known from the dumps.
+        if has_run && aside.of(&store.name).is_none() {
             let kept = PlannedStore {
                 // Whatever is there is to be kept.
                 may_be_empty: true,
@@ -164,10 +168,16 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         let dir = context.in_run(DUMPS.1);
         let told = put(context, store, &dir, dump)?;
         state.notes.push(format!(
-            "the data of {} are those of before the run; what the failed attempt left is kept in {}",
-            store.name,
-            context.in_run(ASIDE.1).join(&store.name).display()
+            "the data of {} are those of before the run",
+            store.name
         ));
+        if has_run {
+            state.notes.push(format!(
+                "what the failed attempt left in {} is kept in {}",
+                store.name,
+                context.in_run(ASIDE.1).join(&store.name).display()
+            ));
+        }
         state.notes.extend(told);
         notes.push(format!("{} restored", store.name));
     }

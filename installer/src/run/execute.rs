@@ -34,8 +34,10 @@ pub(super) struct State {
     pub(super) held: Vec<String>,
     /// Groups whose packages and files may have been changed: what a revert has to put back.
     pub(super) changed: Vec<String>,
-    /// Groups whose services may have worked with data, or whose data may have been restored.
-    pub(super) exposed: Vec<String>,
+    /// Groups whose data may have been restored from another run's dump.
+    pub(super) restored: Vec<String>,
+    /// Groups whose services may have run since they were held.
+    pub(super) released: Vec<String>,
     /// In a revert: whether the saved files are back, so that services may start on them.
     pub(super) is_configured: bool,
     /// In a revert: whether the data are those of before, so that services may start on them.
@@ -204,7 +206,8 @@ fn forward(
         match &step {
             Step::Hold(group) => state.held.push(group.clone()),
             Step::Transaction(group) => state.changed.push(group.clone()),
-            Step::Restore(group) | Step::Release(group) => state.exposed.push(group.clone()),
+            Step::Restore(group) => state.restored.push(group.clone()),
+            Step::Release(group) => state.released.push(group.clone()),
             _ => {}
         }
         context.step(journal, &step, || perform(context, state, &step, &log))?;

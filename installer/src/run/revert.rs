@@ -229,12 +229,14 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
         Decision::PutBack {
             held,
             changed,
-            exposed,
+            restored,
+            released,
         } => {
             let mut state = State {
                 held,
                 changed,
-                exposed,
+                restored,
+                released,
                 ..load_state(context)?
             };
             context.heal_rpmdb()?;

@@ -128,6 +128,11 @@ const fn with_extra(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn with_data(mut scene: Scene) -> Scene {
+    scene.has_data = true;
+    scene
+}
+
 const fn sealed(mut scene: Scene) -> Scene {
     scene.backup = Backup::IsSealed;
     scene
@@ -135,12 +140,17 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 11] {
+fn main_scenes() -> [(Scene, usize); 14] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
         components: 2,
         ..Scene::new(BerkeleyDb, Flaw::Scriptlet(When::Pre))
+    };
+    // The first one has rewritten the data by then.
+    let second_ill = Scene {
+        components: 2,
+        ..Scene::new(Sqlite, Flaw::Ill)
     };
     [
         (upgrade(Flaw::None, Sqlite), 24),
@@ -157,6 +167,9 @@ fn main_scenes() -> [(Scene, usize); 11] {
         (with_extra(undo(Flaw::None, Sqlite)), 256),
         (sealed(upgrade(Flaw::Ill, Sqlite)), 256),
         (sealed(undo(Flaw::None, Sqlite)), 256),
+        (with_data(upgrade(Flaw::None, Sqlite)), 256),
+        (with_data(second_ill), 256),
+        (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
     ]
 }
 

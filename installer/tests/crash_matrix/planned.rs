@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 
 use installer::extras::Extras;
 use installer::plan::{
-    Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
+    DataChange, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage,
+    PlannedRpm, PlannedStore,
 };
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
-use manifests::product::{BackupTree, Component, Expectation, Health, Setting, Source, Versioning};
+use manifests::product::{
+    BackupTree, Component, Engine, EngineRule, Expectation, Health, RedisSettings, Setting, Source,
+    StoreRule, Versioning,
+};
 use manifests::signature::KeyId;
 
 use crate::extra::{self, Beside};
+use crate::fake::data;
 use crate::fake::package::{Package, Packaged};
 use crate::scene::{NEEDED, NEEDED_BESIDE, Part, Scene, config_path, program_path, unit_name};
 
@@ -24,7 +29,7 @@ impl Scene {
             .iter()
             .zip(from.iter().zip(&to))
             .map(|(part, (from, to))| PlannedComponent {
-                component: component(part),
+                component: component(part, self.has_data),
                 from: planned_rpm(part, from),
                 to: planned_rpm(part, to),
                 config: Vec::new(),
@@ -69,11 +74,58 @@ impl Scene {
             groups,
             current: Vec::new(),
             absent: Vec::new(),
-            stores: Vec::new(),
+            stores: self.stores(),
             bystanders: Vec::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
             notes: Vec::new(),
         }
+    }
+}
+
+impl Scene {
+    fn stores(&self) -> Vec<PlannedStore> {
+        if !self.has_data {
+            return Vec::new();
+        }
+        let users = self.parts().iter().map(|part| part.name.to_owned());
+        vec![PlannedStore {
+            name: "relay-data".to_owned(),
+            title: "rows".to_owned(),
+            engine: Engine::Redis,
+            endpoint: format!("redis {}:{}", data::HOST, data::PORT),
+            users: users.collect(),
+            group: if self.is_one_group { "all" } else { "relay" }.to_owned(),
+            may_be_empty: false,
+            elsewhere: None,
+            change: Some(DataChange::Migrated {
+                title: "the relay rewrites its rows".to_owned(),
+            }),
+        }]
+    }
+}
+
+fn store_rule() -> StoreRule {
+    let fixed = |default: &str| Setting {
+        from: Vec::new(),
+        default: default.to_owned(),
+    };
+    StoreRule {
+        id: "data".to_owned(),
+        title: "rows".to_owned(),
+        only_if: None,
+        each: None,
+        engine: EngineRule {
+            setting: fixed("redis"),
+            names: [("redis".to_owned(), Engine::Redis)].into(),
+            others_are_no_store: false,
+        },
+        may_be_empty: false,
+        redis: Some(RedisSettings {
+            host: fixed(data::HOST),
+            port: fixed(data::PORT),
+            ..RedisSettings::default()
+        }),
+        database: None,
     }
 }
 
@@ -109,7 +161,7 @@ fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {
     }
 }
 
-fn component(part: &Part) -> Component {
+fn component(part: &Part, has_data: bool) -> Component {
     let name = part.name;
     let setting = |default: &str| Setting {
         from: Vec::new(),
@@ -126,7 +178,11 @@ fn component(part: &Part) -> Component {
         config: vec![config_path(name)],
         environment: vec![format!("/etc/sysconfig/{name}")],
         tools: Vec::new(),
-        stores: Vec::new(),
+        stores: if has_data {
+            vec![store_rule()]
+        } else {
+            Vec::new()
+        },
         backup: vec![BackupTree {
             path: format!("/opt/{name}"),
             exclude: vec![program_path(name)],

@@ -51,6 +51,8 @@ pub(crate) struct Scene {
     pub(crate) has_need: bool,
     /// What comes beside the first one's package.
     pub(crate) beside: Beside,
+    /// Whether the components keep data in a store, which the first one's new version rewrites.
+    pub(crate) has_data: bool,
     /// What becomes of backups when a run is closed.
     pub(crate) backup: Backup,
 }
@@ -99,6 +101,7 @@ impl Scene {
             components: 3,
             has_need: false,
             beside: Beside::Nothing,
+            has_data: false,
             backup: Backup::StaysPlain,
         }
     }
@@ -115,12 +118,13 @@ impl Scene {
             Beside::Nothing => "",
             Beside::Files => " and an extra",
         };
+        let data = if self.has_data { " with data" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{extra}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!("{kind} of {number}{needs}{extra}{data}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -248,6 +252,8 @@ impl Scene {
             } else {
                 [1, 2][side.min(1 - at.min(1))]
             },
+            // The others take them as they are.
+            data: (self.has_data && at == 0).then_some([1, 2][side]),
         }
     }
 

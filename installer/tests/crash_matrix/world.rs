@@ -13,9 +13,11 @@ use installer::layout::Layout;
 use installer::lock::RunLock;
 use installer::plan::{InstallPlan, PlanKind};
 use installer::preflight::Backup;
-use installer::run::{Context, Ended, OnStop, Undone, close_open_run, execute, prepare, reserve};
+use installer::run::{
+    Context, Ended, OnStop, Undone, close_open_run, dumps_of, execute, prepare, reserve,
+};
 use installer::survival::disarm;
-use installer::undo;
+use installer::undo::{self, DataChoice};
 use installer::{seal, secure_fs};
 use manifests::digest::Sha256;
 use manifests::product::Component;
@@ -26,7 +28,7 @@ use crate::fake::gate::{Fault, Gate};
 use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
 use crate::fake::store::FakeStore;
-use crate::fake::{FakeHost, disk, systemd};
+use crate::fake::{FakeHost, data, disk, systemd};
 use crate::scene::{Scene, unit_name};
 use crate::vault;
 
@@ -86,6 +88,9 @@ impl World {
         }
         secure_fs::ensure_dir(&layout.store(), 0o700).expect("writable");
         world.install_packages(scene);
+        if scene.has_data {
+            data::install(layout);
+        }
         // The worker was stopped and disabled by its operator.
         for part in scene.parts().iter().filter(|part| part.is_enabled()) {
             systemd::enable(layout, &unit_name(part.name));
@@ -146,7 +151,11 @@ impl World {
         let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
         let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
         let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
-        undo::plan(&run, &[], &inventory.expect("a healthy host"))
+        let choice = DataChoice {
+            restore: true,
+            ..DataChoice::default()
+        };
+        undo::plan(&run, &[], &inventory.expect("a healthy host"), &choice)
             .expect("a run that can be undone")
     }
 
@@ -296,6 +305,8 @@ impl World {
             baseline,
             plan: serde_json::from_slice(&plan).expect("a plan"),
             blobs,
+            dumps: dumps_of(&dir)?,
+            dumps_dir: dir.join("stores"),
         }))
     }
 

@@ -50,6 +50,7 @@ fn inventory() -> Inventory {
         remembered: crate::sequence::Remembered::Nothing,
         stored: Vec::new(),
         extras: Vec::new(),
+        stores: crate::stores::FoundStores::default(),
     }
 }
 

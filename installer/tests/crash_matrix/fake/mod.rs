@@ -3,6 +3,7 @@
 //! The installer's own writes go to the real files; only what it asks of the host is modelled. The
 //! state outlives the process that works on it, so that a later process can be asked to recover.
 
+pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod image;
@@ -284,29 +285,44 @@ impl Host for FakeHost {
     }
 
     fn store_look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
-        Ok(StoreLook::default())
+        let looked = self.call("store look", |_| data::look(&self.layout));
+        looked.map_err(|error| data::error(&error.to_string()))?
     }
 
-    fn store_dump(&self, _: &Access, _: &str, _: &File, _: Limit<'_>) -> Result<(), StoreError> {
-        Ok(())
+    fn store_dump(&self, _: &Access, _: &str, into: &File, _: Limit<'_>) -> Result<(), StoreError> {
+        let dumped = self.call("store dump", |_| data::dump(&self.layout, into));
+        dumped.map_err(|error| data::error(&error.to_string()))?
     }
 
     fn store_prove(
         &self,
         _: &Access,
         _: &str,
-        _: &File,
+        file: &File,
         _: Limit<'_>,
     ) -> Result<Option<u64>, StoreError> {
-        Ok(None)
+        let proven = self.call("store prove", |_| data::prove(file));
+        proven.map_err(|error| data::error(&error.to_string()))?
     }
 
     fn store_restore(
         &self,
         _: &Access,
-        _: &Restoring<'_>,
+        restoring: &Restoring<'_>,
         _: Limit<'_>,
     ) -> Result<Vec<String>, StoreError> {
+        let begun = self.change("store restore", |machine| {
+            if machine.units.is_any_running() {
+                let violation = "data were restored under a running service";
+                machine.violations.push(violation.to_owned());
+            }
+        });
+        begun.map_err(|error| data::error(&error.to_string()))?;
+        let part = restoring.parts.first();
+        let part = part.ok_or_else(|| data::error("there is no dump"))?;
+        let moment = || self.gate.moment("within", "store restore");
+        data::restore(&self.layout, &part.file, moment)?;
+        self.gate.moment("after", "store restore");
         Ok(Vec::new())
     }
 

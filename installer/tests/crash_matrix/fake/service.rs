@@ -20,6 +20,8 @@ pub(crate) struct Program {
     /// The newest `schema` of the configuration that it understands. With a newer one it does not
     /// start; an older one it migrates in place, which is what makes a downgrade hard.
     pub(crate) schema: u64,
+    /// The newest form of the data that it understands, if it has data.
+    pub(crate) data: Option<u64>,
 }
 
 /// What it says about itself.
@@ -52,6 +54,9 @@ impl Process {
         let bytes = disk::read(&layout.at(path))?;
         let program: Program = serde_json::from_slice(&bytes).ok()?;
         migrate(layout, &program)?;
+        if let Some(known) = program.data {
+            super::data::migrate(layout, known)?;
+        }
         Some(Self {
             pid,
             path: path.to_owned(),

@@ -87,6 +87,12 @@ impl Manager {
         }
     }
 
+    /// Whether any service has a main process.
+    pub(crate) fn is_any_running(&self) -> bool {
+        let has_process = |unit: &Unit| matches!(unit.state, State::Active(Some(_)));
+        self.units.values().any(has_process)
+    }
+
     /// Starts what is enabled, nothing having run before.
     pub(crate) fn boot(&mut self, layout: &Layout) {
         self.units.clear();

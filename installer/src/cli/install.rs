@@ -15,7 +15,7 @@ use crate::lock::{LockError, RunLock};
 use crate::plan::{self, Consent, InstallPlan, Problem};
 use crate::preflight::Backup;
 use crate::run::reserve;
-use crate::{history, preflight, secure_fs};
+use crate::{extras, history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
@@ -137,7 +137,14 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
         recipients: &recipients,
     };
     execute::start(place, lock, &request, || {
-        preflight::packages(&place.host, &place.layout, &plan, &staged)
+        let mut problems = preflight::packages(&place.host, &place.layout, &plan, &staged);
+        // A program of packages that were found wrong is not run.
+        if problems.is_empty() {
+            let tried = extras::try_all(&place.layout, &plan, &staged);
+            tried.notes.iter().for_each(|note| render::warning(note));
+            problems.extend(tried.problems);
+        }
+        problems
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod judge;
 mod scan;
+mod trial;
 
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::inventory::OnDisk;
 
 pub(crate) use judge::add;
 pub use scan::{FoundExtras, FoundFile, Listing, find};
+pub use trial::{Tried, try_all};
 
 /// Extras of the components of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@
 
 mod stream;
 pub mod tool;
+pub mod trial;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod preflight;
 pub mod recover;
 pub mod report;
+pub mod restoring;
 pub mod run;
 pub mod seal;
 pub mod secure_fs;

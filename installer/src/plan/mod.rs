@@ -100,6 +100,22 @@ pub enum PlanKind {
         /// The run that is undone.
         run: u64,
     },
+    /// Dumps of an earlier run put back; no package changes.
+    Restore {
+        /// The run that made the dumps.
+        run: u64,
+    },
+}
+
+impl PlanKind {
+    /// Returns the earlier run whose backup this one works with.
+    #[must_use]
+    pub const fn earlier_run(self) -> Option<u64> {
+        match self {
+            Self::Upgrade => None,
+            Self::Undo { run } | Self::Restore { run } => Some(run),
+        }
+    }
 }
 
 /// Components that change together.

@@ -80,9 +80,9 @@ pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
 /// gone with the last process that has it open.
 pub fn unnamed(dir: &Path, bytes: &[u8]) -> Result<File, FsError> {
     use std::io::Write as _;
-    ensure_dir(dir, 0o700)?;
-    // Of two threads, each has its own names.
+    /// Of two threads, each has its own names.
     static TURN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    ensure_dir(dir, 0o700)?;
     let number = std::process::id();
     let turns = std::iter::repeat_with(|| TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
     let name = turns

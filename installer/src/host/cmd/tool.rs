@@ -42,11 +42,7 @@ impl Tool<'_> {
     }
 
     /// Runs the one that belongs to a version of its server, where several are installed.
-    pub fn run_of(
-        &self,
-        version: Option<u32>,
-        limit: Limit<'_>,
-    ) -> Result<Finished, CmdError> {
+    pub fn run_of(&self, version: Option<u32>, limit: Limit<'_>) -> Result<Finished, CmdError> {
         let path = locate(self.program, version)?;
         let (mut command, line) = prepare_at(path, self.program, self.args);
         let failed = |source| CmdError::Spawn {

@@ -1,6 +1,10 @@
 //! How a store is reached. Secrets live here and nowhere else: never in a plan, a journal, an argument
 //! or a message.
 
+mod mongodb;
+mod postgresql;
+mod url;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -41,9 +45,10 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }

@@ -195,19 +195,3 @@ fn joined(addresses: &[Address]) -> String {
     all.dedup();
     all.join(",")
 }
-
-// Placeholder until the engines' rooms are there.
-impl PostgresqlAccess {
-    /// Reads a connection string.
-    pub fn parse(_text: &str) -> Result<Self, String> {
-        Err("not built yet".to_owned())
-    }
-}
-
-// Placeholder until the engines' rooms are there.
-impl MongodbAccess {
-    /// Reads a connection string.
-    pub fn parse(_text: &str, _tls: Option<Tls>) -> Result<Self, String> {
-        Err("not built yet".to_owned())
-    }
-}

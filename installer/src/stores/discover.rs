@@ -338,3 +338,6 @@ fn address(text: &str) -> Result<Address, String> {
         _ => Err(none()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,7 @@ fn inventory() -> Inventory {
         everything: Vec::new(),
         merged_usr: true,
         remembered: crate::sequence::Remembered::Nothing,
+        stores: crate::stores::FoundStores::default(),
         stored: Vec::new(),
     }
 }

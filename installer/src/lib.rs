@@ -37,6 +37,7 @@ pub mod sequence;
 pub mod settings;
 pub mod step;
 pub mod stores;
+pub mod support;
 pub mod survey;
 pub mod survival;
 pub mod trust;

@@ -8,6 +8,7 @@ mod install;
 mod inventory;
 mod render;
 mod sealing;
+mod support;
 mod trust;
 mod undo;
 mod view;
@@ -122,6 +123,8 @@ enum Command {
     /// Show, check, restore or remove what runs saved.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Write an archive for the vendor: reports, journals, logs, facts of rpm and systemd; no secrets.
+    Support(support::SupportArgs),
     /// Go back to before a run: packages and configuration, as a new run.
     Undo {
         /// The run, as `install history` lists it.
@@ -273,6 +276,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             consent,
         }) => view::plan(&place, &bundle, check, &consent),
         Some(Command::Inventory(args)) => inventory::run(&place, &args),
+        Some(Command::Support(args)) => support::run(&place, &args),
         Some(Command::Backup(command)) => backup::run(&place, &command),
         Some(Command::Trust(command)) => trust::run(&place, &command),
         Some(Command::Status { follow: false }) => view::status(&place),

@@ -127,6 +127,12 @@ const fn with_data(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn restore(flavour: Flavour) -> Scene {
+    let mut scene = with_data(upgrade(Flaw::None, flavour));
+    scene.is_restore = true;
+    scene
+}
+
 const fn sealed(mut scene: Scene) -> Scene {
     scene.backup = Backup::IsSealed;
     scene
@@ -134,7 +140,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 11] {
+fn main_scenes() -> [(Scene, usize); 12] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -160,6 +166,7 @@ fn main_scenes() -> [(Scene, usize); 11] {
         (sealed(undo(Flaw::None, Sqlite)), 256),
         (with_data(upgrade(Flaw::None, Sqlite)), 256),
         (with_data(second_ill), 256),
+        (restore(Sqlite), 128),
         (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
     ]
 }

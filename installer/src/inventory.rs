@@ -12,6 +12,7 @@ use manifests::product::{Component, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::VerifiedMetadata;
+use crate::extras::{self, FoundExtras};
 use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
 use crate::layout::Layout;
 use crate::plan::PlannedRpm;
@@ -39,6 +40,8 @@ pub struct Inventory {
     pub stores: FoundStores,
     /// RPMs that earlier runs left in the store, where a plan may have to go back in time.
     pub stored: Vec<PlannedRpm>,
+    /// Files beside packages, as the product manifest knows them.
+    pub extras: Vec<FoundExtras>,
 }
 
 /// A packaged file as it is on disk.
@@ -106,7 +109,20 @@ impl Inventory {
         if !needed.is_empty() {
             inventory.everything = host.rpm_contents()?.packages;
         }
+        inventory.find_extras(layout, metadata);
         Ok(inventory)
+    }
+
+    fn find_extras(&mut self, layout: &Layout, metadata: &VerifiedMetadata) {
+        let Some(arch) = self.identity.arch else {
+            return;
+        };
+        let entries = metadata.manifest().entries.iter();
+        let carried = entries.filter(|entry| entry.path.is_under("extras"));
+        let carried = carried.filter_map(|entry| Some(entry.path.as_str().rsplit_once('/')?.1));
+        let is_installed = |component: &Component| !self.installed(&component.package).is_empty();
+        let (product, carried) = (metadata.product(), carried.collect());
+        self.extras = extras::find(layout, product, arch, is_installed, &carried);
     }
 
     /// Takes the inventory of some components.
@@ -138,6 +154,7 @@ impl Inventory {
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
             stored: Vec::new(),
+            extras: Vec::new(),
         };
         inventory.add(layout, packages);
         let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();

@@ -98,6 +98,12 @@ impl Layout {
         self.store().join(format!("{sha256}.rpm"))
     }
 
+    /// Returns the place of a file beside packages in the store.
+    #[must_use]
+    pub fn stored_extra(&self, sha256: &Sha256) -> PathBuf {
+        self.store().join(format!("{sha256}.extra"))
+    }
+
     /// Returns the directory whose files say which held units may start.
     #[must_use]
     pub fn released(&self) -> PathBuf {

@@ -8,7 +8,7 @@
 //! * rpm sees nothing but a [`bundle::StagedRpmSet`]: verified bytes behind open descriptors.
 //! * What is executed is the [`plan::InstallPlan`] that was shown; nothing is computed twice.
 //! * Every effect has a durable intent in the journal before it.
-//! * Only `host/cmd.rs` spawns processes; only `secure_fs.rs` and the journal's store write, rename
+//! * Only `host/cmd` spawns processes; only `secure_fs.rs` and the journal's store write, rename
 //!   or sync files.
 //! * There is no network but the health questions to the host itself.
 
@@ -16,6 +16,7 @@ pub mod backup;
 pub mod bundle;
 pub mod cli;
 pub mod event;
+pub mod extras;
 pub mod failure;
 pub mod forecast;
 pub mod health;
@@ -25,6 +26,7 @@ pub mod inventory;
 pub mod journal;
 pub mod layout;
 pub mod lock;
+pub mod payload;
 pub mod plan;
 pub mod preflight;
 pub mod recover;

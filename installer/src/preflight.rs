@@ -77,6 +77,8 @@ fn package_directories(plan: &InstallPlan) -> Vec<String> {
         .filter_map(|change| change.to)
         .flat_map(|rpm| rpm.directories.iter().cloned())
         .collect();
+    let extras = plan.coming_extras();
+    found.extend(extras.filter_map(|extra| Some(extra.path.rsplit_once('/')?.0.to_owned())));
     found.sort();
     found.dedup();
     found
@@ -148,6 +150,7 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) 
         .filter(|rpm| missing(&rpm.sha256))
         .map(|rpm| rpm.size_bytes)
         .sum();
+    let coming = || plan.coming_extras().map(|extra| extra.size_bytes);
     // All of it once more for a moment.
     let sealed = match backup {
         Backup::StaysPlain => 1,
@@ -156,7 +159,10 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) 
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
     // Twice: as it is before and after the run.
-    let backup = sealed * (2 * measure(layout, &roots, &excluded) + dumps);
+    let saved = 2 * measure(layout, &roots, &excluded) + coming().sum::<u64>();
+    let backup = sealed * (saved + dumps);
+    // Also of those that are there already: they are written anew.
+    let staging = staging + coming().sum::<u64>();
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }

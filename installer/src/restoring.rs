@@ -50,6 +50,7 @@ pub fn plan(
             name: GROUP.to_owned(),
             components: Vec::new(),
             packages: Vec::new(),
+            extras: Default::default(),
         }],
         notes: notes.collect(),
         current: Vec::new(),

@@ -26,6 +26,8 @@ pub enum Step {
     Check(String),
     /// Merge configuration (undo only).
     Configure(String),
+    /// Write the files beside packages that come with the bundle.
+    Extras(String),
     /// Restore data from the dumps of the undone run (undo only).
     Restore(String),
     /// Let the services start again, and start those that ran.
@@ -77,6 +79,9 @@ impl Step {
                 // What rpm did is judged before anything else writes.
                 steps.extend([Self::Transaction(name()), Self::Check(name())]);
             }
+            if !group.extras.coming.is_empty() {
+                steps.push(Self::Extras(name()));
+            }
             if undo {
                 steps.push(Self::Configure(name()));
             }
@@ -103,6 +108,7 @@ impl Step {
             Self::Transaction(group) => format!("{group}: rpm -U"),
             Self::Check(group) => format!("{group}: check what rpm did"),
             Self::Configure(group) => format!("{group}: merge configuration"),
+            Self::Extras(group) => format!("{group}: write what comes beside the packages"),
             Self::Restore(group) => format!("{group}: restore its data"),
             Self::Release(group) => format!("{group}: release and start"),
             Self::Health(group) => format!("{group}: wait for health"),
@@ -164,6 +170,7 @@ impl fmt::Display for Step {
             Self::Transaction(group) => write!(f, "transaction:{group}"),
             Self::Check(group) => write!(f, "check:{group}"),
             Self::Configure(group) => write!(f, "configure:{group}"),
+            Self::Extras(group) => write!(f, "extras:{group}"),
             Self::Restore(group) => write!(f, "restore:{group}"),
             Self::Release(group) => write!(f, "release:{group}"),
             Self::Health(group) => write!(f, "health:{group}"),
@@ -189,6 +196,7 @@ impl FromStr for Step {
             "transaction" => Self::Transaction(group),
             "check" => Self::Check(group),
             "configure" => Self::Configure(group),
+            "extras" => Self::Extras(group),
             "restore" => Self::Restore(group),
             "release" => Self::Release(group),
             "health" => Self::Health(group),

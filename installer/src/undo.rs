@@ -2,6 +2,7 @@
 
 mod data;
 
+use crate::extras::Extras;
 use crate::history::PastRun;
 use crate::inventory::Inventory;
 use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, Problem};
@@ -79,6 +80,8 @@ pub fn plan(
         name: names.join("+"),
         components,
         packages,
+        // The saved files say what was there.
+        extras: Extras::default(),
     }];
     let kind = PlanKind::Undo { run: run.id };
     let mut plan = InstallPlan {
@@ -89,6 +92,7 @@ pub fn plan(
         absent: Vec::new(),
         stores: Vec::new(),
         downgrade_because: None,
+        extras_ignored_because: None,
         ..run.plan.clone()
     };
     plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);

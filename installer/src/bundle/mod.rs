@@ -6,6 +6,7 @@ mod metadata;
 mod parts;
 mod stage;
 mod staged;
+mod staged_extra;
 mod verify;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use archive::UntrustedBundle;
 pub use parts::{BadPart, PartFault, PartsSet};
 pub use stage::StagedBundle;
 pub use staged::{StagedRpm, StagedRpmSet, StoredRpmError};
+pub use staged_extra::{StagedExtra, StoredExtraError};
 pub use verify::{OpenBundle, VerifiedMetadata};
 
 use crate::secure_fs::FsError;

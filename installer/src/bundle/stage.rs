@@ -1,8 +1,9 @@
-//! Staging: every payload byte verified, the RPMs this host needs kept in the store.
+//! Staging: every payload byte verified, the RPMs and extras this host needs kept in the store.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::sink;
+use std::path::Path;
 
 use manifests::bundle::Entry;
 use manifests::digest::Sha256;
@@ -11,7 +12,7 @@ use super::{BundleError, OpenBundle, StagedRpmSet, StoredRpmError, VerifiedMetad
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 
-/// A bundle of which every byte was verified and whose RPMs for this host are in the store.
+/// A bundle of which every byte was verified and whose files for this host are in the store.
 ///
 /// Only [`OpenBundle::stage`] makes one; a path is not enough:
 ///
@@ -26,9 +27,9 @@ pub struct StagedBundle {
 }
 
 impl OpenBundle {
-    /// Reads the payload to its end, keeping the RPMs whose digests are in `wanted`.
+    /// Reads the payload to its end, keeping the RPMs and extras whose digests are in `wanted`.
     ///
-    /// An RPM reaches its name in the store only after its bytes were verified and synced; one that
+    /// A file reaches its name in the store only after its bytes were verified and synced; one that
     /// is there already is hashed again and replaced if it differs.
     pub fn stage(
         mut self,
@@ -49,8 +50,11 @@ impl OpenBundle {
         wanted: &BTreeSet<Sha256>,
     ) -> Result<(), BundleError> {
         while let Some(entry) = self.next_payload()? {
-            if entry.path.is_under("packages") && wanted.contains(&entry.sha256) {
-                self.keep(layout, &entry)?;
+            let is_wanted = wanted.contains(&entry.sha256);
+            if is_wanted && entry.path.is_under("packages") {
+                self.keep(&layout.stored_rpm(&entry.sha256), &entry)?;
+            } else if is_wanted && entry.path.is_under("extras") {
+                self.keep(&layout.stored_extra(&entry.sha256), &entry)?;
             } else {
                 self.copy_payload(&entry, &mut sink())?;
             }
@@ -58,15 +62,14 @@ impl OpenBundle {
         Ok(())
     }
 
-    fn keep(&mut self, layout: &Layout, entry: &Entry) -> Result<(), BundleError> {
-        let path = layout.stored_rpm(&entry.sha256);
+    fn keep(&mut self, path: &Path, entry: &Entry) -> Result<(), BundleError> {
         let pending = path.with_extension("partial");
         secure_fs::remove_if_present(&pending)?;
         let mut file = secure_fs::create_new(&pending, 0o600)?;
         let stored = self
             .copy_payload(entry, &mut file)
             .and_then(|()| sync(&file, &pending).map_err(BundleError::from))
-            .and_then(|()| secure_fs::rename(&pending, &path).map_err(BundleError::from));
+            .and_then(|()| secure_fs::rename(&pending, path).map_err(BundleError::from));
         if stored.is_err() {
             secure_fs::remove_if_present(&pending)?;
         }
@@ -74,7 +77,7 @@ impl OpenBundle {
     }
 }
 
-fn sync(file: &File, path: &std::path::Path) -> Result<(), FsError> {
+fn sync(file: &File, path: &Path) -> Result<(), FsError> {
     file.sync_all().map_err(secure_fs::at("sync", path))
 }
 

@@ -122,7 +122,7 @@ impl StagedRpm {
     }
 }
 
-fn hash(file: &File) -> io::Result<Sha256> {
+pub(super) fn hash(file: &File) -> io::Result<Sha256> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0_u8; 128 * 1024];
     let mut offset = 0;

@@ -15,7 +15,7 @@ use crate::lock::{LockError, RunLock};
 use crate::plan::{self, Consent, InstallPlan, Problem};
 use crate::preflight::Backup;
 use crate::run::reserve;
-use crate::{history, preflight, secure_fs};
+use crate::{extras, history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
@@ -37,6 +37,10 @@ pub(super) struct ConsentArgs {
     /// the plan, the report and the system's log.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     allow_downgrade_because: Option<String>,
+    /// Go on although plugins or the like would not load into the target version. REASON is written into
+    /// the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    ignore_plugins_because: Option<String>,
     /// Do not dump the data store NAME: its data are safe without us, because of REASON, which is
     /// written into the plan, the report and the system's log. A revert cannot bring its data back.
     #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
@@ -67,6 +71,7 @@ impl ConsentArgs {
     pub(super) fn plan(&self, place: &Place, open: &OpenBundle) -> Result<InstallPlan, Failure> {
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
+            extras_ignored_because: self.ignore_plugins_because.clone(),
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
             dump_limit_secs: self.dump_time_limit,
         };
@@ -122,7 +127,7 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     secure_fs::ensure_guarded(&place.layout.store(), 0o700)
         .map_err(|error| cannot_store(&error))?;
     let staged = open
-        .stage(&place.layout, &plan.rpms())
+        .stage(&place.layout, &plan.payload())
         .map_err(|error| view::refused(path, &error))?;
     let request = Request {
         run: history::next_id(&place.layout).map_err(|why| internal(&why))?,
@@ -132,7 +137,14 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
         recipients: &recipients,
     };
     execute::start(place, lock, &request, || {
-        preflight::packages(&place.host, &place.layout, &plan, &staged)
+        let mut problems = preflight::packages(&place.host, &place.layout, &plan, &staged);
+        // A program of packages that were found wrong is not run.
+        if problems.is_empty() {
+            let tried = extras::try_all(&place.layout, &plan, &staged);
+            tried.notes.iter().for_each(|note| render::warning(note));
+            problems.extend(tried.problems);
+        }
+        problems
     })
 }
 

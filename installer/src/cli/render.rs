@@ -134,6 +134,9 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             }
         }
     }
+    for line in plan.groups.iter().flat_map(|group| group.extras.lines()) {
+        text.push_str(&format!("       {line}\n"));
+    }
     let lines = [
         ("already at target", &plan.current),
         ("not on this host", &plan.absent),

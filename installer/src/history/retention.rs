@@ -10,6 +10,9 @@ use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs;
 
+/// Kinds of files in the store, as their names end.
+const KINDS: [&str; 2] = ["rpm", "extra"];
+
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -35,8 +38,8 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
     let mut kept: Vec<&PastRun> = runs.iter().collect();
     let mut gone = Vec::new();
     for run in runs.iter().filter(may_go) {
-        let rpms: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.rpms()).collect();
-        let bytes: u64 = rpms.iter().map(sizes).sum();
+        let files: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.payload()).collect();
+        let bytes: u64 = files.iter().map(sizes).sum();
         if kept.len() <= retention.runs && bytes <= retention.store_bytes {
             break;
         }
@@ -46,17 +49,21 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
     gone
 }
 
-/// Removes what the retention does not keep, and every stored RPM that no kept run names. Returns
+/// Removes what the retention does not keep, and every stored file that no kept run names. Returns
 /// the removed runs.
 pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> {
     let runs = super::all(layout)?;
-    let size = |sha256: &Sha256| layout.stored_rpm(sha256).metadata().map_or(0, |m| m.len());
+    let size = |sha256: &Sha256| -> u64 {
+        let places = [layout.stored_rpm(sha256), layout.stored_extra(sha256)];
+        let there = places.iter().filter_map(|place| place.metadata().ok());
+        there.map(|metadata| metadata.len()).sum()
+    };
     let gone = expired(&runs, retention, &size);
     for id in &gone {
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
     }
     let kept = runs.iter().filter(|run| !gone.contains(&run.id));
-    let needed: BTreeSet<Sha256> = kept.flat_map(|run| run.plan.rpms()).collect();
+    let needed: BTreeSet<Sha256> = kept.flat_map(|run| run.plan.payload()).collect();
     let Ok(entries) = std::fs::read_dir(layout.store()) else {
         return Ok(gone);
     };
@@ -64,7 +71,11 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
         let name = entry.file_name();
         let sha256 = name
             .to_str()
-            .and_then(|name| name.strip_suffix(".rpm")?.parse().ok());
+            .and_then(|name| {
+                name.split_once('.')
+                    .filter(|(_, kind)| KINDS.contains(kind))
+            })
+            .and_then(|(sha256, _)| sha256.parse().ok());
         if sha256.is_some_and(|sha256: Sha256| !needed.contains(&sha256)) {
             secure_fs::remove_if_present(&entry.path()).map_err(|error| chain(&error))?;
         }

@@ -33,6 +33,7 @@ fn group(id: u64) -> Group {
         name: "gateway".to_owned(),
         components: vec![planned],
         packages: Vec::new(),
+        extras: crate::extras::Extras::default(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         sequence: 1,
         signers: BTreeSet::new(),
         downgrade_because: None,
+        extras_ignored_because: None,
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,

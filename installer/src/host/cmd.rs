@@ -9,7 +9,9 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod stream;
 pub mod tool;
+pub mod trial;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,6 +24,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+
+pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const ENVIRONMENT: [(&str, &str); 4] = [

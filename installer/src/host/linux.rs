@@ -1,5 +1,6 @@
 //! The real host.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,8 +14,9 @@ use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
     RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
 };
-use crate::bundle::StagedRpmSet;
+use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::layout::Layout;
+use crate::payload::{self, PayloadFiles};
 use crate::secure_fs::{FsError, at};
 use crate::stores::engine::{self, Restoring};
 use crate::stores::{Access, Limit, StoreError, StoreLook};
@@ -129,6 +131,15 @@ impl Host for LinuxHost {
 
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {
         Rpm::headers(set)
+    }
+
+    fn payload_files(
+        &self,
+        rpm: &StagedRpm,
+        wanted: &BTreeSet<String>,
+        limit_bytes: u64,
+    ) -> Result<PayloadFiles, HostError> {
+        Ok(payload::read_files(rpm, wanted, limit_bytes)?)
     }
 
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {

@@ -8,6 +8,7 @@ pub(crate) mod query_all;
 pub(crate) mod rpm;
 pub(crate) mod systemd;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use manifests::host_inventory::HostPackage;
 use manifests::nevra::{Arch, Nevra};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::StagedRpmSet;
+use crate::bundle::{StagedRpm, StagedRpmSet};
+use crate::payload::{PayloadError, PayloadFiles};
 use crate::stores::engine::Restoring;
 use crate::stores::{Access, Limit, StoreError, StoreLook};
 
@@ -34,6 +36,9 @@ pub enum HostError {
     /// An RPM of the store was changed.
     #[error(transparent)]
     Rpm(#[from] crate::bundle::StoredRpmError),
+    /// An RPM cannot be unpacked.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
     /// A command's answer was not understood.
     #[error("cannot understand the answer of `{command}`: {reason}")]
     Answer {
@@ -259,6 +264,13 @@ pub trait Host {
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
     /// Says what the headers of a set say, in its order.
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError>;
+    /// Reads files out of an RPM without installing it; those of more than `limit_bytes` are named only.
+    fn payload_files(
+        &self,
+        rpm: &StagedRpm,
+        wanted: &BTreeSet<String>,
+        limit_bytes: u64,
+    ) -> Result<PayloadFiles, HostError>;
     /// Checks package signatures with the given armored keys, in a keyring of their own.
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError>;
     /// Runs the transaction; output goes to `log` too, and rpm inherits the open file `mark`.

@@ -14,6 +14,8 @@ use crate::sequence::Remembered;
 pub struct Consent {
     /// Why an older bundle or older packages are wanted.
     pub downgrade_because: Option<String>,
+    /// Why files beside packages that the target version would not load do not matter.
+    pub extras_ignored_because: Option<String>,
     /// Stores that are backed up elsewhere, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
     /// Longest time for the dump of one store, if not the usual one, seconds.

@@ -13,6 +13,7 @@ use super::{
     PlannedRpm, Problem, age, needs, stores,
 };
 use crate::bundle::VerifiedMetadata;
+use crate::extras::{self, Extras};
 use crate::forecast::forecast;
 use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
@@ -36,6 +37,7 @@ pub fn plan(
         sequence: manifest.sequence,
         signers: metadata.verified().signers().clone(),
         downgrade_because: None,
+        extras_ignored_because: None,
         distro: target.distro.clone(),
         arch: target.arch,
         host: inventory.identity.pretty.clone(),
@@ -58,6 +60,7 @@ pub fn plan(
                     name,
                     components: vec![*planned],
                     packages: Vec::new(),
+                    extras: Extras::default(),
                 });
             }
             Ok(Change::Current) => plan.current.push(name),
@@ -84,6 +87,7 @@ pub fn plan(
     );
     if problems.is_empty() {
         needs::add(metadata, inventory, target, &mut plan, &mut problems);
+        extras::add(metadata, inventory, consent, &mut plan, &mut problems);
     }
     if problems.is_empty() {
         Ok(plan)

@@ -16,6 +16,7 @@ use manifests::product::Component;
 use manifests::signature::KeyId;
 use serde::{Deserialize, Serialize};
 
+use crate::extras::{Extras, PlannedExtra};
 use crate::forecast::Forecast;
 
 pub use age::Consent;
@@ -53,6 +54,9 @@ pub struct InstallPlan {
     /// Why an older bundle or older packages are wanted, if somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downgrade_because: Option<String>,
+    /// Why extras that the target version would not load do not matter, if somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extras_ignored_because: Option<String>,
     /// The target this host is, such as `el8`.
     pub distro: String,
     /// The host's architecture.
@@ -129,6 +133,9 @@ pub struct Group {
     /// What comes or goes with them because they need it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<PlannedPackage>,
+    /// Files beside the packages that its components load.
+    #[serde(default, skip_serializing_if = "Extras::is_empty")]
+    pub extras: Extras,
 }
 
 /// A package that changes because a component needs it.
@@ -297,6 +304,18 @@ impl InstallPlan {
     pub fn rpms(&self) -> BTreeSet<Sha256> {
         let rpms = self.changes().flat_map(PackageChange::rpms);
         rpms.map(|rpm| rpm.sha256).collect()
+    }
+
+    /// Returns every file beside packages that comes.
+    pub fn coming_extras(&self) -> impl Iterator<Item = &PlannedExtra> {
+        self.groups.iter().flat_map(|group| &group.extras.coming)
+    }
+
+    /// Returns the digests of all that a run needs of the bundle.
+    #[must_use]
+    pub fn payload(&self) -> BTreeSet<Sha256> {
+        let extras = self.coming_extras().map(|extra| extra.sha256);
+        self.rpms().into_iter().chain(extras).collect()
     }
 
     /// Returns the bytes by which the plan is known.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, VerifyLines, brought};
+use super::{Context, VerifyLines, brought, extras};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -244,6 +244,10 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
             }
             roots.insert(path.to_owned());
         }
+    }
+    for path in extras::paths(groups) {
+        excluded.remove(path);
+        roots.insert(path.to_owned());
     }
     let below = |path: &String| {
         roots

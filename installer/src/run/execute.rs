@@ -8,7 +8,9 @@ use manifests::product::Component;
 
 use super::saving::{back_up, commit, refresh};
 use super::wellness::{self, Excuse};
-use super::{Baseline, Context, Ended, OnStop, StepResult, configure, data, install, reserve};
+use super::{
+    Baseline, Context, Ended, OnStop, StepResult, configure, data, extras, install, reserve,
+};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::journal::Journal;
@@ -168,6 +170,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         let note = format!("an older bundle or older packages were wanted, because: {reason}");
         state.notes.insert(0, note);
     }
+    if let Some(reason) = &context.plan.extras_ignored_because {
+        let note = format!("files that would not load were to be ignored, because: {reason}");
+        state.notes.insert(0, note);
+    }
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
@@ -240,6 +246,9 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             let notes = configure::merge_back(context, state.before.as_ref())?;
             state.notes.extend(notes);
             Ok(String::new())
+        }
+        Step::Extras(name) => {
+            extras::write(context, state.before.as_ref(), &groups(context.plan, name))
         }
         Step::Restore(name) => {
             let notes = data::restore(context, name)?;

@@ -6,6 +6,7 @@ mod check;
 mod configure;
 mod data;
 mod execute;
+mod extras;
 mod hold;
 mod install;
 mod reinstall;

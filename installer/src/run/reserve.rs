@@ -88,6 +88,17 @@ pub(crate) fn wanted(
             reserve.package_bytes += to.installed_bytes;
         }
     }
+    // So it is with files beside packages, and on the way back they may have to be copied away.
+    for extra in plan.coming_extras() {
+        let bytes = extra.size_bytes.next_multiple_of(BLOCK_BYTES);
+        if let Some(own) = found.at(layout, &state) {
+            own.bytes += bytes;
+        }
+        let place = layout.at(&extra.path);
+        if let Some(reserve) = place.parent().and_then(|dir| found.at(layout, dir)) {
+            reserve.package_bytes += bytes;
+        }
+    }
     for place in DATABASES.map(|place| layout.at(place)) {
         if let Some(reserve) = Some(place)
             .filter(|p| p.exists())

@@ -11,7 +11,7 @@ use manifests::product::Component;
 use super::execute::{State, finish, groups, unfinished};
 use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, reserve};
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, extras, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::journal::{Journal, JournalError};
@@ -175,6 +175,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         || brought::restore_directories(context, &state.baseline.directories, &packages);
     // Files want their directories, and change their times.
     directories()?;
+    extras::sweep(context, changed)?;
     let restored = restore(
         context.layout,
         &blobs,

@@ -5,10 +5,12 @@
 //! directory follows no symlink that somebody but root could have made, and owner, mode, times and
 //! attributes are set on open descriptors.
 
+mod content;
+
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -72,32 +74,6 @@ impl Place {
         name.push(&self.name);
         name.push(".airgap-partial");
         name
-    }
-
-    /// Replaces what is there by a file with these bytes, attributes and owner.
-    pub fn restore_file(
-        &self,
-        bytes: &[u8],
-        owner: Ownership,
-        xattrs: &[(String, Vec<u8>)],
-    ) -> Result<(), FsError> {
-        let pending = self.pending();
-        self.unlink(&pending)?;
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(&self.dir, &pending, flags, Mode::RUSR | Mode::WUSR);
-        let file = File::from(file.map_err(self.failed("create"))?);
-        let result = (&file)
-            .write_all(bytes)
-            .map_err(|source| FsError::new("write", &self.path, source))
-            .and_then(|()| self.dress(&file, owner, xattrs, &[]))
-            .and_then(|()| fsync(&file).map_err(self.failed("sync")))
-            .and_then(|()| self.publish(&pending));
-        if result.is_err() {
-            // The first error is the one to report.
-            let _ = self.unlink(&pending);
-        }
-        result
     }
 
     fn publish(&self, pending: &OsStr) -> Result<(), FsError> {

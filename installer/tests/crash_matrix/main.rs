@@ -10,6 +10,7 @@
     reason = "a test fails where it stands; the fake host has no errors of its own"
 )]
 
+mod extra;
 mod fake;
 mod film;
 mod matrix;
@@ -122,6 +123,11 @@ const fn with_need(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn with_extra(mut scene: Scene) -> Scene {
+    scene.beside = extra::Beside::Files;
+    scene
+}
+
 const fn with_data(mut scene: Scene) -> Scene {
     scene.has_data = true;
     scene
@@ -140,7 +146,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 12] {
+fn main_scenes() -> [(Scene, usize); 15] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -162,6 +168,9 @@ fn main_scenes() -> [(Scene, usize); 12] {
             512,
         ),
         (with_need(undo(Flaw::None, BerkeleyDb)), 256),
+        (with_extra(upgrade(Flaw::None, BerkeleyDb)), 256),
+        (with_extra(upgrade(Flaw::Ill, Sqlite)), 256),
+        (with_extra(undo(Flaw::None, Sqlite)), 256),
         (sealed(upgrade(Flaw::Ill, Sqlite)), 256),
         (sealed(undo(Flaw::None, Sqlite)), 256),
         (with_data(upgrade(Flaw::None, Sqlite)), 256),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use installer::extras::Extras;
 use installer::plan::{
     DataChange, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage,
     PlannedRpm, PlannedStore,
@@ -14,6 +15,7 @@ use manifests::product::{
 };
 use manifests::signature::KeyId;
 
+use crate::extra::{self, Beside};
 use crate::fake::data;
 use crate::fake::package::{Package, Packaged};
 use crate::scene::{NEEDED, NEEDED_BESIDE, Part, Scene, config_path, program_path, unit_name};
@@ -39,16 +41,21 @@ impl Scene {
                 name: "all".to_owned(),
                 components,
                 packages: Vec::new(),
+                extras: Extras::default(),
             }]
         } else {
             let group = |planned: PlannedComponent| Group {
                 name: planned.component.name.clone(),
                 components: vec![planned],
                 packages: Vec::new(),
+                extras: Extras::default(),
             };
             planned.into_iter().map(group).collect()
         };
         groups[0].packages = self.needed().iter().map(brought).collect();
+        if self.beside == Beside::Files {
+            groups[0].extras.coming = extra::coming();
+        }
         InstallPlan {
             document: PLAN_TYPE.to_owned(),
             kind: PlanKind::Upgrade,
@@ -60,6 +67,7 @@ impl Scene {
             sequence: 1,
             signers: signers(),
             downgrade_because: None,
+            extras_ignored_because: None,
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
             host: "Fake Linux 9".to_owned(),

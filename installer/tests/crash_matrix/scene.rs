@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use installer::preflight::Backup;
 
+use crate::extra::{self, Beside};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
 use crate::fake::service::{Answers, Program};
@@ -50,6 +51,8 @@ pub(crate) struct Scene {
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
+    /// What comes beside the first one's package.
+    pub(crate) beside: Beside,
     /// Whether the components keep data in a store, which the first one's new version rewrites.
     pub(crate) has_data: bool,
     /// What becomes of backups when a run is closed.
@@ -100,6 +103,7 @@ impl Scene {
             is_restore: false,
             components: 3,
             has_need: false,
+            beside: Beside::Nothing,
             has_data: false,
             backup: Backup::StaysPlain,
         }
@@ -117,13 +121,17 @@ impl Scene {
             ""
         };
         let needs = if self.has_need { " and a need" } else { "" };
+        let extra = match self.beside {
+            Beside::Nothing => "",
+            Beside::Files => " and an extra",
+        };
         let data = if self.has_data { " with data" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{data}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!("{kind} of {number}{needs}{extra}{data}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -326,6 +334,9 @@ impl Scene {
             let tool = format!("{NEEDED_BESIDE}/tool");
             edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));
             edits.insert("/etc/codec.conf".to_owned(), ("edited\n".to_owned(), 0o600));
+        }
+        if self.beside == Beside::Files {
+            edits.extend(extra::before());
         }
         edits
     }

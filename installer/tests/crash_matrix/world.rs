@@ -23,6 +23,7 @@ use manifests::digest::Sha256;
 use manifests::product::Component;
 use tempfile::TempDir;
 
+use crate::extra::{self, Beside};
 use crate::fake::gate::{Fault, Gate};
 use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
@@ -120,6 +121,9 @@ impl World {
         for (path, (content, mode)) in scene.edits() {
             disk::write(&layout.at(&path), content.as_bytes(), mode, EDITED);
         }
+        if scene.beside == Beside::Files {
+            extra::store(layout);
+        }
         let both = [0, 1].into_iter().flat_map(|side| scene.packages(side));
         let needed = scene.needed().into_iter();
         let needed = needed.flat_map(|(old, new)| old.into_iter().chain([new]));
@@ -159,8 +163,7 @@ impl World {
             restore: true,
             ..DataChoice::default()
         };
-        undo::plan(&run, &[], &inventory, &choice)
-            .expect("a run that can be undone")
+        undo::plan(&run, &[], &inventory, &choice).expect("a run that can be undone")
     }
 
     /// Writes what a caller writes before it hands a run over: the boot unit and what it executes.

@@ -80,12 +80,7 @@ impl ProductManifest {
             .chain(&component.environment)
             .chain(&component.program);
         for path in trees.chain(files) {
-            let clean = path.len() > 1
-                && path.starts_with('/')
-                && path[1..]
-                    .split('/')
-                    .all(|part| !part.is_empty() && part != "." && part != "..");
-            if !clean {
+            if !is_plain_path(path) {
                 return refuse(format!(
                     "component `{name}`: `{path}` is not a plain absolute path"
                 ));
@@ -116,6 +111,12 @@ impl ProductManifest {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a path is absolute, without detours.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    let is_name = |part: &str| !part.is_empty() && part != "." && part != "..";
+    path.len() > 1 && path.starts_with('/') && path[1..].split('/').all(is_name)
 }
 
 pub(super) fn is_plain(text: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProductError, ProductManifest};
+use super::{ProductError, ProductManifest, Setting, Trial};
 use crate::nevra::Arch;
 
 /// A kind of file that may be carried beside a component's package.
@@ -23,6 +23,16 @@ pub struct ExtraRule {
     pub format: ExtraFormat,
     /// What to do about a file that does not match, with the same words in braces.
     pub cure: String,
+    /// Where it is on a host. Without it, hosts are not looked at, and what is carried is not put
+    /// anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Setting>,
+    /// How a host's files of this kind are recognised: the end of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+    /// How the target version's program is asked whether it loads one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 /// What the bytes of an extra must be.
@@ -45,7 +55,7 @@ pub struct ExtraTarget<'a> {
     pub arch: Arch,
 }
 
-const NAME: &str = "{name}";
+pub(super) const NAME: &str = "{name}";
 
 impl ExtraRule {
     /// Whether a file of this name is for that version and architecture.
@@ -98,11 +108,11 @@ impl ExtraRule {
                 ));
             }
         }
-        Ok(())
+        self.check_on_hosts().or_else(refuse)
     }
 }
 
-fn fill(template: &str, target: ExtraTarget<'_>) -> String {
+pub(super) fn fill(template: &str, target: ExtraTarget<'_>) -> String {
     let goarch = match target.arch {
         Arch::X86_64 => "amd64",
         Arch::Aarch64 => "arm64",

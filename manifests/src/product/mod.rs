@@ -2,6 +2,7 @@
 
 mod check;
 mod extra;
+mod extra_on_host;
 mod store;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::evr::{compare_versions, line_of};
 
 pub use extra::{ExtraFormat, ExtraRule, ExtraTarget};
+pub use extra_on_host::{ExtraName, Trial};
 pub use store::{
     Condition, DatabaseSettings, Each, Engine, EngineRule, Migration, RedisSettings, StoreRule,
 };

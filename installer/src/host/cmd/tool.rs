@@ -127,7 +127,11 @@ fn versioned(program: &str) -> Vec<(u32, PathBuf)> {
     found
 }
 
-fn wait(child: &mut Child, limit: Limit<'_>, line: &str) -> Result<ExitStatus, CmdError> {
+pub(super) fn wait(
+    child: &mut Child,
+    limit: Limit<'_>,
+    line: &str,
+) -> Result<ExitStatus, CmdError> {
     let failed = |source: io::Error| CmdError::Spawn {
         command: line.to_owned(),
         source,
@@ -156,10 +160,14 @@ fn wait(child: &mut Child, limit: Limit<'_>, line: &str) -> Result<ExitStatus, C
 
 /// Ends a tool with everything that it started: it leads a process group of its own.
 fn end(child: &mut Child) -> io::Result<()> {
+    end_group(child);
+    child.wait().map(drop)
+}
+
+/// Ends what is left of a child's group. One that is gone already is as good.
+pub(super) fn end_group(child: &Child) {
     let pid = i32::try_from(child.id()).ok();
     if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-        // Gone already is as good.
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
-    child.wait().map(drop)
 }

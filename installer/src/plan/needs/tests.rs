@@ -50,6 +50,7 @@ fn inventory() -> Inventory {
         remembered: crate::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
         stored: Vec::new(),
+        extras: Vec::new(),
     }
 }
 
@@ -101,6 +102,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             config: Vec::new(),
         }],
         packages: Vec::new(),
+        extras: crate::extras::Extras::default(),
     };
     let mut problems = Vec::new();
     let found = needed(&carried, &there, &inventory, &group, &mut problems);

@@ -16,6 +16,7 @@ pub(crate) mod systemd;
 mod transaction;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -23,12 +24,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use installer::bundle::StagedRpmSet;
+use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
     RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
+use installer::payload::PayloadFiles;
 use installer::stores::engine::Restoring;
 use installer::stores::{Access, Limit, StoreError, StoreLook};
 use manifests::nevra::{Arch, Nevra};
@@ -156,6 +158,16 @@ impl Host for FakeHost {
         let packages = set.rpms().iter().map(|rpm| Arc::new(Package::read(rpm)));
         let headers: Vec<_> = packages.map(|one| rpmdb::describe(&one)).collect();
         self.call("rpm -qp", |_| headers)
+    }
+
+    fn payload_files(
+        &self,
+        rpm: &StagedRpm,
+        wanted: &BTreeSet<String>,
+        limit_bytes: u64,
+    ) -> Result<PayloadFiles, HostError> {
+        let found = Package::read(rpm).payload(wanted, limit_bytes);
+        self.call("rpm2cpio", |_| found)
     }
 
     fn rpm_signatures(&self, set: &StagedRpmSet, _: &[Vec<u8>]) -> Result<RpmAnswer, HostError> {

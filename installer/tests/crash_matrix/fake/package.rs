@@ -1,9 +1,11 @@
 //! What the fake rpm finds in an RPM file: a description of the package in JSON.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use installer::bundle::StagedRpm;
+use installer::payload::PayloadFiles;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,21 @@ impl Package {
         self.scriptlets
             .iter()
             .find(|scriptlet| scriptlet.when == when)
+    }
+
+    /// Returns the wanted ones of its files.
+    pub(crate) fn payload(&self, wanted: &BTreeSet<String>, limit_bytes: u64) -> PayloadFiles {
+        let mut found = PayloadFiles::default();
+        let files = self.files.iter();
+        for file in files.filter(|file| wanted.contains(&file.path)) {
+            if file.content.len() as u64 > limit_bytes {
+                found.too_large.insert(file.path.clone());
+            } else {
+                let content = file.content.clone().into_bytes();
+                found.contents.insert(file.path.clone(), content);
+            }
+        }
+        found
     }
 
     /// Returns the directories that hold its files.

@@ -1,0 +1,119 @@
+//! Programs that are not installed yet, asked a question: a program of ours by its path, without a
+//! network where the host can take it away, ended with all it started.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use std::os::unix::process::CommandExt as _;
+
+use super::tool::{end_group, wait};
+use super::{CmdError, Finished, drain, prepare, prepare_at, query, spawn_with};
+use crate::stores::Limit;
+
+/// Puts a command into a network of its own, in which there is nothing.
+const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);
+
+/// Whether the host can take the network away from a program.
+#[must_use]
+pub fn can_isolate() -> bool {
+    let (program, [net, end]) = WITHOUT_NETWORK;
+    query(program, &[net, end, "true"], Duration::from_secs(10)).is_ok_and(|said| said.succeeded())
+}
+
+/// Runs the program at `path` to its end, or ends it after `deadline`.
+pub fn run(
+    path: &Path,
+    args: &[&str],
+    is_isolated: bool,
+    deadline: Duration,
+) -> Result<Finished, CmdError> {
+    let shown = path.to_string_lossy();
+    let (mut command, line) = if is_isolated {
+        let (program, before) = WITHOUT_NETWORK;
+        let all: Vec<&str> = before
+            .into_iter()
+            .chain([&*shown])
+            .chain(args.iter().copied())
+            .collect();
+        prepare(program, &all)?
+    } else {
+        prepare_at(path.to_owned(), &shown, args)
+    };
+    command
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let failed = |source| CmdError::Spawn {
+        command: line.clone(),
+        source,
+    };
+    let mut child = spawn_with(&mut command, &[]).map_err(failed)?;
+    let out = child.stdout.take().map(drain);
+    let err = child.stderr.take().map(drain);
+    let limit = Limit {
+        time: deadline,
+        stopped: &|| false,
+    };
+    let status = wait(&mut child, limit, &line);
+    // What it left behind would keep the pipes open.
+    end_group(&child);
+    let text = |reader: Option<std::thread::JoinHandle<String>>| {
+        let read = reader.and_then(|reader| reader.join().ok());
+        read.unwrap_or_default()
+    };
+    let (stdout, stderr) = (text(out), text(err));
+    Ok(Finished {
+        command: line,
+        code: status?.code(),
+        stdout,
+        stderr,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_program_ends_with_all_it_started() {
+        let sh = Path::new("/bin/sh");
+        let started = Instant::now();
+        let said = run(
+            sh,
+            &["-c", "sleep 600 & echo asked; exit 3"],
+            false,
+            Duration::from_secs(60),
+        );
+        let said = said.unwrap();
+        assert_eq!((said.code, said.stdout.trim()), (Some(3), "asked"));
+        let late = run(sh, &["-c", "sleep 600"], false, Duration::from_millis(50));
+        assert!(matches!(late, Err(CmdError::Deadline { .. })), "{late:?}");
+        assert!(
+            started.elapsed() < Duration::from_secs(300),
+            "the sleeper was waited for"
+        );
+    }
+
+    #[test]
+    fn an_isolated_program_has_no_way_out() {
+        if !can_isolate() {
+            eprintln!("skipped: this host cannot make network namespaces");
+            return;
+        }
+        let routes = "test -z \"$(tail -n +2 /proc/net/route)\"";
+        let asked = |is_isolated| {
+            let args = ["-c", routes];
+            run(
+                Path::new("/bin/sh"),
+                &args,
+                is_isolated,
+                Duration::from_secs(10),
+            )
+            .unwrap()
+        };
+        assert!(asked(true).succeeded());
+    }
+}

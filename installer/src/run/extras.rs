@@ -1,0 +1,80 @@
+//! Files beside packages: written after rpm did its work and was checked, before the services that load
+//! them start. Those of the old version stay: it needs them on the way back.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Context, StepResult};
+use crate::backup::capture::from_hex;
+use crate::backup::snapshot::Snapshot;
+use crate::bundle::StagedExtra;
+use crate::extras::PlannedExtra;
+use crate::failure::chain;
+use crate::plan::Group;
+use crate::secure_fs::{Ownership, Place};
+
+/// What a new file has in common with the one beside it; its own capabilities, nothing gives it.
+const SHARED: [&str; 2] = ["security.selinux", "system.posix_acl_access"];
+
+/// Writes what comes with the bundle.
+pub(super) fn write(
+    context: &Context<'_>,
+    before: Option<&Snapshot>,
+    groups: &[&Group],
+) -> StepResult {
+    let mut written = 0_usize;
+    for planned in coming(groups) {
+        let staged = StagedExtra::reopen(context.layout, &planned.sha256);
+        let staged = staged.map_err(|error| chain(&error))?;
+        let owner = Ownership {
+            mode: planned.mode,
+            uid: planned.uid,
+            gid: planned.gid,
+            mtime_secs: i64::try_from(planned.modified).unwrap_or(0),
+            mtime_nanos: 0,
+        };
+        let shared = before.map_or_else(Vec::new, |before| shared(before, planned));
+        Place::of(&context.layout.at(&planned.path))
+            .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))
+            .map_err(|error| chain(&error))?;
+        written += 1;
+    }
+    Ok(format!("{written} files written"))
+}
+
+/// Removes what a write that was cut off left: only a tree that is put back whole would lose it by
+/// itself, and a file's own directory may be none.
+pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), String> {
+    for planned in coming(groups) {
+        let path = context.layout.at(&planned.path);
+        if path.parent().is_some_and(Path::exists) {
+            Place::of(&path)
+                .and_then(|place| place.sweep())
+                .map_err(|error| chain(&error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the paths that are written: each is a tree of the backup, whatever else is in its directory.
+/// The directory may be the operator's choice, and shared with others.
+pub(super) fn paths<'a>(groups: &'a [&'a Group]) -> impl Iterator<Item = &'a str> {
+    coming(groups).map(|planned| planned.path.as_str())
+}
+
+fn coming<'a>(groups: &'a [&'a Group]) -> impl Iterator<Item = &'a PlannedExtra> {
+    groups.iter().flat_map(|group| &group.extras.coming)
+}
+
+/// Attributes of the file that this one is to be like. One that is not in the backup gives none: then
+/// the directory's rules give the label.
+fn shared(before: &Snapshot, planned: &PlannedExtra) -> Vec<(String, Vec<u8>)> {
+    let like = planned.like.as_ref();
+    let like = like.and_then(|path| before.entries.get(path));
+    let attributes = like.into_iter().flat_map(|entry| &entry.xattrs);
+    let wanted: BTreeSet<&str> = SHARED.into_iter().collect();
+    attributes
+        .filter(|(name, _)| wanted.contains(name.as_str()))
+        .filter_map(|(name, value)| Some((name.clone(), from_hex(value)?)))
+        .collect()
+}

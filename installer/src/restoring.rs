@@ -2,6 +2,7 @@
 
 use manifests::product::Component;
 
+use crate::extras::Extras;
 use crate::history::PastRun;
 use crate::inventory::Inventory;
 use crate::plan::{DataChange, Group, InstallPlan, PlanKind, PlannedStore, Problem};
@@ -30,8 +31,8 @@ pub fn plan(
     }
     let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
     let uses = |c: &&Component| stores.iter().any(|store| store.users.contains(&c.name));
-    let users = run.plan.all_components().filter(uses).filter(is_installed);
-    let bystanders: Vec<Component> = users.cloned().collect();
+    let affected = run.plan.all_components().filter(uses);
+    let bystanders: Vec<Component> = affected.filter(is_installed).cloned().collect();
     let notes = run
         .plan
         .components()
@@ -50,7 +51,7 @@ pub fn plan(
             name: GROUP.to_owned(),
             components: Vec::new(),
             packages: Vec::new(),
-            extras: Default::default(),
+            extras: Extras::default(),
         }],
         notes: notes.collect(),
         current: Vec::new(),

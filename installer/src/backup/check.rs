@@ -36,7 +36,7 @@ pub(crate) struct Held {
 impl Held {
     /// Takes in one file.
     pub(crate) fn add(&mut self, name: &str, mut content: impl Read) -> std::io::Result<()> {
-        if name.ends_with(".json") && !name.contains('/') {
+        if !name.contains('/') {
             let mut bytes = Vec::new();
             content.take(DOCUMENT_MAX_BYTES).read_to_end(&mut bytes)?;
             self.documents.insert(name.to_owned(), bytes);

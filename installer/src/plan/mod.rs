@@ -76,7 +76,7 @@ pub struct InstallPlan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bystanders: Vec<Component>,
     /// Longest time for the dump of one store, seconds.
-    #[serde(default = "dump_limit", skip_serializing_if = "is_dump_limit")]
+    #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
     /// What a person should know before the run.
     pub notes: Vec<String>,
@@ -87,10 +87,6 @@ pub const DUMP_LIMIT_SECS: u64 = 3600;
 
 const fn dump_limit() -> u64 {
     DUMP_LIMIT_SECS
-}
-
-const fn is_dump_limit(secs: &u64) -> bool {
-    *secs == DUMP_LIMIT_SECS
 }
 
 /// Why a plan was made.

@@ -156,14 +156,14 @@ fn planned(
         })?;
         Some((group, migration))
     });
-    let mut users: Vec<String> = found.users.iter().map(|(user, _)| user.clone()).collect();
-    users.dedup();
+    let mut named: Vec<String> = found.users.iter().map(|(user, _)| user.clone()).collect();
+    named.dedup();
     Some(PlannedStore {
         name: found.names.first()?.clone(),
         title: found.title.clone(),
         engine: found.engine,
         endpoint: found.endpoint.clone(),
-        users,
+        users: named,
         group: migrating.map_or(first, |(group, _)| group).name.clone(),
         may_be_empty: found.may_be_empty,
         elsewhere,

@@ -45,6 +45,15 @@ impl MongodbAccess {
     }
 }
 
+impl MongodbAccess {
+    /// Returns the password of its string, decoded: what must not be shown.
+    pub(crate) fn password(&self) -> Option<String> {
+        let rest = self.uri.reveal().strip_prefix("mongodb://")?;
+        let (_, password) = url::pieces(rest).ok()?.login?;
+        url::decoded(password?).ok()
+    }
+}
+
 fn database(path: &str) -> Result<String, String> {
     let name = url::decoded(path)?;
     if name.is_empty() {

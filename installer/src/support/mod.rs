@@ -133,7 +133,10 @@ impl Support {
     fn product(&mut self, host: &dyn Host, layout: &Layout, components: &[Component]) {
         let names: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
         let packages = match host.installed(&names) {
-            Ok(found) => found.iter().map(|one| format!("{}\n", one.nevra)).collect(),
+            Ok(found) => {
+                let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();
+                names.join("\n")
+            }
             Err(error) => chain(&error),
         };
         self.put("packages.txt", packages);
@@ -143,13 +146,13 @@ impl Support {
             (_, Err(error)) => chain(&error),
         };
         self.put("rpm-verify.txt", verify);
-        let mut units = BTreeMap::new();
+        let mut units: BTreeMap<&str, Result<_, String>> = BTreeMap::new();
         for unit in components.iter().filter_map(|c| c.unit.as_deref()) {
             let state = host.unit(unit);
             units.insert(unit, state.map_err(|error| chain(&error)));
         }
-        let units: Vec<Value> = units.iter().map(|(unit, state)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()})).collect();
-        self.put_json("units.json", &Value::Array(units));
+        let told = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
+        self.put_json("units.json", &units.iter().map(told).collect());
         let components: Vec<&Component> = components.iter().collect();
         let found = stores::discover(layout, &components).shown();
         self.put_json("stores.json", &json!(found));

@@ -31,7 +31,7 @@ pub fn plan(
     }
     let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
     let uses = |c: &&Component| stores.iter().any(|store| store.users.contains(&c.name));
-    let affected = run.plan.all_components().filter(uses);
+    let affected = run.plan.known_components().filter(uses);
     let bystanders: Vec<Component> = affected.filter(is_installed).cloned().collect();
     let notes = run
         .plan

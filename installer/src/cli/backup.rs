@@ -191,7 +191,7 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
     let start = || {
         let backup = seal::backup_of_undone(&place.layout, run, args.run);
         let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
-        let components: Vec<_> = past.plan.all_components().cloned().collect();
+        let components: Vec<_> = past.plan.known_components().cloned().collect();
         let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
         let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
             .map_err(|error| install::cannot_look(&error))?;

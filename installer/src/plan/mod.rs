@@ -72,7 +72,7 @@ pub struct InstallPlan {
     /// Data stores of the components that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<PlannedStore>,
-    /// Installed components that stay as they are and are held while data that they use may change.
+    /// Installed components that stay as they are and use the same stores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bystanders: Vec<Component>,
     /// Longest time for the dump of one store, seconds.
@@ -285,6 +285,20 @@ impl InstallPlan {
 
     /// Returns the components that change, and those that are held beside them.
     pub fn all_components(&self) -> impl Iterator<Item = &Component> {
+        let changing = self.components().map(|planned| &planned.component);
+        changing.chain(self.standing_by())
+    }
+
+    /// Returns the components that stay as they are and are held while their data may change.
+    pub fn standing_by(&self) -> impl Iterator<Item = &Component> {
+        self.bystanders.iter().filter(|component| {
+            let mut changed = self.stores.iter().filter(|store| store.change.is_some());
+            changed.any(|store| store.users.contains(&component.name))
+        })
+    }
+
+    /// Returns every component that the plan knows: by their configuration stores are found.
+    pub fn known_components(&self) -> impl Iterator<Item = &Component> {
         let changing = self.components().map(|planned| &planned.component);
         changing.chain(&self.bystanders)
     }

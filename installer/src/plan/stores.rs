@@ -190,17 +190,14 @@ fn is_crossed(
         && found.users.iter().any(is_rewritten)
 }
 
-/// Installed components that stay as they are, and write to a store whose data may have to be
-/// restored: they are held with the group that changes it.
+/// Installed components that stay as they are and use the same store: where its data change, they are
+/// held with the group that changes it; and a later restore has to know them.
 fn bystanders(
     product: &ProductManifest,
     inventory: &Inventory,
     store: &PlannedStore,
     plan: &mut InstallPlan,
 ) {
-    if store.change.is_none() {
-        return;
-    }
     for component in &product.components {
         let is_user = store.users.contains(&component.name);
         let changes = plan

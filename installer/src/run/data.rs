@@ -58,7 +58,7 @@ impl Context<'_> {
 
     /// Finds the stores anew: a plan holds no secrets.
     fn discover(&self) -> Discovery {
-        let components: Vec<_> = self.plan.all_components().collect();
+        let components: Vec<_> = self.plan.known_components().collect();
         stores::discover(self.layout, &components)
     }
 

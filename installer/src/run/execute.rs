@@ -285,7 +285,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
                 .retain(|known| found.health.iter().all(|new| new.title != known.title));
             state.health.extend(found.health);
             state.processes.extend(found.processes);
-            let beside: Vec<&Component> = context.plan.bystanders.iter().collect();
+            let beside: Vec<&Component> = context.plan.standing_by().collect();
             wellness::runs_again(context, &state.baseline, &beside)?;
             wellness::same_processes(context, &state.processes)
         }

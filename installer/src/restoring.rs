@@ -83,16 +83,13 @@ fn store(
         ));
     };
     let mut found = inventory.stores.found.iter();
-    let now = found.find(|found| found.names.iter().any(|n| n == name));
-    let now = now.map_or("nothing that is understood", |found| &found.endpoint);
-    if now != before.endpoint {
-        return Err(Problem::new(
-            format!(
-                "the dump is of {}; configuration names {now} by now",
-                before.endpoint
-            ),
-            "put the configuration back first, or restore the dump by hand (docs/backups.md)",
-        ));
+    if !found.any(|found| found.endpoint == before.endpoint) {
+        let what = format!(
+            "the dump is of {}, which no configuration names any more",
+            before.endpoint
+        );
+        let cure = "put the configuration back first, or restore the dump by hand (docs/backups.md)";
+        return Err(Problem::new(what, cure));
     }
     Ok(PlannedStore {
         group: GROUP.to_owned(),

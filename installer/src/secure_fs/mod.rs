@@ -17,7 +17,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-pub use beneath::{Ownership, Place};
+pub use beneath::{Ownership, Place, Present};
 pub use guard::{
     check_file, check_guarded, check_own, close_to_others, ensure_dir, ensure_guarded,
 };

@@ -9,3 +9,5 @@
 mod mongodb;
 #[cfg(test)]
 mod postgresql;
+#[cfg(test)]
+mod redis;

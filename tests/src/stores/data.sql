@@ -26,7 +26,7 @@ INSERT INTO users (organisation, email, standing, photo, roles, balance, since, 
         (enum_range(NULL::standing))[1 + n % 3],
         CASE WHEN n % 5 > 0 THEN decode(md5(n::text) || '00ff0a', 'hex') END,
         ARRAY['a "b"', NULL, n::text], n / 7.0, timestamptz '2024-02-29 12:00:00+02' + n * interval '1 hour',
-        CASE n WHEN 1 THEN 'NaN' WHEN 2 THEN '-Infinity' ELSE n / 3.0 END
+        CASE n WHEN 1 THEN float8 'NaN' WHEN 2 THEN '-Infinity' ELSE n / 3.0 END
     FROM generate_series(1, 300) AS n;
 -- Rows that moved: the order on disk is not that of the keys.
 UPDATE users SET balance = balance + 1 WHERE id % 10 = 0;

@@ -88,6 +88,18 @@ impl Settings {
         found.next().unwrap_or_else(|| split(&setting.default))
     }
 
+    /// Returns the configuration file's content, if it could be read.
+    #[must_use]
+    pub const fn config(&self) -> Option<&Value> {
+        self.config.as_ref()
+    }
+
+    /// Returns the variables of the environment files.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let variables = self.environment.iter();
+        variables.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns the names in an object of the configuration.
     #[must_use]
     pub fn keys(&self, pointer: &str) -> Vec<String> {

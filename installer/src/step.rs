@@ -75,9 +75,10 @@ impl Step {
             if plan.stores_of(&group.name).next().is_some() {
                 steps.push(Self::Dump(name()));
             }
-            steps.push(Self::Transaction(name()));
-            // What rpm did is judged before anything else writes.
-            steps.push(Self::Check(name()));
+            if group.changes().next().is_some() {
+                // What rpm did is judged before anything else writes.
+                steps.extend([Self::Transaction(name()), Self::Check(name())]);
+            }
             if !group.extras.coming.is_empty() {
                 steps.push(Self::Extras(name()));
             }

@@ -32,6 +32,15 @@ pub fn plan(
             "`install history` lists the runs that can be undone",
         )]);
     }
+    if let PlanKind::Restore { .. } = run.plan.kind {
+        return Err(vec![Problem::new(
+            format!("run {} put data back and changed no package", run.id),
+            format!(
+                "the data that it found are in its own dump: `install backup restore {} --store NAME`",
+                run.id
+            ),
+        )]);
+    }
     let mut problems = Vec::new();
     let mut components = Vec::new();
     for planned in run.plan.components() {

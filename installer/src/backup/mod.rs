@@ -2,6 +2,10 @@
 
 pub mod blobs;
 pub mod capture;
+pub mod check;
 pub mod merge;
+mod pruning;
 pub mod restore;
 pub mod snapshot;
+
+pub use pruning::{prune, size};

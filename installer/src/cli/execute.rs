@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun, Retention};
 use crate::lock::{LockError, RunLock};
-use crate::plan::{InstallPlan, PlanKind, Problem};
+use crate::plan::{InstallPlan, Problem};
 use crate::report::RunReport;
 use crate::run::{self, Context, Ended, OnStop, Undone};
 use crate::seal::{self, Recipients};
@@ -286,14 +286,18 @@ pub(super) fn undone(
     id: u64,
     plan: &InstallPlan,
 ) -> Result<Option<Undone>, Failure> {
-    let PlanKind::Undo { run } = plan.kind else {
+    let Some(run) = plan.kind.earlier_run() else {
         return Ok(None);
     };
     let dir = seal::backup_of_undone(&place.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
             before: history::read_document(&dir.join("before.json"))?,
-            after: history::read_document(&dir.join("after.json"))?,
+            // A run that was reverted has none, and is not undone either.
+            after: match dir.join("after.json") {
+                path if path.exists() => history::read_document(&path)?,
+                _ => history::read_document(&dir.join("before.json"))?,
+            },
             blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
             baseline: history::read_document(&dir.join("baseline.json"))?,
             plan: history::read_document(&place.layout.run(run).join("plan.json"))?,

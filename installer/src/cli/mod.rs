@@ -1,12 +1,14 @@
 //! The command line. `clap`, printing and exit codes live here and nowhere below.
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
+mod backup;
 mod execute;
 mod generate;
 mod install;
 mod inventory;
 mod render;
 mod sealing;
+mod support;
 mod trust;
 mod undo;
 mod view;
@@ -118,6 +120,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<HistoryCommand>,
     },
+    /// Show, check, restore or remove what runs saved.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Write an archive for the vendor: reports, journals, logs, facts of rpm and systemd; no secrets.
+    Support(support::SupportArgs),
     /// Go back to before a run: packages and configuration, as a new run.
     Undo {
         /// The run, as `install history` lists it.
@@ -269,6 +276,8 @@ fn run(cli: Cli) -> Result<u8, Failure> {
             consent,
         }) => view::plan(&place, &bundle, check, &consent),
         Some(Command::Inventory(args)) => inventory::run(&place, &args),
+        Some(Command::Support(args)) => support::run(&place, &args),
+        Some(Command::Backup(command)) => backup::run(&place, &command),
         Some(Command::Trust(command)) => trust::run(&place, &command),
         Some(Command::Status { follow: false }) => view::status(&place),
         Some(Command::Status { follow: true }) => execute::follow_open(&place),

@@ -88,6 +88,9 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             plan.title, plan.version, plan.distro, plan.arch, plan.host
         ),
         PlanKind::Undo { run } => format!("{}: undo of run {run} ({})\n", plan.title, plan.host),
+        PlanKind::Restore { run } => {
+            format!("{}: data of before run {run} ({})\n", plan.title, plan.host)
+        }
     };
     if plan.is_empty() {
         text.push_str("Nothing to do: every installed component is at its target.\n");
@@ -213,6 +216,11 @@ pub(super) fn report(report: &RunReport) -> String {
         text.push_str(&format!("  note: {note}\n"));
     }
     text
+}
+
+/// Returns what became of data stores.
+pub(super) fn data(data: &[crate::report::DataReport]) -> String {
+    stores::report(data)
 }
 
 /// Returns a time as UTC text.

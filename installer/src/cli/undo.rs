@@ -80,7 +80,7 @@ fn plan(
         .into_iter()
         .filter(|other| other.id > id)
         .collect();
-    let components: Vec<_> = past.plan.all_components().cloned().collect();
+    let components: Vec<_> = past.plan.known_components().cloned().collect();
     let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
     let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
         .map_err(|error| install::cannot_look(&error))?;

@@ -152,6 +152,9 @@ pub(super) fn history(place: &Place) -> Result<u8, Failure> {
         let what = match run.plan.kind {
             plan::PlanKind::Upgrade => format!("{} {}", run.plan.title, run.plan.version),
             plan::PlanKind::Undo { run: id } => format!("{} undo of run {id}", run.plan.title),
+            plan::PlanKind::Restore { run: id } => {
+                format!("{} data of before run {id}", run.plan.title)
+            }
         };
         format!("{:>4}  {started:<20}  {:<13}  {what}\n", run.id, word(run))
     };

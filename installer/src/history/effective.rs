@@ -19,6 +19,8 @@ pub fn effective(runs: &[PastRun]) -> Vec<&PastRun> {
             PlanKind::Undo { run: undone } if left.iter().any(|earlier| earlier.id == undone) => {
                 left.retain(|earlier| earlier.id != undone);
             }
+            // It changed no package, and is taken back by another restore.
+            PlanKind::Restore { .. } => {}
             _ => left.push(run),
         }
     }

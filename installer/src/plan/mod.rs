@@ -72,11 +72,11 @@ pub struct InstallPlan {
     /// Data stores of the components that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<PlannedStore>,
-    /// Installed components that stay as they are and are held while data that they use may change.
+    /// Installed components that stay as they are and use the same stores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bystanders: Vec<Component>,
     /// Longest time for the dump of one store, seconds.
-    #[serde(default = "dump_limit", skip_serializing_if = "is_dump_limit")]
+    #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
     /// What a person should know before the run.
     pub notes: Vec<String>,
@@ -87,10 +87,6 @@ pub const DUMP_LIMIT_SECS: u64 = 3600;
 
 const fn dump_limit() -> u64 {
     DUMP_LIMIT_SECS
-}
-
-const fn is_dump_limit(secs: &u64) -> bool {
-    *secs == DUMP_LIMIT_SECS
 }
 
 /// Why a plan was made.
@@ -104,6 +100,22 @@ pub enum PlanKind {
         /// The run that is undone.
         run: u64,
     },
+    /// Dumps of an earlier run put back; no package changes.
+    Restore {
+        /// The run that made the dumps.
+        run: u64,
+    },
+}
+
+impl PlanKind {
+    /// Returns the earlier run whose backup this one works with.
+    #[must_use]
+    pub const fn earlier_run(self) -> Option<u64> {
+        match self {
+            Self::Upgrade => None,
+            Self::Undo { run } | Self::Restore { run } => Some(run),
+        }
+    }
 }
 
 /// Components that change together.
@@ -273,6 +285,20 @@ impl InstallPlan {
 
     /// Returns the components that change, and those that are held beside them.
     pub fn all_components(&self) -> impl Iterator<Item = &Component> {
+        let changing = self.components().map(|planned| &planned.component);
+        changing.chain(self.standing_by())
+    }
+
+    /// Returns the components that stay as they are and are held while their data may change.
+    pub fn standing_by(&self) -> impl Iterator<Item = &Component> {
+        self.bystanders.iter().filter(|component| {
+            let mut changed = self.stores.iter().filter(|store| store.change.is_some());
+            changed.any(|store| store.users.contains(&component.name))
+        })
+    }
+
+    /// Returns every component that the plan knows: by their configuration stores are found.
+    pub fn known_components(&self) -> impl Iterator<Item = &Component> {
         let changing = self.components().map(|planned| &planned.component);
         changing.chain(&self.bystanders)
     }

@@ -156,14 +156,14 @@ fn planned(
         })?;
         Some((group, migration))
     });
-    let mut users: Vec<String> = found.users.iter().map(|(user, _)| user.clone()).collect();
-    users.dedup();
+    let mut named: Vec<String> = found.users.iter().map(|(user, _)| user.clone()).collect();
+    named.dedup();
     Some(PlannedStore {
         name: found.names.first()?.clone(),
         title: found.title.clone(),
         engine: found.engine,
         endpoint: found.endpoint.clone(),
-        users,
+        users: named,
         group: migrating.map_or(first, |(group, _)| group).name.clone(),
         may_be_empty: found.may_be_empty,
         elsewhere,
@@ -190,17 +190,14 @@ fn is_crossed(
         && found.users.iter().any(is_rewritten)
 }
 
-/// Installed components that stay as they are, and write to a store whose data may have to be
-/// restored: they are held with the group that changes it.
+/// Installed components that stay as they are and use the same store: where its data change, they are
+/// held with the group that changes it; and a later restore has to know them.
 fn bystanders(
     product: &ProductManifest,
     inventory: &Inventory,
     store: &PlannedStore,
     plan: &mut InstallPlan,
 ) {
-    if store.change.is_none() {
-        return;
-    }
     for component in &product.components {
         let is_user = store.users.contains(&component.name);
         let changes = plan

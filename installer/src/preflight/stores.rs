@@ -19,7 +19,7 @@ pub(super) fn check(
     plan: &InstallPlan,
     problems: &mut Vec<Problem>,
 ) -> u64 {
-    let components: Vec<_> = plan.all_components().collect();
+    let components: Vec<_> = plan.known_components().collect();
     let discovery = stores::discover(layout, &components);
     problems.extend(unreadable(plan, &discovery.shown().unclear));
     let limit = Limit {

@@ -58,7 +58,7 @@ impl Context<'_> {
 
     /// Finds the stores anew: a plan holds no secrets.
     fn discover(&self) -> Discovery {
-        let components: Vec<_> = self.plan.all_components().collect();
+        let components: Vec<_> = self.plan.known_components().collect();
         stores::discover(self.layout, &components)
     }
 
@@ -137,7 +137,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let stores = context.plan.stores.iter().filter(may_be_other);
     let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
     if rewritten.is_empty() {
-        state.has_data = true;
+        state.back.data = true;
         return Ok("no data were changed".to_owned());
     }
     let discovery = context.discover();
@@ -181,7 +181,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         state.notes.extend(told);
         notes.push(format!("{} restored", store.name));
     }
-    state.has_data = true;
+    state.back.data = true;
     Ok(notes.join(", "))
 }
 

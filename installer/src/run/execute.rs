@@ -23,6 +23,15 @@ use crate::secure_fs::{self, FsError};
 use crate::sequence;
 use crate::step::Step;
 
+/// What services need before they may start in a revert.
+#[derive(Debug, Default)]
+pub(super) struct Back {
+    /// The saved files.
+    pub(super) files: bool,
+    /// The data of before.
+    pub(super) data: bool,
+}
+
 /// What a run knows of the host.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -38,10 +47,8 @@ pub(super) struct State {
     pub(super) restored: Vec<String>,
     /// Groups whose services may have run since they were held.
     pub(super) released: Vec<String>,
-    /// In a revert: whether the saved files are back, so that services may start on them.
-    pub(super) is_configured: bool,
-    /// In a revert: whether the data are those of before, so that services may start on them.
-    pub(super) has_data: bool,
+    /// In a revert: what is back.
+    pub(super) back: Back,
     /// Whether the target state was reached and recorded.
     pub(super) is_committed: bool,
     pub(super) notes: Vec<String>,
@@ -278,7 +285,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
                 .retain(|known| found.health.iter().all(|new| new.title != known.title));
             state.health.extend(found.health);
             state.processes.extend(found.processes);
-            let beside: Vec<&Component> = context.plan.bystanders.iter().collect();
+            let beside: Vec<&Component> = context.plan.standing_by().collect();
             wellness::runs_again(context, &state.baseline, &beside)?;
             wellness::same_processes(context, &state.processes)
         }

@@ -97,6 +97,6 @@ fn refused(
 pub(crate) const fn mode(plan: &InstallPlan) -> RpmMode {
     match plan.kind {
         PlanKind::Upgrade if plan.downgrade_because.is_none() => RpmMode::Upgrade,
-        PlanKind::Upgrade | PlanKind::Undo { .. } => RpmMode::GoBack,
+        PlanKind::Upgrade | PlanKind::Undo { .. } | PlanKind::Restore { .. } => RpmMode::GoBack,
     }
 }

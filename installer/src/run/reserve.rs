@@ -63,7 +63,11 @@ pub(crate) fn wanted(
         own.bytes += STATE_BYTES;
     }
     let names: Vec<&str> = plan.changes().map(|change| change.package).collect();
-    for package in host.installed(&names)? {
+    let installed = match names.as_slice() {
+        [] => Vec::new(),
+        names => host.installed(names)?,
+    };
+    for package in installed {
         for file in &package.files {
             let path = layout.at(&file.path);
             let size = path

@@ -106,8 +106,8 @@ impl<'a> Scope<'a> {
 
     /// Services start only on the packages, the configuration and the data that they had.
     fn may_start(&self, context: &Context<'_>, state: &State) -> bool {
-        state.is_configured
-            && state.has_data
+        state.back.files
+            && state.back.data
             && self
                 .changed
                 .iter()
@@ -163,7 +163,7 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
 
 fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> StepResult {
     if changed.is_empty() {
-        state.is_configured = true;
+        state.back.files = true;
         return Ok("no file was changed".to_owned());
     }
     let before = state.before.as_ref().ok_or("there is no backup")?;
@@ -183,7 +183,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         &displaced,
     );
     // What is only different in the end is for a person to judge; the service may start on it.
-    state.is_configured = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
+    state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
     directories()?;
     let done = restored.map_err(|error| chain(&error))?;
     Ok(format!(

@@ -151,6 +151,27 @@ const DOCUMENTS: [&str; 5] = [
     "aside.json",
 ];
 
+/// Hands out every file of a backup below `backup/`, by its name there.
+pub(super) fn each(
+    unlocked: Unlocked,
+    take: &mut dyn FnMut(&str, &mut dyn Read) -> io::Result<()>,
+) -> Result<(), ArchiveError> {
+    let damaged = |error: io::Error| ArchiveError::Damaged(error.to_string());
+    let mut archive = Archive::new(unlocked.0);
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let name = entry.path().map_err(damaged)?.into_owned();
+        if entry.header().entry_type() == EntryType::Regular
+            && let Some(name) = place(&name)?
+            && let Some(name) = name.to_str().and_then(|name| name.strip_prefix("backup/"))
+        {
+            take(name, &mut entry).map_err(damaged)?;
+        }
+    }
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+    Ok(())
+}
+
 /// Says where a name of the archive belongs: nowhere what was moved aside. Other names were never
 /// written by us.
 fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {

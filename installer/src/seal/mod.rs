@@ -209,6 +209,14 @@ pub fn unseal(layout: &Layout, run: u64, unlocked: Unlocked) -> Result<(), Strin
     read
 }
 
+/// Hands out every file of an unlocked backup. Nothing is written.
+pub fn each_file(
+    unlocked: Unlocked,
+    take: &mut dyn FnMut(&str, &mut dyn std::io::Read) -> std::io::Result<()>,
+) -> Result<(), String> {
+    archive::each(unlocked, take).map_err(|error| chain(&error))
+}
+
 /// Removes the unsealed copy of a run, and its directory if that held nothing else.
 pub fn discard_unsealed(layout: &Layout, run: u64) -> Result<(), String> {
     let copy = unsealed_dir(layout, run);

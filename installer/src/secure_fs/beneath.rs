@@ -25,6 +25,10 @@ use serde::{Deserialize, Serialize};
 
 use super::FsError;
 
+mod moving;
+
+pub use moving::Present;
+
 /// Owner and times of a file, as a backup keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

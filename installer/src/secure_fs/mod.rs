@@ -17,7 +17,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-pub use beneath::{Ownership, Place};
+pub use beneath::{Ownership, Place, Present};
 pub use guard::{
     check_file, check_guarded, check_own, close_to_others, ensure_dir, ensure_guarded,
 };
@@ -80,9 +80,12 @@ pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
 /// gone with the last process that has it open.
 pub fn unnamed(dir: &Path, bytes: &[u8]) -> Result<File, FsError> {
     use std::io::Write as _;
+    /// Of two threads, each has its own names.
+    static TURN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     ensure_dir(dir, 0o700)?;
     let number = std::process::id();
-    let name = (0..u32::MAX)
+    let turns = std::iter::repeat_with(|| TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    let name = turns
         .map(|turn| dir.join(format!(".unnamed-{number}-{turn}")))
         .find(|name| name.symlink_metadata().is_err());
     let path = name.unwrap_or_else(|| dir.join(".unnamed"));

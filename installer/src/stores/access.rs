@@ -1,6 +1,10 @@
 //! How a store is reached. Secrets live here and nowhere else: never in a plan, a journal, an argument
 //! or a message.
 
+mod mongodb;
+mod postgresql;
+mod url;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -41,9 +45,10 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -189,20 +194,4 @@ fn joined(addresses: &[Address]) -> String {
     all.sort();
     all.dedup();
     all.join(",")
-}
-
-// Placeholder until the engines' rooms are there.
-impl PostgresqlAccess {
-    /// Reads a connection string.
-    pub fn parse(_text: &str) -> Result<Self, String> {
-        Err("not built yet".to_owned())
-    }
-}
-
-// Placeholder until the engines' rooms are there.
-impl MongodbAccess {
-    /// Reads a connection string.
-    pub fn parse(_text: &str, _tls: Option<Tls>) -> Result<Self, String> {
-        Err("not built yet".to_owned())
-    }
 }

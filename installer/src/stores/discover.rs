@@ -80,13 +80,16 @@ impl Discovery {
         }
     }
 
-    /// Returns the way to a store of this name at this endpoint.
+    /// Returns the way to the store at an endpoint; the name is for messages, since it depends on which
+    /// components there are.
     pub fn access(&self, name: &str, endpoint: &str) -> Result<&Access, StoreError> {
         let is_named = |(store, _): &&(FoundStore, Access)| store.names.iter().any(|n| n == name);
         let next = "put the component's configuration back as it was, or plan again";
         let what = || format!("the store {name} cannot be reached");
+        if let Some((_, access)) = self.found.iter().find(|(s, _)| s.endpoint == endpoint) {
+            return Ok(access);
+        }
         match self.found.iter().find(is_named) {
-            Some((store, access)) if store.endpoint == endpoint => Ok(access),
             Some((store, _)) => {
                 let now = &store.endpoint;
                 let why = format!("configuration names {now} by now, not {endpoint}");
@@ -338,3 +341,6 @@ fn address(text: &str) -> Result<Address, String> {
         _ => Err(none()),
     }
 }
+
+#[cfg(test)]
+mod tests;

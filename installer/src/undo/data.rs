@@ -34,13 +34,10 @@ pub(super) fn stores(
             None => None,
             Some(change) => decide(run, before, change, choice, plan, problems),
         };
-        let found = inventory.stores.found.iter();
-        let mut found = found.filter(|found| found.names.contains(&before.name));
-        let now = found.next().map(|found| found.endpoint.as_str());
-        if now != Some(&before.endpoint) {
-            let now = now.unwrap_or("nothing that is understood");
+        let mut found = inventory.stores.found.iter();
+        if !found.any(|found| found.endpoint == before.endpoint) {
             let what = format!(
-                "{} was {} in run {}; configuration names {now} by now",
+                "{} was {} in run {}; no configuration names that any more",
                 before.name, before.endpoint, run.id
             );
             // What need not be restored is not looked for in the wrong place either.

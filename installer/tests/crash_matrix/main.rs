@@ -133,6 +133,12 @@ const fn with_data(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn restore(flavour: Flavour) -> Scene {
+    let mut scene = with_data(upgrade(Flaw::None, flavour));
+    scene.is_restore = true;
+    scene
+}
+
 const fn sealed(mut scene: Scene) -> Scene {
     scene.backup = Backup::IsSealed;
     scene
@@ -140,7 +146,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 14] {
+fn main_scenes() -> [(Scene, usize); 15] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -169,6 +175,7 @@ fn main_scenes() -> [(Scene, usize); 14] {
         (sealed(undo(Flaw::None, Sqlite)), 256),
         (with_data(upgrade(Flaw::None, Sqlite)), 256),
         (with_data(second_ill), 256),
+        (restore(Sqlite), 128),
         (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
     ]
 }

@@ -45,6 +45,8 @@ pub(crate) struct Scene {
     pub(crate) is_one_group: bool,
     /// The run undoes an upgrade.
     pub(crate) is_undo: bool,
+    /// The run restores the data of before an upgrade.
+    pub(crate) is_restore: bool,
     /// How many of the three components there are.
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
@@ -98,6 +100,7 @@ impl Scene {
             flaw,
             is_one_group: false,
             is_undo: false,
+            is_restore: false,
             components: 3,
             has_need: false,
             beside: Beside::Nothing,
@@ -107,7 +110,11 @@ impl Scene {
     }
 
     pub(crate) fn name(&self) -> String {
-        let kind = if self.is_undo { "undo" } else { "upgrade" };
+        let kind = match (self.is_undo, self.is_restore) {
+            (true, _) => "undo",
+            (_, true) => "restore",
+            _ => "upgrade",
+        };
         let groups = if self.is_one_group {
             " in one group"
         } else {

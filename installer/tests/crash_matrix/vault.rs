@@ -7,7 +7,7 @@ use std::time::Duration;
 use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use installer::layout::Layout;
-use installer::plan::{InstallPlan, PlanKind};
+use installer::plan::InstallPlan;
 use installer::seal::{self, Identity, Kept, Recipients};
 
 use crate::fake::disk;
@@ -38,7 +38,7 @@ pub(crate) fn record(layout: &Layout, run: u64) -> Result<(), String> {
 
 /// Unseals the backup of the run that a plan undoes, if it is sealed.
 pub(crate) fn unseal(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), String> {
-    let PlanKind::Undo { run: undone } = plan.kind else {
+    let Some(undone) = plan.kind.earlier_run() else {
         return Ok(());
     };
     if seal::kept(layout, undone)? != Kept::Sealed {

@@ -11,14 +11,14 @@ use installer::history;
 use installer::inventory::Inventory;
 use installer::layout::Layout;
 use installer::lock::RunLock;
-use installer::plan::{InstallPlan, PlanKind};
+use installer::plan::InstallPlan;
 use installer::preflight::Backup;
 use installer::run::{
     Context, Ended, OnStop, Undone, close_open_run, dumps_of, execute, prepare, reserve,
 };
 use installer::survival::disarm;
 use installer::undo::{self, DataChoice};
-use installer::{seal, secure_fs};
+use installer::{restoring, seal, secure_fs};
 use manifests::digest::Sha256;
 use manifests::product::Component;
 use tempfile::TempDir;
@@ -100,8 +100,8 @@ impl World {
         if scene.backup == Backup::IsSealed {
             vault::install(layout);
         }
-        let plan = if scene.is_undo {
-            world.upgrade(&scene.plan())
+        let plan = if scene.is_undo || scene.is_restore {
+            world.upgrade(scene)
         } else {
             scene.plan()
         };
@@ -139,7 +139,8 @@ impl World {
     }
 
     /// Upgrades the host, so that there is something to undo; an operator edits a file after it.
-    fn upgrade(&self, plan: &InstallPlan) -> InstallPlan {
+    fn upgrade(&self, scene: &Scene) -> InstallPlan {
+        let plan = &scene.plan();
         let gate = self.gate(Fault::None);
         self.install(plan, &gate, OnStop::Hold).expect("a run");
         let edited = self.layout.at("/opt/relay/policies.json");
@@ -151,12 +152,18 @@ impl World {
         let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
         let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
         let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
+        let inventory = inventory.expect("a healthy host");
+        if scene.is_restore {
+            data::spoil(&self.layout);
+            let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
+            let names = ["relay-data".to_owned()];
+            return restoring::plan(&run, &names, &dumps, &inventory).expect("a dump");
+        }
         let choice = DataChoice {
             restore: true,
             ..DataChoice::default()
         };
-        undo::plan(&run, &[], &inventory.expect("a healthy host"), &choice)
-            .expect("a run that can be undone")
+        undo::plan(&run, &[], &inventory, &choice).expect("a run that can be undone")
     }
 
     /// Writes what a caller writes before it hands a run over: the boot unit and what it executes.
@@ -289,7 +296,7 @@ impl World {
     }
 
     fn undone(&self, id: u64, plan: &InstallPlan) -> Result<Option<Undone>, String> {
-        let PlanKind::Undo { run } = plan.kind else {
+        let Some(run) = plan.kind.earlier_run() else {
             return Ok(None);
         };
         let dir = seal::backup_of_undone(&self.layout, id, run);

@@ -9,6 +9,8 @@ use lab::isolated::{Guest, HostError, HostRecord, Image, ProcessId, list, reap, 
 
 use super::background::Supervisor;
 use super::exec;
+use super::picture;
+use super::stores;
 use super::supervise::{self, power_cycle_marker};
 
 const BOOT_DEADLINE: Duration = Duration::from_mins(3);
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Exec(exec::ExecArgs),
     /// Copy a file into a host
     Push(exec::PushArgs),
+    /// Give a host real stores, filled if asked, and its components to them
+    Stores(stores::Args),
+    /// Print what is in a host's stores, sorted, for `diff`
+    StoresPicture(picture::Args),
     /// Cut a host's power without warning, and switch it on again
     PowerCycle { name: String },
     /// Shut a host down and remove every trace of it
@@ -63,6 +69,8 @@ impl Command {
             Self::Start(args) => start(&args)?,
             Self::Exec(args) => return args.run(),
             Self::Push(args) => args.run()?,
+            Self::Stores(args) => args.run()?,
+            Self::StoresPicture(args) => args.run()?,
             Self::PowerCycle { name } => power_cycle(&name)?,
             Self::Stop { name, hard } => stop(&name, hard)?,
             Self::List => print_list()?,

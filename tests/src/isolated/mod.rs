@@ -1,4 +1,5 @@
-//! The isolated host: a real systemd, a real rpm and a real redis, with no way out.
+//! The isolated host: a real systemd, a real rpm and a real redis, with no way out. A `PostgreSQL` is
+//! installed and has no database; [`crate::stores`] makes one.
 //!
 //! A Debian root built once by `debootstrap` is booted by `systemd-nspawn` with a private network
 //! that has nothing but `lo`, on a machine that need not run systemd itself. It is entered with

@@ -1,6 +1,7 @@
 //! Which process: a pid alone is reused, a pid with its start time is not.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ const PARENT: usize = 1;
 const START_TIME: usize = 19;
 
 const STOPPED: char = 'T';
+
+const LONGEST_DYING: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(5);
 
 /// A process, told apart from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,15 @@ impl ProcessId {
     /// Sends SIGKILL, to this process or to none.
     pub fn kill(self) {
         self.send(Signal::KILL);
+    }
+
+    /// Waits, for a few seconds at most, until the process is gone. The first process of a host leaves
+    /// its cgroup before it has buried its children.
+    pub(super) fn await_end(self) {
+        let started = Instant::now();
+        while self.is_alive() && started.elapsed() < LONGEST_DYING {
+            std::thread::sleep(POLL);
+        }
     }
 
     fn send(self, signal: Signal) {

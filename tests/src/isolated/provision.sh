@@ -23,6 +23,13 @@ mkdir -p /etc/sysconfig
 
 systemctl enable redis-server.service
 
+# PostgreSQL is there and has no database: whoever wants one makes it. Its compiler of queries is
+# larger than all the rest of it, and it does without.
+systemctl disable postgresql.service
+rm -rf /etc/postgresql/* /var/lib/postgresql/* /var/log/postgresql/*
+rm -rf /usr/lib/postgresql/*/lib/llvmjit* /usr/lib/postgresql/*/lib/bitcode
+rm -f /usr/lib/*/libLLVM-*.so* /usr/lib/*/libz3.so*
+
 # Nothing here has a terminal, a name server or a mirror.
 systemctl mask console-getty.service getty@.service getty-static.service serial-getty@.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
@@ -39,5 +46,5 @@ rm -f /var/lib/dbus/machine-id
 
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d /etc/resolv.conf
 rm -rf /var/cache/apt/archives /var/lib/apt/lists /var/cache/debconf/*-old
-rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale
+rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/i18n
 rm -rf /var/log/apt /var/log/bootstrap.log /var/log/dpkg.log /debootstrap

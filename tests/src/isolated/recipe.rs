@@ -23,7 +23,8 @@ impl RpmDatabase {
 /// The release that the machine's own apt knows a mirror of; the mirror has the others too.
 pub(super) const MIRRORED: &str = "bookworm";
 
-/// What `debootstrap` installs beyond the essential packages.
+/// What `debootstrap` installs beyond the essential packages. `PostgreSQL` is 15 on Debian 12 and 13 on
+/// Debian 11.
 pub(super) const PACKAGES: &[&str] = &[
     "ca-certificates",
     "curl",
@@ -32,8 +33,11 @@ pub(super) const PACKAGES: &[&str] = &[
     "less",
     "openssl",
     "passwd",
+    "postgresql",
+    "postgresql-client",
     "procps",
     "redis-server",
+    "redis-tools",
     "rpm",
     "systemd",
     "systemd-sysv",

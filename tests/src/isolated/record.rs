@@ -72,9 +72,9 @@ impl HostRecord {
 
     /// Ends what is left of the host and removes its directory.
     pub(super) fn clear(&self) -> Result<()> {
-        for process in [self.leader, self.nspawn].into_iter().flatten() {
-            process.kill();
-        }
+        let processes = || [self.leader, self.nspawn].into_iter().flatten();
+        processes().for_each(ProcessId::kill);
+        processes().for_each(ProcessId::await_end);
         let directory = hosts_directory().join(&self.id);
         unmount_below(&directory)?;
         self.cgroup.remove()?;

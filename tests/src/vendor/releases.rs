@@ -122,6 +122,8 @@ pub(crate) const DASHBOARD: &[Release] = &[
     bad("5.4.7", "2024-07-09", "normal", None),
     bad("5.4.8", "2024-07-10", "normal", None),
     bad("5.4.9", "2024-07-11", "normal", Some(ScriptletFault::Post)),
+    // Ill only after it has migrated what it found.
+    bad("5.4.10", "2024-07-12", "fail-200", None),
     release("5.8.0", "2025-03-28", EVERYWHERE),
 ];
 

@@ -11,6 +11,8 @@ mod age;
 mod attacker;
 mod berkeley;
 mod built;
+mod data;
+mod dumps;
 mod drills;
 mod fleet;
 mod forward;

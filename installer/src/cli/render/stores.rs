@@ -19,7 +19,7 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             text.push_str(&format!("       {}\n", changed(store, change)));
         }
     }
-    for component in &plan.bystanders {
+    for component in plan.standing_by() {
         text.push_str(&format!(
             "  held beside them, for it uses the same data: {}\n",
             component.title

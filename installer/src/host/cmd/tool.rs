@@ -38,7 +38,13 @@ pub struct Tool<'a> {
 impl Tool<'_> {
     /// Runs it to its end, or until the limit.
     pub fn run(&self, limit: Limit<'_>) -> Result<Finished, CmdError> {
-        let (mut command, line) = prepare_at(locate(self.program)?, self.program, self.args);
+        self.run_of(None, limit)
+    }
+
+    /// Runs the one that belongs to a version of its server, where several are installed.
+    pub fn run_of(&self, version: Option<u32>, limit: Limit<'_>) -> Result<Finished, CmdError> {
+        let path = locate(self.program, version)?;
+        let (mut command, line) = prepare_at(path, self.program, self.args);
         let failed = |source| CmdError::Spawn {
             command: line.clone(),
             source,
@@ -82,25 +88,43 @@ impl Tool<'_> {
 /// Whether a tool is installed.
 #[must_use]
 pub fn is_available(program: &str) -> bool {
-    locate(program).is_ok()
+    locate(program, None).is_ok()
 }
 
-fn locate(program: &str) -> Result<PathBuf, CmdError> {
-    find(program).or_else(|missing| {
-        let mut found: Vec<(u32, PathBuf)> = Vec::new();
-        for (parent, prefix, bin) in VERSIONED {
-            let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-            for entry in entries {
-                let name = entry.file_name();
-                let version = name.to_str().and_then(|name| name.strip_prefix(prefix));
-                let version = version.and_then(|text| text.parse().ok());
-                let path = entry.path().join(bin).join(program);
-                found.extend(version.filter(|_| path.is_file()).map(|v| (v, path)));
-            }
+/// Finds a tool: of the versions that the vendor installs side by side, the oldest that is not older
+/// than the server's, for a newer one may say what an older server does not understand; the newest
+/// where none was asked for.
+fn locate(program: &str, version: Option<u32>) -> Result<PathBuf, CmdError> {
+    let mut found = versioned(program);
+    if let Some(version) = version {
+        let fits = |(known, _): &(u32, PathBuf)| *known >= version;
+        if let Some(at) = found.iter().position(fits) {
+            return Ok(found.swap_remove(at).1);
         }
-        found.sort();
-        found.pop().map(|(_, path)| path).ok_or(missing)
-    })
+        return find(program).or_else(|missing| newest(found).ok_or(missing));
+    }
+    newest(found).map_or_else(|| find(program), Ok)
+}
+
+fn newest(mut found: Vec<(u32, PathBuf)>) -> Option<PathBuf> {
+    found.pop().map(|(_, path)| path)
+}
+
+/// Lists the versions of a tool that have directories of their own, oldest first.
+fn versioned(program: &str) -> Vec<(u32, PathBuf)> {
+    let mut found: Vec<(u32, PathBuf)> = Vec::new();
+    for (parent, prefix, bin) in VERSIONED {
+        let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let version = name.to_str().and_then(|name| name.strip_prefix(prefix));
+            let version = version.and_then(|text| text.parse().ok());
+            let path = entry.path().join(bin).join(program);
+            found.extend(version.filter(|_| path.is_file()).map(|v| (v, path)));
+        }
+    }
+    found.sort();
+    found
 }
 
 pub(super) fn wait(

@@ -48,9 +48,9 @@ fn inventory() -> Inventory {
         everything: Vec::new(),
         merged_usr: true,
         remembered: crate::sequence::Remembered::Nothing,
+        stores: crate::stores::FoundStores::default(),
         stored: Vec::new(),
         extras: Vec::new(),
-        stores: crate::stores::FoundStores::default(),
     }
 }
 

@@ -26,6 +26,11 @@ pub(crate) fn install(layout: &Layout) {
     );
 }
 
+/// Somebody spoils what the new version made of them.
+pub(crate) fn spoil(layout: &Layout) {
+    write(layout, &json!({"schema": 2, "rows": "spoilt"}).to_string());
+}
+
 fn write(layout: &Layout, text: &str) {
     disk::write(&layout.at(PATH), text.as_bytes(), 0o600, TIME);
 }

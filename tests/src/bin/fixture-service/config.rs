@@ -39,6 +39,11 @@ impl Config {
         self.word(path).map(parse).transpose()
     }
 
+    /// The names below a path of keys, in the file alone.
+    pub(crate) fn names(&self, path: &[&str]) -> Vec<String> {
+        self.file.at(path).map(Json::names).unwrap_or_default()
+    }
+
     pub(crate) fn flag(&self, path: &[&str]) -> bool {
         self.word(path).as_deref() == Some("true")
     }

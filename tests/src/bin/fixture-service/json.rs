@@ -36,6 +36,14 @@ impl Json {
         fields.iter().find(|(name, _)| name == first)?.1.at(rest)
     }
 
+    /// The keys of an object; none of anything else.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Self::Object(fields) = self else {
+            return Vec::new();
+        };
+        fields.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     pub(crate) fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self {
             Some(text)

@@ -3,7 +3,8 @@
 //!
 //! Role, version and behaviour stand in a trailer behind the ELF image (see [`identity`]), so every
 //! packaged version has different bytes. It is built by `rustc` alone and uses only `std`, because
-//! it must run on a bare host and be quick to build on any machine.
+//! it must run on a bare host and be quick to build on any machine; where a configuration names a
+//! store that `std` does not speak to, the host's own client does (see [`child`]).
 
 #![expect(
     clippy::print_stderr,
@@ -15,11 +16,16 @@
 )]
 
 mod behaviour;
+mod child;
 mod config;
+mod dsn;
 mod http;
 mod identity;
 mod json;
+mod migration;
 mod plugin;
+mod postgres;
+mod pump;
 mod redis;
 mod role;
 mod schema;
@@ -34,7 +40,7 @@ use std::time::Duration;
 use behaviour::Behaviour;
 use config::Config;
 use identity::Identity;
-use role::Service;
+use role::{Role, Service};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -72,6 +78,7 @@ fn serve(identity: Identity, arguments: &[String]) -> Result<u8, String> {
     }
     let config = Config::read(&config_path(arguments)?, identity.role.environment_prefix())?;
     schema::migrate(identity.role, &identity.version, &config)?;
+    let migrated = migration::run(identity.role, &identity.version, &config)?;
     let port = match behaviour {
         Behaviour::WrongPort { port } => port,
         _ => identity.role.port(&config)?,
@@ -94,12 +101,16 @@ fn serve(identity: Identity, arguments: &[String]) -> Result<u8, String> {
     };
     let exit = behaviour.clone();
     let service = Arc::new(Service::new(identity, behaviour, &config));
+    service.look_first(&config, migrated);
     if let Some(listener) = listener {
         eprintln!("listening on port {port}");
         let serving = Arc::clone(&service);
         std::thread::spawn(move || http::serve(&listener, &serving));
     }
-    service.watch_stores(config);
+    if service.identity.role == Role::Pump {
+        pump::start(&config)?;
+    }
+    service.watch_stores(config, migrated);
     Ok(wait(&exit))
 }
 

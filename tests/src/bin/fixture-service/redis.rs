@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::child;
 use crate::config::Config;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -16,6 +17,14 @@ pub(crate) struct Redis {
     username: Option<String>,
     password: Option<String>,
     database: Option<String>,
+    tls: Option<Tls>,
+}
+
+/// How to know the server, where the way to it is encrypted.
+#[derive(Clone, Debug)]
+struct Tls {
+    ca_file: Option<String>,
+    insecure: bool,
 }
 
 impl Redis {
@@ -33,6 +42,10 @@ impl Redis {
             username: config.word(&key("username")),
             password: config.word(&key("password")),
             database: config.word(&key("database")),
+            tls: config.flag(&key("use_ssl")).then(|| Tls {
+                ca_file: config.word(&key("ca_file")),
+                insecure: config.flag(&key("ssl_insecure_skip_verify")),
+            }),
         }))
     }
 
@@ -45,6 +58,9 @@ impl Redis {
 
     /// One command in a connection of its own; `None` is redis's nil.
     pub(crate) fn run(&self, command: &[&str]) -> Result<Option<String>, String> {
+        if let Some(tls) = &self.tls {
+            return self.run_encrypted(tls, command);
+        }
         let mut session = self
             .connect()
             .map_err(|error| format!("dial tcp {}:{}: {error}", self.host, self.port))?;
@@ -58,6 +74,39 @@ impl Redis {
             session.call(&["SELECT", database])?;
         }
         session.call(command)
+    }
+
+    /// By the host's own client: `std` has no TLS.
+    fn run_encrypted(&self, tls: &Tls, command: &[&str]) -> Result<Option<String>, String> {
+        let port = self.port.to_string();
+        let mut arguments = vec!["-h", &self.host, "-p", &port, "--tls"];
+        if let Some(file) = &tls.ca_file {
+            arguments.extend(["--cacert", file]);
+        }
+        if tls.insecure {
+            arguments.push("--insecure");
+        }
+        if let Some(username) = &self.username {
+            arguments.extend(["--user", username]);
+        }
+        if let Some(database) = &self.database {
+            arguments.extend(["-n", database]);
+        }
+        arguments.extend(command);
+        let password = self.password.clone();
+        let environment = password.map(|password| ("REDISCLI_AUTH", password));
+        let environment: Vec<_> = environment.into_iter().collect();
+        let ended = child::run("redis-cli", &arguments, &environment, "")?;
+        // It says what the server refused where it says the answers, and ends well.
+        let refused = ["ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING "];
+        let said = [ended.stdout.as_str(), ended.stderr.as_str()];
+        if ended.code != Some(0) || said.iter().any(|text| text.starts_with("AUTH failed")) {
+            return Err(format!("redis: {}", said.join(" ").trim()));
+        }
+        if refused.iter().any(|word| ended.stdout.starts_with(word)) {
+            return Err(format!("redis: {}", ended.stdout));
+        }
+        Ok(Some(ended.stdout).filter(|text| !text.is_empty()))
     }
 
     fn connect(&self) -> std::io::Result<Session> {

@@ -1,14 +1,19 @@
 //! The five programs: where each finds its port and path, and what it answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::behaviour::Behaviour;
 use crate::config::Config;
 use crate::http::Answer;
 use crate::identity::Identity;
+use crate::migration;
+use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::vitals::{self, Vital};
+
+/// How soon a service that lacks something looks again.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Which program this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +102,9 @@ pub(crate) fn dashboard_redis(config: &Config) -> Result<Option<Redis>, String> 
             "port" => "redis_port",
             "username" => "redis_username",
             "password" => "redis_password",
+            "use_ssl" => "redis_use_ssl",
+            "ca_file" => "redis_ca_file",
+            "ssl_insecure_skip_verify" => "redis_ssl_insecure_skip_verify",
             _ => "redis_database",
         }]
     })
@@ -106,7 +114,7 @@ pub(crate) fn dashboard_redis(config: &Config) -> Result<Option<Redis>, String> 
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) behaviour: Behaviour,
-    identity: Identity,
+    pub(crate) identity: Identity,
     endpoint: String,
     started: Instant,
     vitals: Mutex<Vec<Vital>>,
@@ -123,24 +131,60 @@ impl Service {
         }
     }
 
-    /// Looks at the gateway's systems every `liveness_check.check_duration` nanoseconds, the first
-    /// time after one such wait; one second unless the configuration says otherwise.
-    pub(crate) fn watch_stores(self: &std::sync::Arc<Self>, config: Config) {
-        if self.identity.role != Role::Gateway {
+    /// A dashboard with a database knows what it lacks before it answers for the first time, and is
+    /// ill until the database was reached once.
+    pub(crate) fn look_first(&self, config: &Config, migrated: bool) {
+        let is_dashboard = self.identity.role == Role::Dashboard;
+        if !is_dashboard || config.word(migration::ENGINE).is_none() {
             return;
         }
-        let service = std::sync::Arc::clone(self);
+        self.note(if migrated {
+            dashboards_systems(config)
+        } else {
+            let failure = Err("not reached yet".to_owned());
+            vec![Vital::new("database", "datastore", failure)]
+        });
+    }
+
+    /// Looks at the systems of the gateway or dashboard every `liveness_check.check_duration`
+    /// nanoseconds, the first time after one such wait; one second unless the configuration says
+    /// otherwise. A migration that had to wait for its database is tried again each time.
+    pub(crate) fn watch_stores(self: &Arc<Self>, config: Config, mut migrated: bool) {
+        let look = match self.identity.role {
+            Role::Gateway => gateways_systems,
+            Role::Dashboard => dashboards_systems,
+            _ => return,
+        };
+        let service = Arc::clone(self);
         std::thread::spawn(move || {
             let wait = check_duration(&config);
             loop {
-                std::thread::sleep(wait);
-                let found = look(&config);
-                *service
-                    .vitals
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = found;
+                let waits = migrated && !service.lacks_something();
+                std::thread::sleep(if waits { wait } else { wait.min(SOON) });
+                if !migrated {
+                    let identity = &service.identity;
+                    match migration::run(identity.role, &identity.version, &config) {
+                        Ok(done) => migrated = done,
+                        Err(error) => {
+                            eprintln!("{error}");
+                            std::process::exit(1);
+                        }
+                    }
+                }
+                if migrated {
+                    service.note(look(&config));
+                }
             }
         });
+    }
+
+    fn note(&self, found: Vec<Vital>) {
+        *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    fn lacks_something(&self) -> bool {
+        let vitals = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+        vitals.iter().any(|vital| vital.failure.is_some())
     }
 
     pub(crate) fn answer(&self, method: &str, path: &str) -> Answer {
@@ -184,6 +228,7 @@ impl Service {
         match self.identity.role {
             Role::Gateway => self.gateway_body(ill, version),
             Role::Dashboard | Role::Pump => {
+                let ill = ill || self.identity.role == Role::Dashboard && self.lacks_something();
                 format!(r#"{{"status":"{}"}}"#, if ill { "error" } else { "ok" })
             }
             Role::Relay | Role::RelayConsole => {
@@ -225,7 +270,23 @@ fn check_duration(config: &Config) -> Duration {
     Duration::from_nanos(nanos.filter(|&nanos| nanos > 0).unwrap_or(1_000_000_000))
 }
 
-fn look(config: &Config) -> Vec<Vital> {
+/// The redis and the `PostgreSQL` of the dashboard, as far as its configuration names them.
+fn dashboards_systems(config: &Config) -> Vec<Vital> {
+    let redis = dashboard_redis(config).transpose();
+    let redis = redis.map(|redis| redis.and_then(|redis| redis.ping()));
+    let database = Postgres::from_config(config, migration::PLACE).transpose();
+    let database = database.map(|database| {
+        let asked = database?.run("SELECT 1;");
+        asked.map(drop).map_err(|error| error.to_string())
+    });
+    let systems = [("redis", redis), ("database", database)];
+    let named = systems
+        .into_iter()
+        .filter_map(|(name, found)| Some(Vital::new(name, "datastore", found?)));
+    named.collect()
+}
+
+fn gateways_systems(config: &Config) -> Vec<Vital> {
     let redis = Redis::from_config(config, |key| vec!["storage", key])
         .and_then(|redis| redis.ok_or("no storage.host in the configuration".to_owned()))
         .and_then(|redis| redis.ping());

@@ -1,7 +1,8 @@
 //! The dashboard's irreversible migration: from 5.3.0 on, data written at start can no longer be
 //! used by an older dashboard.
 //!
-//! Only where the configuration names the place, in `lab_schema_store`: `redis`, or a file.
+//! Only where the configuration names the place, in `lab_schema_store`: `redis`, or a file. What
+//! [`crate::migration`] does to a database is another matter.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,7 @@ pub(crate) fn migrate(role: Role, version: &str, config: &Config) -> Result<(), 
     write(&store, config, &known.to_string())
 }
 
-fn reaches_5_3(version: &str) -> bool {
+pub(crate) fn reaches_5_3(version: &str) -> bool {
     let mut numbers = version
         .split('.')
         .map(|word| word.parse::<u32>().unwrap_or(0));

@@ -1,0 +1,153 @@
+//! Whether a backup is whole: every byte that its documents name is read and compared.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use manifests::digest::{Hasher, Sha256};
+use walkdir::WalkDir;
+
+use super::snapshot::{Kind, Snapshot};
+use crate::seal::{self, Unlocked};
+use crate::secure_fs;
+use crate::stores::record::Dumps;
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Files that are as they should be.
+    pub files: u64,
+    /// Their sizes.
+    pub bytes: u64,
+    /// What is missing or different.
+    pub troubles: Vec<String>,
+}
+
+/// Documents are kept, contents hashed: a dump may be larger than the memory.
+const DOCUMENT_MAX_BYTES: u64 = 256 << 20;
+
+/// What a backup holds, by path in it.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    documents: BTreeMap<String, Vec<u8>>,
+    contents: BTreeMap<String, (u64, Sha256)>,
+}
+
+impl Held {
+    /// Takes in one file.
+    pub(crate) fn add(&mut self, name: &str, mut content: impl Read) -> std::io::Result<()> {
+        if !name.contains('/') {
+            let mut bytes = Vec::new();
+            content.take(DOCUMENT_MAX_BYTES).read_to_end(&mut bytes)?;
+            self.documents.insert(name.to_owned(), bytes);
+            return Ok(());
+        }
+        let (mut hasher, mut size) = (Hasher::default(), 0);
+        let mut buffer = vec![0_u8; 128 * 1024];
+        loop {
+            match content.read(&mut buffer)? {
+                0 => break,
+                read => {
+                    hasher.update(&buffer[..read]);
+                    size += read as u64;
+                }
+            }
+        }
+        self.contents
+            .insert(name.to_owned(), (size, hasher.finish()));
+        Ok(())
+    }
+
+    fn document<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+        checked: &mut Checked,
+    ) -> Option<T> {
+        let bytes = self.documents.get(name)?;
+        match serde_json::from_slice(bytes) {
+            Ok(document) => Some(document),
+            Err(error) => {
+                checked.troubles.push(format!("{name} is damaged: {error}"));
+                None
+            }
+        }
+    }
+
+    fn expect(&self, name: &str, size: u64, sha256: &Sha256, checked: &mut Checked) {
+        match self.contents.get(name) {
+            Some((found, digest)) if (*found, digest) == (size, sha256) => {
+                checked.files += 1;
+                checked.bytes += size;
+            }
+            Some(_) => checked.troubles.push(format!("{name} was changed")),
+            None => checked.troubles.push(format!("{name} is missing")),
+        }
+    }
+
+    fn judge(&self) -> Checked {
+        let mut checked = Checked::default();
+        if !self.documents.contains_key("before.json") {
+            checked.troubles.push("before.json is missing".to_owned());
+        }
+        for name in ["before.json", "after.json"] {
+            let snapshot: Option<Snapshot> = self.document(name, &mut checked);
+            for entry in snapshot
+                .iter()
+                .flat_map(|snapshot| snapshot.entries.values())
+            {
+                if let Kind::File { size, sha256 } = &entry.kind {
+                    self.expect(&format!("blobs/{sha256}"), *size, sha256, &mut checked);
+                }
+            }
+        }
+        for (document, dir) in [("stores.json", "stores"), ("aside.json", "aside")] {
+            let dumps: Option<Dumps> = self.document(document, &mut checked);
+            for dump in dumps.iter().flat_map(|dumps| &dumps.stores) {
+                for part in &dump.parts {
+                    let name = format!("{dir}/{}/{}", dump.name, part.name);
+                    self.expect(&name, part.size, &part.sha256, &mut checked);
+                }
+            }
+        }
+        checked
+    }
+}
+
+/// Checks a backup that is readable.
+#[must_use]
+pub fn plain(dir: &Path) -> Checked {
+    let mut held = Held::default();
+    let mut troubles = Vec::new();
+    for found in WalkDir::new(dir) {
+        let found = match found {
+            Ok(found) if found.file_type().is_file() => found,
+            Ok(_) => continue,
+            Err(error) => {
+                troubles.push(error.to_string());
+                continue;
+            }
+        };
+        let name = found.path().strip_prefix(dir).unwrap_or(found.path());
+        let name = name.to_string_lossy().into_owned();
+        let read = secure_fs::open_read(found.path())
+            .map_err(|error| crate::failure::chain(&error))
+            .and_then(|file| {
+                held.add(&name, file)
+                    .map_err(|error| format!("{name}: {error}"))
+            });
+        troubles.extend(read.err());
+    }
+    let mut checked = held.judge();
+    checked.troubles.extend(troubles);
+    checked
+}
+
+/// Checks a backup that is sealed, without writing a byte of it.
+#[must_use]
+pub fn sealed(unlocked: Unlocked) -> Checked {
+    let mut held = Held::default();
+    let read = seal::each_file(unlocked, &mut |name, content| held.add(name, content));
+    let mut checked = held.judge();
+    checked.troubles.extend(read.err());
+    checked
+}

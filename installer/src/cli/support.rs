@@ -1,0 +1,45 @@
+//! `install support`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Place, render, require_root, shown};
+use crate::failure::{Exit, Failure};
+use crate::secure_fs;
+use crate::support::Support;
+
+#[derive(Debug, Args)]
+pub(super) struct SupportArgs {
+    /// Where to write the archive; nothing may be there.
+    #[arg(short, long, value_name = "FILE", default_value = "support.tar.zst")]
+    out: PathBuf,
+}
+
+pub(super) fn run(place: &Place, args: &SupportArgs) -> Result<u8, Failure> {
+    require_root("collect what runs left")?;
+    let failed = |error: &dyn std::error::Error| {
+        let what = format!("cannot write {}", shown(&args.out));
+        let next = "name a file that is not there, where there is room: --out FILE";
+        Failure::because(Exit::Usage, what, error, next)
+    };
+    let support = Support::collect(&place.host, &place.layout);
+    let mut file = secure_fs::create_new(&args.out, 0o600).map_err(|error| failed(&error))?;
+    let written = support.write(&mut file).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // Half of it is worth nothing.
+        let _ = secure_fs::remove_if_present(&args.out);
+        return Err(failed(&error));
+    }
+    let mut text = format!("Wrote {}:\n", shown(&args.out));
+    let names: Vec<&str> = support.list().map(|(name, _)| name).collect();
+    for (name, bytes) in support.list() {
+        text.push_str(&format!("  {name} ({bytes} bytes)\n"));
+    }
+    text.push_str(
+        "It holds no configuration file, no backup and no dump, and no word of the configuration that may \
+         be a secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
+    );
+    render::result(place, &names, &text);
+    Ok(0)
+}

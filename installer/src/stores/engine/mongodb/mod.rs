@@ -1,0 +1,180 @@
+//! `MongoDB`, by its database tools, `mongodump` and `mongorestore`.
+//!
+//! What cannot be known without a shell of the server's is not known: its version and its size.
+
+mod archive;
+mod tools;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use self::tools::Tools;
+use super::Restoring;
+use crate::host::cmd::inherited_path;
+use crate::host::cmd::tool::Tool;
+use crate::stores::access::MongodbAccess;
+use crate::stores::{Limit, StoreError, StoreLook};
+
+const ARCHIVE: &str = "database.archive.gz";
+/// A collection that nobody has: asking for it needs the server, the password and the right to look.
+const NOBODYS: &str = "airgap_bundle.nobody_has_this";
+
+pub(super) fn look(access: &MongodbAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
+    let tools = Tools::new(access, limit)?;
+    for program in ["mongodump", "mongorestore"] {
+        tools.fit(program)?;
+    }
+    tools.reach()?;
+    let what = format!("database `{}` cannot be looked at", access.database);
+    let (database, collection) = (of(access), format!("--collection={NOBODYS}"));
+    let args = ["--archive", database.as_str(), collection.as_str()];
+    tools.run(&what, "mongodump", &args, &[], None)?;
+    Ok(StoreLook {
+        version: "unknown".to_owned(),
+        bytes: 0,
+        items: None,
+        parts: vec![ARCHIVE.to_owned()],
+        not_restorable: None,
+    })
+}
+
+pub(super) fn dump(
+    access: &MongodbAccess,
+    part: &str,
+    into: &File,
+    limit: Limit<'_>,
+) -> Result<(), StoreError> {
+    known(part)?;
+    let tools = Tools::new(access, limit)?;
+    let what = format!("database `{}` cannot be dumped", access.database);
+    let database = of(access);
+    let args = ["--archive", "--gzip", database.as_str()];
+    tools
+        .run(&what, "mongodump", &args, &[], Some(into))
+        .map(drop)
+}
+
+/// Unpacks the archive and reads it to its end; `mongorestore --dryRun` would read the list of contents
+/// alone.
+pub(super) fn prove(
+    _access: &MongodbAccess,
+    part: &str,
+    file: &File,
+    limit: Limit<'_>,
+) -> Result<Option<u64>, StoreError> {
+    known(part)?;
+    let what = "a dump cannot be read back";
+    let damaged = |why: String| {
+        let next = "use another dump; look for a failing disk";
+        StoreError::new(what, why, next)
+    };
+    let (read, write) = std::io::pipe().map_err(|error| damaged(error.to_string()))?;
+    let write = File::from(OwnedFd::from(write));
+    let path = inherited_path(file);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || archive::documents(BufReader::new(read)));
+        let tool = Tool {
+            program: "gzip",
+            args: &["-dc", &path],
+            files: &[file],
+            output: Some(&write),
+            ..Tool::default()
+        };
+        let unpacked = tool.run(limit);
+        // The reader waits for the end until nobody can write any more.
+        drop(write);
+        let counted = reader
+            .join()
+            .unwrap_or_else(|_| Err("it cannot be read".to_owned()));
+        let unpacked = unpacked.map_err(|error| tools::of_tool(what, "gzip", &error))?;
+        let count = counted.map_err(|why| damaged(format!("the dump is damaged: {why}")))?;
+        match unpacked.success() {
+            Ok(_) => Ok(Some(count)),
+            Err(error) => Err(damaged(format!("the dump is damaged: {error}"))),
+        }
+    })
+}
+
+pub(super) fn restore(
+    access: &MongodbAccess,
+    restoring: &Restoring<'_>,
+    limit: Limit<'_>,
+) -> Result<Vec<String>, StoreError> {
+    let database = &access.database;
+    let what = format!("database `{database}` cannot be restored");
+    let part = restoring.parts.iter().find(|part| part.name == ARCHIVE);
+    let dump = part.ok_or_else(|| {
+        let why = format!("the dump has no part {ARCHIVE}");
+        StoreError::new(what.clone(), why, "use a whole dump")
+    })?;
+    let tools = Tools::new(access, limit)?;
+    let (include, from) = (
+        format!("--nsInclude={database}.*"),
+        format!("--archive={}", inherited_path(&dump.file)),
+    );
+    let args = ["--drop", "--gzip", include.as_str(), from.as_str()];
+    let finished = tools.run(&what, "mongorestore", &args, &[&dump.file], None)?;
+    let unclear = |why: String| {
+        let next = "restore by hand as docs/stores-mongodb.md says, and report this";
+        StoreError::new(what.clone(), why, next)
+    };
+    let counts = counts(&finished.stderr);
+    let (good, bad) = counts.ok_or_else(|| {
+        unclear("mongorestore does not say how many documents it restored".to_owned())
+    })?;
+    if bad > 0 {
+        return Err(unclear(format!(
+            "{bad} documents could not be restored, {good} were"
+        )));
+    }
+    match restoring.items {
+        Some(expected) if expected != good => Err(unclear(format!(
+            "mongorestore restored {good} documents, and the dump was proven to hold {expected}"
+        ))),
+        _ => Ok(vec![format!(
+            "collections of database `{database}` that the dump does not have were left as they are"
+        )]),
+    }
+}
+
+fn of(access: &MongodbAccess) -> String {
+    format!("--db={}", access.database)
+}
+
+fn known(part: &str) -> Result<(), StoreError> {
+    if part == ARCHIVE {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        format!("`{part}` is no part of a dump of MongoDB"),
+        format!("its part is {ARCHIVE}"),
+        "use the version of this tool that made the dump",
+    ))
+}
+
+/// Reads how many documents were restored, and how many not, from the tool's last words.
+fn counts(stderr: &str) -> Option<(u64, u64)> {
+    let mut lines = stderr.lines().rev();
+    let line = lines.find(|line| line.contains("document(s) restored successfully"))?;
+    let mut numbers = line.split("document(s)").filter_map(|text| {
+        let word = text.split_whitespace().last()?;
+        word.parse().ok()
+    });
+    Some((numbers.next()?, numbers.next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tools_last_words_are_read() {
+        let said = "2026-08-08T16:59:03.814+0000\tfinished restoring shop.a (5 documents, 1 failure)\n\
+                    2026-08-08T16:59:03.814+0000\t5 document(s) restored successfully. 1 document(s) \
+                    failed to restore.\n";
+        assert_eq!(counts(said), Some((5, 1)));
+        assert_eq!(counts("2026-08-08T16:59:03.814+0000\tdone\n"), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! What can be told of a database before it is dumped.
+
+use super::session::{Session, literal};
+use super::{DATABASE, GLOBALS};
+use crate::host::cmd::tool::Tool;
+use crate::plan::Problem;
+use crate::stores::access::PostgresqlAccess;
+use crate::stores::{Limit, StoreError, StoreLook};
+
+/// Since this version, tools say to a server what older servers do not understand
+/// (`transaction_timeout`).
+const NOT_BACKWARDS: u32 = 17;
+const MEGABYTE: u64 = 1024 * 1024;
+/// Where databases are made and renamed from: never from the one that is to be renamed.
+const COURTS: [&str; 2] = ["postgres", "template1"];
+
+/// The tables whose data a dump holds: ordinary ones, and those of extensions that are marked as
+/// configuration. Of the tables that have parts, the parts are counted.
+pub(super) const TABLES: &str = "\
+SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' \
+AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+AND (NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass \
+AND p.objid = c.oid AND p.deptype = 'e') \
+OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))";
+
+/// What a user who is no superuser could not make again: objects of others, extensions that not
+/// everybody may create.
+const FOREIGN: &str = "\
+SELECT string_agg(DISTINCT o.label, ', ') FROM (\
+SELECT 'objects of ' || quote_ident(pg_get_userbyid(c.relowner)) AS label \
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind <> 'i' \
+AND NOT pg_has_role(c.relowner, 'MEMBER') \
+AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass \
+AND p.objid = c.oid AND p.deptype = 'e') \
+UNION ALL SELECT 'the extension ' || quote_ident(e.extname) FROM pg_extension e \
+WHERE e.extname <> 'plpgsql' AND NOT EXISTS (SELECT FROM pg_available_extension_versions v \
+WHERE v.name = e.extname AND v.version = e.extversion \
+AND (to_jsonb(v)->>'trusted')::boolean)) o";
+
+pub(super) fn look(access: &PostgresqlAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
+    let session = Session::new(access, limit)?;
+    let what = format!("database `{}` cannot be looked at", session.database());
+    let sql = format!(
+        "SELECT current_setting('server_version'), current_setting('server_version_num'), \
+         pg_database_size(d.oid), ({TABLES}), pg_is_in_recovery(), r.rolsuper, \
+         r.rolcreatedb AND pg_has_role(d.datdba, 'MEMBER'), ({FOREIGN}), r.rolname, \
+         pg_get_userbyid(d.datdba) FROM pg_database d, pg_roles r \
+         WHERE d.datname = current_database() AND r.rolname = current_user;"
+    );
+    let records = session.ask(&what, &sql)?;
+    let [record] = records.as_slice() else {
+        return Err(unclear(&what));
+    };
+    let [
+        version,
+        number,
+        bytes,
+        tables,
+        is_standby,
+        is_super,
+        may_make,
+        foreign,
+        user,
+        owner,
+    ] = record.as_slice()
+    else {
+        return Err(unclear(&what));
+    };
+    let major = major(number).ok_or_else(|| unclear(&what))?;
+    for program in ["pg_dump", "pg_dumpall", "pg_restore"] {
+        fitting(&session, program, major)?;
+    }
+    let bytes: u64 = bytes.parse().map_err(|_| unclear(&what))?;
+    let rights = Rights {
+        is_standby: is_standby == "t",
+        is_super: is_super == "t",
+        may_make: may_make == "t",
+        foreign,
+        user,
+        owner,
+    };
+    Ok(StoreLook {
+        version: version.clone(),
+        // Text may be longer than what it was made of, before and after compression.
+        bytes: bytes.saturating_add(bytes / 4).saturating_add(MEGABYTE),
+        items: tables.parse().ok(),
+        parts: vec![DATABASE.to_owned(), GLOBALS.to_owned()],
+        not_restorable: not_restorable(&session, &rights, major),
+    })
+}
+
+struct Rights<'a> {
+    is_standby: bool,
+    is_super: bool,
+    may_make: bool,
+    foreign: &'a str,
+    user: &'a str,
+    owner: &'a str,
+}
+
+fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Option<Problem> {
+    let database = session.database();
+    let (user, owner) = (rights.user, rights.owner);
+    if rights.is_standby {
+        return Some(Problem::new(
+            format!(
+                "the server of database `{database}` is a standby, into which nothing can be restored"
+            ),
+            "let the configuration name the primary server, or add target_session_attrs=read-write",
+        ));
+    }
+    if !rights.is_super && !rights.may_make {
+        return Some(Problem::new(
+            format!(
+                "user `{user}` may not make databases for `{owner}`, who owns database `{database}`"
+            ),
+            format!(
+                "ALTER ROLE \"{user}\" CREATEDB; and, if they differ, GRANT \"{owner}\" TO \"{user}\""
+            ),
+        ));
+    }
+    if !rights.is_super && !rights.foreign.is_empty() {
+        return Some(Problem::new(
+            format!(
+                "database `{database}` holds what user `{user}` may not make again: {}",
+                rights.foreign
+            ),
+            format!(
+                "make \"{user}\" a superuser for the time of the upgrade, or restore by hand if need be"
+            ),
+        ));
+    }
+    if let Ok(tools) = tools_major(session, "pg_restore", major)
+        && tools >= NOT_BACKWARDS
+        && tools > major
+    {
+        return Some(Problem::new(
+            format!("pg_restore {tools} cannot restore into a server of version {major}"),
+            format!("install the tools of version {major} beside it (postgresql{major})"),
+        ));
+    }
+    let error = court(session).err()?;
+    Some(error.into())
+}
+
+/// Finds a database from which others can be made and renamed.
+pub(super) fn court<'a>(session: &Session<'a>) -> Result<Session<'a>, StoreError> {
+    let what = format!("database `{}` cannot be restored", session.database());
+    let mut last = None;
+    for name in COURTS
+        .into_iter()
+        .filter(|name| *name != session.database())
+    {
+        let other = session.to(name)?;
+        match other.ask(&what, &format!("SELECT {};", literal(name))) {
+            Ok(_) => return Ok(other),
+            Err(error) => last = Some(error),
+        }
+    }
+    let why = last.map_or_else(String::new, |error| error.why);
+    Err(StoreError::new(
+        what,
+        format!("its user can connect neither to `postgres` nor to `template1`: {why}"),
+        "GRANT CONNECT ON DATABASE postgres to it, and admit it in pg_hba.conf",
+    ))
+}
+
+/// Asks for the server's major version.
+pub(super) fn version(session: &Session<'_>) -> Result<u32, StoreError> {
+    let what = format!(
+        "the server of database `{}` cannot be asked",
+        session.database()
+    );
+    let records = session.ask(&what, "SHOW server_version_num;")?;
+    let number = records.first().and_then(|record| record.first());
+    number
+        .and_then(|text| major(text))
+        .ok_or_else(|| unclear(&what))
+}
+
+/// Refuses tools that are older than the server: they would not dump it.
+pub(super) fn fitting(session: &Session<'_>, program: &str, server: u32) -> Result<(), StoreError> {
+    let tools = tools_major(session, program, server)?;
+    if tools >= server {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        format!("database `{}` cannot be dumped", session.database()),
+        format!("{program} is of version {tools}, and the server of version {server}"),
+        format!(
+            "install the tools of version {server} (package postgresql{server}; \
+             `bundle build --tool` can carry it)"
+        ),
+    ))
+}
+
+fn tools_major(session: &Session<'_>, program: &str, server: u32) -> Result<u32, StoreError> {
+    let what = format!("database `{}` cannot be dumped", session.database());
+    let tool = Tool {
+        program,
+        args: &["--version"],
+        ..Tool::default()
+    };
+    let said = session.run(&what, Some(server), &tool)?.stdout;
+    let mut words = said.split_whitespace();
+    let number = words.find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()));
+    let digits = number.and_then(|word| word.split(|letter: char| !letter.is_ascii_digit()).next());
+    let number = digits.and_then(|text| text.parse().ok());
+    number.ok_or_else(|| unclear(&what))
+}
+
+fn major(number: &str) -> Option<u32> {
+    number.parse::<u32>().ok().map(|number| number / 10_000)
+}
+
+fn unclear(what: &str) -> StoreError {
+    StoreError::new(
+        what,
+        "a tool of PostgreSQL gave an answer that is not understood",
+        "run psql by hand and look at what it prints",
+    )
+}

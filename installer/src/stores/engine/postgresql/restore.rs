@@ -1,0 +1,81 @@
+//! A dump put in the place of what a database holds.
+
+use std::fs::File;
+
+use super::beside::Beside;
+use super::session::{SERVICE, Session};
+use super::{DATABASE, look};
+use crate::host::cmd::inherited_path;
+use crate::host::cmd::tool::Tool;
+use crate::stores::access::PostgresqlAccess;
+use crate::stores::engine::Restoring;
+use crate::stores::{Limit, StoreError};
+
+pub(super) fn restore(
+    access: &PostgresqlAccess,
+    restoring: &Restoring<'_>,
+    limit: Limit<'_>,
+) -> Result<Vec<String>, StoreError> {
+    let session = Session::new(access, limit)?;
+    let database = session.database();
+    let what = format!("database `{database}` cannot be restored");
+    let part = restoring.parts.iter().find(|part| part.name == DATABASE);
+    let dump = part.ok_or_else(|| {
+        let why = format!("the dump has no part {DATABASE}");
+        StoreError::new(what.clone(), why, "use a whole dump")
+    })?;
+    let court = look::court(&session)?;
+    let version = look::version(&court)?;
+    let beside = Beside::made(&court, database, restoring.run)?;
+    let put = || -> Result<Vec<String>, StoreError> {
+        let fresh = session.to(beside.fresh())?;
+        fill(&fresh, &what, &dump.file, version)?;
+        compare(&fresh, &what, restoring.items)?;
+        let mut notes = beside.dress()?;
+        if let Some(kept) = beside.swap()? {
+            notes.insert(
+                0,
+                format!(
+                    "what database `{database}` held is kept on its server as database `{kept}`"
+                ),
+            );
+        }
+        Ok(notes)
+    };
+    put().inspect_err(|_| {
+        // The old one is untouched; a fresh one that stays is removed by the next try.
+        let _ = beside.remove_fresh();
+    })
+}
+
+fn fill(fresh: &Session<'_>, what: &str, dump: &File, version: u32) -> Result<(), StoreError> {
+    let path = inherited_path(dump);
+    // Not in one transaction: that of many large objects needs more locks than servers have, and
+    // nobody uses this database yet.
+    let tool = Tool {
+        program: "pg_restore",
+        args: &["--exit-on-error", "--no-password", "-d", SERVICE, &path],
+        files: &[dump],
+        ..Tool::default()
+    };
+    fresh.run(what, Some(version), &tool).map(drop)
+}
+
+fn compare(fresh: &Session<'_>, what: &str, items: Option<u64>) -> Result<(), StoreError> {
+    let Some(expected) = items else {
+        return Ok(());
+    };
+    let records = fresh.ask(what, &format!("{};", look::TABLES))?;
+    let found = records.first().and_then(|record| record.first());
+    if found.and_then(|text| text.parse().ok()) == Some(expected) {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        what,
+        format!(
+            "after pg_restore there are {} tables with data, and the dump was proven to hold {expected}",
+            found.map_or("no", String::as_str)
+        ),
+        "restore by hand as docs/stores-postgresql.md says, and report this",
+    ))
+}

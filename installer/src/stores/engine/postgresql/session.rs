@@ -1,0 +1,301 @@
+//! One way to a database: libpq's service file without a name, and the tools that read it.
+//!
+//! Everything about the connection stands in that file, which only children inherit: neither arguments
+//! nor environments hold a secret, and nothing is left of it on a disk.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::time::Instant;
+
+use super::trouble;
+use crate::host::cmd::tool::Tool;
+use crate::host::cmd::{CmdError, Finished, inherited_path};
+use crate::secure_fs;
+use crate::stores::access::{PostgresqlAccess, Secret};
+use crate::stores::{Limit, StoreError};
+
+/// What the tools are told to connect to.
+pub(super) const SERVICE: &str = "service=airgap-bundle";
+/// Where the file is for the moment in which it has a name: memory.
+const PLACE: &str = "/run/airgap-bundle";
+/// The oldest readers of service files take no longer line.
+const LINE_MAX_BYTES: usize = 250;
+const CONNECT_SECONDS: &str = "10";
+const FIELD: char = '\u{1f}';
+const RECORD: char = '\u{1e}';
+/// Where distributions keep the certificates that everybody believes. Go's driver looks there when a
+/// server's certificate is to be checked and no file is named; libpq does not.
+const SYSTEM_CERTIFICATES: [&str; 2] = [
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/certs/ca-certificates.crt",
+];
+/// Parameters that older libpq refuses in a service file; as variables, it passes over them.
+const NEWER: [(&str, &str); 12] = [
+    ("channel_binding", "PGCHANNELBINDING"),
+    ("gssdelegation", "PGGSSDELEGATION"),
+    ("gssencmode", "PGGSSENCMODE"),
+    ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
+    ("require_auth", "PGREQUIREAUTH"),
+    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    ("sslcertmode", "PGSSLCERTMODE"),
+    ("sslcrldir", "PGSSLCRLDIR"),
+    ("sslnegotiation", "PGSSLNEGOTIATION"),
+    ("sslsni", "PGSSLSNI"),
+    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+];
+
+/// A way to one database, until a moment.
+pub(super) struct Session<'a> {
+    access: &'a PostgresqlAccess,
+    database: String,
+    service: File,
+    environment: Vec<(&'static str, String)>,
+    limit: Limit<'a>,
+    until: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Prepares the way to the database of the access.
+    pub(super) fn new(access: &'a PostgresqlAccess, limit: Limit<'a>) -> Result<Self, StoreError> {
+        let user = access.parameters.get("user");
+        let named = access.parameters.get("dbname").or(user);
+        let database = named.map_or("root", String::as_str).to_owned();
+        Self::made(access, database, limit, Instant::now() + limit.time)
+    }
+
+    /// Prepares the way to another database of the same server, until the same moment.
+    pub(super) fn to(&self, database: &str) -> Result<Self, StoreError> {
+        Self::made(self.access, database.to_owned(), self.limit, self.until)
+    }
+
+    fn made(
+        access: &'a PostgresqlAccess,
+        database: String,
+        limit: Limit<'a>,
+        until: Instant,
+    ) -> Result<Self, StoreError> {
+        let mut parameters = access.parameters.clone();
+        parameters.insert("dbname".to_owned(), database.clone());
+        let ours = "airgap-bundle".to_owned();
+        parameters.insert("application_name".to_owned(), ours);
+        let seconds = parameters.entry("connect_timeout".to_owned());
+        seconds.or_insert_with(|| CONNECT_SECONDS.to_owned());
+        // Not known to every version, and has no variable.
+        parameters.remove("tcp_user_timeout");
+        trust_the_system(&mut parameters);
+        let mut environment = Vec::new();
+        for (name, variable) in NEWER {
+            environment.extend(parameters.remove(name).map(|value| (variable, value)));
+        }
+        let password = access.password.as_ref().map(Secret::reveal);
+        // What no line of a file can hold goes where only root and the child see it.
+        let (lined, bare) = match password {
+            Some(word) if fits("password", word) => (Some(word), None),
+            other => (None, other),
+        };
+        environment.extend(bare.map(|word| ("PGPASSWORD", word.to_owned())));
+        let service = secure_fs::unnamed(Path::new(PLACE), text(&parameters, lined)?.as_bytes());
+        let service = service.map_err(|error| {
+            StoreError::new(
+                "the way to a database cannot be written down",
+                error.to_string(),
+                format!("make room in {PLACE}"),
+            )
+        })?;
+        environment.push(("PGSERVICEFILE", inherited_path(&service)));
+        environment.push(("PGSERVICE", ours_as_service()));
+        Ok(Self {
+            access,
+            database,
+            service,
+            environment,
+            limit,
+            until,
+        })
+    }
+
+    /// Returns the name of its database.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Returns what is left of the limit.
+    pub(super) fn limit(&self) -> Limit<'a> {
+        Limit {
+            time: self.until.saturating_duration_since(Instant::now()),
+            ..self.limit
+        }
+    }
+
+    /// Runs a tool that belongs to a version of the server, and returns what it left if it succeeded.
+    pub(super) fn run(
+        &self,
+        what: &str,
+        version: Option<u32>,
+        tool: &Tool<'_>,
+    ) -> Result<Finished, StoreError> {
+        let environment: Vec<(&str, &str)> = self
+            .environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(tool.environment.iter().copied())
+            .collect();
+        let mut files = vec![&self.service];
+        files.extend(tool.files);
+        let tool = Tool {
+            environment: &environment,
+            files: &files,
+            ..*tool
+        };
+        let finished = tool.run_of(version, self.limit());
+        let finished = finished.map_err(|error| {
+            let error = match error {
+                // What was left of the limit says nothing to anybody.
+                CmdError::Deadline { command, .. } => CmdError::Deadline {
+                    command,
+                    seconds: self.limit.time.as_secs(),
+                },
+                other => other,
+            };
+            trouble::of_tool(what, tool.program, &error)
+        })?;
+        if finished.succeeded() {
+            return Ok(finished);
+        }
+        Err(trouble::said(what, &self.database, &finished))
+    }
+
+    /// Runs statements and returns the records of their answers.
+    pub(super) fn ask(&self, what: &str, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
+        let prelude = "SET client_min_messages = warning; SET search_path = pg_catalog; \
+                       SET lock_timeout = '30s';\n";
+        let input = format!("{prelude}{sql}\n");
+        let (field, record) = (FIELD.to_string(), RECORD.to_string());
+        let args = [
+            "-X",
+            "-A",
+            "-t",
+            "-q",
+            "--no-password",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-F",
+            &field,
+            "-R",
+            &record,
+            "-d",
+            SERVICE,
+        ];
+        let tool = Tool {
+            program: "psql",
+            args: &args,
+            environment: &[("PGCLIENTENCODING", "UTF8")],
+            input: Some(input.as_bytes()),
+            ..Tool::default()
+        };
+        let said = self.run(what, None, &tool)?.stdout;
+        // Each statement's answer ends with a line break.
+        let said = said.trim_end_matches('\n');
+        let records = said.split(RECORD).filter(|text| !text.is_empty());
+        let fields = |text: &str| text.split(FIELD).map(str::to_owned).collect();
+        Ok(records.map(fields).collect())
+    }
+}
+
+fn ours_as_service() -> String {
+    SERVICE.trim_start_matches("service=").to_owned()
+}
+
+fn trust_the_system(parameters: &mut BTreeMap<String, String>) {
+    let mode = parameters.get("sslmode");
+    if mode.is_none_or(|mode| !mode.starts_with("verify-")) {
+        return;
+    }
+    let known = SYSTEM_CERTIFICATES
+        .iter()
+        .find(|path| Path::new(path).is_file());
+    if let Some(known) = known {
+        let file = parameters.entry("sslrootcert".to_owned());
+        file.or_insert_with(|| (*known).to_owned());
+    }
+}
+
+/// Whether a line of a service file holds a value as it is: there is no way to quote in one.
+fn fits(name: &str, value: &str) -> bool {
+    let is_space = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
+    !value.contains(['\n', '\r', '\0'])
+        && !value.ends_with(is_space)
+        && name.len() + 1 + value.len() <= LINE_MAX_BYTES
+}
+
+fn text(
+    parameters: &BTreeMap<String, String>,
+    password: Option<&str>,
+) -> Result<String, StoreError> {
+    let mut text = format!("[{}]\n", ours_as_service());
+    for (name, value) in parameters {
+        if !fits(name, value) {
+            return Err(StoreError::new(
+                "a database cannot be reached",
+                format!(
+                    "`{name}` of its connection string is longer than {LINE_MAX_BYTES} bytes or ends \
+                     with a space, which the tools of PostgreSQL cannot be told"
+                ),
+                "shorten it in the configuration",
+            ));
+        }
+        text += &format!("{name}={value}\n");
+    }
+    if let Some(password) = password {
+        text += &format!("password={password}\n");
+    }
+    Ok(text)
+}
+
+/// Writes a text as a literal of SQL, whatever the session's settings.
+pub(super) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// Writes a name as an identifier of SQL.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_line_cannot_hold_is_told_apart() {
+        for word in [" leading", "with # and = and ' and \\", "ü", "[x]"] {
+            assert!(fits("password", word), "{word}");
+        }
+        for word in ["trailing ", "two\nlines", "cr\r", &"x".repeat(250)] {
+            assert!(!fits("password", word), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_file_holds_one_group() {
+        let parameters = [("host", "h"), ("dbname", "d b")];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let parameters: BTreeMap<_, _> = parameters.map(owned).into();
+        let expected = "[airgap-bundle]\ndbname=d b\nhost=h\npassword= p\n";
+        assert_eq!(text(&parameters, Some(" p")).unwrap(), expected);
+        let odd = BTreeMap::from([owned(("user", "Zebra "))]);
+        let error = text(&odd, None).unwrap_err().to_string();
+        assert!(
+            error.contains("`user`") && !error.contains("Zebra"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn names_and_texts_are_quoted() {
+        assert_eq!(literal(r"a'b\c"), r"E'a''b\\c'");
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+    }
+}

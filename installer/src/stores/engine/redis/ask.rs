@@ -1,0 +1,280 @@
+//! Questions to one Redis server, through `redis-cli`: commands and passwords on its standard input,
+//! never in an argument. What a server refuses is told apart, for each cause has a cure of its own.
+
+use std::time::{Duration, Instant};
+
+use super::refusal::{CODES, Refusal};
+use crate::host::cmd::Finished;
+use crate::host::cmd::tool::Tool;
+use crate::stores::Limit;
+use crate::stores::access::{Address, RedisAccess, Secret, Tls};
+
+/// The program that asks.
+pub(super) const CLI: &str = "redis-cli";
+/// A server that is well answers at once; one that is stopped must not take the time of a dump.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A limit that several calls share.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until<'a> {
+    started: Instant,
+    limit: Limit<'a>,
+}
+
+impl<'a> Until<'a> {
+    pub(super) fn new(limit: Limit<'a>) -> Self {
+        let started = Instant::now();
+        Self { started, limit }
+    }
+
+    /// Returns what is left of it.
+    pub(super) fn left(&self) -> Limit<'a> {
+        let time = self.limit.time.saturating_sub(self.started.elapsed());
+        Limit { time, ..self.limit }
+    }
+
+    /// Returns what is left of it, for a question.
+    fn answer(&self) -> Limit<'a> {
+        let left = self.left();
+        Limit {
+            time: left.time.min(ANSWER),
+            ..left
+        }
+    }
+
+    /// Whether no time is left, or somebody asked to stop.
+    pub(super) fn is_over(&self) -> bool {
+        self.left().time.is_zero() || (self.limit.stopped)()
+    }
+}
+
+/// One server, and how it is spoken to.
+#[derive(Debug, Clone)]
+pub(super) struct Server<'a> {
+    pub(super) address: Address,
+    pub(super) username: Option<&'a str>,
+    pub(super) password: Option<&'a Secret>,
+    pub(super) tls: Option<&'a Tls>,
+}
+
+impl<'a> Server<'a> {
+    pub(super) fn new(access: &'a RedisAccess, address: &Address) -> Self {
+        let username = access.username.as_deref().filter(|name| !name.is_empty());
+        let password = access.password.as_ref();
+        Self {
+            address: address.clone(),
+            username,
+            password: password.filter(|word| username.is_some() || !word.reveal().is_empty()),
+            tls: access.tls.as_ref(),
+        }
+    }
+
+    /// The same for a sentinel, which has a password of its own.
+    pub(super) fn sentinel(
+        access: &'a RedisAccess,
+        address: &Address,
+        password: Option<&'a Secret>,
+    ) -> Self {
+        Self {
+            address: address.clone(),
+            username: None,
+            password: password.filter(|word| !word.reveal().is_empty()),
+            tls: access.tls.as_ref(),
+        }
+    }
+
+    /// The same without a login, for a server that wants none.
+    pub(super) fn anonymous(&self) -> Self {
+        Self {
+            username: None,
+            password: None,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the password and user for a call that does more than ask.
+    pub(super) fn login(&self) -> Option<(Option<&'a str>, &'a str)> {
+        match (self.username, self.password) {
+            (None, None) => None,
+            (user, word) => Some((user, word.map_or("", |word| word.reveal()))),
+        }
+    }
+
+    /// Returns the arguments that lead to the server; no secret is among them.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let port = self.address.port.to_string();
+        let mut args: Vec<String> = ["-h", &self.address.host, "-p", &port]
+            .map(str::to_owned)
+            .to_vec();
+        let Some(tls) = self.tls else { return args };
+        args.push("--tls".to_owned());
+        let files = [
+            ("--cacert", &tls.ca_file),
+            ("--cert", &tls.cert_file),
+            ("--key", &tls.key_file),
+        ];
+        for (option, file) in files {
+            if let Some(file) = file {
+                args.extend([option.to_owned(), file.clone()]);
+            }
+        }
+        if tls.insecure {
+            args.push("--insecure".to_owned());
+        }
+        args
+    }
+
+    /// Asks one question, and returns what the server said, without blanks around.
+    pub(super) fn ask(&self, question: &str, until: &Until<'_>) -> Result<String, Refusal> {
+        let mut input = String::new();
+        if let Some((user, word)) = self.login() {
+            let user = user.map_or_else(String::new, |user| format!("{} ", quoted(user)));
+            input = format!("AUTH {user}{}\n", quoted(word));
+        }
+        let is_login = !input.is_empty();
+        input.push_str(question);
+        input.push('\n');
+        let args = self.arguments();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let tool = Tool {
+            program: CLI,
+            args: &args,
+            input: Some(input.as_bytes()),
+            ..Tool::default()
+        };
+        let finished = tool
+            .run(until.answer())
+            .map_err(|error| self.unasked(question, &error))?;
+        self.answer(question, is_login, &finished)
+    }
+
+    fn answer(
+        &self,
+        question: &str,
+        is_login: bool,
+        finished: &Finished,
+    ) -> Result<String, Refusal> {
+        if finished.stdout.trim().is_empty() && !finished.stderr.trim().is_empty() {
+            return Err(self.refusal(question, &finished.stderr));
+        }
+        let mut said = finished.stdout.as_str();
+        if is_login {
+            let (login, rest) = said.split_once('\n').unwrap_or((said, ""));
+            let is_in = login.trim() == "OK" || is_needless(login);
+            if !is_in {
+                return Err(self.refusal("AUTH", login));
+            }
+            said = rest;
+        }
+        let said = said.trim();
+        let code = said.split_whitespace().next().unwrap_or("");
+        let is_answer = finished.succeeded() && !CODES.contains(&code);
+        if is_answer {
+            Ok(said.to_owned())
+        } else if said.is_empty() {
+            Err(self.refusal(question, &finished.stderr))
+        } else {
+            Err(self.refusal(question, said))
+        }
+    }
+}
+
+/// Whether a server says of a password that it lets everybody in without.
+pub(super) fn is_needless(said: &str) -> bool {
+    let texts = ["without any password configured", "no password is set"];
+    texts.iter().any(|text| said.contains(text))
+}
+
+/// Writes a word so that `redis-cli` reads these bytes and no others.
+fn quoted(word: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("\\x{other:02x}"),
+    };
+    format!("\"{}\"", word.bytes().map(byte).collect::<String>())
+}
+
+/// Returns the value of a line `name:value` of what `INFO` says.
+pub(super) fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
+    let mut lines = info.lines().map(str::trim);
+    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+/// Adds up the keys of all databases.
+pub(super) fn keys(info: &str) -> u64 {
+    let of_line = |line: &str| -> Option<u64> {
+        let (name, values) = line.trim().split_once(':')?;
+        name.strip_prefix("db")?.parse::<u32>().ok()?;
+        let keys = values
+            .split(',')
+            .find_map(|pair| pair.strip_prefix("keys="));
+        keys?.parse().ok()
+    };
+    info.lines().filter_map(of_line).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::refusal::Kind;
+    use super::*;
+    use crate::stores::access::RedisKind;
+
+    fn access(password: &str) -> RedisAccess {
+        RedisAccess {
+            addresses: Vec::new(),
+            kind: RedisKind::Single,
+            username: Some("worker".to_owned()),
+            password: Some(Secret::new(password)),
+            database: 0,
+            tls: None,
+        }
+    }
+
+    fn address() -> Address {
+        Address {
+            host: "127.0.0.1".to_owned(),
+            port: 6379,
+        }
+    }
+
+    fn finished(stdout: &str, stderr: &str) -> Finished {
+        Finished {
+            command: CLI.to_owned(),
+            code: Some(0),
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_server_that_repeats_the_login_does_not_make_us_repeat_it() {
+        let access = access("hush-hush");
+        let server = Server::new(&access, &address());
+        let said = "ERR unknown command `AUTH`, with args beginning with: `worker` `hush-hush`\n";
+        for said in [said, "ERR syntax error near hush-hush\n"] {
+            let refusal = server
+                .answer("INFO", true, &finished(said, ""))
+                .unwrap_err();
+            assert!(!refusal.error.to_string().contains("hush"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_needless_password_is_no_failure_and_an_answer_is_what_follows_the_login() {
+        let access = access("word");
+        let server = Server::new(&access, &address());
+        let said = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";
+        let answer = server.answer("INFO", true, &finished(said, "")).unwrap();
+        assert_eq!(field(&answer, "run"), Some("1"));
+        let refusal = server.answer("INFO", true, &finished("OK\nNOPERM no\n\n", ""));
+        assert_eq!(refusal.unwrap_err().kind, Kind::Rights);
+    }
+
+    #[test]
+    fn words_are_written_byte_by_byte() {
+        assert_eq!(quoted("a b\"\n"), r#""a\x20b\x22\x0a""#);
+        let info = "# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=0\r\ndb12:keys=4,expires=0\r\n";
+        assert_eq!(keys(info), 7);
+        assert_eq!(keys("db_size:9\r\n"), 0);
+    }
+}

@@ -1,0 +1,88 @@
+//! How far a restore is. Once the server is stopped it cannot be asked again, and what lies in its
+//! directory does not say whether it is old or ours; so it is written down before each step.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::home::Home;
+use crate::failure::chain;
+use crate::layout::Layout;
+use crate::secure_fs::{self, FsError, Present};
+use crate::stores::StoreError;
+use crate::stores::access::Address;
+
+/// A file or directory that was there before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Old {
+    pub(super) name: String,
+    /// What it was like; unknown of what is neither file nor directory.
+    pub(super) present: Option<Present>,
+}
+
+/// A restore under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Course {
+    pub(super) home: Home,
+    /// The directory, in the server's, where its files are kept.
+    pub(super) aside: String,
+    /// The end of the dump, which is its checksum.
+    pub(super) dump: Vec<u8>,
+    /// What is moved aside; known once the server is stopped.
+    pub(super) old: Option<Vec<Old>>,
+    /// Whether the dump is in its place.
+    pub(super) is_placed: bool,
+}
+
+/// Where a course is written down.
+#[derive(Debug)]
+pub(super) struct Paper {
+    path: PathBuf,
+}
+
+impl Paper {
+    pub(super) fn new(layout: &Layout, run: u64, address: &Address) -> Self {
+        let plain = |letter: char| match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => letter,
+            _ => '_',
+        };
+        let host: String = address.host.chars().map(plain).collect();
+        let name = format!("redis-{run}-{host}-{}.json", address.port);
+        let path = layout.state().join("restoring").join(name);
+        Self { path }
+    }
+
+    pub(super) fn read(&self) -> Result<Option<Course>, StoreError> {
+        let unread = |why: String| {
+            StoreError::new(
+                format!(
+                    "the record of an unfinished restore, {}",
+                    self.path.display()
+                ),
+                why,
+                "look at the directory of the server for what was moved aside, start the server, \
+                 remove the record, and run again",
+            )
+        };
+        if self.path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let file = secure_fs::open_read(&self.path).map_err(|error| unread(chain(&error)))?;
+        secure_fs::check_file(&file, &self.path).map_err(|error| unread(chain(&error)))?;
+        let course = serde_json::from_reader(file).map_err(|error| unread(error.to_string()))?;
+        Ok(Some(course))
+    }
+
+    pub(super) fn write(&self, course: &Course) -> Result<(), FsError> {
+        if let Some(dir) = self.path.parent() {
+            secure_fs::ensure_dir(dir, 0o700)?;
+        }
+        let text = serde_json::to_vec(course)
+            .map_err(|error| FsError::new("write", &self.path, error.into()))?;
+        secure_fs::write_atomic(&self.path, &text, 0o600)
+    }
+
+    pub(super) fn remove(&self) -> Result<(), FsError> {
+        secure_fs::remove_if_present(&self.path)
+    }
+}

@@ -1,0 +1,124 @@
+//! How a dump is made: the server streams a copy to `redis-cli`, as to a replica.
+
+use std::fs::File;
+
+use super::ask::{CLI, Server, Until, is_needless};
+use super::find::Member;
+use super::refusal::{Kind, Refusal};
+use super::{prove, saved};
+use crate::host::cmd::inherited_path;
+use crate::host::cmd::tool::Tool;
+use crate::stores::StoreError;
+
+/// What `redis-cli` says when it has all of it; its exit code alone proves nothing.
+const SUCCESS: &str = "Transfer finished with success";
+/// The first `redis-cli` that takes a password from its environment.
+const KNOWS_VARIABLE: u32 = 5;
+/// The first that can name a user.
+const KNOWS_USERS: u32 = 6;
+
+/// Writes a server's dump into a new file.
+pub(super) fn dump(member: &Member<'_>, into: &File, until: &Until<'_>) -> Result<(), StoreError> {
+    let streamed = stream(&member.server, into, until);
+    match streamed {
+        Ok(()) => {}
+        Err(refusal) if is_forbidden(&refusal) => saved::save(member, into, until, &refusal)?,
+        Err(refusal) => return Err(refusal.into()),
+    }
+    prove::shape(&member.part, into).map(drop)
+}
+
+/// Whether there may be another way.
+fn is_forbidden(refusal: &Refusal) -> bool {
+    matches!(refusal.kind, Kind::Rights | Kind::Unknown | Kind::OldTool)
+}
+
+fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Refusal> {
+    let what = "SYNC (redis-cli --rdb)";
+    let path = inherited_path(into);
+    let mut args = server.arguments();
+    let mut environment = Vec::new();
+    if let Some((user, word)) = server.login() {
+        let least = if user.is_some() {
+            KNOWS_USERS
+        } else {
+            KNOWS_VARIABLE
+        };
+        let own = version(server, until)?;
+        if own < least {
+            return Err(server.too_old(what, own, least));
+        }
+        environment.push(("REDISCLI_AUTH", word));
+        args.extend(
+            user.into_iter()
+                .flat_map(|user| ["--user".to_owned(), user.to_owned()]),
+        );
+    }
+    args.extend(["--rdb".to_owned(), path]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    // The tool writes over what is there, and does not shorten it.
+    into.set_len(0)
+        .map_err(|error| server.refusal(what, &format!("the file cannot be emptied: {error}")))?;
+    let tool = Tool {
+        program: CLI,
+        args: &args,
+        environment: &environment,
+        files: &[into],
+        ..Tool::default()
+    };
+    let finished = tool
+        .run(until.left())
+        .map_err(|error| server.unasked(what, &error))?;
+    if finished.succeeded() && finished.stderr.contains(SUCCESS) {
+        return Ok(());
+    }
+    // Its courtesies may be refused while the copy is not; only the last words count.
+    let words: Vec<&str> = finished
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("sending ") && !line.starts_with("REPLCONF "))
+        .collect();
+    let words = words.join("\n");
+    if is_needless(&words) && server.login().is_some() {
+        return stream(&server.anonymous(), into, until);
+    }
+    if ["No space left", "short write"]
+        .iter()
+        .any(|text| words.contains(text))
+    {
+        return Err(server.full(what));
+    }
+    Err(server.refusal(what, &words))
+}
+
+/// Returns the tool's own major version.
+fn version(server: &Server<'_>, until: &Until<'_>) -> Result<u32, Refusal> {
+    let tool = Tool {
+        program: CLI,
+        args: &["--version"],
+        ..Tool::default()
+    };
+    let finished = tool
+        .run(until.left())
+        .map_err(|error| server.unasked("its tool's version", &error))?;
+    major(&finished.stdout).ok_or_else(|| server.refusal("its tool's version", &finished.stdout))
+}
+
+/// Reads `redis-cli 7.0.15 (git:…)`.
+fn major(said: &str) -> Option<u32> {
+    let version = said.trim().strip_prefix(CLI)?.trim();
+    version.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tools_version_is_read() {
+        assert_eq!(major("redis-cli 7.0.15\n"), Some(7));
+        assert_eq!(major("redis-cli 3.2.12"), Some(3));
+        assert_eq!(major("redis-cli 6.2.7 (git:3fe1b0)"), Some(6));
+        assert_eq!(major("redis-cli"), None);
+    }
+}

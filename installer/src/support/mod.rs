@@ -1,0 +1,195 @@
+//! What helps a vendor to understand a host, without its secrets.
+//!
+//! Only documents and logs of ours, facts of rpm and systemd, and the shape of configuration: never a
+//! backup, a dump or a configuration file. Every text goes through [`redact`] once more, since
+//! scriptlets and services may have said what they should not.
+
+mod redact;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _, Write};
+use std::path::Path;
+
+use manifests::product::Component;
+use serde_json::{Value, json};
+
+use crate::failure::chain;
+use crate::history::{self, PastRun};
+use crate::host::Host;
+use crate::layout::Layout;
+use crate::secure_fs;
+use crate::{settings, stores};
+use redact::Secrets;
+
+/// What a run's directory gives.
+const OF_RUN: [&str; 6] = [
+    "plan.json",
+    "report.json",
+    "journal",
+    "events.jsonl",
+    "rpm.log",
+    "rpm-revert.log",
+];
+/// Largest part that is taken of one file: its end.
+const FILE_MAX_BYTES: u64 = 4 << 20;
+const LEVEL: i32 = 9;
+
+/// The texts of an archive, by name. No secret is left in them.
+#[derive(Debug, Default)]
+pub struct Support {
+    texts: BTreeMap<String, String>,
+}
+
+impl Support {
+    /// Collects what there is; what cannot be had is said in its place.
+    #[must_use]
+    pub fn collect(host: &dyn Host, layout: &Layout) -> Self {
+        let mut support = Self::default();
+        let runs = history::all(layout);
+        let components = components(runs.as_deref().unwrap_or_default());
+        let secrets = support.configuration(layout, &components);
+        support.host(host, layout);
+        support.product(host, layout, &components);
+        match runs {
+            Ok(runs) => runs.iter().for_each(|run| support.run(layout, run.id)),
+            Err(why) => support.put("runs/unreadable.txt", why),
+        }
+        for text in support.texts.values_mut() {
+            *text = secrets.remove_from(text);
+        }
+        support
+    }
+
+    /// Returns the names of the texts with their sizes in bytes.
+    pub fn list(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.texts
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.len()))
+    }
+
+    /// Writes a compressed tar of the texts.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut archive = tar::Builder::new(zstd::Encoder::new(out, LEVEL)?);
+        for (name, text) in &self.texts {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o600);
+            archive.append_data(&mut header, format!("support/{name}"), text.as_bytes())?;
+        }
+        archive.into_inner()?.finish()?.flush()
+    }
+
+    fn put(&mut self, name: &str, text: impl Into<String>) {
+        self.texts.insert(name.to_owned(), text.into());
+    }
+
+    fn put_json(&mut self, name: &str, value: &Value) {
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        self.put(name, text + "\n");
+    }
+
+    /// Puts the shape of each configuration, and returns every word in it that may be a secret.
+    fn configuration(&mut self, layout: &Layout, components: &[Component]) -> Secrets {
+        let mut secrets = Secrets::default();
+        for component in components {
+            let loaded = settings::load(layout, component);
+            if let Some(config) = loaded.settings.config() {
+                secrets.add_json(config);
+                let name = format!("configuration/{}.json", component.name);
+                self.put_json(&name, &redact::shape(config));
+            }
+            for (name, value) in loaded.settings.variables() {
+                secrets.add(name, value);
+            }
+            let names: Vec<&str> = loaded.settings.variables().map(|(name, _)| name).collect();
+            if !names.is_empty() {
+                let name = format!("configuration/{}.variables.txt", component.name);
+                self.put(&name, names.join("\n") + "\n");
+            }
+            if let Some(trouble) = loaded.trouble {
+                self.put(
+                    &format!("configuration/{}.txt", component.name),
+                    trouble.why,
+                );
+            }
+        }
+        secrets
+    }
+
+    fn host(&mut self, host: &dyn Host, layout: &Layout) {
+        let identity = host.identity();
+        let space = host.space(&layout.state());
+        let about = json!({
+            "installer": crate::version().to_string(),
+            "taken": host.now(),
+            "host": identity.as_ref().ok(),
+            "trouble": identity.err().map(|error| chain(&error)),
+            "state_free_bytes": space.as_ref().ok().map(|space| space.free_bytes),
+            "state_free_inodes": space.ok().map(|space| space.free_inodes),
+        });
+        self.put_json("about.json", &about);
+    }
+
+    fn product(&mut self, host: &dyn Host, layout: &Layout, components: &[Component]) {
+        let names: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
+        let packages = match host.installed(&names) {
+            Ok(found) => {
+                let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();
+                names.join("\n")
+            }
+            Err(error) => chain(&error),
+        };
+        self.put("packages.txt", packages);
+        let verify = match (names.as_slice(), host.rpm_verify(&names)) {
+            ([], _) => String::new(),
+            (_, Ok(lines)) => lines.join("\n"),
+            (_, Err(error)) => chain(&error),
+        };
+        self.put("rpm-verify.txt", verify);
+        let mut units: BTreeMap<&str, Result<_, String>> = BTreeMap::new();
+        for unit in components.iter().filter_map(|c| c.unit.as_deref()) {
+            let state = host.unit(unit);
+            units.insert(unit, state.map_err(|error| chain(&error)));
+        }
+        let told = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
+        self.put_json("units.json", &units.iter().map(told).collect());
+        let components: Vec<&Component> = components.iter().collect();
+        let found = stores::discover(layout, &components).shown();
+        self.put_json("stores.json", &json!(found));
+    }
+
+    fn run(&mut self, layout: &Layout, id: u64) {
+        for name in OF_RUN {
+            let path = layout.run(id).join(name);
+            if path.symlink_metadata().is_err() {
+                continue;
+            }
+            let text = read_end(&path).unwrap_or_else(|error| format!("unreadable: {error}\n"));
+            self.put(&format!("runs/{id}/{name}"), text);
+        }
+    }
+}
+
+/// Every component that a run knew, as the newest one knew it.
+fn components(runs: &[PastRun]) -> Vec<Component> {
+    let mut known = BTreeSet::new();
+    let newest_first = runs.iter().rev().flat_map(|run| run.plan.known_components());
+    newest_first
+        .filter(|component| known.insert(component.name.clone()))
+        .cloned()
+        .collect()
+}
+
+fn read_end(path: &Path) -> Result<String, String> {
+    use std::io::{Seek as _, SeekFrom};
+    let mut file = secure_fs::open_read(path).map_err(|error| chain(&error))?;
+    let read = |file: &mut std::fs::File| -> io::Result<Vec<u8>> {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(FILE_MAX_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(FILE_MAX_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read(&mut file).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -133,9 +133,9 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
                 text.push_str(&format!("         {path}: {fate}\n"));
             }
         }
-    }
-    for line in plan.groups.iter().flat_map(|group| group.extras.lines()) {
-        text.push_str(&format!("       {line}\n"));
+        for line in group.extras.lines() {
+            text.push_str(&format!("       {line}\n"));
+        }
     }
     let lines = [
         ("already at target", &plan.current),

@@ -67,12 +67,17 @@ pub(crate) fn add(
         group.coming.extend(extras.coming);
         group.present.extend(extras.present);
     }
-    if let Some(reason) = &consent.extras_ignored_because {
+    let has_any = plan.groups.iter().any(|group| !group.extras.is_empty());
+    if let Some(reason) = &consent.extras_ignored_because
+        && (has_any || !found_here.is_empty())
+    {
         plan.extras_ignored_because = Some(reason.clone());
-        let ignored = found_here.drain(..);
-        let notes =
-            ignored.map(|problem: Problem| format!("{}: ignored, because: {reason}", problem.what));
-        plan.notes.extend(notes);
+        let ignored = found_here.drain(..).map(|problem: Problem| problem.what);
+        plan.notes.extend(ignored);
+        // What a trial finds comes after the plan was shown.
+        plan.notes.push(format!(
+            "files that would not load are ignored, because: {reason}"
+        ));
     }
     problems.append(&mut found_here);
 }
@@ -255,7 +260,12 @@ impl<'a> Case<'a> {
             place == directory && self.stem(name) == stem
         };
         let model = same
-            .or_else(|| files.iter().find(of_stem))
+            .or_else(|| {
+                files
+                    .iter()
+                    .filter(of_stem)
+                    .min_by_key(|file| self.age(file))
+            })
             .or_else(|| files.first());
         let (uid, gid) = self.found.owner;
         let (mode, uid, gid) = model.map_or((0o644, uid, gid), |m| (m.mode, m.uid, m.gid));
@@ -273,6 +283,17 @@ impl<'a> Case<'a> {
             like: model.map(|model| model.path.clone()),
             from,
         })
+    }
+
+    /// The file that is loaded today says what the next one should be like, not one that nobody loads.
+    fn age(&self, file: &FoundFile) -> u8 {
+        let name = file.path.rsplit_once('/').map_or("", |(_, name)| name);
+        let from = self.planned.from.nevra.evr().version();
+        match self.rule.recognise(name, self.target.arch) {
+            Some(ExtraName::Versioned { version, .. }) if version == from => 0,
+            Some(ExtraName::Plain { .. }) => 1,
+            _ => 2,
+        }
     }
 
     /// Whether the new package makes the directory.

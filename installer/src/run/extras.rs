@@ -22,7 +22,7 @@ pub(super) fn write(
     before: Option<&Snapshot>,
     groups: &[&Group],
 ) -> StepResult {
-    let mut written = 0_usize;
+    let mut written: Vec<&str> = Vec::new();
     for planned in coming(groups) {
         let staged = StagedExtra::reopen(context.layout, &planned.sha256);
         let staged = staged.map_err(|error| chain(&error))?;
@@ -37,9 +37,9 @@ pub(super) fn write(
         Place::of(&context.layout.at(&planned.path))
             .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))
             .map_err(|error| chain(&error))?;
-        written += 1;
+        written.push(&planned.path);
     }
-    Ok(format!("{written} files written"))
+    Ok(written.join(", "))
 }
 
 /// Removes what a write that was cut off left: only a tree that is put back whole would lose it by

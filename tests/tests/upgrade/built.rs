@@ -25,7 +25,7 @@ pub(crate) fn bundle(dir: &Path, args: &[&str]) -> Output {
     output
 }
 
-pub(crate) fn build(site: &Site, dir: &Path, line: &str, more: &[&str]) -> PathBuf {
+fn build(site: &Site, dir: &Path, line: &str, more: &[&str]) -> PathBuf {
     let vendor = Vendor::start(&site.fixtures, VendorOptions::default()).unwrap();
     let product = site
         .fixtures

@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use lab::isolated::Finished;
+use lab::vendor::{Product, Vendor, VendorOptions};
+use manifests::product::{Expectation, ProductManifest};
 
-use crate::built::build;
+use crate::built::bundle;
 use crate::support::{Site, changes, site};
 
 const DIRECTORY: &str = "/opt/tyk-gateway/middleware";
@@ -27,18 +29,34 @@ fn named(version: &str) -> String {
     format!("auth_v{version}_linux_amd64.so")
 }
 
-/// Builds a bundle of a line with the real builder, which carries a plugin for `carried`, and takes it to
-/// the host with its root document.
-fn bring(site: &Site, line: &str, carried: Option<&str>) {
+/// Builds a bundle for 5.3.2 with the real builder, with a carried plugin or without, and takes it to the
+/// host with its root document.
+fn bring(site: &Site, has_plugin: bool) {
+    bring_with(site, has_plugin, |_| ());
+}
+
+/// The same of a product that `change` changes. Its data stores have tests of their own.
+fn bring_with(site: &Site, has_plugin: bool, change: impl FnOnce(&mut ProductManifest)) {
     let dir = tempfile::tempdir().unwrap();
-    let mut extra = Vec::new();
-    if let Some(version) = carried {
-        std::fs::write(dir.path().join(named(version)), plugin(&[version])).unwrap();
-        extra = vec!["--extra".to_owned(), named(version)];
+    let vendor = Vendor::start(&site.fixtures, VendorOptions::default()).unwrap();
+    let product = site.fixtures.product(Product::Tyk, &vendor.base_url());
+    let mut product = product.unwrap();
+    product.migrations.clear();
+    let components = product.components.iter_mut();
+    components.for_each(|component| component.stores.clear());
+    change(&mut product);
+    let toml = toml::to_string(&product).unwrap();
+    std::fs::write(dir.path().join("product.toml"), toml).unwrap();
+    let mut args = vec!["build", "--version", "5.3", "--distro", "el8"];
+    args.extend(["--product", "product.toml", "--without-installer", "x86_64"]);
+    let name = named("5.3.2");
+    if has_plugin {
+        std::fs::write(dir.path().join(&name), plugin(&["5.3.2"])).unwrap();
+        args.extend(["--extra", &name]);
     }
-    let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
-    let file = build(site, dir.path(), line, &extra);
-    site.host.copy_in(&file, BUNDLE, 0o644).unwrap();
+    assert!(bundle(dir.path(), &args).status.success());
+    let file = dir.path().join("bundle.tar.zst");
+    site.host.copy_in(file, BUNDLE, 0o644).unwrap();
     enrol(site, &dir.path().join("root.json"));
 }
 
@@ -71,7 +89,7 @@ fn a_plugin_for_the_old_version_stops_the_upgrade_and_the_carried_build_comes_an
     site.host.check(&["chown", "root:tyk", &old]).unwrap();
     let before = site.snapshot();
 
-    bring(&site, "5.3", None);
+    bring(&site, false);
     let new = format!("{DIRECTORY}/{}", named("5.3.2"));
     let cure = "plugin compiler of version v5.3.2";
     for command in [&["plan", BUNDLE][..], &[BUNDLE]] {
@@ -83,7 +101,7 @@ fn a_plugin_for_the_old_version_stops_the_upgrade_and_the_carried_build_comes_an
     let plan = site.must_install(&["plan", BUNDLE, "--ignore-plugins-because", REASON]);
     assert!(plan.stdout.contains(REASON), "{}", plan.stdout);
 
-    bring(&site, "5.3", Some("5.3.2"));
+    bring(&site, true);
     let plan = site.must_install(&["plan", BUNDLE]);
     assert!(plan.stdout.contains(&new), "{}", plan.stdout);
     let run = site.must_install(&[BUNDLE]);
@@ -129,7 +147,14 @@ fn an_upgrade_that_fails_takes_its_plugin_away_again() {
         .unwrap();
     let before = site.snapshot();
 
-    bring(&site, "5.4.0", Some("5.4.0"));
+    // No new version is well enough for it.
+    bring_with(&site, true, |product| {
+        let health = product.components[0].health.as_mut().unwrap();
+        health.expect.push(Expectation {
+            pointer: "/version".to_owned(),
+            any_of: vec!["5.2.5".to_owned()],
+        });
+    });
     let run = site.install(&[BUNDLE]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
     assert!(run.stderr.contains("write what comes beside the packages"));
@@ -145,7 +170,7 @@ fn a_plugin_without_a_version_in_its_name_is_tried_before_anything_is_changed() 
     };
     let path = place(&site, "auth.so", &plugin(&["5.2.5"]));
     let before = site.snapshot();
-    bring(&site, "5.3", None);
+    bring(&site, false);
     let refused = site.install(&[BUNDLE]);
     let words = [
         &*path,

@@ -38,7 +38,7 @@ fn judge_listed(
     };
     let file = |name: &&str| FoundFile {
         path: format!("{DIRECTORY}/{name}"),
-        mode: 0o640,
+        mode: if name.contains("5.2.5") { 0o640 } else { 0o600 },
         uid: 990,
         gid: 991,
         content: bundle
@@ -108,7 +108,9 @@ fn a_plugin_for_the_old_version_alone_is_a_problem_and_its_build_in_the_bundle_t
         "{problem:?}"
     );
 
-    let (extras, _, problems) = judge(&[old], &[new, "auth_v5.4.0_linux_amd64.so"]);
+    let leftover = "auth_v5.1.0_linux_amd64.so";
+    let bundle = [new, "auth_v5.4.0_linux_amd64.so"];
+    let (extras, _, problems) = judge(&[leftover, old], &bundle);
     assert_eq!(problems, []);
     assert_eq!(names(&extras), (vec![new], vec![]));
     let planned = &extras.coming[0];

@@ -26,7 +26,8 @@ impl Data {
     pub(crate) fn check_unchanged(&self, site: &Site) {
         self.stores.wait_until_well(&site.host).unwrap();
         let after = self.stores.picture(&site.host).unwrap();
-        let [was, is] = [&self.before, &after].map(|picture| picture.without_table("tyk_analytics"));
+        let [was, is] =
+            [&self.before, &after].map(|picture| picture.without_table("tyk_analytics"));
         assert_eq!(was.differences(&is), Vec::<String>::new());
         let kept = after.rows(WRITTEN);
         let rows = self.before.rows(WRITTEN).iter();
@@ -55,7 +56,10 @@ fn fails_and_brings_the_data_back(name: &str, dashboard: &str, pump: &str, optio
     // Without a migration there was nothing to bring back.
     let journal = ["journalctl", "-u", "tyk-dashboard.service", "--no-pager"];
     let said = site.host.check(&journal).unwrap();
-    assert!(said.contains("migrating API definitions from schema 1 to 2"), "{said}");
+    assert!(
+        said.contains("migrating API definitions from schema 1 to 2"),
+        "{said}"
+    );
     data.check_unchanged(&site);
     assert_eq!(changes(&files, &site.snapshot()), Vec::<String>::new());
     // What the failed attempt left is in a dump that the store's own tool reads.
@@ -104,15 +108,26 @@ fn an_undo_asks_what_to_do_with_data_and_does_it() {
     // Redis is nobody's to migrate.
     let after = data.stores.picture(&site.host).unwrap();
     let differences = data.before.differences(&after);
-    let redis: Vec<_> = differences.iter().filter(|line| line.starts_with("redis")).collect();
+    let redis: Vec<_> = differences
+        .iter()
+        .filter(|line| line.starts_with("redis"))
+        .collect();
     assert!(redis.is_empty(), "{redis:?}");
 
     site.must_install(&["backup", "verify"]);
     let listed = site.must_install(&["backup", "list"]);
-    assert!(listed.stdout.contains("dashboard-main"), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("dashboard-main"),
+        "{}",
+        listed.stdout
+    );
     let refused = site.install(&["undo", "1"]);
     assert_eq!(refused.code(), Some(4), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--restore-data"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("--restore-data"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(data.schema(&site), "2");
     site.must_install(&["undo", "1", "--restore-data"]);
     assert_eq!(site.version(0).as_deref(), Some("5.2.5"));

@@ -120,7 +120,9 @@ fn check_programs(calls: &Calls) -> usize {
 }
 
 fn is_client(path: &str) -> bool {
-    ["redis-cli", "psql"].iter().any(|name| path.ends_with(name))
+    ["redis-cli", "psql"]
+        .iter()
+        .any(|name| path.ends_with(name))
 }
 
 /// What the archive for the vendor holds, all its texts together.

@@ -66,7 +66,7 @@ fn fails_and_brings_the_data_back(name: &str, dashboard: &str, pump: &str, optio
     let aside = "cat /var/lib/airgap-bundle/runs/1/backup/aside/dashboard-main/database.dump \
                  | pg_restore -f - --data-only --table=tyk_apis";
     let aside = site.host.check(&["sh", "-c", aside]).unwrap();
-    let rows = aside.lines().filter(|line| line.ends_with("\t2")).count();
+    let rows = aside.lines().filter(|line| line.contains("\t2\t")).count();
     assert!(rows > 0, "no migrated row in what was kept aside: {aside}");
     for password in data.stores.passwords() {
         assert!(!run.stdout.contains(password) && !run.stderr.contains(password));
@@ -141,8 +141,8 @@ fn a_dump_comes_back_without_touching_a_package() {
     };
     let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     let data = Data::on(&site, options);
-    // The dashboard stays: nothing is migrated.
-    site.carry(&site.forge("5.3.2", "5.2.5", "1.9.0"));
+    // The dashboard stays as it is, so nothing is migrated; it uses the same data all the same.
+    site.carry(&site.without_dashboard("5.3.2", "1.9.0"));
     site.must_install(&["/root/bundle.tar.zst"]);
     let nevras = site.nevras();
     data.stores.sql(&site.host, "DELETE FROM tyk_apis").unwrap();

@@ -147,7 +147,7 @@ fn a_store_that_is_down_is_refused_or_declared() {
     };
     let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
     let data = Data::on(&site, options);
-    site.carry(&site.forge("5.3.2", "5.2.5", "1.8.3"));
+    site.carry(&site.without_dashboard("5.3.2", "1.9.0"));
     let before = site.snapshot();
     let hide = [
         "mv",

@@ -22,7 +22,7 @@ pub enum Step {
     Transaction(String),
     /// Compare the host with what rpm should have done.
     Check(String),
-    /// Merge configuration (undo only).
+    /// Merge configuration: of an undo, and of an upgrade that changes defaults of files.
     Configure(String),
     /// Let the services start again, and start those that ran.
     Release(String),
@@ -70,7 +70,7 @@ impl Step {
             ]);
             // What rpm did is judged before anything else writes.
             steps.push(Self::Check(name()));
-            if undo {
+            if undo || group.has_pictures() {
                 steps.push(Self::Configure(name()));
             }
             steps.extend([Self::Release(name()), Self::Health(name())]);

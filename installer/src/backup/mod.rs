@@ -5,3 +5,6 @@ pub mod capture;
 pub mod merge;
 pub mod restore;
 pub mod snapshot;
+
+#[cfg(test)]
+mod faithful;

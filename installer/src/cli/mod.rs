@@ -1,6 +1,7 @@
 //! The command line. `clap`, printing and exit codes live here and nowhere below.
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
+mod config_changes;
 mod execute;
 mod generate;
 mod install;
@@ -118,6 +119,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<HistoryCommand>,
     },
+    /// Show what an upgrade did to configuration files: old default, yours, new default.
+    ConfigChanges(config_changes::ConfigChangesArgs),
     /// Go back to before a run: packages and configuration, as a new run.
     Undo {
         /// The run, as `install history` lists it.
@@ -294,6 +297,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 },
             )
         }
+        Some(Command::ConfigChanges(args)) => config_changes::run(&place, &args),
         Some(Command::Rollback {
             id,
             lock_wait,

@@ -1,5 +1,9 @@
 //! `install undo ID` and `install rollback ID`.
 
+use std::collections::BTreeSet;
+
+use manifests::digest::Sha256;
+
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
 use super::{Place, install, render, require_root, view};
@@ -56,8 +60,11 @@ fn plan(place: &Place, runs: &[PastRun], past: &PastRun) -> Result<InstallPlan, 
         .map(|c| c.component.clone())
         .collect();
     let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
-    let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
+    let mut inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
         .map_err(|error| install::cannot_look(&error))?;
+    let back = past.plan.changes().filter_map(|change| change.from);
+    let back: BTreeSet<Sha256> = back.map(|rpm| rpm.sha256).collect();
+    inventory.look_back(&place.host, &place.layout, &back);
     planning::plan(past, &later, &inventory)
         .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))
 }

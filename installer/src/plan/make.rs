@@ -13,7 +13,7 @@ use super::{
     needs,
 };
 use crate::bundle::VerifiedMetadata;
-use crate::forecast::forecast;
+use crate::forecast::{forecast, packaged};
 use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
 
@@ -178,7 +178,7 @@ fn plan_component(
         component: component.clone(),
         from,
         to: planned_rpm(metadata, to, to_files, program),
-        config: forecast(installed, to_files, inventory),
+        config: forecast(installed, &packaged(to_files), inventory),
     })))
 }
 

@@ -5,10 +5,12 @@ use std::fs::File;
 
 use manifests::digest::Sha256;
 
+use super::defaults::{self, Defaults};
 use super::wellness::{self, Excuse};
 use super::{Baseline, Context, Ended, OnStop, StepResult, baseline, configure, install, reserve};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
+use crate::config_changes::{self, FileChange};
 use crate::failure::chain;
 use crate::health::Ill;
 use crate::journal::Journal;
@@ -36,6 +38,9 @@ pub(super) struct State {
     pub(super) is_configured: bool,
     /// Whether the target state was reached and recorded.
     pub(super) is_committed: bool,
+    /// In an upgrade: the vendor's defaults, and what became of the files that have them.
+    pub(super) defaults: Defaults,
+    pub(super) config_changes: Vec<FileChange>,
     pub(super) notes: Vec<String>,
     pub(super) health: Vec<ComponentHealth>,
     /// Main processes of services that were found well, by unit.
@@ -162,6 +167,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         let note = format!("an older bundle or older packages were wanted, because: {reason}");
         state.notes.insert(0, note);
     }
+    if outcome == Outcome::Done {
+        let backup = context.layout.run(context.run).join("backup");
+        state.notes.extend(config_changes::notes(&backup));
+    }
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
@@ -225,11 +234,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             install::transact(context, state, &groups, log)
         }
         Step::Check(name) => context.check_forward(&state.baseline, &groups(context.plan, name)),
-        Step::Configure(_) => {
-            let notes = configure::merge_back(context, state.before.as_ref())?;
-            state.notes.extend(notes);
-            Ok(String::new())
-        }
+        Step::Configure(name) => configure::configure(context, state, name),
         Step::Release(name) => context.release(&state.baseline, &group(name)),
         Step::Health(name) => {
             // Also of earlier components that stopped with this group and were started again.
@@ -319,6 +324,7 @@ fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
         before.content_bytes()
     );
     store(context, state, before)?;
+    state.defaults = defaults::read(context)?;
     Ok(note)
 }
 

@@ -2,8 +2,10 @@
 
 pub(crate) mod baseline;
 mod brought;
+mod carry;
 mod check;
 mod configure;
+mod defaults;
 mod execute;
 mod hold;
 mod install;

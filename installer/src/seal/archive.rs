@@ -143,9 +143,12 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
         .collect();
     match parts.as_deref() {
         Some([first, ..]) if first.starts_with("displaced") => Ok(None),
-        Some(["backup", "before.json" | "after.json" | "baseline.json"]) => {
-            Ok(Some(name.to_owned()))
-        }
+        Some(
+            [
+                "backup",
+                "before.json" | "after.json" | "baseline.json" | "config-changes.json",
+            ],
+        ) => Ok(Some(name.to_owned())),
         Some(["backup", "blobs", blob]) if blob.parse::<Sha256>().is_ok() => {
             Ok(Some(name.to_owned()))
         }

@@ -25,7 +25,7 @@ impl Scene {
                 component: component(part),
                 from: planned_rpm(part, from),
                 to: planned_rpm(part, to),
-                config: Vec::new(),
+                config: self.forecasts(part),
             })
             .collect();
         let mut groups = if self.is_one_group {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use installer::preflight::Backup;
 
+use crate::edits::{Edits, LETTER, letter_of};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
 use crate::fake::service::{Answers, Program};
@@ -48,6 +49,8 @@ pub(crate) struct Scene {
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
+    /// What becomes of edits of the first one's plain files.
+    pub(crate) edits: Edits,
     /// What becomes of backups when a run is closed.
     pub(crate) backup: Backup,
 }
@@ -95,6 +98,7 @@ impl Scene {
             is_undo: false,
             components: 3,
             has_need: false,
+            edits: Edits::Overwritten,
             backup: Backup::StaysPlain,
         }
     }
@@ -107,12 +111,13 @@ impl Scene {
             ""
         };
         let needs = if self.has_need { " and a need" } else { "" };
+        let carries = if self.carries() { " with edits" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!("{kind} of {number}{needs}{carries}{groups}, {flaw:?}, {flavour:?}{seal}")
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -205,6 +210,9 @@ impl Scene {
         } else {
             file("plugins/new.lua", "a plugin")
         });
+        if name == "relay" && self.carries() {
+            files.push(plain(LETTER.to_owned(), letter_of(version), 0o644));
+        }
         if name == "relay" {
             let text = "[Timer]\nUnit=relay.service\n".to_owned();
             files.push(plain(
@@ -309,6 +317,7 @@ impl Scene {
         );
         let parts = self.parts();
         edits.retain(|path, _| parts.iter().any(|part| path.contains(part.name)));
+        edits.extend(self.edited_letter());
         if self.has_need {
             let tool = format!("{NEEDED_BESIDE}/tool");
             edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));

@@ -11,6 +11,7 @@ mod age;
 mod attacker;
 mod berkeley;
 mod built;
+mod config;
 mod drills;
 mod fleet;
 mod forward;

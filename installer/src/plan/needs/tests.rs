@@ -49,6 +49,7 @@ fn inventory() -> Inventory {
         merged_usr: true,
         remembered: crate::sequence::Remembered::Nothing,
         stored: Vec::new(),
+        headers: BTreeMap::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod age;
 mod attacker;
 mod berkeley;
 mod built;
+mod config;
 mod data;
 mod drills;
 mod dumps;

@@ -176,7 +176,8 @@ fn check_files(site: &Site, before: &[String]) {
     let stays = |path: &String| {
         let root = path
             .strip_suffix(".rpmnew")
-            .or(path.strip_suffix(".rpmsave"));
+            .or(path.strip_suffix(".rpmsave"))
+            .or(path.strip_suffix(".yours"));
         before.contains(path) || root.is_some_and(|path| before.iter().any(|known| known == path))
     };
     for path in holding(site) {

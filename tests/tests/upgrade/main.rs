@@ -19,6 +19,7 @@ mod fleet;
 mod forward;
 mod guarded;
 mod needs;
+mod plugins;
 mod refused;
 mod relocated;
 mod reverted;

@@ -60,3 +60,61 @@ impl Place {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::secure_fs::create_new;
+
+    fn owner(mode: u32) -> Ownership {
+        Ownership {
+            mode,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            mtime_secs: 1_700_000_000,
+            mtime_nanos: 0,
+        }
+    }
+
+    #[test]
+    fn a_copy_is_whole_dressed_and_replaces_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth.so");
+        let place = Place::of(&path).unwrap();
+        for (text, mode) in [("first", 0o640), ("second, longer", 0o600)] {
+            place
+                .copy_from(&mut text.as_bytes(), owner(mode), &[])
+                .unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            let metadata = path.metadata().unwrap();
+            assert_eq!(
+                (metadata.mode() & 0o7777, metadata.mtime()),
+                (mode, 1_700_000_000)
+            );
+        }
+    }
+
+    #[test]
+    fn a_write_that_fails_or_was_cut_off_leaves_the_old_file_alone_and_nothing_beside_it() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("torn"))
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("auth.so");
+        let place = Place::of(&path).unwrap();
+        place.restore_file(b"old", owner(0o600), &[]).unwrap();
+        let torn = place.copy_from(&mut Broken, owner(0o600), &[]);
+        assert!(torn.is_err());
+        let names = || std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(names(), 1);
+        create_new(&dir.path().join(".auth.so.airgap-partial"), 0o600).unwrap();
+        place.sweep().unwrap();
+        assert_eq!(names(), 1);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+}

@@ -32,16 +32,16 @@ fn add(site: &Site, path: &str, members: &str) {
 }
 
 fn plant(site: &Site) {
-    add(
-        site,
-        GATEWAY,
-        "  \"secret\": \"canary-secret\",\n  \"health_check_endpoint_name\": \"canary-health\",\n",
-    );
     let mut options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     options.redis_password = Some("canary-redis".to_owned());
     options.postgres_password = Some("canary-postgresql".to_owned());
     let stores = Stores::set_up(&site.host, options).unwrap();
     stores.connect(&site.host).unwrap();
+    add(
+        site,
+        GATEWAY,
+        "  \"secret\": \"canary-secret\",\n  \"health_check_endpoint_name\": \"canary-health\",\n",
+    );
     let license = "  \"license_key\": \"canary-license\",\n";
     add(site, DASHBOARD, license);
     site.host

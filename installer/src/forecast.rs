@@ -1,11 +1,12 @@
-//! What `rpm -U` will do to files that people edited. Pure; rpm's rules are the table in
-//! docs/config-files.md (the same code from rpm 4.11 to 4.18).
+//! What `rpm -U` will do to files that people may have edited. Pure; rpm's rules are the table in
+//! docs/config-files.md, which tests/tests/config compares with what rpm does.
 
-use manifests::package_files::{PackageFiles, PackagedFile};
+use manifests::package_files::PackageFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{InstalledFile, InstalledPackage};
 use crate::inventory::{Inventory, OnDisk};
+use crate::plan::PlanKind;
 
 /// A file to which something happens that its editor should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,91 +17,173 @@ pub struct Forecast {
     pub fate: Fate,
 }
 
-/// What happens to an edited file.
+/// What happens to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
+    /// A configuration file that was not edited gets the new default.
+    Updated,
     /// The edit stays; the vendor's default did not change.
     Kept,
     /// The edit stays; the vendor's new default is written beside it as `.rpmnew`.
     KeptWithRpmnew,
     /// The vendor's file replaces it; the edit is moved to `.rpmsave`.
     ReplacedWithRpmsave,
+    /// The vendor's file comes where a file of no package is, which is moved to `.rpmorig`.
+    ReplacedWithRpmorig,
     /// The vendor's file replaces it without a trace: it is no configuration file to rpm.
     Overwritten,
-    /// The new package has no such file; an edited configuration file becomes `.rpmsave`.
+    /// It was deleted; rpm makes it again.
+    Recreated,
+    /// The new package has no such file; rpm removes it without a trace.
     Removed,
+    /// The new package has no such file; the edited configuration becomes `.rpmsave`.
+    RemovedWithRpmsave,
     /// The caller may not read it.
     Unknown,
 }
 
 impl Fate {
-    /// Says it to a person.
+    /// Whether an upgrade has a picture of it afterwards ([`crate::config_changes`]).
     #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Kept => "your edit is kept",
-            Self::KeptWithRpmnew => "your edit is kept; the new default is written to .rpmnew",
-            Self::ReplacedWithRpmsave => "replaced by the new default; your edit goes to .rpmsave",
-            Self::Overwritten => "overwritten by the package; your edit is only in the backup",
-            Self::Removed => "not part of the new package; your edit is in the backup",
-            Self::Unknown => "unknown: it cannot be read by this user",
+    pub const fn is_pictured(self) -> bool {
+        !matches!(self, Self::Kept | Self::Unknown)
+    }
+
+    /// Says it of a component's file.
+    #[must_use]
+    pub const fn text(self, kind: PlanKind) -> &'static str {
+        match (self, kind) {
+            (Self::Overwritten, PlanKind::Upgrade) => {
+                "overwritten by the package; your edit is carried over if it merges, else put beside \
+                 it as .yours"
+            }
+            _ => self.beside_text(kind),
+        }
+    }
+
+    /// Says it of a file of a package that comes along: nobody merges there.
+    #[must_use]
+    pub const fn beside_text(self, kind: PlanKind) -> &'static str {
+        match (self, kind) {
+            (Self::Kept, _) => "your edit is kept",
+            (Self::Unknown, _) => "unknown: it cannot be read by this user",
+            // rpm's part of an undo is not its last: the state before the run is merged back after it.
+            (Self::Updated | Self::Recreated, PlanKind::Undo { .. }) => {
+                "rpm puts the old default there; then it becomes what it was before the run"
+            }
+            (_, PlanKind::Undo { .. }) => {
+                "rpm moves your edit away; then it is merged with what was there before the run"
+            }
+            (Self::Updated, _) => "replaced by the new default; you did not edit it",
+            (Self::KeptWithRpmnew, _) => "your edit is kept; the new default is written to .rpmnew",
+            (Self::ReplacedWithRpmsave, _) => {
+                "replaced by the new default; your edit goes to .rpmsave"
+            }
+            (Self::ReplacedWithRpmorig, _) => {
+                "replaced by the package's file; yours goes to .rpmorig"
+            }
+            (Self::Overwritten, _) => "overwritten by the package; your edit is only in the backup",
+            (Self::Recreated, _) => "you deleted it; the package brings it again",
+            (Self::Removed, _) => "not part of the new package; your edit is in the backup",
+            (Self::RemovedWithRpmsave, _) => {
+                "not part of the new package; your edit goes to .rpmsave"
+            }
         }
     }
 }
 
-/// Forecasts what upgrading `installed` to `target` does to edited files.
+/// Returns a bundle's file list as rpm would list it.
+#[must_use]
+pub fn packaged(list: &PackageFiles) -> Vec<InstalledFile> {
+    let carried = list.files.iter().filter(|file| !file.ghost);
+    carried
+        .map(|file| InstalledFile {
+            path: file.path.clone(),
+            mode: file.mode,
+            digest: file.digest.clone(),
+            config: file.config,
+            noreplace: file.noreplace,
+        })
+        .collect()
+}
+
+/// Forecasts what changing `installed` to a package with the files `target` does to the files of both.
 #[must_use]
 pub fn forecast(
     installed: &InstalledPackage,
-    target: &PackageFiles,
+    target: &[InstalledFile],
     inventory: &Inventory,
 ) -> Vec<Forecast> {
-    let mut found = Vec::new();
-    for file in installed
+    let disk = |path: &str| inventory.disk.get(path);
+    let had = |path: &str| installed.files.iter().find(|file| file.path == path);
+    let old = installed
         .files
         .iter()
-        .filter(|file| !file.digest.is_empty())
-    {
-        let disk = inventory.disk.get(&file.path).unwrap_or(&OnDisk::Unknown);
-        let new = target.files.iter().find(|new| new.path == file.path);
-        if let Some(fate) = fate(file, new, disk) {
-            found.push(Forecast {
-                path: file.path.clone(),
-                fate,
-            });
-        }
-    }
-    found
+        .filter(|file| !file.digest.is_empty());
+    let old = old.filter_map(|file| {
+        let new = target.iter().find(|new| new.path == file.path);
+        let disk = disk(&file.path).unwrap_or(&OnDisk::Unknown);
+        Some((&file.path, fate(file, new, disk)?))
+    });
+    let new = target.iter().filter(|file| !file.digest.is_empty());
+    let new = new.filter_map(|file| {
+        let found = disk(&file.path).filter(|_| had(&file.path).is_none())?;
+        Some((&file.path, fate_of_new(file, found)?))
+    });
+    old.chain(new)
+        .map(|(path, fate)| Forecast {
+            path: path.clone(),
+            fate,
+        })
+        .collect()
 }
 
-fn fate(old: &InstalledFile, new: Option<&PackagedFile>, disk: &OnDisk) -> Option<Fate> {
-    let digest = match disk {
+/// What both packages say counts: one that calls it configuration is enough.
+fn fate(old: &InstalledFile, new: Option<&InstalledFile>, disk: &OnDisk) -> Option<Fate> {
+    let is_config = old.config || new.is_some_and(|new| new.config);
+    let found = match disk {
         OnDisk::Sha256(digest) => digest.to_string(),
-        OnDisk::Absent => return None,
-        OnDisk::Unknown => return old.config.then_some(Fate::Unknown),
+        OnDisk::Absent => return new.map(|_| Fate::Recreated),
+        OnDisk::Unknown => return is_config.then_some(Fate::Unknown),
+        OnDisk::Other => String::new(),
     };
     // An older digest algorithm cannot be compared with ours.
-    if old.digest.len() != digest.len() {
-        return old.config.then_some(Fate::Unknown);
-    }
-    if digest == old.digest {
-        return None;
+    if *disk != OnDisk::Other && old.digest.len() != found.len() {
+        return is_config.then_some(Fate::Unknown);
     }
     let Some(new) = new else {
-        return Some(Fate::Removed);
+        return match (found == old.digest, old.config) {
+            (true, _) => None,
+            (false, true) => Some(Fate::RemovedWithRpmsave),
+            (false, false) => Some(Fate::Removed),
+        };
     };
-    if digest == new.digest {
+    let is_same_default = old.digest == new.digest;
+    if found == old.digest {
+        return (is_config && !is_same_default).then_some(Fate::Updated);
+    }
+    if found == new.digest {
         return None;
     }
-    if !new.config {
-        return Some(Fate::Overwritten);
-    }
-    Some(match (old.digest == new.digest, new.noreplace) {
-        (true, _) => Fate::Kept,
-        (false, true) => Fate::KeptWithRpmnew,
-        (false, false) => Fate::ReplacedWithRpmsave,
+    Some(match (is_config, is_same_default, new.noreplace) {
+        (false, ..) => Fate::Overwritten,
+        (true, true, _) => Fate::Kept,
+        (true, false, true) => Fate::KeptWithRpmnew,
+        (true, false, false) => Fate::ReplacedWithRpmsave,
     })
+}
+
+/// A file of nobody's package, or of another one's, where the new package has one.
+fn fate_of_new(new: &InstalledFile, disk: &OnDisk) -> Option<Fate> {
+    match disk {
+        OnDisk::Absent => None,
+        OnDisk::Sha256(digest) if digest.to_string() == new.digest => None,
+        OnDisk::Unknown => new.config.then_some(Fate::Unknown),
+        _ if !new.config => Some(Fate::Overwritten),
+        _ if new.noreplace => Some(Fate::KeptWithRpmnew),
+        _ => Some(Fate::ReplacedWithRpmorig),
+    }
 }
 
 #[cfg(test)]
@@ -109,34 +192,13 @@ mod tests {
 
     use super::*;
 
-    fn old(config: bool, digest: &str) -> InstalledFile {
-        let digest = Sha256::of(digest.as_bytes()).to_string();
+    fn file(config: bool, noreplace: bool, digest: &str) -> InstalledFile {
         InstalledFile {
             path: "/f".into(),
             mode: 0o100_644,
-            digest,
-            config,
-            noreplace: config,
-        }
-    }
-
-    fn new(config: bool, noreplace: bool, digest: &str) -> PackagedFile {
-        let digest = Sha256::of(digest.as_bytes()).to_string();
-        let text = String::new;
-        let (user, group, link, path) = (text(), text(), text(), "/f".to_owned());
-        let (mode, size, ghost) = (0o100_644, 1, false);
-        PackagedFile {
-            capabilities: String::new(),
-            path,
-            mode,
-            user,
-            group,
-            size,
-            digest,
-            link,
+            digest: Sha256::of(digest.as_bytes()).to_string(),
             config,
             noreplace,
-            ghost,
         }
     }
 
@@ -144,36 +206,25 @@ mod tests {
         OnDisk::Sha256(Sha256::of(text.as_bytes()))
     }
 
+    /// What rpm really does is compared in tests/tests/config.
     #[test]
     fn the_table_of_rpms_rules_holds() {
-        let conf = old(true, "v1");
+        let conf = file(true, true, "v1");
+        let [v1, v2] = ["v1", "v2"].map(|text| Some(file(true, true, text)));
+        let replaced = Some(file(true, false, "v2"));
         let cases = [
-            (disk("v1"), Some(new(true, true, "v2")), None),
-            (disk("v2"), Some(new(true, true, "v2")), None),
-            (disk("mine"), Some(new(true, true, "v1")), Some(Fate::Kept)),
-            (disk("mine"), Some(new(true, false, "v1")), Some(Fate::Kept)),
-            (
-                disk("mine"),
-                Some(new(true, true, "v2")),
-                Some(Fate::KeptWithRpmnew),
-            ),
-            (
-                disk("mine"),
-                Some(new(true, false, "v2")),
-                Some(Fate::ReplacedWithRpmsave),
-            ),
-            (
-                disk("mine"),
-                Some(new(false, false, "v2")),
-                Some(Fate::Overwritten),
-            ),
-            (disk("mine"), None, Some(Fate::Removed)),
-            (OnDisk::Absent, Some(new(true, true, "v2")), None),
-            (
-                OnDisk::Unknown,
-                Some(new(true, true, "v2")),
-                Some(Fate::Unknown),
-            ),
+            (disk("v1"), v1.clone(), None),
+            (disk("v1"), v2.clone(), Some(Fate::Updated)),
+            (disk("v2"), v2.clone(), None),
+            (disk("mine"), v1, Some(Fate::Kept)),
+            (disk("mine"), v2.clone(), Some(Fate::KeptWithRpmnew)),
+            (disk("mine"), replaced, Some(Fate::ReplacedWithRpmsave)),
+            (OnDisk::Other, v2.clone(), Some(Fate::KeptWithRpmnew)),
+            (disk("mine"), None, Some(Fate::RemovedWithRpmsave)),
+            (disk("v1"), None, None),
+            (OnDisk::Absent, None, None),
+            (OnDisk::Absent, v2.clone(), Some(Fate::Recreated)),
+            (OnDisk::Unknown, v2, Some(Fate::Unknown)),
         ];
         for (disk, new, expected) in cases {
             assert_eq!(
@@ -182,13 +233,36 @@ mod tests {
                 "{disk:?} {new:?}"
             );
         }
-        assert_eq!(
-            fate(
-                &old(false, "v1"),
-                Some(&new(false, false, "v1")),
-                &disk("mine")
+        let plain = |text| file(false, false, text);
+        let both = |disk: &str| fate(&plain("v1"), Some(&plain("v1")), &super::tests::disk(disk));
+        assert_eq!(both("mine"), Some(Fate::Overwritten));
+        assert_eq!(both("v1"), None);
+        assert_eq!(fate(&plain("v1"), None, &disk("mine")), Some(Fate::Removed));
+    }
+
+    #[test]
+    fn a_file_of_nobodys_package_in_the_way_is_told() {
+        let cases = [
+            (
+                file(true, true, "v2"),
+                disk("mine"),
+                Some(Fate::KeptWithRpmnew),
             ),
-            Some(Fate::Overwritten)
-        );
+            (
+                file(true, false, "v2"),
+                disk("mine"),
+                Some(Fate::ReplacedWithRpmorig),
+            ),
+            (
+                file(false, false, "v2"),
+                disk("mine"),
+                Some(Fate::Overwritten),
+            ),
+            (file(true, false, "v2"), disk("v2"), None),
+            (file(true, false, "v2"), OnDisk::Absent, None),
+        ];
+        for (new, disk, expected) in cases {
+            assert_eq!(fate_of_new(&new, &disk), expected, "{disk:?} {new:?}");
+        }
     }
 }

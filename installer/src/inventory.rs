@@ -8,12 +8,14 @@ use std::io::ErrorKind;
 use manifests::bundle::Role;
 use manifests::digest::{Hasher, Sha256};
 use manifests::host_inventory::HostPackage;
+use manifests::package_files::PackageFiles;
 use manifests::product::{Component, ProductManifest};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::VerifiedMetadata;
+use crate::bundle::{StagedRpmSet, VerifiedMetadata};
 use crate::extras::{self, FoundExtras};
-use crate::host::{Host, HostError, Identity, InstalledPackage, UnitState};
+use crate::forecast::packaged;
+use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage, UnitState};
 use crate::layout::Layout;
 use crate::plan::PlannedRpm;
 use crate::sequence::{self, Remembered};
@@ -42,6 +44,8 @@ pub struct Inventory {
     pub stored: Vec<PlannedRpm>,
     /// Files beside packages, as the product manifest knows them.
     pub extras: Vec<FoundExtras>,
+    /// Files of RPMs in the store that a plan goes back to, where their headers can be read.
+    pub headers: BTreeMap<Sha256, Vec<InstalledFile>>,
 }
 
 /// A packaged file as it is on disk.
@@ -52,6 +56,8 @@ pub enum OnDisk {
     Sha256(Sha256),
     /// Not there.
     Absent,
+    /// Something else than a regular file.
+    Other,
     /// Not readable for the caller.
     Unknown,
 }
@@ -85,6 +91,9 @@ impl Inventory {
             .map_or(Remembered::Nothing, |root| {
                 sequence::remembered(layout, &manifest.product, &manifest.channel, root)
             });
+        for list in lists(metadata) {
+            inventory.add_present(layout, &packaged(list));
+        }
         let is_known = |name: &&str| {
             let mut components = metadata.product().components.iter();
             !components.any(|component| component.package == *name)
@@ -155,12 +164,40 @@ impl Inventory {
             stores: FoundStores::default(),
             stored: Vec::new(),
             extras: Vec::new(),
+            headers: BTreeMap::new(),
         };
         inventory.add(layout, packages);
         let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
         let installed: Vec<&Component> = components.iter().filter(is_installed).collect();
         inventory.stores = stores::discover(layout, &installed).shown();
         Ok(inventory)
+    }
+
+    /// Looks at the files of stored RPMs that a plan may go back to. Of one that cannot be read nothing is
+    /// forecast; whether it can be used is for the preflight to say.
+    pub fn look_back(&mut self, host: &dyn Host, layout: &Layout, rpms: &BTreeSet<Sha256>) {
+        for sha256 in rpms {
+            let header = StagedRpmSet::reopen(layout, &[*sha256])
+                .map_err(HostError::from)
+                .and_then(|set| host.rpm_headers(&set));
+            if let Some(package) = header.unwrap_or_default().into_iter().next() {
+                self.add_present(layout, &package.files);
+                self.headers.insert(*sha256, package.files);
+            }
+        }
+    }
+
+    /// Looks at files that are there although no installed package of the plan has them.
+    fn add_present(&mut self, layout: &Layout, files: &[InstalledFile]) {
+        for file in files.iter().filter(|file| !file.digest.is_empty()) {
+            if self.disk.contains_key(&file.path) {
+                continue;
+            }
+            let found = look(layout, &file.path);
+            if found != OnDisk::Absent {
+                self.disk.insert(file.path.clone(), found);
+            }
+        }
     }
 
     fn add(&mut self, layout: &Layout, packages: Vec<InstalledPackage>) {
@@ -182,11 +219,19 @@ impl Inventory {
     }
 }
 
+/// Returns the file lists of what a bundle brings of the product.
+fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
+    let targets = metadata.manifest().rpms.iter();
+    targets
+        .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Target))
+        .filter_map(|rpm| metadata.files(&rpm.sha256))
+}
+
 pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {
     let path = layout.at(path);
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
-        Ok(_) => OnDisk::Unknown,
+        Ok(_) => OnDisk::Other,
         Err(error) if error.kind() == ErrorKind::NotFound => OnDisk::Absent,
         Err(_) => OnDisk::Unknown,
     }

@@ -60,6 +60,9 @@ impl Layout {
         self.at("/etc/airgap-bundle/trust")
     }
 
+    /// The name of the drop-in that holds a unit for the time of a run.
+    pub const DROP_IN: &'static str = "zz-airgap-bundle.conf";
+
     /// Returns the site's file of those to whom backups are sealed.
     #[must_use]
     pub fn backup_recipients(&self) -> PathBuf {
@@ -108,6 +111,12 @@ impl Layout {
     #[must_use]
     pub fn released(&self) -> PathBuf {
         self.at("/run/airgap-bundle/released")
+    }
+
+    /// Whether a host's path is the hold of a run (or its writing), which comes and goes with the run.
+    #[must_use]
+    pub fn is_hold(path: &str) -> bool {
+        path.starts_with("/etc/systemd/system/") && path.contains(Self::DROP_IN)
     }
 
     /// Returns the directory of an administrator's drop-ins for `unit`. Instances of a template

@@ -15,6 +15,7 @@
 pub mod backup;
 pub mod bundle;
 pub mod cli;
+pub mod config_changes;
 pub mod event;
 pub mod extras;
 pub mod failure;

@@ -19,7 +19,7 @@ use crate::seal::Recipients;
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
-const PROGRAMS: [&str; 3] = ["rpm", "rpmkeys", "setsid"];
+const PROGRAMS: [&str; 4] = ["rpm", "rpm2cpio", "rpmkeys", "setsid"];
 
 /// What becomes of a run's backup when the run is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -88,7 +88,8 @@ fn store(
             "the dump is of {}, which no configuration names any more",
             before.endpoint
         );
-        let cure = "put the configuration back first, or restore the dump by hand (docs/backups.md)";
+        let cure =
+            "put the configuration back first, or restore the dump by hand (docs/backups.md)";
         return Err(Problem::new(what, cure));
     }
     Ok(PlannedStore {

@@ -24,7 +24,7 @@ pub enum Step {
     Transaction(String),
     /// Compare the host with what rpm should have done.
     Check(String),
-    /// Merge configuration (undo only).
+    /// Merge configuration: of an undo, and of an upgrade that changes defaults of files.
     Configure(String),
     /// Write the files beside packages that come with the bundle.
     Extras(String),
@@ -82,7 +82,7 @@ impl Step {
             if !group.extras.coming.is_empty() {
                 steps.push(Self::Extras(name()));
             }
-            if undo {
+            if undo || group.has_pictures() {
                 steps.push(Self::Configure(name()));
             }
             let mut stores = plan.stores_of(&group.name);

@@ -3,9 +3,13 @@
 mod data;
 
 use crate::extras::Extras;
+use crate::forecast::{Forecast, forecast};
 use crate::history::PastRun;
+use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
-use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, Problem};
+use crate::plan::{
+    Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm, Problem,
+};
 use crate::report::Outcome;
 
 pub use data::DataChoice;
@@ -125,13 +129,23 @@ fn package_back(
         ));
         return None;
     }
+    let config = match (installed.as_slice(), &from) {
+        ([one], Some(from)) => ahead(one, from, inventory),
+        _ => Vec::new(),
+    };
     Some(PlannedPackage {
         reason: "it came for what is undone".to_owned(),
         from: to,
         to: from,
-        config: Vec::new(),
+        config,
         ..planned.clone()
     })
+}
+
+/// Forecasts what rpm does to edited files on the way back, where the old package's header is known.
+fn ahead(installed: &InstalledPackage, to: &PlannedRpm, inventory: &Inventory) -> Vec<Forecast> {
+    let files = inventory.headers.get(&to.sha256);
+    files.map_or_else(Vec::new, |files| forecast(installed, files, inventory))
 }
 
 fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComponent, Problem> {
@@ -144,9 +158,9 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
     match inventory.installed(&component.package).as_slice() {
         [one] if one.nevra == to.nevra && one.build_time == to.build_time => Ok(PlannedComponent {
             component,
+            config: ahead(one, &from, inventory),
             from: to,
             to: from,
-            config: Vec::new(),
         }),
         found => {
             let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();

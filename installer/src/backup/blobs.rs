@@ -41,6 +41,14 @@ impl Blobs {
         })
     }
 
+    /// Names a directory that is only read.
+    #[must_use]
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
     fn path(&self, sha256: &Sha256) -> PathBuf {
         self.dir.join(sha256.to_string())
     }

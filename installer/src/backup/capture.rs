@@ -56,7 +56,8 @@ pub enum Writers {
 }
 
 /// Captures `roots` without following symlinks. A root that does not exist is captured as absent,
-/// and so is what vanishes while it is looked at.
+/// and so is what vanishes while it is looked at. The holds of a run are no part of what was there, nor
+/// is a directory of drop-ins that holds nothing else.
 pub fn capture(
     layout: &Layout,
     contents: Contents<'_>,
@@ -90,6 +91,9 @@ pub fn capture(
             } else {
                 format!("{root}/{name}")
             };
+            if Layout::is_hold(&path) || is_made_for_holds(found.path(), &path) {
+                continue;
+            }
             let contents = if excluded.contains(&path) {
                 None
             } else {
@@ -100,6 +104,19 @@ pub fn capture(
         }
     }
     Ok(snapshot)
+}
+
+/// A hold makes its directory where there is none, and takes it away again when it is empty.
+fn is_made_for_holds(real: &Path, path: &str) -> bool {
+    let name = path.strip_prefix("/etc/systemd/system/");
+    let unit = name.and_then(|name| name.strip_suffix(".d"));
+    if unit.is_none_or(|unit| unit.contains('/')) || real.is_symlink() {
+        return false;
+    }
+    let of_a_hold = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| Layout::is_hold(&format!("{path}/{}", entry.file_name().display())))
+    };
+    std::fs::read_dir(real).is_ok_and(|mut entries| entries.all(of_a_hold))
 }
 
 fn has_vanished(error: Option<&std::io::Error>) -> bool {

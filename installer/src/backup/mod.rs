@@ -9,3 +9,5 @@ pub mod restore;
 pub mod snapshot;
 
 pub use pruning::{prune, size};
+#[cfg(test)]
+mod faithful;

@@ -165,10 +165,31 @@ fn write(
         Kind::Directory => place.restore_dir()?,
         Kind::Symlink { target } => {
             remove_directory(&place, present)?;
-            place.restore_symlink(target, ownership(entry))?;
+            place.restore_symlink(target, ownership(entry), &xattrs(entry))?;
         }
         // The package brings the program; if it did not, the check after the revert says so.
         Kind::Program | Kind::Special => {}
+    }
+    Ok(())
+}
+
+/// Puts one file or symlink with its owner, mode, time and attributes where whatever else is replaced.
+pub(crate) fn put(
+    layout: &Layout,
+    blobs: &Blobs,
+    path: &str,
+    entry: &Entry,
+) -> Result<(), RestoreError> {
+    let place = Place::of(&layout.at(path))?;
+    match &entry.kind {
+        Kind::File { sha256, .. } => {
+            let bytes = blobs.load(sha256)?;
+            place.restore_file(&bytes, ownership(entry), &xattrs(entry))?;
+        }
+        Kind::Symlink { target } => {
+            place.restore_symlink(target, ownership(entry), &xattrs(entry))?;
+        }
+        Kind::Program | Kind::Directory | Kind::Special => {}
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
 mod backup;
+mod config_changes;
 mod execute;
 mod generate;
 mod install;
@@ -125,6 +126,8 @@ enum Command {
     Backup(backup::BackupCommand),
     /// Write an archive for the vendor: reports, journals, logs, facts of rpm and systemd; no secrets.
     Support(support::SupportArgs),
+    /// Show what an upgrade did to configuration files: old default, yours, new default.
+    ConfigChanges(config_changes::ConfigChangesArgs),
     /// Go back to before a run: packages and configuration, as a new run.
     Undo {
         /// The run, as `install history` lists it.
@@ -303,6 +306,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
                 },
             )
         }
+        Some(Command::ConfigChanges(args)) => config_changes::run(&place, &args),
         Some(Command::Rollback {
             id,
             lock_wait,

@@ -109,7 +109,7 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
                 text.push_str(&format!(
                     "       {}: {}\n",
                     forecast.path,
-                    forecast.fate.text()
+                    forecast.fate.text(plan.kind)
                 ));
             }
         }
@@ -129,7 +129,7 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             };
             text.push_str(&format!("       {change}   ({reason})\n"));
             for forecast in config {
-                let (path, fate) = (&forecast.path, forecast.fate.text());
+                let (path, fate) = (&forecast.path, forecast.fate.beside_text(plan.kind));
                 text.push_str(&format!("         {path}: {fate}\n"));
             }
         }

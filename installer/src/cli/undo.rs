@@ -1,6 +1,9 @@
 //! `install undo ID` and `install rollback ID`.
 
 use clap::Args;
+use std::collections::BTreeSet;
+
+use manifests::digest::Sha256;
 
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
@@ -82,8 +85,11 @@ fn plan(
         .collect();
     let components: Vec<_> = past.plan.known_components().cloned().collect();
     let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
-    let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
+    let mut inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
         .map_err(|error| install::cannot_look(&error))?;
+    let back = past.plan.changes().filter_map(|change| change.from);
+    let back: BTreeSet<Sha256> = back.map(|rpm| rpm.sha256).collect();
+    inventory.look_back(&place.host, &place.layout, &back);
     planning::plan(past, &later, &inventory, choice)
         .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::bundle::VerifiedMetadata;
 use crate::extras::{self, Extras};
-use crate::forecast::forecast;
+use crate::forecast::{forecast, packaged};
 use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
 
@@ -192,7 +192,7 @@ fn plan_component(
         component: component.clone(),
         from,
         to: planned_rpm(metadata, to, to_files, program),
-        config: forecast(installed, to_files, inventory),
+        config: forecast(installed, &packaged(to_files), inventory),
     })))
 }
 

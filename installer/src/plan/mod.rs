@@ -179,6 +179,13 @@ impl<'a> PackageChange<'a> {
 }
 
 impl Group {
+    /// Whether there is something to say, and perhaps to carry over, of its files after its transaction.
+    #[must_use]
+    pub fn has_pictures(&self) -> bool {
+        let mut forecasts = self.components.iter().flat_map(|planned| &planned.config);
+        forecasts.any(|forecast| forecast.fate.is_pictured())
+    }
+
     /// Returns the change of every package of the group.
     pub fn changes(&self) -> impl Iterator<Item = PackageChange<'_>> {
         let own = self.components.iter().map(|planned| PackageChange {

@@ -14,7 +14,7 @@ use super::lint::refuse_by_lint;
 use super::make::{is_build, planned_rpm};
 use super::{Group, InstallPlan, PlannedPackage, Problem};
 use crate::bundle::VerifiedMetadata;
-use crate::forecast::forecast;
+use crate::forecast::{forecast, packaged};
 use crate::inventory::Inventory;
 
 /// Adds to each group what it needs, as if the groups before it were installed.
@@ -241,9 +241,9 @@ fn package(
     let old = from.map_or(&[][..], |(_, list)| &list.files[..]);
     let (files, own_directories) = differing(old, &list.files);
     let installed = inventory.installed(name);
-    let config = installed
-        .first()
-        .map_or_else(Vec::new, |installed| forecast(installed, list, inventory));
+    let config = installed.first().map_or_else(Vec::new, |installed| {
+        forecast(installed, &packaged(list), inventory)
+    });
     Ok(PlannedPackage {
         name: name.to_owned(),
         reason: reason.to_owned(),

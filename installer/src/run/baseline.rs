@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Context, VerifyLines, brought, extras};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
+use crate::config_changes;
 use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
@@ -203,6 +204,40 @@ fn is_leftover(name: &str) -> bool {
     })
 }
 
+/// Under which names rpm, and a run, put a file aside beside itself.
+const ASIDE: [&str; 4] = [".rpmnew", ".rpmsave", ".rpmorig", config_changes::YOURS];
+
+/// Returns the files of a component's configuration outside its trees, there or not: what the product
+/// names, what the plan forecasts, what is customary for a service, and what the administrator wrote for
+/// its units. A directory of drop-ins may appear as well as a file.
+fn configured(planned: &PlannedComponent, baseline: &Baseline) -> Vec<String> {
+    let component = &planned.component;
+    let forecast = planned.config.iter().map(|forecast| &forecast.path);
+    let named = component.config.iter().chain(&component.environment);
+    let with_asides = |path: &String| {
+        let beside = ASIDE.iter().map(move |suffix| format!("{path}{suffix}"));
+        beside.chain([path.clone()]).collect::<Vec<_>>()
+    };
+    let mut found: Vec<String> = named.chain(forecast).flat_map(with_asides).collect();
+    let own = component.unit.as_deref().into_iter();
+    let units: BTreeSet<&str> = own
+        .chain(baseline.services(component))
+        .chain(baseline.triggers(component))
+        .collect();
+    for unit in &units {
+        found.push(format!("/etc/systemd/system/{unit}"));
+        found.push(format!("/etc/systemd/system/{unit}.d"));
+    }
+    let stem = |unit: &&str| unit.split(['@', '.']).next().unwrap_or_default().to_owned();
+    let mut owners: BTreeSet<String> = units.iter().map(stem).collect();
+    owners.extend([component.name.clone(), component.package.clone()]);
+    for name in owners {
+        let customary = ["/etc/default", "/etc/sysconfig"].map(|dir| format!("{dir}/{name}"));
+        found.extend(customary.iter().flat_map(with_asides));
+    }
+    found
+}
+
 /// Returns the trees of some groups' backup and what is left out of them.
 pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec<String>) {
     let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
@@ -212,20 +247,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
             roots.insert(tree.path.clone());
             excluded.extend(tree.exclude.iter().cloned());
         }
-        roots.extend(
-            component
-                .config
-                .iter()
-                .chain(&component.environment)
-                .cloned(),
-        );
-        // What the administrator wrote for the unit belongs to the configuration.
-        roots.extend(
-            component
-                .unit
-                .iter()
-                .map(|unit| format!("/etc/systemd/system/{unit}")),
-        );
+        roots.extend(configured(planned, baseline));
     }
     for change in groups.iter().flat_map(|group| group.changes()) {
         // What a package that comes would write over is nobody else's to bring back.

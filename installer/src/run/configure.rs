@@ -1,18 +1,30 @@
-//! Configuration of an undo: back to before the undone run, with later edits kept.
+//! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
 
-use super::Context;
+use super::execute::State;
+use super::{Context, StepResult, carry};
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
 use crate::failure::chain;
-use crate::plan::InstallPlan;
+use crate::plan::{InstallPlan, PlanKind};
+
+/// Brings the configuration of a group to what it should be.
+pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
+    match context.plan.kind {
+        PlanKind::Upgrade => carry::carry(context, state, group),
+        PlanKind::Undo { .. } => {
+            state
+                .notes
+                .extend(merge_back(context, state.before.as_ref())?);
+            Ok(String::new())
+        }
+        PlanKind::Restore { .. } => Ok("configuration stays as it is".to_owned()),
+    }
+}
 
 /// Merges the configuration of before the undone run with what was edited since, writes it, and
 /// returns what a person should know.
-pub(super) fn merge_back(
-    context: &Context<'_>,
-    current: Option<&Snapshot>,
-) -> Result<Vec<String>, String> {
+fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<String>, String> {
     let (Some(undone), Some(current)) = (context.undone, current) else {
         return Err("the undone run has no backup".to_owned());
     };

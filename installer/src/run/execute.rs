@@ -6,12 +6,14 @@ use std::fs::File;
 use manifests::digest::Sha256;
 use manifests::product::Component;
 
+use super::defaults::Defaults;
 use super::saving::{back_up, commit, refresh};
 use super::wellness::{self, Excuse};
 use super::{
     Baseline, Context, Ended, OnStop, StepResult, configure, data, extras, install, reserve,
 };
 use crate::backup::snapshot::Snapshot;
+use crate::config_changes::{self, FileChange};
 use crate::failure::chain;
 use crate::journal::Journal;
 use crate::layout::Layout;
@@ -51,6 +53,9 @@ pub(super) struct State {
     pub(super) back: Back,
     /// Whether the target state was reached and recorded.
     pub(super) is_committed: bool,
+    /// In an upgrade: the vendor's defaults, and what became of the files that have them.
+    pub(super) defaults: Defaults,
+    pub(super) config_changes: Vec<FileChange>,
     pub(super) notes: Vec<String>,
     pub(super) health: Vec<ComponentHealth>,
     /// Main processes of services that were found well, by unit.
@@ -181,6 +186,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         let note = format!("files that would not load were to be ignored, because: {reason}");
         state.notes.insert(0, note);
     }
+    if outcome == Outcome::Done {
+        let backup = context.layout.run(context.run).join("backup");
+        state.notes.extend(config_changes::notes(&backup));
+    }
     RunReport {
         document: REPORT_TYPE.to_owned(),
         run: context.run,
@@ -249,11 +258,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             install::transact(context, state, &groups, log)
         }
         Step::Check(name) => context.check_forward(&state.baseline, &groups(context.plan, name)),
-        Step::Configure(_) => {
-            let notes = configure::merge_back(context, state.before.as_ref())?;
-            state.notes.extend(notes);
-            Ok(String::new())
-        }
+        Step::Configure(name) => configure::configure(context, state, name),
         Step::Extras(name) => {
             extras::write(context, state.before.as_ref(), &groups(context.plan, name))
         }

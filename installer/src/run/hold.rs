@@ -7,10 +7,9 @@
 use super::{Baseline, Context, StepResult};
 use crate::failure::chain;
 use crate::host::{HostError, UnitAction, UnitState};
+use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 use manifests::product::Component;
-
-const DROP_IN: &str = "zz-airgap-bundle.conf";
 
 /// The token's name is spelled out, since an alias has another `%n`; only templates need it.
 fn drop_in_text(released: &str, unit: &str) -> String {
@@ -44,7 +43,7 @@ impl Context<'_> {
                 let dir = self.layout.drop_in_dir(unit);
                 secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
                 let text = drop_in_text("/run/airgap-bundle/released", unit);
-                secure_fs::write_atomic(&dir.join(DROP_IN), text.as_bytes(), 0o644)
+                secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)
                     .map_err(|e| describe_file(&e))?;
             }
         }
@@ -184,7 +183,7 @@ impl Context<'_> {
         for component in self.plan.all_components() {
             for unit in baseline.services(component) {
                 let dir = self.layout.drop_in_dir(unit);
-                secure_fs::remove_all(&[&dir.join(DROP_IN)])
+                secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])
                     .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
                     .map_err(|e| describe_file(&e))?;
             }

@@ -2,9 +2,11 @@
 
 pub(crate) mod baseline;
 mod brought;
+mod carry;
 mod check;
 mod configure;
 mod data;
+mod defaults;
 mod execute;
 mod extras;
 mod hold;

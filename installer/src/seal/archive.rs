@@ -143,12 +143,13 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
 }
 
 /// Documents that a backup has.
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "before.json",
     "after.json",
     "baseline.json",
     "stores.json",
     "aside.json",
+    "config-changes.json",
 ];
 
 /// Hands out every file of a backup below `backup/`, by its name there.

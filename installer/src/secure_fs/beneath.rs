@@ -6,6 +6,7 @@
 //! attributes are set on open descriptors.
 
 mod content;
+mod symlink;
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -16,9 +17,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat,
-    fchmod, fchown, fremovexattr, fsetxattr, fstat, fsync, futimens, mkdirat, open, openat,
-    readlinkat, renameat, statat, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod,
+    fchown, fremovexattr, fsetxattr, fstat, fsync, futimens, mkdirat, open, openat, readlinkat,
+    renameat, statat, symlinkat, unlinkat,
 };
 
 use serde::{Deserialize, Serialize};
@@ -83,24 +84,6 @@ impl Place {
     fn publish(&self, pending: &OsStr) -> Result<(), FsError> {
         renameat(&self.dir, pending, &self.dir, &self.name).map_err(self.failed("rename to"))?;
         fsync(&self.dir).map_err(self.failed("sync the directory of"))
-    }
-
-    /// Replaces what is there by a symlink.
-    pub fn restore_symlink(&self, target: &str, owner: Ownership) -> Result<(), FsError> {
-        let pending = self.pending();
-        self.unlink(&pending)?;
-        symlinkat(target, &self.dir, &pending).map_err(self.failed("create the symlink"))?;
-        let (uid, gid) = ids(owner);
-        chownat(&self.dir, &pending, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(self.failed("change the owner of"))?;
-        utimensat(
-            &self.dir,
-            &pending,
-            &times(owner),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(self.failed("set the times of"))?;
-        self.publish(&pending)
     }
 
     /// Makes a directory unless there is one; anything else in its place is removed.

@@ -173,7 +173,10 @@ impl Support {
 /// Every component that a run knew, as the newest one knew it.
 fn components(runs: &[PastRun]) -> Vec<Component> {
     let mut known = BTreeSet::new();
-    let newest_first = runs.iter().rev().flat_map(|run| run.plan.known_components());
+    let newest_first = runs
+        .iter()
+        .rev()
+        .flat_map(|run| run.plan.known_components());
     newest_first
         .filter(|component| known.insert(component.name.clone()))
         .cloned()

@@ -150,7 +150,7 @@ fn configs(layout: &Layout, product: &ProductManifest) -> Vec<ConfigFile> {
             sha256: match look(layout, path) {
                 OnDisk::Sha256(digest) => Observed::Known(digest),
                 OnDisk::Absent => Observed::Absent,
-                OnDisk::Unknown => Observed::Unknown,
+                OnDisk::Unknown | OnDisk::Other => Observed::Unknown,
             },
         })
         .collect()

@@ -39,6 +39,9 @@ impl Film {
             Box::new(|_| true),
         );
         world.install(&plan, &gate, OnStop::Hold).expect("a run");
+        if scene.ends_done() && !scene.is_undo {
+            scene.expect_edits(&world.layout);
+        }
         let target = scene.ends_done().then(|| Seen::of(&world));
         let judge = Judge {
             before,

@@ -10,6 +10,7 @@
     reason = "a test fails where it stands; the fake host has no errors of its own"
 )]
 
+mod edits;
 mod extra;
 mod fake;
 mod film;
@@ -25,6 +26,7 @@ mod world;
 use std::io::Write as _;
 use std::time::Instant;
 
+use edits::Edits;
 use fake::package::When;
 use fake::rpmdb::Flavour;
 use film::Film;
@@ -139,6 +141,11 @@ const fn restore(flavour: Flavour) -> Scene {
     scene
 }
 
+const fn with_edits(mut scene: Scene) -> Scene {
+    scene.edits = Edits::CarriedOver;
+    scene
+}
+
 const fn sealed(mut scene: Scene) -> Scene {
     scene.backup = Backup::IsSealed;
     scene
@@ -146,7 +153,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
 /// whose number plus n it divides, so that neighbouring cases together cover all of them.
-fn main_scenes() -> [(Scene, usize); 15] {
+fn main_scenes() -> [(Scene, usize); 17] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -177,11 +184,13 @@ fn main_scenes() -> [(Scene, usize); 15] {
         (with_data(second_ill), 256),
         (restore(Sqlite), 128),
         (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
+        (with_edits(upgrade(Flaw::None, Sqlite)), 64),
+        (with_edits(sealed(undo(Flaw::None, Sqlite))), 128),
     ]
 }
 
 /// More of them, for a long run.
-fn more_scenes() -> [(Scene, usize); 9] {
+fn more_scenes() -> [(Scene, usize); 10] {
     use Flavour::{BerkeleyDb, Sqlite};
     let together = |flaw| Scene {
         is_one_group: true,
@@ -197,6 +206,7 @@ fn more_scenes() -> [(Scene, usize); 9] {
         (Scene::new(Sqlite, Flaw::Scriptlet(When::Postun)), 64),
         (Scene::new(Sqlite, Flaw::Ill), 64),
         (together(Flaw::Crashing), 64),
+        (with_edits(upgrade(Flaw::Ill, BerkeleyDb)), 64),
     ]
 }
 

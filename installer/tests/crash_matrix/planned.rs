@@ -32,7 +32,7 @@ impl Scene {
                 component: component(part, self.has_data),
                 from: planned_rpm(part, from),
                 to: planned_rpm(part, to),
-                config: Vec::new(),
+                config: self.forecasts(part),
             })
             .collect();
         let mut groups = if self.is_one_group {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use installer::preflight::Backup;
 
+use crate::edits::{Edits, LETTER, letter_of};
 use crate::extra::{self, Beside};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
@@ -55,6 +56,8 @@ pub(crate) struct Scene {
     pub(crate) beside: Beside,
     /// Whether the components keep data in a store, which the first one's new version rewrites.
     pub(crate) has_data: bool,
+    /// What becomes of edits of the first one's plain files.
+    pub(crate) edits: Edits,
     /// What becomes of backups when a run is closed.
     pub(crate) backup: Backup,
 }
@@ -105,6 +108,7 @@ impl Scene {
             has_need: false,
             beside: Beside::Nothing,
             has_data: false,
+            edits: Edits::Overwritten,
             backup: Backup::StaysPlain,
         }
     }
@@ -126,12 +130,15 @@ impl Scene {
             Beside::Files => " and an extra",
         };
         let data = if self.has_data { " with data" } else { "" };
+        let carries = if self.carries() { " with edits" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
             Backup::IsSealed => ", sealed",
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
-        format!("{kind} of {number}{needs}{extra}{data}{groups}, {flaw:?}, {flavour:?}{seal}")
+        format!(
+            "{kind} of {number}{needs}{extra}{data}{carries}{groups}, {flaw:?}, {flavour:?}{seal}"
+        )
     }
 
     /// Whether a run that nobody disturbs reaches its target.
@@ -224,6 +231,9 @@ impl Scene {
         } else {
             file("plugins/new.lua", "a plugin")
         });
+        if name == "relay" && self.carries() {
+            files.push(plain(LETTER.to_owned(), letter_of(version), 0o644));
+        }
         if name == "relay" {
             let text = "[Timer]\nUnit=relay.service\n".to_owned();
             files.push(plain(
@@ -330,6 +340,7 @@ impl Scene {
         );
         let parts = self.parts();
         edits.retain(|path, _| parts.iter().any(|part| path.contains(part.name)));
+        edits.extend(self.edited_letter());
         if self.has_need {
             let tool = format!("{NEEDED_BESIDE}/tool");
             edits.insert(tool, ("put there by hand\n".to_owned(), 0o755));

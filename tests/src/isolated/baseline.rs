@@ -16,7 +16,7 @@ const START_DEADLINE: Duration = Duration::from_mins(2);
 const ARCH: &str = "x86_64";
 
 /// Bumped when what is edited below changes.
-const EDITS_VERSION: &str = "1";
+const EDITS_VERSION: &str = "2";
 
 /// The pump has a version line of its own: which one was current beside which gateway.
 const PUMP_BESIDE: &[(&str, &str)] = &[
@@ -56,6 +56,12 @@ const EDITS: &[(&str, &str, &str)] = &[
         "/opt/tyk-dashboard/tyk_analytics.conf",
         r#""license_key": """#,
         r#""license_key": "the-licence-of-this-site""#,
+    ),
+    // Without a database, unless the host gets one (`lab::stores`).
+    (
+        "/opt/tyk-dashboard/tyk_analytics.conf",
+        r#""mongo_url": "mongodb://localhost/tyk_analytics""#,
+        r#""mongo_url": """#,
     ),
 ];
 const CONFIG_MODE: u32 = 0o660;

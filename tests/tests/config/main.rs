@@ -7,5 +7,6 @@
     reason = "tests drive real programs and files, and fail by panicking"
 )]
 
+mod cells;
 mod payload;
 mod scratch;

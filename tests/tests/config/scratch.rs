@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use installer::bundle::StagedRpmSet;
 use installer::layout::Layout;
@@ -19,6 +20,7 @@ pub(crate) struct Scratch {
 pub(crate) enum Flag {
     Plain,
     Config,
+    NoReplace,
 }
 
 impl Scratch {
@@ -40,6 +42,10 @@ impl Scratch {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         StagedRpmSet::reopen(&self.layout, &[sha256]).unwrap()
     }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.layout.at(path)
+    }
 }
 
 /// Builds a package of these files: path, how it is packaged, content.
@@ -56,6 +62,7 @@ pub(crate) fn package(
         let options = match flag {
             Flag::Plain => options,
             Flag::Config => options.config(),
+            Flag::NoReplace => options.config().noreplace(),
         };
         builder.with_file_contents(*content, options).unwrap();
     }

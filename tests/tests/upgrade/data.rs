@@ -26,7 +26,8 @@ impl Data {
     pub(crate) fn check_unchanged(&self, site: &Site) {
         self.stores.wait_until_well(&site.host).unwrap();
         let after = self.stores.picture(&site.host).unwrap();
-        let [was, is] = [&self.before, &after].map(|picture| picture.without_table("tyk_analytics"));
+        let [was, is] =
+            [&self.before, &after].map(|picture| picture.without_table("tyk_analytics"));
         assert_eq!(was.differences(&is), Vec::<String>::new());
         let kept = after.rows(WRITTEN);
         let rows = self.before.rows(WRITTEN).iter();
@@ -55,14 +56,17 @@ fn fails_and_brings_the_data_back(name: &str, dashboard: &str, pump: &str, optio
     // Without a migration there was nothing to bring back.
     let journal = ["journalctl", "-u", "tyk-dashboard.service", "--no-pager"];
     let said = site.host.check(&journal).unwrap();
-    assert!(said.contains("migrating API definitions from schema 1 to 2"), "{said}");
+    assert!(
+        said.contains("migrating API definitions from schema 1 to 2"),
+        "{said}"
+    );
     data.check_unchanged(&site);
     assert_eq!(changes(&files, &site.snapshot()), Vec::<String>::new());
     // What the failed attempt left is in a dump that the store's own tool reads.
     let aside = "cat /var/lib/airgap-bundle/runs/1/backup/aside/dashboard-main/database.dump \
                  | pg_restore -f - --data-only --table=tyk_apis";
     let aside = site.host.check(&["sh", "-c", aside]).unwrap();
-    let rows = aside.lines().filter(|line| line.ends_with("\t2")).count();
+    let rows = aside.lines().filter(|line| line.contains("\t2\t")).count();
     assert!(rows > 0, "no migrated row in what was kept aside: {aside}");
     for password in data.stores.passwords() {
         assert!(!run.stdout.contains(password) && !run.stderr.contains(password));
@@ -104,15 +108,26 @@ fn an_undo_asks_what_to_do_with_data_and_does_it() {
     // Redis is nobody's to migrate.
     let after = data.stores.picture(&site.host).unwrap();
     let differences = data.before.differences(&after);
-    let redis: Vec<_> = differences.iter().filter(|line| line.starts_with("redis")).collect();
+    let redis: Vec<_> = differences
+        .iter()
+        .filter(|line| line.starts_with("redis"))
+        .collect();
     assert!(redis.is_empty(), "{redis:?}");
 
     site.must_install(&["backup", "verify"]);
     let listed = site.must_install(&["backup", "list"]);
-    assert!(listed.stdout.contains("dashboard-main"), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("dashboard-main"),
+        "{}",
+        listed.stdout
+    );
     let refused = site.install(&["undo", "1"]);
     assert_eq!(refused.code(), Some(4), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--restore-data"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("--restore-data"),
+        "{}",
+        refused.stderr
+    );
     assert_eq!(data.schema(&site), "2");
     site.must_install(&["undo", "1", "--restore-data"]);
     assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
@@ -126,8 +141,8 @@ fn a_dump_comes_back_without_touching_a_package() {
     };
     let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     let data = Data::on(&site, options);
-    // The dashboard stays: nothing is migrated.
-    site.carry(&site.forge("5.3.2", "5.2.5", "1.9.0"));
+    // The dashboard stays as it is, so nothing is migrated; it uses the same data all the same.
+    site.carry(&site.without_dashboard("5.3.2", "1.9.0"));
     site.must_install(&["/root/bundle.tar.zst"]);
     let nevras = site.nevras();
     data.stores.sql(&site.host, "DELETE FROM tyk_apis").unwrap();

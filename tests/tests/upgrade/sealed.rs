@@ -118,6 +118,10 @@ fn a_sealed_run_is_undone_by_whoever_has_the_identity_and_by_nobody_else() {
     let digest = manifests::digest::Sha256::of(config.as_bytes());
     assert_eq!(files[&format!("backup/blobs/{digest}")], config.as_bytes());
     assert!(files.contains_key("backup/before.json") && files.contains_key("backup/after.json"));
+    assert!(files.contains_key("backup/config-changes.json"));
+    let sealed = site.install(&["config-changes"]);
+    assert_eq!(sealed.code(), Some(4), "{}", sealed.stderr);
+    assert!(sealed.stderr.contains("age -d"), "{}", sealed.stderr);
 
     // Nothing changes without the identity, or with another.
     let upgraded = site.snapshot();

@@ -32,16 +32,16 @@ fn add(site: &Site, path: &str, members: &str) {
 }
 
 fn plant(site: &Site) {
-    add(
-        site,
-        GATEWAY,
-        "  \"secret\": \"canary-secret\",\n  \"health_check_endpoint_name\": \"canary-health\",\n",
-    );
     let mut options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     options.redis_password = Some("canary-redis".to_owned());
     options.postgres_password = Some("canary-postgresql".to_owned());
     let stores = Stores::set_up(&site.host, options).unwrap();
     stores.connect(&site.host).unwrap();
+    add(
+        site,
+        GATEWAY,
+        "  \"secret\": \"canary-secret\",\n  \"health_check_endpoint_name\": \"canary-health\",\n",
+    );
     let license = "  \"license_key\": \"canary-license\",\n";
     add(site, DASHBOARD, license);
     site.host
@@ -120,7 +120,9 @@ fn check_programs(calls: &Calls) -> usize {
 }
 
 fn is_client(path: &str) -> bool {
-    ["redis-cli", "psql"].iter().any(|name| path.ends_with(name))
+    ["redis-cli", "psql"]
+        .iter()
+        .any(|name| path.ends_with(name))
 }
 
 /// What the archive for the vendor holds, all its texts together.
@@ -174,7 +176,8 @@ fn check_files(site: &Site, before: &[String]) {
     let stays = |path: &String| {
         let root = path
             .strip_suffix(".rpmnew")
-            .or(path.strip_suffix(".rpmsave"));
+            .or(path.strip_suffix(".rpmsave"))
+            .or(path.strip_suffix(".yours"));
         before.contains(path) || root.is_some_and(|path| before.iter().any(|known| known == path))
     };
     for path in holding(site) {

@@ -119,6 +119,17 @@ impl Site {
         }
     }
 
+    /// A bundle that has nothing for the dashboard, which then stays as it is.
+    pub(crate) fn without_dashboard(&self, gateway: &str, pump: &str) -> Forge {
+        let mut forge = self.forge(gateway, "5.3.2", pump);
+        let is_dashboards = |path: &std::path::Path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with("tyk-dashboard"))
+        };
+        forge.rpms.retain(|(path, _)| !is_dashboards(path));
+        forge
+    }
+
     /// Carries a bundle onto the host.
     pub(crate) fn carry(&self, forge: &Forge) {
         self.carry_signed(forge, &TestKey::from_seed(1).unwrap());

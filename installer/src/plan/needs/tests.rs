@@ -51,6 +51,7 @@ fn inventory() -> Inventory {
         stores: crate::stores::FoundStores::default(),
         stored: Vec::new(),
         extras: Vec::new(),
+        headers: BTreeMap::new(),
     }
 }
 

@@ -38,8 +38,7 @@ impl Cluster {
         let home = dir.path().join("server");
         fs::create_dir(&home).unwrap();
         give(&home);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let mut cluster = Self {
             dir,
             port,
@@ -105,7 +104,8 @@ impl Cluster {
         self.server = Some(command.spawn().unwrap());
         let until = Instant::now() + PATIENCE;
         while !self.try_sql("postgres", "SELECT 1").status.success() {
-            assert!(Instant::now() < until, "{}", self.log());
+            let ended = self.server.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < until, "{}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -167,6 +167,12 @@ impl Cluster {
         Session(child.unwrap())
     }
 
+    /// Ends what is connected to a database: a server does not notice that a client has gone.
+    pub(crate) fn end_sessions(&self, database: &str) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ";
+        self.sql("postgres", &format!("{sql}'{database}'"));
+    }
+
     /// A database as text: what a restore must bring back.
     pub(crate) fn text(&self, database: &str) -> String {
         let mut command = Command::new(bin().join("pg_dump"));
@@ -207,6 +213,11 @@ impl Drop for Session {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
 }
 
 fn as_owner(program: &Path) -> Command {

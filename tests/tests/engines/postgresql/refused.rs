@@ -249,6 +249,7 @@ fn a_lock_does_not_hang_a_dump_and_no_secret_is_seen_meanwhile() {
     });
     assert!(seen > 10, "pg_dump was looked at {seen} times");
     drop(lock);
+    cluster.end_sessions("shop");
     store
         .dump_part(DATABASE, &tempfile::tempfile().unwrap())
         .unwrap();

@@ -86,7 +86,7 @@ fn a_restored_database_is_the_dumped_one_and_the_replaced_one_is_kept() {
              REVOKE CONNECT ON DATABASE {ODD_SQL} FROM PUBLIC;
              GRANT CONNECT ON DATABASE {ODD_SQL} TO reader WITH GRANT OPTION;
              ALTER DATABASE {ODD_SQL} SET search_path TO \"$user\", public, \"Odd schema\";
-             ALTER DATABASE {ODD_SQL} SET my.setting TO 'a b''c';
+             ALTER DATABASE {ODD_SQL} SET default_text_search_config TO 'pg_catalog.simple';
              ALTER ROLE keeper IN DATABASE {ODD_SQL} SET work_mem TO '5MB'"
         ),
     );
@@ -224,9 +224,17 @@ fn a_database_that_is_not_ours_is_neither_dropped_nor_overwritten() {
         cluster.sql("postgres", &format!("CREATE DATABASE {name} OWNER keeper"));
         cluster.sql(name, "CREATE TABLE somebodys (i int)");
     }
-    cluster.sql("shop", "TRUNCATE items");
+    cluster.sql(
+        "shop",
+        "TRUNCATE items; ALTER DATABASE shop SET log_statement TO 'ddl'",
+    );
     let notes = store.restore(&dump, 3).unwrap();
     assert!(notes[0].contains("shop_before_revert_3_2"), "{notes:?}");
+    // What only a superuser may set is said, not passed over.
+    assert!(
+        notes.len() == 2 && notes[1].contains("`log_statement`"),
+        "{notes:?}"
+    );
     assert_eq!(cluster.text("shop"), before);
     for name in ["shop_airgap_3", "shop_before_revert_3"] {
         assert_eq!(cluster.sql(name, "SELECT count(*) FROM somebodys"), "0");
@@ -287,6 +295,7 @@ fn whoever_may_not_be_ended_is_named() {
     assert_eq!(cluster.databases(), ["postgres", "shop"]);
     assert_eq!(cluster.text("shop"), before);
     drop(session);
+    cluster.end_sessions("shop");
     store.restore(&dump, 1).unwrap();
 }
 

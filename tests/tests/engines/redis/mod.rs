@@ -16,7 +16,7 @@ use installer::layout::Layout;
 use installer::stores::access::{Address, RedisAccess, RedisKind, Secret, Tls};
 use installer::stores::{Access, Limit, StoreError, StoreLook};
 
-use server::{Authority, Server};
+use server::{Authority, Server, escaped};
 
 /// Long enough for everything that ends well.
 const LONG: Duration = Duration::from_mins(5);
@@ -124,7 +124,7 @@ fn an_empty_server_has_a_dump_without_keys() {
 #[test]
 fn a_password_may_hold_what_it_likes() {
     let word = "a \"b\" 'c' \\d %e $f \u{e9} #g";
-    let quoted: String = word.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+    let quoted = escaped(word);
     let Some(server) = Server::start(&[&format!("requirepass \"{quoted}\"")]) else {
         return;
     };

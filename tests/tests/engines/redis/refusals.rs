@@ -123,6 +123,22 @@ fn renamed_commands_are_missed() {
 }
 
 #[test]
+fn an_operators_dump_file_is_not_written_over() {
+    let Some(server) = Server::start(&["repl-diskless-sync no"]) else {
+        return;
+    };
+    let access = to(server.port);
+    let refused = look(&access).unwrap_err();
+    says(
+        &refused,
+        "own dump file",
+        "CONFIG SET repl-diskless-sync yes",
+    );
+    server.ask("CONFIG SET repl-diskless-sync yes");
+    look(&access).unwrap();
+}
+
+#[test]
 fn a_login_that_the_server_does_not_know_is_not_repeated() {
     let Some(server) = Server::start(&["rename-command AUTH \"\""]) else {
         return;

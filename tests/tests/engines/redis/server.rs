@@ -58,6 +58,12 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
+/// Writes a word as configuration and commands take it whatever it holds.
+pub(super) fn escaped(word: &str) -> String {
+    let bytes = word.bytes().map(|byte| format!("\\x{byte:02x}"));
+    bytes.collect::<Vec<String>>().concat()
+}
+
 impl Server {
     /// Starts a server with these lines in its configuration.
     pub(super) fn start(lines: &[&str]) -> Option<Self> {
@@ -162,7 +168,7 @@ impl Server {
 
     /// The same on a server with a password.
     pub(super) fn fill_as(&self, word: &str, counts: &[(u32, u32)]) {
-        let quoted: String = word.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+        let quoted = escaped(word);
         for (database, keys) in counts {
             let said = self.ask(&format!(
                 "AUTH \"{quoted}\"\nSELECT {database}\nDEBUG POPULATE {keys} key-{database} 20"

@@ -22,7 +22,13 @@ pub(super) fn documents(mut from: impl Read) -> Result<u64, String> {
     }
     let mut document = Vec::new();
     // The list of collections says nothing about where the data ends.
-    while next(&mut from, &mut document)? == Next::Document {}
+    loop {
+        match next(&mut from, &mut document)? {
+            Next::Document => {}
+            Next::Terminator => break,
+            Next::End => return Err("it ends within its list of collections".to_owned()),
+        }
+    }
     let (mut count, mut open) = (0, BTreeSet::new());
     loop {
         match next(&mut from, &mut document)? {
@@ -55,7 +61,6 @@ pub(super) fn documents(mut from: impl Read) -> Result<u64, String> {
     }
 }
 
-#[derive(PartialEq, Eq)]
 enum Next {
     Document,
     Terminator,

@@ -96,7 +96,12 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
         "end idle connections, or raise max_connections",
     ),
     (
-        &["lock timeout", "could not obtain lock", "due to lock"],
+        &[
+            "lock timeout",
+            "due to statement timeout",
+            "could not obtain lock",
+            "due to lock",
+        ],
         "another session holds a table locked",
         "find it in pg_locks and pg_stat_activity, wait for it or end it, then try again",
     ),

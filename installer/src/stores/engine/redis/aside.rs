@@ -167,3 +167,114 @@ impl<'a> Likeness<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::super::home::{Place as Files, Process};
+    use super::*;
+    use crate::secure_fs::{create_new, ensure_dir};
+
+    fn course(dir: &Path, append: Append) -> Course {
+        let process = Process { pid: 1, started: 1 };
+        let place = Files {
+            process,
+            dir: dir.to_str().unwrap().to_owned(),
+            dump: "dump.rdb".to_owned(),
+            saves: true,
+        };
+        let home = Home {
+            place,
+            unit: "redis.service".to_owned(),
+            append,
+        };
+        let aside = free_name(&home, 3).unwrap();
+        let old = Some(old(&home).unwrap());
+        Course {
+            home,
+            aside,
+            dump: Vec::new(),
+            old,
+            is_placed: false,
+        }
+    }
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        let mut file = create_new(path, mode).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn read(dir: &Path, name: &str) -> String {
+        std::fs::read_to_string(dir.join(name)).unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::os::unix::fs::MetadataExt::mode(&path.metadata().unwrap()) & 0o7777
+    }
+
+    fn dump(text: &str) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn old_files_are_kept_whenever_it_is_done_again() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path();
+        write(&dir.join("dump.rdb"), "old", 0o644);
+        let appended = dir.join("appendonlydir");
+        ensure_dir(&appended, 0o710).unwrap();
+        write(&appended.join("a.aof.4.incr.aof"), "old increments", 0o600);
+        let append = Append::Directory {
+            directory: "appendonlydir".to_owned(),
+            stem: "a.aof".to_owned(),
+        };
+        let course = course(dir, append);
+        for _ in 0..3 {
+            move_aside(&course).unwrap();
+            put(&course, &dump("new"), 1_700_000_000).unwrap();
+            assert_eq!(read(dir, "airgap-bundle-aside-3/dump.rdb"), "old");
+            let kept = "airgap-bundle-aside-3/appendonlydir/a.aof.4.incr.aof";
+            assert_eq!(read(dir, kept), "old increments");
+            assert_eq!(read(dir, "dump.rdb"), "new");
+            assert_eq!(read(&appended, "a.aof.1.base.rdb"), "new");
+            let manifest = "file a.aof.1.base.rdb seq 1 type b\n";
+            assert_eq!(read(&appended, "a.aof.manifest"), manifest);
+            assert!(!appended.join("a.aof.4.incr.aof").exists());
+        }
+        assert_eq!(
+            (mode(&dir.join("dump.rdb")), mode(&appended)),
+            (0o644, 0o710)
+        );
+        assert_eq!(
+            free_name(&course.home, 3).unwrap(),
+            "airgap-bundle-aside-3-2"
+        );
+        assert_eq!(copies(&course.home), 2);
+    }
+
+    #[test]
+    fn what_was_not_there_is_not_moved_and_a_symlink_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, victim) = (root.path().join("redis"), root.path().join("victim"));
+        ensure_dir(&dir, 0o755).unwrap();
+        write(&victim, "untouched", 0o600);
+        std::os::unix::fs::symlink(&victim, dir.join("appendonly.aof")).unwrap();
+        let course = course(&dir, Append::File("appendonly.aof".to_owned()));
+        for _ in 0..2 {
+            move_aside(&course).unwrap();
+            put(&course, &dump("new"), 1_700_000_000).unwrap();
+            assert_eq!(read(&dir, "appendonly.aof"), "new");
+            assert_eq!(read(&dir, "dump.rdb"), "new");
+            assert!(!dir.join("airgap-bundle-aside-3/dump.rdb").exists());
+            assert!(
+                dir.join("airgap-bundle-aside-3/appendonly.aof")
+                    .is_symlink()
+            );
+        }
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched");
+        assert_eq!(mode(&dir.join("dump.rdb")), FILE);
+    }
+}

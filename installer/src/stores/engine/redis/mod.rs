@@ -7,6 +7,7 @@ mod course;
 mod dump;
 mod find;
 mod home;
+mod operators;
 mod prove;
 mod refusal;
 mod restore;
@@ -35,6 +36,9 @@ pub(super) fn look(access: &RedisAccess, limit: Limit<'_>) -> Result<StoreLook, 
     }
     let until = Until::new(limit);
     let members = find::members(access, &until)?;
+    for member in &members {
+        operators::spare(member, &until)?;
+    }
     let number = |info: &str, name: &str| -> Option<u64> { field(info, name)?.parse().ok() };
     let mut versions: Vec<&str> = members
         .iter()

@@ -301,7 +301,8 @@ impl Work<'_> {
                 let names: Vec<&str> = old.iter().map(|old| old.name.as_str()).collect();
                 let (names, aside) = (names.join(" and "), &course.aside);
                 format!(
-                    "; to go back: stop {unit}, move {names} from {dir}/{aside} back to {dir}, start {unit}"
+                    "; to go back: stop {unit}, remove {names} from {dir}, move those in {dir}/{aside} \
+                     back there, start {unit}"
                 )
             }
             _ => String::new(),

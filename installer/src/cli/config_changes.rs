@@ -1,0 +1,127 @@
+//! `install config-changes [RUN]`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Place, render, require_root, shown, view};
+use crate::config_changes::{self, CONFIG_CHANGES_TYPE, Pictured};
+use crate::failure::{Exit, Failure};
+use crate::history::PastRun;
+use crate::plan::Group;
+use crate::report::Outcome;
+use crate::seal::{self, Kept};
+
+/// What it shows: lines of configuration files, and so whatever is secret in them.
+#[derive(Debug, Args)]
+pub(super) struct ConfigChangesArgs {
+    /// The run, as `install history` lists it; the last one that has something to show if none is named.
+    id: Option<u64>,
+    /// The directory `backup` of the run, where it was unsealed by hand.
+    #[arg(long, value_name = "DIR", requires = "id")]
+    backup: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(rename = "type")]
+    document: &'static str,
+    run: u64,
+    files: Vec<Pictured>,
+}
+
+pub(super) fn run(place: &Place, args: &ConfigChangesArgs) -> Result<u8, Failure> {
+    require_root("show what is in configuration files")?;
+    let run = match args.id {
+        Some(id) => view::find(place, id)?,
+        None => last(place)?,
+    };
+    let backup = match &args.backup {
+        Some(dir) => dir.clone(),
+        None => plain(place, run.id)?,
+    };
+    let damaged = |why: String| {
+        let next = "the backup was changed since the run: compare it with a copy of your own";
+        let what = format!("cannot show what run {} did to configuration", run.id);
+        Failure::new(Exit::Internal, what, why, next)
+    };
+    let Some((document, blobs)) = config_changes::load(&backup).map_err(damaged)? else {
+        return Err(nothing(run.id, &backup));
+    };
+    let files = document.files.iter();
+    let files: Result<Vec<Pictured>, String> = files
+        .map(|change| config_changes::picture(change, &blobs))
+        .collect();
+    let shown = Shown {
+        document: CONFIG_CHANGES_TYPE,
+        run: document.run,
+        files: files.map_err(damaged)?,
+    };
+    let mut text = heading(&run);
+    for file in &shown.files {
+        text.push_str(&file.text());
+    }
+    render::result(place, &shown, &text);
+    Ok(0)
+}
+
+fn heading(run: &PastRun) -> String {
+    let outcome = run.report.as_ref().map(|report| &report.outcome);
+    let holds = match outcome {
+        Some(Outcome::Done) => "",
+        None => "; the run is still open",
+        Some(_) => "; the run was reverted: none of this holds any more",
+    };
+    format!("Run {}{holds}\n", run.id)
+}
+
+/// Returns the last run that has something to show, or may have it, sealed.
+fn last(place: &Place) -> Result<PastRun, Failure> {
+    let has_some = |run: &PastRun| {
+        let is_sealed = seal::kept(&place.layout, run.id) == Ok(Kept::Sealed);
+        let document = place.layout.run(run.id).join(config_changes::DOCUMENT);
+        document.exists() || (is_sealed && run.plan.groups.iter().any(Group::has_pictures))
+    };
+    let mut runs = view::runs(place)?;
+    runs.retain(has_some);
+    runs.pop().ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            "there is nothing to show",
+            "no run on this host changed a default of a configuration file",
+            "`install history` lists the runs",
+        )
+    })
+}
+
+/// Returns the backup of a run, if it can be read as it is.
+fn plain(place: &Place, run: u64) -> Result<PathBuf, Failure> {
+    let dir = place.layout.run(run);
+    if seal::kept(&place.layout, run) != Ok(Kept::Sealed) {
+        return Ok(dir.join("backup"));
+    }
+    let sealed = shown(&dir.join("backup.age"));
+    Err(Failure::new(
+        Exit::Refused,
+        format!("cannot show what run {run} did to configuration"),
+        format!("its backup is sealed: {sealed}"),
+        format!(
+            "unseal it into a directory of root's: `mkdir -m 700 DIR; age -d -i KEY {sealed} | tar -xC DIR`, \
+             then `install config-changes {run} --backup DIR/backup`; remove DIR when you are done"
+        ),
+    ))
+}
+
+fn nothing(run: u64, backup: &Path) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("run {run} has nothing to show"),
+        format!(
+            "{} has no config-changes.json: no default of a file that people may edit changed, or the \
+             run did not come so far",
+            shown(backup)
+        ),
+        "`install config-changes` without a number takes the last run that has some",
+    )
+}

@@ -35,6 +35,9 @@ pub(crate) struct KillArgs {
     /// How many kills of a plain `rpm -U`, recovered by plain rpm, to put beside them
     #[arg(long, default_value_t = 0, value_name = "N")]
     baseline: u64,
+    /// Put a Redis and a `PostgreSQL` with data on every host, and judge these, too
+    #[arg(long, conflicts_with = "baseline")]
+    stores: bool,
     /// What the hosts' rpm keeps its database in
     #[arg(long, value_enum, default_value_t)]
     database: RpmDatabase,
@@ -55,7 +58,8 @@ impl Command {
         };
         let goes_on = args.resume.is_some();
         let unnamed = || {
-            let name = format!("kill-{:?}-{}.jsonl", args.database, args.seed);
+            let stores = if args.stores { "stores-" } else { "" };
+            let name = format!("kill-{stores}{:?}-{}.jsonl", args.database, args.seed);
             directory_of_sweeps().join(name.to_lowercase())
         };
         let asked = Sweep {
@@ -64,6 +68,7 @@ impl Command {
             count: args.count,
             seed: args.seed,
             baseline: args.baseline,
+            stores: args.stores,
             results: args.resume.unwrap_or_else(unnamed),
             goes_on,
         };

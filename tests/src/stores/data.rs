@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use super::Stores;
 use crate::isolated::Guest;
 
-const SQL: &str = include_str!("data.sql");
+pub(super) const SQL: &str = include_str!("data.sql");
 const HOUR_SECS: u64 = 3600;
 const LONG: usize = 100_000;
 

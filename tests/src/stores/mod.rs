@@ -27,6 +27,7 @@
 mod certificates;
 mod components;
 mod data;
+mod image;
 mod login;
 mod options;
 mod picture;
@@ -95,8 +96,13 @@ impl Stores {
     /// Puts keys of every type into two databases of Redis, and tables with everything that a dump may
     /// lose into `PostgreSQL`. Once for each host.
     pub fn fill(&self, guest: &Guest) -> Result<()> {
-        data::fill_redis(guest, self)?;
+        self.fill_redis(guest)?;
         data::fill_postgres(guest, self)
+    }
+
+    /// The part of [`Stores::fill`] that goes into Redis.
+    pub(crate) fn fill_redis(&self, guest: &Guest) -> Result<()> {
+        data::fill_redis(guest, self)
     }
 
     /// What is in both stores now.

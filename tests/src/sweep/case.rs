@@ -18,6 +18,8 @@ pub enum Cargo {
     Hangs,
     /// 5.4.3: the gateway's `%post` fails, and rpm exits with 0.
     PostFails,
+    /// 5.3.2, whose dashboard migrates its data, with a pump that exits at once: the last one fails.
+    FailsLate,
 }
 
 /// Whose turn it is to die.
@@ -87,7 +89,10 @@ pub(super) struct Course {
 }
 
 impl Cargo {
-    pub(super) const ALL: [Self; 3] = [Self::Good, Self::Hangs, Self::PostFails];
+    /// Those of hosts without stores: with nothing to migrate the last one shows nothing new.
+    pub(super) const PLAIN: [Self; 3] = [Self::Good, Self::Hangs, Self::PostFails];
+    pub(super) const WITH_STORES: [Self; 4] =
+        [Self::Good, Self::Hangs, Self::PostFails, Self::FailsLate];
 
     /// The versions of gateway and dashboard, and of the pump.
     pub(crate) const fn versions(self) -> (&'static str, &'static str) {
@@ -95,13 +100,30 @@ impl Cargo {
             Self::Good => ("5.3.2", "1.9.0"),
             Self::Hangs => ("5.4.1", "1.10.0"),
             Self::PostFails => ("5.4.3", "1.10.0"),
+            Self::FailsLate => ("5.3.2", "1.10.1"),
         }
     }
 
-    pub(super) fn of(seed: u64) -> Self {
+    /// Draws the cargo of a seed. With stores most runs come as far as the migration, or back from it.
+    pub(super) fn of(seed: u64, with_stores: bool) -> Self {
         let mut chance = Chance::from_seed(seed);
-        let weights = [(Self::Good, 7), (Self::Hangs, 2), (Self::PostFails, 2)];
-        chance.weighted(&weights, Self::Good)
+        let late = [(Self::Good, 5), (Self::FailsLate, 4)];
+        let early = [(Self::Hangs, 1), (Self::PostFails, 1)];
+        let plain = [(Self::Good, 7), (Self::Hangs, 2), (Self::PostFails, 2)];
+        if with_stores {
+            chance.weighted(&[late, early].concat(), Self::Good)
+        } else {
+            chance.weighted(&plain, Self::Good)
+        }
+    }
+
+    /// The cargo whose undisturbed run shows a whole revert.
+    pub(super) const fn reverting(with_stores: bool) -> Self {
+        if with_stores {
+            Self::FailsLate
+        } else {
+            Self::Hangs
+        }
     }
 }
 
@@ -133,7 +155,7 @@ impl Victim {
 
 impl Case {
     /// Draws the case of a seed. Neighbouring even seeds walk through the phases of the journal.
-    pub(super) fn draw(seed: u64, course: &Course) -> Self {
+    pub(super) fn draw(seed: u64, cargo: Cargo, course: &Course) -> Self {
         let mut chance = Chance::from_seed(seed ^ 0x5eed_5eed);
         let victim = chance.weighted(
             &[
@@ -161,7 +183,7 @@ impl Case {
         }
         Self {
             seed,
-            cargo: Cargo::of(seed),
+            cargo,
             strikes,
             pause_millis: chance.weighted(&[(0, 3), (150, 1), (1200, 1)], 0),
         }
@@ -227,9 +249,9 @@ fn moment(chance: &mut Chance, victim: Victim, line: &Timeline, walk: Option<u64
         };
     }
     let at = walk.map(|walk| walk % (line.marks.len() as u64).max(1));
-    let mark = at.and_then(|at| line.marks.get(usize::try_from(at).ok()?));
-    if let Some((mark, _)) = mark {
-        let later = chance.below(60);
+    let at = at.and_then(|at| usize::try_from(at).ok());
+    if let Some((at, (mark, _))) = at.and_then(|at| Some((at, line.marks.get(at)?))) {
+        let later = chance.below(line.reach_millis(at));
         return Moment::Phase {
             mark: mark.clone(),
             later_millis: chance.weighted(&[(0, 3), (later, 2)], 0),
@@ -244,7 +266,12 @@ fn moment(chance: &mut Chance, victim: Victim, line: &Timeline, walk: Option<u64
 
 impl fmt::Display for Cargo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.versions().0)
+        let late = if *self == Self::FailsLate {
+            "-late"
+        } else {
+            ""
+        };
+        write!(f, "{}{late}", self.versions().0)
     }
 }
 
@@ -289,6 +316,7 @@ mod tests {
             marks: (0..10).map(|at| (format!("step{at}:done"), at)).collect(),
             rpm_millis: vec![100, 200],
             millis: 5000,
+            ..Timeline::default()
         };
         Course {
             run: line.clone(),
@@ -296,15 +324,19 @@ mod tests {
         }
     }
 
+    fn draw(seed: u64) -> Case {
+        Case::draw(seed, Cargo::of(seed, false), &course())
+    }
+
     #[test]
     fn a_seed_is_a_case() {
-        assert_eq!(Case::draw(12, &course()), Case::draw(12, &course()));
-        assert_ne!(Case::draw(12, &course()), Case::draw(13, &course()));
+        assert_eq!(draw(12), draw(12));
+        assert_ne!(draw(12), draw(13));
     }
 
     #[test]
     fn a_sweep_reaches_every_phase_victim_and_cargo() {
-        let cases: Vec<Case> = (0..400).map(|seed| Case::draw(seed, &course())).collect();
+        let cases: Vec<Case> = (0..400).map(draw).collect();
         for (mark, _) in course().run.marks {
             let here = |case: &Case| matches!(&case.strikes[0].moment, Moment::Phase { mark: at, .. } if *at == mark);
             assert!(cases.iter().any(here), "{mark}");
@@ -322,8 +354,11 @@ mod tests {
         ] {
             assert!(cases.iter().any(|case| case.strikes[0].victim == victim));
         }
-        for cargo in Cargo::ALL {
+        for cargo in Cargo::PLAIN {
             assert!(cases.iter().any(|case| case.cargo == cargo));
+        }
+        for cargo in Cargo::WITH_STORES {
+            assert!((0..100).any(|seed| Cargo::of(seed, true) == cargo));
         }
         assert!(cases.iter().any(|case| case.strikes.len() == 3));
     }
@@ -332,7 +367,7 @@ mod tests {
     fn rpm_dies_while_it_works() {
         let rpm = |case: &Case| case.strikes[0].victim == Victim::Rpm;
         let inside = |case: &Case| matches!(case.strikes[0].moment, Moment::Rpm { .. });
-        let cases = (0..100).map(|seed| Case::draw(seed, &course()));
+        let cases = (0..100).map(draw);
         assert!(cases.filter(rpm).all(|case| inside(&case)));
     }
 }

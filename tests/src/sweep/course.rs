@@ -5,9 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 
 use super::case::{Cargo, Case, Course};
+use super::data::Data;
 use super::kit::{Kit, nevras};
 use super::picture::Picture;
 use super::results::Way;
+use super::verdict::Verdict;
 use super::watch::Timeline;
 use super::{plain, play};
 use crate::vendor::for_each;
@@ -36,18 +38,17 @@ pub(super) struct Courses {
 }
 
 impl Courses {
-    /// Measures what the cases need. The good run shows what *Done* is, the one that hangs what a
-    /// revert is.
+    /// Measures what the cases need. The good run shows what *Done* is, one that fails what a revert is.
     pub(super) fn measure(kit: &Kit, cases: &[(Way, u64)]) -> Result<Self> {
         let cargoes = || {
             cases
                 .iter()
                 .filter(|case| case.0 == Way::Installer)
-                .map(|case| Cargo::of(case.1))
+                .map(|case| kit.cargo(case.1))
         };
         let mut tasks: Vec<Task> = cargoes().map(Task::Run).collect();
         if !cases.is_empty() {
-            tasks.extend([Cargo::Good, Cargo::Hangs].map(Task::Run));
+            tasks.extend([Cargo::Good, kit.reverting()].map(Task::Run));
         }
         if cases.iter().any(|case| case.0 == Way::PlainRpm) {
             tasks.push(Task::Plain);
@@ -68,18 +69,17 @@ impl Courses {
             Ok(())
         })?;
         Ok(Self::of(
+            kit.reverting(),
             measured
                 .into_inner()
                 .unwrap_or_else(PoisonError::into_inner),
         ))
     }
 
-    fn of(measured: Vec<Measured>) -> Self {
+    fn of(reverting: Cargo, measured: Vec<Measured>) -> Self {
         let mut courses = Self::default();
-        let hangs = measured
-            .iter()
-            .find(|one| one.task == Task::Run(Cargo::Hangs));
-        let revert = hangs.map(|one| revert_of(&one.line)).unwrap_or_default();
+        let reverts = measured.iter().find(|one| one.task == Task::Run(reverting));
+        let revert = reverts.map(|one| revert_of(&one.line)).unwrap_or_default();
         for Measured { task, line, after } in measured {
             match task {
                 Task::Plain => courses.plain_millis = line.millis,
@@ -102,16 +102,14 @@ impl Courses {
         self.done.as_ref()
     }
 
-    pub(super) fn case(&self, way: Way, seed: u64) -> Result<Case> {
+    pub(super) fn case(&self, kit: &Kit, way: Way, seed: u64) -> Result<Case> {
         if way == Way::PlainRpm {
             return Ok(Case::draw_plain(seed, self.plain_millis));
         }
-        let found = self
-            .runs
-            .iter()
-            .find(|(cargo, _)| *cargo == Cargo::of(seed));
+        let cargo = kit.cargo(seed);
+        let found = self.runs.iter().find(|(known, _)| *known == cargo);
         let (_, course) = found.with_context(|| format!("seed {seed} was not measured"))?;
-        Ok(Case::draw(seed, course))
+        Ok(Case::draw(seed, cargo, course))
     }
 }
 
@@ -133,7 +131,12 @@ fn measure(kit: &Kit, task: Task) -> Result<Measured> {
         });
     };
     kit.carry(&host, cargo)?;
-    let line = play::undisturbed(&host)?;
+    let data = Data::of(&host, kit.has_stores())?;
+    let line = Timeline {
+        reaches_on: kit.has_stores(),
+        ..play::undisturbed(&host)?
+    };
+    data.await_well(&host)?;
     let after = Picture::take(&host)?;
     if cargo == Cargo::Good {
         ensure!(
@@ -145,6 +148,8 @@ fn measure(kit: &Kit, task: Task) -> Result<Measured> {
             "an undisturbed run leaves: {:?}",
             after.answers
         );
+        let reasons = data.reasons(&host, &Verdict::Done)?;
+        ensure!(reasons.is_empty(), "an undisturbed run leaves {reasons:?}");
     }
     Ok(Measured {
         task,
@@ -169,5 +174,6 @@ fn revert_of(line: &Timeline) -> Timeline {
         // The transaction of the revert is the last one.
         rpm_millis: line.rpm_millis.last().copied().into_iter().collect(),
         millis: line.millis - start,
+        reaches_on: line.reaches_on,
     }
 }

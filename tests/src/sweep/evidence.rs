@@ -16,6 +16,7 @@ use crate::isolated::IsolatedHost;
 use crate::isolated::cache::directory;
 
 const STATE: &str = "var/lib/airgap-bundle/runs";
+const SERVER_LOG: &str = "var/log/postgresql";
 
 /// Where sweeps keep what they find.
 #[must_use]
@@ -53,6 +54,7 @@ pub(super) fn keep(
             fs::write(to.join("system.log"), log.stdout)?;
         }
         copy_tree(&host.root().join(STATE), &to.join("runs"))?;
+        copy_tree(&host.root().join(SERVER_LOG), &to.join("postgresql"))?;
     }
     Ok(to)
 }

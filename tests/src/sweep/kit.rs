@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::case::Cargo;
 use crate::forge::{Forge, TestKey};
 use crate::isolated::{HostOptions, Image, IsolatedHost, RpmDatabase, baseline};
+use crate::stores::{PostgresAccess, RedisAccess, Stores, StoresOptions};
 use crate::vendor::{Fixtures, Product};
 
 pub(super) const INSTALLER: &str = "/root/install";
@@ -30,6 +31,7 @@ pub(super) struct Kit {
     pub(super) installer_digest: String,
     root: Vec<u8>,
     bundles: TempDir,
+    has_stores: bool,
 }
 
 impl Kit {
@@ -37,6 +39,19 @@ impl Kit {
         let fixtures = Fixtures::prepare()?;
         let image = Image::prepare_with(database)?;
         let image = baseline::tyk_image(&image, &fixtures, BEFORE.0)?;
+        Self::on(installer, fixtures, image, false)
+    }
+
+    /// The same with a Redis and a `PostgreSQL` on every host, both with a password, and data in them.
+    pub(super) fn prepare_with_stores(installer: &Path, database: RpmDatabase) -> Result<Self> {
+        let fixtures = Fixtures::prepare()?;
+        let image = Image::prepare_with(database)?;
+        let image = baseline::tyk_image(&image, &fixtures, BEFORE.0)?;
+        let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
+        Self::on(installer, fixtures, Stores::image(&image, options)?, true)
+    }
+
+    fn on(installer: &Path, fixtures: Fixtures, image: Image, has_stores: bool) -> Result<Self> {
         let bytes = std::fs::read(installer)
             .with_context(|| format!("cannot read the installer {}", installer.display()))?;
         let key = TestKey::from_seed(1)?;
@@ -44,14 +59,34 @@ impl Kit {
             image,
             fixtures,
             installer: installer.to_owned(),
-            installer_digest: Sha256::of(&bytes).short(),
+            installer_digest: Sha256::of(&bytes).short() + if has_stores { "+stores" } else { "" },
             root: key.root_document()?,
             bundles: tempfile::tempdir()?,
+            has_stores,
         };
-        for cargo in Cargo::ALL {
+        let cargoes: &[Cargo] = if has_stores {
+            &Cargo::WITH_STORES
+        } else {
+            &Cargo::PLAIN
+        };
+        for &cargo in cargoes {
             kit.forge(cargo)?.write(&key, &kit.bundle(cargo))?;
         }
         Ok(kit)
+    }
+
+    pub(super) fn has_stores(&self) -> bool {
+        self.has_stores
+    }
+
+    /// What the case of a seed upgrades to.
+    pub(super) fn cargo(&self, seed: u64) -> Cargo {
+        Cargo::of(seed, self.has_stores)
+    }
+
+    /// The cargo whose undisturbed run shows a whole revert.
+    pub(super) fn reverting(&self) -> Cargo {
+        Cargo::reverting(self.has_stores)
     }
 
     fn bundle(&self, cargo: Cargo) -> PathBuf {
@@ -84,7 +119,8 @@ impl Kit {
             health.consecutive = 2;
             health.interval_ms = 150;
             health.timeout_ms = 1000;
-            health.budget_secs = 5;
+            // With servers beside them on a busy machine services take their time.
+            health.budget_secs = if self.has_stores { 15 } else { 5 };
         }
         Ok(product)
     }
@@ -121,6 +157,12 @@ impl Kit {
     pub(super) fn boot_with(&self, options: HostOptions) -> Result<IsolatedHost> {
         let host = IsolatedHost::boot(&self.image, options)?;
         baseline::wait_for_tyk(&host, START_DEADLINE)?;
+        if self.has_stores {
+            // Not in the image: some of the keys expire.
+            let stores = Stores::attach(&host)?;
+            stores.fill_redis(&host)?;
+            stores.wait_until_well(&host)?;
+        }
         Ok(host)
     }
 

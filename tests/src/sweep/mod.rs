@@ -12,6 +12,7 @@
 mod case;
 mod chance;
 mod course;
+mod data;
 mod evidence;
 pub mod full;
 mod journal;
@@ -33,6 +34,7 @@ use anyhow::{Context as _, Result};
 pub use self::case::{Cargo, Case, Moment, Strike, Victim};
 pub(crate) use self::chance::Chance;
 use self::course::Courses;
+use self::data::Data;
 pub use self::evidence::directory_of_sweeps;
 use self::kit::Kit;
 use self::picture::Picture;
@@ -58,6 +60,9 @@ pub struct Sweep {
     pub seed: u64,
     /// How many plain ones beside them.
     pub baseline: u64,
+    /// Whether the hosts have a Redis and a `PostgreSQL` with data; then these are judged, too. A seed is
+    /// another case then.
+    pub stores: bool,
     /// Results, one JSON line per case.
     pub results: PathBuf,
     /// Whether what the results have already is not played again.
@@ -66,7 +71,12 @@ pub struct Sweep {
 
 /// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
 pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
-    let kit = Kit::prepare(&sweep.installer, sweep.database)?;
+    let prepare = if sweep.stores {
+        Kit::prepare_with_stores
+    } else {
+        Kit::prepare
+    };
+    let kit = prepare(&sweep.installer, sweep.database)?;
     let results = Results::<Trial>::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
     let wanted = wanted(sweep);
     let known = |case: &(Way, u64)| {
@@ -93,7 +103,7 @@ fn wanted(sweep: &Sweep) -> Vec<(Way, u64)> {
 /// Plays one case. Whatever goes wrong on its host is its verdict, and does not end the sweep.
 fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> {
     let started = Instant::now();
-    let case = courses.case(way, seed)?;
+    let case = courses.case(kit, way, seed)?;
     let mut played = Played::default();
     let mut host = None;
     let verdict = judged(kit, courses, way, &case, &mut host, &mut played);
@@ -106,6 +116,7 @@ fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> 
         struck: played.struck,
         called: played.called,
         notes: played.notes,
+        kept_aside: played.kept_aside,
         verdict,
         millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         evidence: None,
@@ -134,15 +145,24 @@ fn judged(
     }
     kit.carry(host, case.cargo)?;
     let before = Picture::take(host)?;
-    let status = play::play(host, case, played)?;
+    let data = Data::of(host, kit.has_stores())?;
     let done = courses.done().filter(|_| case.cargo == Cargo::Good);
-    let verdict = verdict::judge(host, case.cargo, &before, done)?;
+    let judge = |host: &IsolatedHost| -> Result<Verdict> {
+        let ill = data.await_well(host).err();
+        let verdict = verdict::judge(host, case.cargo, &before, done)?;
+        let mut reasons = data.reasons(host, &verdict)?;
+        reasons.extend(ill.map(|error| format!("{error:#}")));
+        Ok(verdict.with(reasons))
+    };
+    let status = play::play(host, case, played)?;
+    let verdict = judge(host)?;
+    played.kept_aside = data.kept_aside(host)?;
     let verdict = verdict::believe(verdict::compare(verdict, &status), played.code);
     if !verdict.is_good() || !case.is_tried_again() {
         return Ok(verdict);
     }
     let status = play::again(host, played)?;
-    let later = verdict::judge(host, case.cargo, &before, done)?;
+    let later = judge(host)?;
     Ok(match verdict::compare(later, &status) {
         Verdict::Done => verdict,
         later => Verdict::failed(format!("a new run afterwards does not end Done: {later:?}")),

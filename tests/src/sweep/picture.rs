@@ -26,7 +26,7 @@ const OURS: [&str; 5] = [
 ];
 
 /// Where a running host writes without anybody's doing, and what is no file of it.
-const RESTLESS: [&str; 12] = [
+const RESTLESS: [&str; 13] = [
     "/dev",
     "/proc",
     "/run",
@@ -34,6 +34,7 @@ const RESTLESS: [&str; 12] = [
     "/tmp",
     "/root",
     "/var/cache",
+    "/var/lib/postgresql",
     "/var/lib/redis",
     "/var/lib/rpm",
     "/var/lib/systemd",

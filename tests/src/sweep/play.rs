@@ -38,6 +38,8 @@ pub(super) struct Played {
     pub(super) transcript: String,
     /// What the last of them was told by the exit code, if it lived to be told.
     pub(super) code: Option<i32>,
+    /// How many databases restores have kept aside, on a host with stores.
+    pub(super) kept_aside: Option<usize>,
 }
 
 /// The command that puts a host right without anybody's help.

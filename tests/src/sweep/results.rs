@@ -36,7 +36,7 @@ pub struct Trial {
     pub seed: u64,
     pub way: Way,
     pub cargo: Cargo,
-    /// Digest of the installer.
+    /// Digest of the installer, and whether there are stores.
     pub installer: String,
     pub struck: Vec<Struck>,
     /// Whether somebody had to call `install resume`.
@@ -44,6 +44,9 @@ pub struct Trial {
     pub verdict: Verdict,
     /// What is allowed, and worth knowing.
     pub notes: Vec<String>,
+    /// How many databases restores have kept aside, on a host with stores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_aside: Option<usize>,
     pub millis: u64,
     /// Where a failure's evidence is.
     pub evidence: Option<PathBuf>,
@@ -149,6 +152,7 @@ mod tests {
             called: false,
             verdict: Verdict::Done,
             notes: Vec::new(),
+            kept_aside: None,
             millis: 9000,
             evidence: None,
         };

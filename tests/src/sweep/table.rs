@@ -68,9 +68,17 @@ fn row(trial: &Trial) -> [String; 8] {
         of(|struck| struck.strike.moment.to_string()) + if missed { " (ended before)" } else { "" },
         of(|struck| struck.phase.clone()),
         again(&trial.struck),
-        trial.verdict.word().to_owned(),
+        verdict(trial),
         format!("{:.1}", seconds(trial.millis)),
     ]
+}
+
+fn verdict(trial: &Trial) -> String {
+    let word = trial.verdict.word();
+    match trial.kept_aside {
+        None | Some(0) => word.to_owned(),
+        Some(kept) => format!("{word}, {kept} kept aside"),
+    }
 }
 
 /// The kills after the first, as far as they found somebody.
@@ -133,6 +141,7 @@ fn sums(trials: &[Trial]) -> String {
         let hits: usize = of_way.iter().map(|trial| hits(trial)).sum();
         let called = of_way.iter().filter(|trial| trial.called).count();
         let millis: u64 = of_way.iter().map(|trial| trial.millis).sum();
+        let kept: usize = of_way.iter().filter_map(|trial| trial.kept_aside).sum();
         text.push_str(&format!(
             "{name}: {good} of {} Done or Unchanged ({} Done, {} Unchanged, {} failed); {hits} kills, \
              {called} recoveries called by hand, {:.1} s per case\n",
@@ -142,6 +151,9 @@ fn sums(trials: &[Trial]) -> String {
             count("FAILED"),
             seconds(millis) / seconds(1000 * of_way.len() as u64),
         ));
+        if kept > 0 {
+            text.push_str(&format!("{kept} databases kept aside by restores\n"));
+        }
     }
     text
 }

@@ -9,6 +9,8 @@ use super::case::Moment;
 use super::{journal, processes};
 use crate::isolated::{Guest, IsolatedHost, Running};
 
+/// The first instants after a record of the journal.
+const REACH_MILLIS: u64 = 60;
 const POLL: Duration = Duration::from_millis(2);
 /// Nothing that a case waits for takes longer, except on a broken machine.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -24,6 +26,22 @@ pub(super) struct Timeline {
     /// How long each rpm transaction took.
     pub(super) rpm_millis: Vec<u64>,
     pub(super) millis: u64,
+    /// Whether a kill at a record of the journal comes at any time until the next one. Dumps and restores
+    /// are long; without them the first instants of a step are its interesting ones.
+    pub(super) reaches_on: bool,
+}
+
+impl Timeline {
+    /// How much later than a record a kill may come.
+    pub(super) fn reach_millis(&self, at: usize) -> u64 {
+        let next = self.marks.get(at + 1).map_or(self.millis, |(_, at)| *at);
+        let gap = self.marks.get(at).map_or(0, |(_, at)| next - at);
+        if self.reaches_on {
+            gap.max(REACH_MILLIS)
+        } else {
+            REACH_MILLIS
+        }
+    }
 }
 
 /// Whoever is at work in a host: the installer that was called, one in a unit, an rpm.

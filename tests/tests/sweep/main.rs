@@ -13,7 +13,7 @@ const SEED: u64 = 1;
 /// A sweep plays two cases at a time; two sweeps would only slow each other down.
 static ONE_SWEEP: Mutex<()> = Mutex::new(());
 
-fn sample(database: RpmDatabase, count: u64) {
+fn sample(database: RpmDatabase, stores: bool, count: u64) {
     let _alone = ONE_SWEEP.lock();
     if Image::prepare_with_or_skip(database).is_none() {
         return;
@@ -25,6 +25,7 @@ fn sample(database: RpmDatabase, count: u64) {
         count,
         seed: SEED,
         baseline: 0,
+        stores,
         results: dir.path().join("results.jsonl"),
         goes_on: false,
     };
@@ -36,10 +37,15 @@ fn sample(database: RpmDatabase, count: u64) {
 
 #[test]
 fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
-    sample(RpmDatabase::Sqlite, 28);
+    sample(RpmDatabase::Sqlite, false, 28);
 }
 
 #[test]
 fn the_same_with_berkeley_db() {
-    sample(RpmDatabase::BerkeleyDb, 14);
+    sample(RpmDatabase::BerkeleyDb, false, 14);
+}
+
+#[test]
+fn the_same_with_stores_that_hold_what_they_held_or_what_was_migrated() {
+    sample(RpmDatabase::Sqlite, true, 8);
 }

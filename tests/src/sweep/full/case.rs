@@ -180,6 +180,7 @@ mod tests {
             marks: (0..10).map(|at| (format!("step{at}:done"), at)).collect(),
             rpm_millis: vec![100, 200],
             millis: 5000,
+            ..Timeline::default()
         })
     }
 

@@ -89,18 +89,17 @@ impl Discovery {
         if let Some((_, access)) = self.found.iter().find(|(s, _)| s.endpoint == endpoint) {
             return Ok(access);
         }
-        match self.found.iter().find(is_named) {
-            Some((store, _)) => {
-                let now = &store.endpoint;
-                let why = format!("configuration names {now} by now, not {endpoint}");
-                Err(StoreError::new(what(), why, next))
-            }
-            None => {
-                let unclear = self.unclear.iter().find(|unclear| unclear.name == name);
-                let why = unclear.map_or("configuration does not name it any more", |u| &u.why);
-                Err(StoreError::new(what(), why, next))
-            }
-        }
+        let named = self.found.iter().find(is_named);
+        let unclear = self.unclear.iter().find(|unclear| unclear.name == name);
+        let why = if let Some((store, _)) = named {
+            let now = &store.endpoint;
+            format!("configuration names {now} by now, not {endpoint}")
+        } else if let Some(unclear) = unclear {
+            unclear.why.clone()
+        } else {
+            "configuration does not name it any more".to_owned()
+        };
+        Err(StoreError::new(what(), why, next))
     }
 
     fn look_at(&mut self, layout: &Layout, component: &Component) {

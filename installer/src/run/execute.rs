@@ -244,7 +244,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
     let group = |name: &String| members(context.plan, name);
     match step {
         Step::Backup => back_up(context, state),
-        Step::InstallHolds => context.install_holds(&state.baseline),
+        Step::InstallHolds => context.install_holds(&state.baseline, &[]),
         Step::Hold(name) => {
             let held = context.plan.held_with(name);
             let affected = affected(&state.baseline, &held);

@@ -31,15 +31,22 @@ fn describe_file(error: &FsError) -> String {
 }
 
 impl Context<'_> {
-    /// Creates every token first, then the drop-ins: installing the hold stops nothing.
-    pub(super) fn install_holds(&self, baseline: &Baseline) -> StepResult {
+    /// Creates the tokens first, then the drop-ins: installing the hold stops nothing. What is `held` gets
+    /// no token, not even for a moment: a scriptlet that outlived its rpm may ask for a start right then.
+    pub(super) fn install_holds(&self, baseline: &Baseline, held: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not touched".to_owned());
         }
         secure_fs::ensure_dir(&self.layout.released(), 0o700).map_err(|e| describe_file(&e))?;
+        let held: Vec<&str> = held
+            .iter()
+            .flat_map(|component| baseline.services(component))
+            .collect();
         for component in self.plan.all_components() {
             for unit in baseline.services(component) {
-                self.create_token(unit)?;
+                if !held.contains(&unit) {
+                    self.create_token(unit)?;
+                }
                 let dir = self.layout.drop_in_dir(unit);
                 secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
                 let text = drop_in_text("/run/airgap-bundle/released", unit);

@@ -127,7 +127,7 @@ fn perform(
         RevertStep::Hold if scope.held.is_empty() => Ok(String::new()),
         RevertStep::Hold => {
             // The drop-ins may be gone already, or their tokens with a reboot.
-            let installed = context.install_holds(baseline);
+            let installed = context.install_holds(baseline, &scope.held);
             context.hold(baseline, &scope.held).and(installed)
         }
         RevertStep::Transaction => reinstall(context, state, &scope.changed),

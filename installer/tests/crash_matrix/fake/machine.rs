@@ -8,7 +8,7 @@ use std::sync::Arc;
 use installer::layout::Layout;
 
 use super::disk;
-use super::package::Package;
+use super::package::{Deed, Package};
 use super::rpmdb::{Flavour, Rpmdb};
 use super::systemd::Manager;
 use super::transaction::Transaction;
@@ -31,6 +31,9 @@ pub(crate) struct Machine {
     pub(crate) units: Manager,
     /// An rpm at work.
     pub(crate) surviving: Option<Surviving>,
+    /// What a scriptlet does that outlives its killed rpm, again and again until another rpm starts:
+    /// nobody knows when it comes to it.
+    pub(crate) lingering: Vec<Deed>,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
     /// Files that rpm wrote and nobody synced: a power cut empties them.
@@ -55,6 +58,7 @@ impl Machine {
             db: Rpmdb::new(flavour),
             units: Manager::default(),
             surviving: None,
+            lingering: Vec::new(),
             violations: Vec::new(),
             unsynced: BTreeSet::new(),
         }
@@ -69,8 +73,11 @@ impl Machine {
         }
     }
 
-    /// Lets a surviving rpm do one operation.
+    /// Lets a surviving rpm do one operation, or a scriptlet of a killed one all that it does.
     pub(crate) fn survive(&mut self, layout: &Layout) {
+        for deed in &self.lingering {
+            self.units.obey(layout, deed);
+        }
         if let Some(mut rpm) = self.surviving.take()
             && rpm.transaction.advance(self, layout)
         {
@@ -88,7 +95,8 @@ impl Machine {
 
     /// Kills an rpm at work.
     pub(crate) fn kill_rpm(&mut self, layout: &Layout) {
-        if self.surviving.take().is_some() {
+        if let Some(rpm) = self.surviving.take() {
+            self.lingering = rpm.transaction.lingering();
             self.db.killed(layout);
         }
     }
@@ -96,6 +104,7 @@ impl Machine {
     /// Cuts the power, and boots again after a while.
     pub(crate) fn reboot(&mut self, layout: &Layout) {
         self.kill_rpm(layout);
+        self.lingering.clear();
         for path in std::mem::take(&mut self.unsynced) {
             disk::lose(&layout.at(&path));
         }
@@ -121,6 +130,7 @@ impl Machine {
         let visible = self.visible(layout);
         (visible.packages, visible.units).hash(&mut hasher);
         self.unsynced.hash(&mut hasher);
+        self.lingering.hash(&mut hasher);
         let surviving = self.surviving.as_ref();
         surviving
             .map(|rpm| rpm.transaction.left())

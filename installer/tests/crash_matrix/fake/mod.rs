@@ -89,6 +89,7 @@ impl FakeHost {
 
     /// Runs a transaction. At every moment the installer may be killed with it, or without it.
     fn transact(&self, mut transaction: Transaction) -> RpmAnswer {
+        self.machine.borrow_mut().lingering.clear();
         loop {
             // The image of a killed installer shows an rpm that goes on; whoever unfolds it may
             // kill that too.
@@ -102,6 +103,7 @@ impl FakeHost {
             machine.surviving = None;
             if self.gate.rpm_is_killed() {
                 machine.db.killed(&self.layout);
+                machine.lingering = transaction.lingering();
                 return transaction.killed();
             }
             if !transaction.advance(machine, &self.layout) {

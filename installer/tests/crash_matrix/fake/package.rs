@@ -53,7 +53,7 @@ pub(crate) enum When {
 
 /// Something that vendors' scriptlets do. None of it makes the scriptlet fail: they end every line
 /// with `|| :`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Deed {
     Reload,
     Restart(String),

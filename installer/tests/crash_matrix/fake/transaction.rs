@@ -16,7 +16,7 @@ use manifests::digest::Sha256;
 
 use super::disk;
 use super::machine::Machine;
-use super::package::{FileKind, Package, Packaged, When};
+use super::package::{Deed, FileKind, Package, Packaged, When};
 use super::rpmdb::Flavour;
 
 /// A transaction under way.
@@ -279,6 +279,16 @@ impl Transaction {
         self.say(why);
         self.say(&format!("error: {}: failed", package.nevra));
         self.failed.insert(package.name().to_owned());
+    }
+
+    /// Returns what the scriptlet does that runs now: it does not die with rpm.
+    pub(crate) fn lingering(&self) -> Vec<Deed> {
+        let next = self.ops.front().filter(|_| self.has_lock());
+        let running = next.and_then(|op| match op.act {
+            Act::Run(when) => op.package.scriptlet(when),
+            _ => None,
+        });
+        running.map_or_else(Vec::new, |scriptlet| scriptlet.does.clone())
     }
 
     /// Returns how far it is: operations that are left, and whether it holds rpm's lock.

@@ -9,7 +9,7 @@ use installer::run::OnStop;
 
 use crate::fake::gate::{Fault, Gate, Passed, Wanted};
 use crate::fake::image::Image;
-use crate::scene::Scene;
+use crate::scene::{Kind, Scene};
 use crate::verdict::{End, Judge, Seen};
 use crate::world::{Between, World};
 
@@ -39,7 +39,7 @@ impl Film {
             Box::new(|_| true),
         );
         world.install(&plan, &gate, OnStop::Hold).expect("a run");
-        if scene.ends_done() && !scene.is_undo {
+        if scene.ends_done() && scene.kind != Kind::Undo {
             scene.expect_edits(&world.layout);
         }
         let target = scene.ends_done().then(|| Seen::of(&world));

@@ -15,6 +15,7 @@ mod extra;
 mod fake;
 mod film;
 mod matrix;
+mod needs;
 mod planned;
 mod sabotage;
 mod scene;
@@ -31,7 +32,7 @@ use fake::package::When;
 use fake::rpmdb::Flavour;
 use film::Film;
 use installer::preflight::Backup;
-use scene::{Flaw, Scene};
+use scene::{Flaw, Kind, Scene};
 use tally::Tally;
 
 /// Cases that are shown of those that ended badly.
@@ -115,7 +116,7 @@ const fn upgrade(flaw: Flaw, flavour: Flavour) -> Scene {
 
 const fn undo(flaw: Flaw, flavour: Flavour) -> Scene {
     Scene {
-        is_undo: true,
+        kind: Kind::Undo,
         ..upgrade(flaw, flavour)
     }
 }
@@ -137,7 +138,7 @@ const fn with_data(mut scene: Scene) -> Scene {
 
 const fn restore(flavour: Flavour) -> Scene {
     let mut scene = with_data(upgrade(Flaw::None, flavour));
-    scene.is_restore = true;
+    scene.kind = Kind::Restore;
     scene
 }
 

@@ -18,7 +18,8 @@ use manifests::signature::KeyId;
 use crate::extra::{self, Beside};
 use crate::fake::data;
 use crate::fake::package::{Package, Packaged};
-use crate::scene::{NEEDED, NEEDED_BESIDE, Part, Scene, config_path, program_path, unit_name};
+use crate::needs::{NEEDED, NEEDED_BESIDE};
+use crate::scene::{Part, Scene, config_path, program_path, unit_name};
 
 impl Scene {
     /// Returns the plan of the run.

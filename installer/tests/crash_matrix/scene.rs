@@ -10,14 +10,10 @@ use crate::extra::{self, Beside};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
 use crate::fake::rpmdb::Flavour;
 use crate::fake::service::{Answers, Program};
+use crate::needs::NEEDED_BESIDE;
 
 /// When the old and the new packages were built.
-const BUILT: [u64; 2] = [1_600_000_000, 1_650_000_000];
-
-/// Where what is needed lies: a directory of its own, and one that is there already.
-pub(crate) const NEEDED: &str = "/usr/lib/needed";
-pub(crate) const NEEDED_BESIDE: &str = "/usr/lib/beside";
-const CODEC: &str = "/usr/lib/codec";
+pub(crate) const BUILT: [u64; 2] = [1_600_000_000, 1_650_000_000];
 
 /// What is wrong with a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +33,17 @@ pub(crate) enum Flaw {
     NewPreun,
 }
 
+/// What kind of run a scene is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// To the new versions.
+    Upgrade,
+    /// Back from them.
+    Undo,
+    /// The data of before an upgrade, put back.
+    Restore,
+}
+
 /// A host and what is to be done with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
@@ -44,10 +51,8 @@ pub(crate) struct Scene {
     pub(crate) flaw: Flaw,
     /// All components in one transaction, instead of one each.
     pub(crate) is_one_group: bool,
-    /// The run undoes an upgrade.
-    pub(crate) is_undo: bool,
-    /// The run restores the data of before an upgrade.
-    pub(crate) is_restore: bool,
+    /// What kind of run it is.
+    pub(crate) kind: Kind,
     /// How many of the three components there are.
     pub(crate) components: usize,
     /// Whether the new version of the first one needs a package that the host does not have.
@@ -102,8 +107,7 @@ impl Scene {
             flavour,
             flaw,
             is_one_group: false,
-            is_undo: false,
-            is_restore: false,
+            kind: Kind::Upgrade,
             components: 3,
             has_need: false,
             beside: Beside::Nothing,
@@ -114,10 +118,10 @@ impl Scene {
     }
 
     pub(crate) fn name(&self) -> String {
-        let kind = match (self.is_undo, self.is_restore) {
-            (true, _) => "undo",
-            (_, true) => "restore",
-            _ => "upgrade",
+        let kind = match self.kind {
+            Kind::Undo => "undo",
+            Kind::Restore => "restore",
+            Kind::Upgrade => "upgrade",
         };
         let groups = if self.is_one_group {
             " in one group"
@@ -145,7 +149,7 @@ impl Scene {
     pub(crate) fn ends_done(&self) -> bool {
         match self.flaw {
             Flaw::None => true,
-            Flaw::NewPreun => !self.is_undo,
+            Flaw::NewPreun => self.kind != Kind::Undo,
             _ => false,
         }
     }
@@ -157,36 +161,6 @@ impl Scene {
 
     pub(crate) fn parts(&self) -> &'static [Part] {
         &PARTS[..self.components]
-    }
-
-    /// Returns what the first component's new version needs, before and after, if it needs something:
-    /// a package that the host does not have, one file of which is there already, of nobody's package;
-    /// and a newer version of one that it has, whose configuration was edited.
-    pub(crate) fn needed(&self) -> Vec<(Option<Package>, Package)> {
-        if !self.has_need {
-            return Vec::new();
-        }
-        let names = [
-            format!("{NEEDED}/one.so"),
-            format!("{NEEDED}/two.so"),
-            format!("{NEEDED_BESIDE}/tool"),
-        ];
-        let codec = |version: &str, names: &[&str]| {
-            let mut files: Vec<String> =
-                names.iter().map(|name| format!("{CODEC}/{name}")).collect();
-            files.push("/etc/codec.conf".to_owned());
-            library("codec", version, &files)
-        };
-        let mut needed = library("needed", "3.1", &names);
-        // In a directory of its own, which rpm then leaves.
-        needed.scriptlets[0].does = vec![Deed::Make(format!("{NEEDED}/cache"))];
-        vec![
-            (None, needed),
-            (
-                Some(codec("1.0", &["codec.so", "old.txt"])),
-                codec("2.0", &["codec.so", "formats.txt"]),
-            ),
-        ]
     }
 
     /// Returns the packages before (0) and after (1) the run.
@@ -350,33 +324,6 @@ impl Scene {
             edits.extend(extra::before());
         }
         edits
-    }
-}
-
-/// A package without a service. Its configuration has another default in every version.
-fn library(name: &str, version: &str, paths: &[String]) -> Package {
-    let file = |path: &String| Packaged {
-        content: format!("{path} of {name} {version}\n"),
-        path: path.clone(),
-        mode: 0o644,
-        kind: if path.starts_with("/etc/") {
-            FileKind::NoReplace
-        } else {
-            FileKind::Plain
-        },
-    };
-    let does_nothing = |when| Scriptlet {
-        when,
-        does: Vec::new(),
-        fails: false,
-    };
-    Package {
-        nevra: format!("{name}-{version}-1.x86_64")
-            .parse()
-            .expect("a NEVRA"),
-        build_time: BUILT[0],
-        files: paths.iter().map(file).collect(),
-        scriptlets: [When::Post, When::Preun].map(does_nothing).to_vec(),
     }
 }
 

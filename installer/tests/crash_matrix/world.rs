@@ -29,7 +29,7 @@ use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
 use crate::fake::store::FakeStore;
 use crate::fake::{FakeHost, data, disk, systemd};
-use crate::scene::{Scene, unit_name};
+use crate::scene::{Kind, Scene, unit_name};
 use crate::vault;
 
 /// When every scene begins.
@@ -100,7 +100,7 @@ impl World {
         if scene.backup == Backup::IsSealed {
             vault::install(layout);
         }
-        let plan = if scene.is_undo || scene.is_restore {
+        let plan = if scene.kind != Kind::Upgrade {
             world.upgrade(scene)
         } else {
             scene.plan()
@@ -153,7 +153,7 @@ impl World {
         let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
         let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
         let inventory = inventory.expect("a healthy host");
-        if scene.is_restore {
+        if scene.kind == Kind::Restore {
             data::spoil(&self.layout);
             let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
             let names = ["relay-data".to_owned()];

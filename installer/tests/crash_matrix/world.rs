@@ -100,10 +100,10 @@ impl World {
         if scene.backup == Backup::IsSealed {
             vault::install(layout);
         }
-        let plan = if scene.kind != Kind::Upgrade {
-            world.upgrade(scene)
-        } else {
+        let plan = if scene.kind == Kind::Upgrade {
             scene.plan()
+        } else {
+            world.upgrade(scene)
         };
         (world, plan)
     }

@@ -6,18 +6,24 @@ use std::time::Duration;
 
 use super::execute::State;
 use super::{Context, StepResult, reserve};
+use crate::event::Event;
 use crate::history;
 use crate::plan::PlannedStore;
 use crate::report::{DataReport, DumpReport};
 use crate::stores::dumping::{self, dump_store};
 use crate::stores::engine::Restoring;
 use crate::stores::record::{Dumps, StoreDump};
-use crate::stores::{self, Discovery, Limit};
+use crate::stores::{self, Access, Discovery, Limit};
 
 /// Documents beside the dumps, and the directories that these are in.
 const DUMPS: (&str, &str) = ("backup/stores.json", "backup/stores");
 /// The same for what a way back found in the stores before it put the dumps back.
 const ASIDE: (&str, &str) = ("backup/aside.json", "backup/aside");
+/// How long a way back waits for a store that does not answer: after a boot its server may start later
+/// than the recovery, and go through its log first.
+const COMES_UP_SECS: u64 = 120;
+/// How often that is told.
+const TOLD_EVERY_SECS: u64 = 10;
 
 /// Reads which dumps there are in a backup; runs without stores have none.
 pub fn dumps_of(backup: &Path) -> Result<Dumps, String> {
@@ -60,6 +66,25 @@ impl Context<'_> {
     fn discover(&self) -> Discovery {
         let components: Vec<_> = self.plan.known_components().collect();
         stores::discover(self.layout, &components)
+    }
+
+    /// Waits for a store as long as it does not answer. What is wrong with it for good is said by whoever
+    /// needs it next.
+    fn await_store(&self, access: &Access, store: &PlannedStore) {
+        // To find out that nobody answers may take long, too.
+        let until = self.host.now().saturating_add(COMES_UP_SECS);
+        for waited in 0..COMES_UP_SECS {
+            let gives_up = (self.stopped)() || self.host.now() >= until;
+            if gives_up || self.host.store_look(access, self.limit()).is_ok() {
+                return;
+            }
+            if waited % TOLD_EVERY_SECS == 0 {
+                (self.listener)(&Event::Waiting {
+                    what: format!("{} ({}) to answer", store.name, store.endpoint),
+                });
+            }
+            self.host.sleep(Duration::from_secs(1));
+        }
     }
 
     fn in_run(&self, path: &str) -> PathBuf {
@@ -151,6 +176,9 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
                 store.name, store.endpoint
             ));
             continue;
+        }
+        if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
+            context.await_store(access, store);
         }
         // One that was kept in an earlier try stays: by now there may be half of a restored dump. What
         // no service has touched is known from the dumps.

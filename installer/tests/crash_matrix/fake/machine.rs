@@ -34,6 +34,8 @@ pub(crate) struct Machine {
     /// What a scriptlet does that outlives its killed rpm, again and again until another rpm starts:
     /// nobody knows when it comes to it.
     pub(crate) lingering: Vec<Deed>,
+    /// When the server of the data store is up again, in milliseconds since 1970.
+    pub(crate) store_up_ms: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
     /// Files that rpm wrote and nobody synced: a power cut empties them.
@@ -48,6 +50,9 @@ pub(crate) struct Surviving {
     pub(crate) mark: Option<Arc<File>>,
 }
 
+/// How long after a boot the server of the data store answers: later than a recovery wants it.
+const STORE_STARTS_MS: u64 = 40_000;
+
 /// Operations of a surviving rpm in a second.
 const OPS_PER_SECOND: u64 = 8;
 
@@ -59,9 +64,15 @@ impl Machine {
             units: Manager::default(),
             surviving: None,
             lingering: Vec::new(),
+            store_up_ms: 0,
             violations: Vec::new(),
             unsynced: BTreeSet::new(),
         }
+    }
+
+    /// Whether the server of the data store answers.
+    pub(crate) const fn has_store(&self) -> bool {
+        self.clock_ms >= self.store_up_ms
     }
 
     /// Lets time pass: timers fire, and a surviving rpm goes on.
@@ -111,6 +122,7 @@ impl Machine {
         disk::empty(&layout.at("/run"));
         disk::make_dir(&layout.at("/run/systemd/system"));
         self.clock_ms += 60_000;
+        self.store_up_ms = self.clock_ms + STORE_STARTS_MS;
         self.units.boot(layout);
     }
 

@@ -82,6 +82,22 @@ impl FakeHost {
         self.call(what, effect)
     }
 
+    /// A call to the data store, whose server may not be up.
+    fn ask_store<T>(
+        &self,
+        what: &'static str,
+        answer: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let answered = self.call(what, |machine| {
+            if machine.has_store() {
+                answer()
+            } else {
+                Err(data::error("it does not answer"))
+            }
+        });
+        answered.map_err(|error| data::error(&error.to_string()))?
+    }
+
     fn plan(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<Transaction, RpmAnswer> {
         let packages = set.rpms().iter().map(Package::read).collect();
         Transaction::plan(&self.machine.borrow(), &self.layout, packages, mode)
@@ -287,13 +303,11 @@ impl Host for FakeHost {
     }
 
     fn store_look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
-        let looked = self.call("store look", |_| data::look(&self.layout));
-        looked.map_err(|error| data::error(&error.to_string()))?
+        self.ask_store("store look", || data::look(&self.layout))
     }
 
     fn store_dump(&self, _: &Access, _: &str, into: &File, _: Limit<'_>) -> Result<(), StoreError> {
-        let dumped = self.call("store dump", |_| data::dump(&self.layout, into));
-        dumped.map_err(|error| data::error(&error.to_string()))?
+        self.ask_store("store dump", || data::dump(&self.layout, into))
     }
 
     fn store_prove(
@@ -320,6 +334,9 @@ impl Host for FakeHost {
             }
         });
         begun.map_err(|error| data::error(&error.to_string()))?;
+        if !self.machine.borrow().has_store() {
+            return Err(data::error("it does not answer"));
+        }
         let part = restoring.parts.first();
         let part = part.ok_or_else(|| data::error("there is no dump"))?;
         let moment = || self.gate.moment("within", "store restore");

@@ -12,7 +12,7 @@ use crate::secure_fs;
 use crate::stores::access::MongodbAccess;
 use crate::stores::{Limit, StoreError};
 
-const PLACE: &str = "/run/airgap-bundle";
+const PLACE: &str = "/run";
 const OLDEST: (u32, u32) = (100, 3);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const SHOWN_MAX_CHARS: usize = 400;

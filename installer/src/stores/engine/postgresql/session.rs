@@ -18,7 +18,7 @@ use crate::stores::{Limit, StoreError};
 /// What the tools are told to connect to.
 pub(super) const SERVICE: &str = "service=airgap-bundle";
 /// Where the file is for the moment in which it has a name: memory.
-const PLACE: &str = "/run/airgap-bundle";
+const PLACE: &str = "/run";
 /// The oldest readers of service files take no longer line.
 const LINE_MAX_BYTES: usize = 250;
 const CONNECT_SECONDS: &str = "10";

@@ -116,6 +116,10 @@ fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
         psql.run().unwrap().ok().unwrap();
     };
     if is_empty {
+        // Or one of them would put something there.
+        site.host
+            .check(&["systemctl", "stop", "tyk-pump", "tyk-dashboard"])
+            .unwrap();
         admin(
             "ALTER DATABASE tyk_analytics RENAME TO aside; CREATE DATABASE tyk_analytics OWNER tyk;",
         );
@@ -129,6 +133,9 @@ fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
         admin(
             "DROP DATABASE tyk_analytics WITH (FORCE); ALTER DATABASE aside RENAME TO tyk_analytics;",
         );
+        site.host
+            .check(&["systemctl", "start", "tyk-dashboard", "tyk-pump"])
+            .unwrap();
     } else {
         let [_, password] = data.stores.passwords();
         admin(&format!("ALTER ROLE tyk PASSWORD '{password}'"));

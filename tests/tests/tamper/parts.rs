@@ -15,7 +15,6 @@ struct Parts {
     case: Case,
     dir: tempfile::TempDir,
     list: PathBuf,
-    count: usize,
 }
 
 fn parts() -> Parts {
@@ -24,13 +23,7 @@ fn parts() -> Parts {
     let key = TestKey::from_seed(1).unwrap();
     let size = case.file.len() / 7;
     let list = split((NAME, "acme"), &case.file, size, &key, dir.path()).unwrap();
-    let count = case.file.len().div_ceil(size);
-    Parts {
-        case,
-        dir,
-        list,
-        count,
-    }
+    Parts { case, dir, list }
 }
 
 impl Parts {

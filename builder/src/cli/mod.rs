@@ -95,6 +95,12 @@ struct Context {
     quiet: bool,
 }
 
+/// Returns the definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {

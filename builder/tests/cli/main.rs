@@ -19,6 +19,8 @@ mod extras;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod http;

@@ -63,6 +63,8 @@ mod scripted;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod tamper;
 #[cfg(test)]
 mod tokens;

@@ -86,6 +86,7 @@ fn a_split_build_verifies_where_it_lies_and_joins_to_the_whole_one() {
         split
             .verify(&[])
             .assert_ok()
+            .assert_as_before()
             .stdout
             .contains("every one of them good")
     );
@@ -97,7 +98,7 @@ fn a_split_build_verifies_where_it_lies_and_joins_to_the_whole_one() {
     let joined = split.user.path("joined.tar.zst");
     let list = split.out(LIST);
     let join = || split.user.run(&["join", text(&list), "-o", text(&joined)]);
-    join().assert_ok();
+    join().assert_ok().assert_as_before();
     assert!(same(&joined, &split.whole()));
     join().assert_refused(2, &["there already"]);
     let sizes = (1..=split.count()).map(|n| {
@@ -117,7 +118,11 @@ fn a_split_build_verifies_where_it_lies_and_joins_to_the_whole_one() {
         .assert_ok();
     let shown = split.user.run(&["inspect", text(&list)]);
     assert!(
-        shown.assert_ok().stdout.contains("relay-5.3.10-1"),
+        shown
+            .assert_ok()
+            .assert_as_before()
+            .stdout
+            .contains("relay-5.3.10-1"),
         "{}",
         shown.stdout
     );

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
 use crate::history::Retention;
@@ -215,6 +215,12 @@ struct Place {
     host: LinuxHost,
     output: Output,
     parts_dirs: Vec<PathBuf>,
+}
+
+/// Returns the definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.

@@ -18,6 +18,7 @@ pub mod closure;
 pub mod contents;
 pub mod digest;
 pub mod evr;
+pub mod explained;
 pub mod format;
 pub mod host_inventory;
 pub mod json;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE};
+use manifests::bundle::{
+    BoundsError, BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE, check_bounds,
+};
 use manifests::bundle_path::{BundlePath, BundlePathError};
-use manifests::contents::{BoundsError, check_bounds};
 use manifests::digest::Sha256;
 use manifests::format::{PRODUCT_PATH, SUMS_PATH, Section};
 use manifests::json::canonical;

@@ -16,6 +16,9 @@
 //!   [`output`].
 //! * Nothing reads the clock: times come from packages, the lock or `SOURCE_DATE_EPOCH`.
 //! * `clap`, standard output and exit codes live under [`cli`] and nowhere below.
+//!
+//! Rooms, each using only those before it:
+//! `interrupt` `printable` `checksum` `elf` `sniff` `output` `event` `explain`.
 
 pub mod archive;
 pub mod assemble;

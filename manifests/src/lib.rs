@@ -8,6 +8,11 @@
 //!   exact bytes before it parses them.
 //! * So is a [`parts::VerifiedParts`] by [`parts::verify_parts`].
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
+//!
+//! Rooms, each using only those before it:
+//! `explained` `limits` `json` `digest` `evr` `nevra` `signature` `bundle_path` `format`
+//! `package_files` `host_inventory` `closure` `product` `bundle` `contents` `acceptance` `trust`
+//! `parts`.
 
 #![deny(missing_docs)]
 

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::error::Error;
+use crate::explain::Error;
 use crate::interrupt;
 
 const EXAMPLES: &str = "\

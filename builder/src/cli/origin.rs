@@ -7,11 +7,11 @@ use manifests::nevra::Arch;
 use manifests::product::{ProductManifest, TYK};
 
 use super::access::AccessArgs;
-use crate::build::{Origin, usage};
-use crate::error::Error;
+use crate::explain::{Error, usage};
+use crate::pipeline::Origin;
+use crate::repo::vendor_keys::Accepted;
 use crate::repo::{self, Override};
 use crate::transport::Transport;
-use crate::vendor_keys::Accepted;
 
 /// Where packages come from.
 #[derive(Debug, Clone, Args)]

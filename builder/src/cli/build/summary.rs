@@ -7,9 +7,9 @@ use manifests::bundle::{Role, Target};
 use serde::Serialize;
 
 use super::{Format, show};
-use crate::build::Built;
 use crate::evidence;
 use crate::lock::{Lock, LockedRpm};
+use crate::pipeline::Built;
 
 /// The result for programs.
 #[derive(Serialize)]

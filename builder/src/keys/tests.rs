@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::explain::Explain as _;
 use crate::output::{self, Pending};
 
 fn ids(opened: &Opened) -> Vec<KeyId> {

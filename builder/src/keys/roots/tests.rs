@@ -5,7 +5,7 @@ use manifests::signature::{KeyId, PublicKey, Signature};
 use manifests::trust::{CarriedTrust, RootDocument, RootFile, TrustRoot};
 
 use super::*;
-use crate::sign::{FileKey, write_key};
+use crate::keys::{FileKey, write_key};
 
 /// Keys that are made once, in a directory with a chain.
 struct Team {

@@ -1,33 +1,27 @@
 //! What a host's rpm would refuse, found before anything is carried there. Pure.
 
+mod space;
+
 use std::collections::BTreeSet;
 
 use manifests::acceptance::HostRules;
 use manifests::bundle::{LintFlag, Role, Target};
 use manifests::host_inventory::HostPackage;
 
-use super::space::room;
-use super::{Fleet, FleetHost, HostsError};
 use crate::dependencies::Dependencies;
+use crate::hosts::{Fleet, FleetHost, HostsError, Unfit};
 use crate::package::DownloadedRpm;
 
-/// One reason why a host cannot use the bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// The host, the package and the reason.
-    pub why: String,
-    /// What to do about it.
-    pub next: &'static str,
-}
+use space::room;
 
 /// What one host would do with the bundle: each previous package, if there is one, and what follows.
-pub(super) struct Upgrade<'a> {
-    pub(super) from: Option<&'a DownloadedRpm>,
-    pub(super) to: &'a DownloadedRpm,
+struct Upgrade<'a> {
+    from: Option<&'a DownloadedRpm>,
+    to: &'a DownloadedRpm,
 }
 
 impl<'a> Upgrade<'a> {
-    pub(super) fn rpms(&self) -> impl Iterator<Item = &'a DownloadedRpm> {
+    fn rpms(&self) -> impl Iterator<Item = &'a DownloadedRpm> {
         [self.to].into_iter().chain(self.from)
     }
 }
@@ -194,8 +188,8 @@ pub fn check_targets(targets: &[Target], rpms: &[DownloadedRpm]) -> Result<(), H
 mod tests {
     use manifests::host_inventory::{HostInventory, Observed};
 
-    use super::super::tests::{fleet, inventory};
     use super::*;
+    use crate::hosts::tests::{fleet, inventory};
 
     fn refuses(flag: LintFlag, version_id: &str, change: fn(&mut HostInventory)) -> bool {
         let mut host = inventory(version_id, &[]);

@@ -4,16 +4,16 @@
 use manifests::nevra::Arch;
 use manifests::product::{Distro, ProductManifest, Repository};
 
-use super::{Origin, Wish, usage};
+use super::{Origin, Wish};
 use crate::dependencies::{self, Dependencies, Listing, Tool};
-use crate::error::Error;
 use crate::event::{Event, Observer};
+use crate::explain::{Error, usage};
 use crate::hosts::{FleetHost, Unfit};
 use crate::plan::BuildPlan;
+use crate::repo::vendor_keys::{self, VendorKeyError};
 use crate::repo::{self, Override};
 use crate::resolve;
 use crate::transport::Transport;
-use crate::vendor_keys::{self, VendorKeyError};
 
 /// Leaves out the repositories that are read for dependencies only, and what replaces their places.
 #[must_use]

@@ -15,11 +15,11 @@ const MAX_BYTES: u64 = 300 * 1024 * 1024;
 
 /// A directory with a file per address.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct MetadataCache {
     directory: PathBuf,
 }
 
-impl Kept {
+impl MetadataCache {
     /// Names the directory; it is made when something is kept.
     #[must_use]
     pub fn below(cache: &Path) -> Self {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn parts_come_back_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Kept::below(dir.path());
+        let kept = MetadataCache::below(dir.path());
         let url = Url::parse("https://repo.example/x/").unwrap();
         assert_eq!(kept.find(&url), None);
         kept.keep(&url, &[b"one", b"", b"three"]).unwrap();

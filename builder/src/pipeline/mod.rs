@@ -1,8 +1,8 @@
 //! The build from beginning to end. Each step takes the value of the step before it.
 
-mod dependencies;
 mod finish;
 mod request;
+mod with_deps;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,23 +13,24 @@ use manifests::product::{Distro, ProductManifest};
 
 use crate::assemble::Beside;
 use crate::download::{self, Cache, DownloadError, Failure, FailureKind, Wanted};
-use crate::error::{Error, Explained};
 use crate::event::{Event, Observer};
+use crate::explain::{Error, usage};
 use crate::extras;
-use crate::hosts::{self, HostsError};
+use crate::fit;
+use crate::hosts::HostsError;
 use crate::installers::{self, Installer, InstallerError};
 use crate::interrupt;
+use crate::keys::Signers;
 use crate::lock::Lock;
 use crate::output::{OutputError, Pending};
 use crate::package::{self, DownloadedRpm, Requirements};
+use crate::repo::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
 use crate::repo::{self, RepoIndex};
 use crate::resolve::{self, ResolveError};
-use crate::sign::Signers;
 use crate::transport::Transport;
-use crate::vendor_keys::{self, PackageKeys, VendorKeyError, VendorKeys};
 
-pub use dependencies::without_dependencies;
 pub use request::{Built, Origin, Planned, Settings, Wish};
+pub use with_deps::without_dependencies;
 
 /// Reads the repositories and makes the plan.
 pub fn plan(
@@ -75,7 +76,7 @@ pub fn plan(
     let (dependencies, unfit) = if wish.with_deps.is_empty() {
         Default::default()
     } else {
-        dependencies::add_to(&mut plan, transport, whole, wish, observer)?
+        with_deps::add_to(&mut plan, transport, whole, wish, observer)?
     };
     Ok(Planned {
         plan,
@@ -206,8 +207,8 @@ fn prepare(
         accept_unsigned: &settings.accept_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
-    hosts::check_targets(&plan.targets, &rpms)?;
-    hosts::check(&wish.fleet, &rpms, &dependencies)?;
+    fit::check_targets(&plan.targets, &rpms)?;
+    fit::check(&wish.fleet, &rpms, &dependencies)?;
     if let Some(earlier) = &earlier {
         finish::check_replaced(earlier, &mut plan, &rpms, settings)?;
     }
@@ -255,7 +256,7 @@ pub fn build_locked(
         accept_unsigned: &lock.accepted_unsigned,
     };
     let rpms = obtain(transport, &settings.cache, &wanted, requirements, observer)?;
-    hosts::check_targets(&lock.plan.targets, &rpms)?;
+    fit::check_targets(&lock.plan.targets, &rpms)?;
     finish::finish(lock, &rpms, &beside, signers, settings, &**observer)
 }
 
@@ -331,21 +332,17 @@ fn obtain(
             Err(error) => failures.push(Failure {
                 nevra: wanted.package.nevra.to_string(),
                 url: wanted.package.url.clone(),
-                kind: FailureKind::Package(error),
+                kind: FailureKind::Package(error.into()),
             }),
         }
     }
     if failures.is_empty() {
         return Ok(rpms);
     }
-    Err(Error::Download(DownloadError {
-        attempted: wanted.len(),
+    let attempted = wanted.len();
+    Err(DownloadError {
+        attempted,
         failures,
-    }))
-}
-
-/// Makes a usage error.
-#[must_use]
-pub fn usage(failed: &str, reason: impl Into<String>, next: &str) -> Error {
-    Error::Usage(Explained::new(failed, reason, next))
+    }
+    .into())
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{Origin, Purpose, Unpinned};
-use crate::error::{Exit, Explained};
-use crate::openpgp::{CertificateError, Fingerprint};
+use crate::explain::{Exit, Explain, Explained};
 use crate::output::OutputError;
+use crate::repo::openpgp::{CertificateError, Fingerprint};
 use crate::repo::{SourceError, fetch_advice, fetch_exit};
 use crate::transport::TransportError;
 
@@ -107,10 +107,8 @@ impl fmt::Display for Origin {
     }
 }
 
-impl VendorKeyError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for VendorKeyError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Fetch { source, .. } => fetch_exit(&source.kind),
             Self::NotPinned(_)
@@ -126,9 +124,7 @@ impl VendorKeyError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match self {
             Self::Fetch { source, .. } => fetch_advice(&source.kind).to_owned(),
             Self::NotPinned(keys) => accept_advice(keys),

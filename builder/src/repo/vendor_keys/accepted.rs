@@ -7,7 +7,7 @@ use manifests::product::ProductManifest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CarriedKey, Purpose, VendorKeyError, parse_pins};
-use crate::openpgp::{CertificateError, Fingerprint};
+use crate::repo::openpgp::{CertificateError, Fingerprint};
 
 /// `FINGERPRINT`, for a key that the product manifest pins nothing for, or `ROLE=FINGERPRINT`, for
 /// a key whose pins it extends. One role's key never speaks for another's.

@@ -7,7 +7,7 @@ use manifests::trust::{CarriedError, ChainError, RootError};
 
 use super::draft::DraftError;
 use super::quorum::Quorum;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::output::OutputError;
 
 /// A chain that cannot be read, used or changed.
@@ -99,10 +99,8 @@ pub enum RootsError {
     Output(#[from] OutputError),
 }
 
-impl RootsError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for RootsError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Carried { .. } | Self::Chain { .. } | Self::Document { .. } => Exit::Verification,
             Self::Output(_) => Exit::Internal,
@@ -110,9 +108,7 @@ impl RootsError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let (failed, next) = match self {
             Self::Unreadable { .. } => (
                 "cannot read the root documents",

@@ -12,7 +12,7 @@ use manifests::product::ProductManifest;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::openpgp::{Certificate, Fingerprint, TrustedKeys};
+use crate::repo::openpgp::{Certificate, Fingerprint, TrustedKeys};
 use crate::repo::{self, Override, SourceError};
 use crate::sniff::is_web_page;
 use crate::transport::{Network, Request, Transport, TransportError};

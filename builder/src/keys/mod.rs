@@ -1,7 +1,8 @@
-//! Our own keys, in files and tokens, and the bundle signature.
+//! Our own keys, in files and tokens, and the root documents that name them.
 
 mod error;
 mod key_file;
+pub mod roots;
 mod secret;
 mod signer;
 mod store;
@@ -12,13 +13,10 @@ mod uri;
 
 use std::collections::BTreeMap;
 
-use manifests::bundle_path::BundlePath;
-use manifests::digest::Sha256;
 use manifests::signature::{KeyId, Signature};
 use manifests::trust::TrustRoot;
 
-use crate::assemble::UnsignedBundle;
-use crate::roots::RootChain;
+use roots::RootChain;
 
 pub use error::KeyError;
 pub use key_file::{FileKey, read_public};
@@ -37,18 +35,6 @@ pub struct Signers {
     root_bytes: Vec<u8>,
     trust: BTreeMap<String, Vec<u8>>,
     notes: Vec<String>,
-}
-
-/// A bundle with whatever signatures it has; the only one that can be written.
-///
-/// ```compile_fail
-/// let forged = builder::sign::SignedBundle::default();
-/// ```
-#[derive(Debug)]
-#[must_use]
-pub struct SignedBundle {
-    unsigned: UnsignedBundle,
-    front: Vec<(BundlePath, Vec<u8>)>,
 }
 
 impl Signers {
@@ -83,7 +69,12 @@ impl Signers {
         &self.root
     }
 
-    /// Returns what of the root documents is not used, and why.
+    /// Returns the root documents that a bundle carries, by name.
+    pub(crate) const fn trust(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.trust
+    }
+
+    /// Returns which root documents are not used, and why.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -142,58 +133,4 @@ pub fn check_release(key: &KeyId, root: &TrustRoot) -> Result<(), KeyError> {
         version: document.version,
         became: revoked.or_else(retired),
     })
-}
-
-/// Signs the manifest, and adds the root documents that lead to these keys.
-pub fn sign(bundle: UnsignedBundle, signers: &Signers) -> Result<SignedBundle, KeyError> {
-    let signatures = signers.sign(bundle.manifest_bytes())?;
-    let front = front(bundle.manifest_bytes(), &signatures, &signers.trust)?;
-    Ok(SignedBundle {
-        unsigned: bundle,
-        front,
-    })
-}
-
-/// Returns the entries before the listed ones, in their order: a key id is hexadecimal and sorts
-/// before `json`.
-pub(crate) fn front(
-    manifest: &[u8],
-    signatures: &[Signature],
-    trust: &BTreeMap<String, Vec<u8>>,
-) -> Result<Vec<(BundlePath, Vec<u8>)>, KeyError> {
-    let path = |text: String| {
-        let path = text.parse::<BundlePath>();
-        path.map_err(|error| KeyError::Make(error.to_string()))
-    };
-    let mut front = vec![(
-        path(manifests::format::MANIFEST_PATH.to_owned())?,
-        manifest.to_vec(),
-    )];
-    for signature in signatures {
-        let name = format!("signatures/{}.sig", signature.key_id());
-        front.push((path(name)?, signature.as_bytes().to_vec()));
-    }
-    for (name, bytes) in trust {
-        front.push((path(format!("trust/{name}"))?, bytes.clone()));
-    }
-    Ok(front)
-}
-
-impl SignedBundle {
-    /// Returns the bundle without its signatures.
-    pub const fn unsigned(&self) -> &UnsignedBundle {
-        &self.unsigned
-    }
-
-    /// Returns the entries that come before the listed ones: manifest, signatures, trust.
-    #[must_use]
-    pub fn front(&self) -> &[(BundlePath, Vec<u8>)] {
-        &self.front
-    }
-
-    /// Returns the digest of the manifest: the bundle's identity.
-    #[must_use]
-    pub fn digest(&self) -> Sha256 {
-        Sha256::of(self.unsigned.manifest_bytes())
-    }
 }

@@ -9,19 +9,19 @@ use manifests::product::ProductManifest;
 
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
-use crate::assemble::{Beside, assemble};
+use crate::assemble::{Beside, SignedBundle, assemble, sign};
 use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
-use crate::error::Error;
 use crate::event::{Counted, Event, Observer};
+use crate::explain::Error;
 use crate::hosts::LockedHost;
 use crate::installers::{Installer, InstallerError};
+use crate::keys::{Opened, Signers};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, OutputError, Pending};
 use crate::package::DownloadedRpm;
 use crate::plan::BuildPlan;
-use crate::sign::{Opened, SignedBundle, Signers, sign};
-use crate::vendor_keys::PackageKeys;
+use crate::repo::vendor_keys::PackageKeys;
 
 /// What a build chose and fetched.
 pub(super) struct Chosen<'a> {

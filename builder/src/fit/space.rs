@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use manifests::host_inventory::Place;
 use manifests::package_files::PackageFiles;
 
-use super::FleetHost;
-use super::fit::{Unfit, Upgrade};
+use super::Upgrade;
+use crate::hosts::{FleetHost, Unfit};
 
 const MIB: u64 = 1 << 20;
 /// Journal, logs, documents, the installer itself, and what a revert moves away.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use manifests::signature::KeyId;
 
 use super::token::TokenError;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::interrupt::Interrupted;
+use crate::keys::roots::RootsError;
 use crate::output::OutputError;
-use crate::roots::RootsError;
 
 /// Keys that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +116,8 @@ pub enum KeyError {
     Interrupted(#[from] Interrupted),
 }
 
-impl KeyError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for KeyError {
+    fn exit(&self) -> Exit {
         match self {
             Self::None(_)
             | Self::NoHome
@@ -138,9 +136,7 @@ impl KeyError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         match self {
             Self::Token(error) => return error.explain(),
             Self::Roots(error) => return error.explain(),
@@ -152,7 +148,9 @@ impl KeyError {
             self.advice(),
         )
     }
+}
 
+impl KeyError {
     fn advice(&self) -> String {
         let advice = match self {
             Self::TooOpen { path, .. } => {

@@ -9,8 +9,8 @@ use manifests::trust::{RootFile, TrustRoot};
 
 use super::key_file::generate;
 use super::{FileKey, KeyError, KeyName, Secret, Secrets, Signer, Signers};
+use crate::keys::roots::{Enrolled, RootChain, RootsError, first};
 use crate::output::{self, Pending};
-use crate::roots::{Enrolled, RootChain, RootsError, first};
 
 const ROOT_TITLE: &str = "airgap-bundle root made with the first build";
 

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::KeyError;
 use super::secret::Secrets;
 use super::uri::TokenUri;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::printable::printable;
 
 /// `prime256v1` in DER, as `CKA_EC_PARAMS` names a curve.
@@ -73,19 +73,15 @@ fn seen(tokens: &[String]) -> String {
     format!("; there are: {}", tokens.join(", "))
 }
 
-impl TokenError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for TokenError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Call { .. } | Self::Nonsense(_) => Exit::Internal,
             _ => Exit::Usage,
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match self {
             Self::Module { .. } => {
                 "check module-path, and that the token's own software is installed"

@@ -12,12 +12,12 @@ use crate::carry::PartSize;
 use crate::dependencies::Dependencies;
 use crate::hosts::{Fleet, Unfit};
 use crate::installers;
+use crate::keys::{KeyStore, Request};
 use crate::lock::Lock;
 use crate::plan::BuildPlan;
 use crate::repo::Override;
+use crate::repo::vendor_keys::{Accepted, PackageKeys};
 use crate::resolve::FromRule;
-use crate::sign::{KeyStore, Request};
-use crate::vendor_keys::{Accepted, PackageKeys};
 
 /// Where a product's packages come from.
 #[derive(Debug, Clone)]

@@ -10,9 +10,9 @@
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 //!
 //! Rooms, each using only those before it:
-//! `explained` `limits` `json` `digest` `evr` `nevra` `signature` `bundle_path` `format`
-//! `package_files` `host_inventory` `closure` `product` `bundle` `contents` `acceptance` `trust`
-//! `parts`.
+//! `explained` `string_serde` `percent` `secret` `limits` `json` `digest` `evr` `nevra` `signature`
+//! `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
+//! `acceptance` `trust` `parts`.
 
 #![deny(missing_docs)]
 
@@ -31,6 +31,9 @@ pub mod limits;
 pub mod nevra;
 pub mod package_files;
 pub mod parts;
+pub mod percent;
 pub mod product;
+pub mod secret;
 pub mod signature;
+pub mod string_serde;
 pub mod trust;

@@ -68,13 +68,15 @@ fn read(
     let observer = progress::observer(context);
     let transport = args.origin.transport(origin)?;
     observer.event(&Event::Stage("reading and verifying repository metadata"));
+    let archs = args.origin.archs();
     let keys = vendor_keys::fetch_metadata_keys(
         &transport,
         &origin.product,
         &origin.overrides,
         &origin.trusted,
+        distros,
+        &archs,
     )?;
-    let archs = args.origin.archs();
     let sources = repo::sources_for(&origin.product, distros, &archs, &origin.overrides)
         .map_err(VendorKeyError::Source)?;
     let names = package_names(&origin.product);

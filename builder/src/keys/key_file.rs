@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use ed25519_dalek::pkcs8::spki::EncodePublicKey as _;
+use manifests::secret::Secret;
 use manifests::signature::{Algorithm, PublicKey};
 use p256::SecretKey;
 use p256::ecdsa::signature::Signer as _;
@@ -14,7 +15,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
 use super::KeyError;
-use super::secret::{Secret, Secrets, check_private};
+use super::secret::{Secrets, check_private};
 
 const MAX_BYTES: u64 = 64 * 1024;
 const PLAIN: &str = "PRIVATE KEY";
@@ -59,19 +60,17 @@ impl FileKey {
                 let wrong = || KeyError::WrongPassphrase {
                     path: path.to_owned(),
                 };
-                let plain =
-                    encrypted
-                        .decrypt(passphrase.as_bytes())
-                        .map_err(|error| match error {
-                            pkcs8::Error::EncryptedPrivateKey(
-                                pkcs8::pkcs5::Error::DecryptFailed
-                                | pkcs8::pkcs5::Error::EncryptFailed,
-                            ) => wrong(),
-                            other => KeyError::Encryption {
-                                path: path.to_owned(),
-                                reason: other.to_string(),
-                            },
-                        })?;
+                let plain = encrypted
+                    .decrypt(passphrase.reveal().as_bytes())
+                    .map_err(|error| match error {
+                        pkcs8::Error::EncryptedPrivateKey(
+                            pkcs8::pkcs5::Error::DecryptFailed | pkcs8::pkcs5::Error::EncryptFailed,
+                        ) => wrong(),
+                        other => KeyError::Encryption {
+                            path: path.to_owned(),
+                            reason: other.to_string(),
+                        },
+                    })?;
                 // A wrong passphrase now and then gives padding that looks right.
                 Self::from_der(plain.as_bytes()).ok_or_else(wrong)
             }
@@ -134,7 +133,7 @@ pub(super) fn generate(
         Some(passphrase) => {
             let plain = PrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|e| broken(&e))?;
             let encrypted = plain
-                .encrypt(passphrase.as_bytes())
+                .encrypt(passphrase.reveal().as_bytes())
                 .map_err(|e| broken(&e))?;
             encrypted.to_pem(ENCRYPTED, LineEnding::LF)
         }

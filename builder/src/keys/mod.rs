@@ -20,7 +20,7 @@ use roots::RootChain;
 
 pub use error::KeyError;
 pub use key_file::{FileKey, read_public};
-pub use secret::{Secret, Secrets};
+pub use secret::Secrets;
 pub use signer::{KeyName, Signer};
 pub use store::{KeyStore, Opened, Request};
 pub(crate) use store::{read_root, write_key};

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use manifests::secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -18,9 +19,6 @@ const GLANCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
-
-/// Text that is erased once nobody needs it.
-pub type Secret = Zeroizing<String>;
 
 /// Where passphrases come from.
 #[derive(Debug, Clone, Default)]
@@ -48,13 +46,13 @@ impl Secrets {
     pub fn new_passphrase(&self) -> Result<Secret, KeyError> {
         let key = Path::new("the new key");
         let secret = self.passphrase(key)?;
-        if secret.is_empty() {
+        if secret.reveal().is_empty() {
             return Err(KeyError::Answer("an empty passphrase protects nothing"));
         }
         if self.passphrase_file.is_some() || variable("BUNDLE_KEY_PASSPHRASE").is_some() {
             return Ok(secret);
         }
-        if *ask("the same passphrase again", "")? != *secret {
+        if ask("the same passphrase again", "")? != secret {
             return Err(KeyError::Answer("the two passphrases are not the same"));
         }
         Ok(secret)
@@ -76,7 +74,7 @@ impl Secrets {
 }
 
 fn variable(name: &str) -> Option<Secret> {
-    std::env::var(name).ok().map(Zeroizing::new)
+    std::env::var(name).ok().map(Secret::new)
 }
 
 /// Reads a secret from a file that only its owner can read; one line end at its end is not of it.
@@ -92,9 +90,7 @@ fn read_private(path: &Path) -> Result<Secret, KeyError> {
         .read_to_string(&mut text)
         .map_err(unreadable)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Zeroizing::new(
-        line.strip_suffix('\r').unwrap_or(line).to_owned(),
-    ))
+    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line)))
 }
 
 /// Refuses an open file that others can read.
@@ -168,6 +164,6 @@ fn read_line(mut terminal: &File) -> Result<Option<Secret>, KeyError> {
         let Some(text) = line.and_then(|line| std::str::from_utf8(line).ok()) else {
             return Ok(None);
         };
-        return Ok(Some(Zeroizing::new(text.to_owned())));
+        return Ok(Some(Secret::new(text)));
     }
 }

@@ -5,10 +5,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use manifests::limits::TRUST_DOCUMENT_MAX_BYTES;
+use manifests::secret::Secret;
 use manifests::trust::{RootFile, TrustRoot};
 
 use super::key_file::generate;
-use super::{FileKey, KeyError, KeyName, Secret, Secrets, Signer, Signers};
+use super::{FileKey, KeyError, KeyName, Secrets, Signer, Signers};
 use crate::keys::roots::{Enrolled, RootChain, RootsError, first};
 use crate::output::{self, Pending};
 

@@ -140,7 +140,7 @@ impl TokenKey {
             .open_ro_session(slot)
             .map_err(call("open a session"))?;
         let pin = secrets.pin(&name, uri.pin_file.as_deref())?;
-        let pin = AuthPin::from(pin.as_str());
+        let pin = AuthPin::from(pin.reveal());
         session
             .login(UserType::User, Some(&pin))
             .or_else(|error| match error {

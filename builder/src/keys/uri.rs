@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use manifests::percent;
+
 /// Where a key is: the module that speaks to the token, and what token and key must be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenUri {
@@ -62,7 +64,8 @@ impl TokenUri {
                     .to_owned(),
             );
         }
-        let bytes = decoded(value).ok_or_else(|| format!("{name} has a `%` without two digits"))?;
+        let bytes = percent::decoded(value)
+            .ok_or_else(|| format!("{name} has a `%` without two digits"))?;
         if name == "id" {
             self.id = Some(bytes);
             return Ok(());
@@ -96,21 +99,6 @@ impl TokenUri {
         let name = self.token.as_ref().or(self.serial.as_ref());
         name.map_or("the token".to_owned(), |name| format!("token `{name}`"))
     }
-}
-
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

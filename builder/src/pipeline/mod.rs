@@ -39,20 +39,22 @@ pub fn plan(
     wish: &Wish,
     observer: &dyn Observer,
 ) -> Result<Planned, Error> {
-    let (whole, origin) = (origin, &without_dependencies(origin));
-    let product = &origin.product;
+    let own = without_dependencies(origin);
+    let product = &own.product;
     let distros = resolve::distros(product, &wish.distros)?;
     observer.event(&Event::Stage("fetching the vendor's keys"));
     let keys = vendor_keys::fetch_all(
         transport,
         product,
-        &origin.overrides,
-        &origin.package_keys,
-        &origin.trusted,
+        &own.overrides,
+        &own.package_keys,
+        &own.trusted,
+        &distros,
+        &wish.archs,
     )?;
     observer.event(&Event::Stage("reading and verifying repository metadata"));
-    let index = read_index(transport, origin, &distros, &wish.archs, &keys)?;
-    let resolve = |index: &RepoIndex| {
+    let index = read_index(transport, &own, &distros, &wish.archs, &keys)?;
+    let choose = |index: &RepoIndex| {
         resolve::resolve(&resolve::Inputs {
             product,
             index,
@@ -63,21 +65,20 @@ pub fn plan(
             fleet: &wish.fleet,
         })
     };
-    let mut plan = match resolve(&index) {
+    let mut plan = match choose(&index) {
         Err(ResolveError::NotPublished { .. }) => {
             // Worth a look at the other distributions, to say where it does exist.
-            resolve(&widen(transport, origin, &keys, index))?
+            choose(&widen(transport, &own, &keys, index))?
         }
         other => other?,
     };
     interrupt::check()?;
-    // Another vendor's revisions say nothing of the product's age.
+    // The sequence follows the product's own revisions: another vendor's have nothing to do with it.
     let revision = plan.newest_revision();
-    let (dependencies, unfit) = if wish.with_deps.is_empty() {
-        Default::default()
-    } else {
-        with_deps::add_to(&mut plan, transport, whole, wish, observer)?
-    };
+    let (mut dependencies, mut unfit) = (Vec::new(), Vec::new());
+    if !wish.with_deps.is_empty() {
+        (dependencies, unfit) = with_deps::add_to(&mut plan, transport, origin, wish, observer)?;
+    }
     Ok(Planned {
         plan,
         keys: keys.packages,

@@ -1,8 +1,7 @@
 //! What else the targets need: the repositories of `--with-deps`, read whole, and the closure over
 //! them.
 
-use manifests::nevra::Arch;
-use manifests::product::{Distro, ProductManifest, Repository};
+use manifests::product::{ProductManifest, Repository};
 
 use super::{Origin, Wish};
 use crate::dependencies::{self, Dependencies, Listing, Tool};
@@ -45,10 +44,17 @@ pub(super) fn add_to(
 ) -> Result<(Vec<Dependencies>, Vec<Unfit>), Error> {
     let tools = tools(&origin.product, &wish.tools)?;
     let distros = resolve::distros(&origin.product, &wish.distros)?;
-    let origin = with_repositories(origin, &wish.with_deps, &distros, &wish.archs)?;
+    let origin = with_repositories(origin, &wish.with_deps)?;
     observer.event(&Event::Stage("reading and verifying whole package lists"));
     let (product, overrides) = (&origin.product, &origin.overrides);
-    let keys = vendor_keys::fetch_metadata_keys(transport, product, overrides, &origin.trusted)?;
+    let keys = vendor_keys::fetch_metadata_keys(
+        transport,
+        product,
+        overrides,
+        &origin.trusted,
+        &distros,
+        &wish.archs,
+    )?;
     let sources = repo::sources_for(product, &distros, &wish.archs, overrides)
         .map_err(VendorKeyError::Source)?;
     let mut listed = repo::fetch_offers(transport, &sources, &keys)?;
@@ -99,14 +105,9 @@ fn tools(product: &ProductManifest, named: &[String]) -> Result<Vec<Tool>, Error
     named.iter().map(find).collect()
 }
 
-/// Adds what was named: repositories of the product manifest by id, others by address. The key of
-/// one that is named by address is read from where such repositories have it, beside the metadata.
-fn with_repositories(
-    origin: &Origin,
-    named: &[String],
-    distros: &[&Distro],
-    archs: &[Arch],
-) -> Result<Origin, Error> {
+/// Adds what was named: repositories of the product manifest by id, others by address. The keys of
+/// one that is named by address are beside its metadata, for each distribution and architecture.
+fn with_repositories(origin: &Origin, named: &[String]) -> Result<Origin, Error> {
     let mut wider = without_dependencies(origin);
     wider.overrides.clone_from(&origin.overrides);
     let known = origin
@@ -136,10 +137,7 @@ fn with_repositories(
             ));
         }
         let id = format!("with-deps-{}", at + 1);
-        wider
-            .product
-            .repositories
-            .push(by_address(&id, name, distros, archs));
+        wider.product.repositories.push(by_address(&id, name));
         let url = name.clone();
         wider.overrides.push(Override::Repository { id, url });
     }
@@ -152,16 +150,11 @@ fn with_repositories(
     Ok(wider)
 }
 
-fn by_address(id: &str, address: &str, distros: &[&Distro], archs: &[Arch]) -> Repository {
-    let major = distros
-        .first()
-        .map_or(String::new(), |one| one.major.to_string());
-    let arch = archs.first().map_or("", |arch| arch.as_str());
-    let first = address.replace("{major}", &major).replace("{arch}", arch);
+fn by_address(id: &str, address: &str) -> Repository {
     Repository {
         id: id.to_owned(),
         path: String::new(),
-        key_path: format!("{}/repodata/repomd.xml.key", first.trim_end_matches('/')),
+        key_path: format!("{}/repodata/repomd.xml.key", address.trim_end_matches('/')),
         key_fingerprints: Vec::new(),
         dependencies: true,
     }

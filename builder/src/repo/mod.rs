@@ -27,7 +27,9 @@ pub use href::BadHref;
 pub use open::{OpenError, reader as open_list};
 pub use primary::{PrimaryError, read as read_list};
 pub use repomd::{PrimaryEntry, Repomd, RepomdError, parse as read_repomd};
-pub use source::{Override, RepoSource, SourceError, base_address, base_url, key_url, sources_for};
+pub use source::{
+    Override, RepoSource, SourceError, base_address, base_url, key_urls, sources_for,
+};
 
 const REPOMD_MAX_BYTES: u64 = 4 * 1024 * 1024;
 const SIGNATURE_MAX_BYTES: u64 = 64 * 1024;

@@ -23,7 +23,7 @@ use url::Url;
 use backon::{ExponentialBuilder, Retryable as _};
 
 pub(crate) use body::{Body, pause};
-pub use credentials::{Audience, Credentials, Login, PlainHttp, Secret};
+pub use credentials::{Audience, Credentials, Login, PlainHttp};
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use http::{Answer, Extent, Place, Span};
 pub use metadata_cache::MetadataCache;

@@ -11,8 +11,8 @@ use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::str::FromStr;
 
+use manifests::digest::hex;
 use pgp::composed::{ArmorOptions, Deserializable as _, SignedPublicKey};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use policy::{HashRule, SignatureError, SignedBy};
 
@@ -206,13 +206,7 @@ impl TrustedKeys {
 
 impl Fingerprint {
     fn of(key: &impl pgp::types::KeyDetails) -> Self {
-        let hex: Vec<String> = key
-            .fingerprint()
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02X}"))
-            .collect();
-        Self(hex.concat())
+        Self(hex(key.fingerprint().as_bytes()).to_uppercase())
     }
 
     /// Returns the digits.
@@ -245,19 +239,7 @@ impl FromStr for Fingerprint {
     }
 }
 
-impl Serialize for Fingerprint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fingerprint {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+manifests::string_serde!(Fingerprint);
 
 #[cfg(test)]
 mod tests;

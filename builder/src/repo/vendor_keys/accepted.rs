@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use manifests::product::ProductManifest;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CarriedKey, Purpose, VendorKeyError, parse_pins};
 use crate::repo::openpgp::{CertificateError, Fingerprint};
@@ -116,19 +115,7 @@ impl FromStr for Accepted {
     }
 }
 
-impl Serialize for Accepted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Accepted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+manifests::string_serde!(Accepted);
 
 #[cfg(test)]
 mod tests {

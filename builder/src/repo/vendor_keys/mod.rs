@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use manifests::limits::VENDOR_KEY_MAX_BYTES;
-use manifests::product::ProductManifest;
+use manifests::nevra::Arch;
+use manifests::product::{Distro, ProductManifest};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -95,11 +96,13 @@ pub fn fetch_metadata_keys(
     product: &ProductManifest,
     overrides: &[Override],
     accepted: &[Accepted],
+    distros: &[&Distro],
+    archs: &[Arch],
 ) -> Result<BTreeMap<String, TrustedKeys>, VendorKeyError> {
-    let wanted = metadata_wanted(product, overrides)?;
+    let wanted = metadata_wanted(product, overrides, distros, archs)?;
     Accepted::check_roles(accepted, roles(product, &[]))?;
     let keys = establish(transport, &wanted, accepted)?;
-    Ok(by_repository(product, keys))
+    Ok(by_repository(&wanted, keys))
 }
 
 /// Fetches every key of a build. All keys that are not pinned are reported together.
@@ -109,15 +112,18 @@ pub fn fetch_all(
     overrides: &[Override],
     package_key_files: &[PathBuf],
     accepted: &[Accepted],
+    distros: &[&Distro],
+    archs: &[Arch],
 ) -> Result<VendorKeys, VendorKeyError> {
-    let mut wanted = metadata_wanted(product, overrides)?;
+    let mut wanted = metadata_wanted(product, overrides, distros, archs)?;
+    let metadata = wanted.len();
     wanted.extend(package_wanted(product, package_key_files)?);
     Accepted::check_roles(accepted, roles(product, &wanted))?;
     let mut keys = establish(transport, &wanted, accepted)?;
-    let package_sets = keys.split_off(product.repositories.len());
-    let carried = carried(&wanted[product.repositories.len()..], &package_sets)?;
+    let package_sets = keys.split_off(metadata);
+    let carried = carried(&wanted[metadata..], &package_sets)?;
     Ok(VendorKeys {
-        metadata: by_repository(product, keys),
+        metadata: by_repository(&wanted, keys),
         packages: PackageKeys {
             trusted: TrustedKeys::union(package_sets),
             carried,
@@ -175,26 +181,36 @@ fn roles(product: &ProductManifest, wanted: &[Wanted]) -> impl Iterator<Item = S
     all.into_iter()
 }
 
-fn by_repository(
-    product: &ProductManifest,
-    keys: Vec<TrustedKeys>,
-) -> BTreeMap<String, TrustedKeys> {
-    let ids = product.repositories.iter().map(|r| r.id.clone());
-    ids.zip(keys).collect()
+/// Joins the keys of each repository.
+fn by_repository(wanted: &[Wanted], keys: Vec<TrustedKeys>) -> BTreeMap<String, TrustedKeys> {
+    let mut sets: BTreeMap<String, Vec<TrustedKeys>> = BTreeMap::new();
+    for (key, set) in wanted.iter().zip(keys) {
+        if let Purpose::Metadata(repository) = &key.purpose {
+            sets.entry(repository.clone()).or_default().push(set);
+        }
+    }
+    let union = |(repository, sets)| (repository, TrustedKeys::union(sets));
+    sets.into_iter().map(union).collect()
 }
 
 fn metadata_wanted(
     product: &ProductManifest,
     overrides: &[Override],
+    distros: &[&Distro],
+    archs: &[Arch],
 ) -> Result<Vec<Wanted>, VendorKeyError> {
-    let wanted = |repository: &manifests::product::Repository| {
-        Ok(Wanted {
-            purpose: Purpose::Metadata(repository.id.clone()),
-            origin: Origin::Url(Box::new(repo::key_url(product, repository, overrides)?)),
-            pins: parse_pins(&repository.key_fingerprints)?,
-        })
-    };
-    product.repositories.iter().map(wanted).collect()
+    let mut wanted = Vec::new();
+    for repository in &product.repositories {
+        let pins = parse_pins(&repository.key_fingerprints)?;
+        for url in repo::key_urls(product, repository, overrides, distros, archs)? {
+            wanted.push(Wanted {
+                purpose: Purpose::Metadata(repository.id.clone()),
+                origin: Origin::Url(Box::new(url)),
+                pins: pins.clone(),
+            });
+        }
+    }
+    Ok(wanted)
 }
 
 fn package_wanted(

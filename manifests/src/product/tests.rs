@@ -1,5 +1,17 @@
 use super::*;
 
+mod templates;
+
+/// What `tyk.toml` said before there were templates, in the form that a bundle carries.
+const TYK_IN_FULL: &str = include_str!("tests/tyk.json");
+
+#[test]
+fn the_embedded_product_expands_to_what_it_was_in_full() {
+    let tyk = ProductManifest::from_toml(TYK).unwrap();
+    let json = crate::json::canonical(&tyk).unwrap();
+    assert_eq!(String::from_utf8(json).unwrap(), TYK_IN_FULL);
+}
+
 #[test]
 fn the_embedded_product_is_valid_and_survives_json() {
     let tyk = ProductManifest::from_toml(TYK).unwrap();

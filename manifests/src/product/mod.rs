@@ -3,6 +3,7 @@
 mod check;
 mod extra;
 mod extra_on_host;
+mod print;
 mod store;
 mod template;
 

@@ -300,3 +300,15 @@ fn a_wrong_pin_is_named_with_its_line() {
     let error = ProductManifest::from_toml(&text).unwrap_err().to_string();
     assert!(error.contains("`courier`"), "{error}");
 }
+
+#[test]
+fn what_is_printed_says_the_same_without_templates() {
+    let used = r#"settings = { like = "redis", env = "A\"B\\_", at = "/a b/é/" }"#;
+    let small = product(REDIS, used);
+    for text in [TYK, &small] {
+        let product = ProductManifest::from_toml(text).unwrap();
+        let printed = product.to_toml().unwrap();
+        assert!(!printed.contains("settings"), "{printed}");
+        assert_eq!(ProductManifest::from_toml(&printed).unwrap(), product);
+    }
+}

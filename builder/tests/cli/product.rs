@@ -72,10 +72,11 @@ fn templates_and_pins_are_shown_in_full() {
     let shown = user.run(&["product", "show", text(&file)]);
     let shown = &shown.assert_ok().stdout;
     for line in [
-        r#"host = { from = [{ env = "QUEUE_HOST" }, { pointer = "/queue/host" }], default = "" }"#,
+        r#"host = { default = "", from = [{ env = "QUEUE_HOST" }, { pointer = "/queue/host" }] }"#,
         "[[pin]]\nlead = \"5.3.0\"\ncomponent = \"agent\"\nversion = \"1.9\"",
         "[[component.store]]\nid = \"queue\"\n",
         "[component.store.redis]\n",
+        "\ndatabase = { default = \"\", from = [] }\n",
     ] {
         assert!(shown.contains(line), "no {line}: {shown}");
     }

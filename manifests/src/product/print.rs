@@ -37,11 +37,15 @@ impl ProductManifest {
 
 fn write(text: &mut String, path: &str, table: &Table) {
     let place = |list: &[&str], name: &str| list.iter().position(|one| *one == name);
-    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-    let (mut tables, mut lines): (Vec<_>, Vec<_>) = table.iter().partition(|(name, value)| {
-        let is_text = value.is_str() || is_empty(value);
-        !is_text && place(&TABLES, name).is_some()
-    });
+    // One of Redis's settings has the name of a table.
+    let fits_on_a_line = |value: &Value| match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Table(table) => table.contains_key("default"),
+        _ => true,
+    };
+    let (mut tables, mut lines): (Vec<_>, Vec<_>) = table
+        .iter()
+        .partition(|(name, value)| place(&TABLES, name).is_some() && !fits_on_a_line(value));
     lines.sort_by_key(|(name, _)| place(&FIRST, name).unwrap_or(FIRST.len()));
     tables.sort_by_key(|(name, _)| place(&TABLES, name));
     // Writing to a string cannot fail.

@@ -149,7 +149,7 @@ impl Drop for Fuse {
 #[test]
 fn a_state_directory_on_a_users_program_is_refused() {
     let Some(fuse) = Fuse::mount() else {
-        println!("skipped: no FUSE here (fuse2fs, /dev/fuse)");
+        lab::skipped!("no FUSE here (fuse2fs, /dev/fuse)");
         return;
     };
     let bind = format!(

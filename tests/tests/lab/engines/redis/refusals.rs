@@ -9,9 +9,8 @@ use std::process::Command;
 
 use installer::stores::StoreError;
 use installer::stores::access::Address;
-use rustix::process::geteuid;
 
-use super::server::{Server, free_port};
+use super::server::{Server, free_port, is_root};
 use super::{counted, dump, look, to, with_password};
 
 #[track_caller]
@@ -184,7 +183,7 @@ fn a_missing_tool_is_named_with_its_package() {
         says(&error, "not installed", "`redis`");
         return;
     }
-    if !geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let Some(server) = Server::start(&[]) else {

@@ -10,9 +10,9 @@ use installer::host::Host as _;
 use installer::stores::access::RedisAccess;
 use installer::stores::{Access, Limit, StoreError};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-use rustix::process::{Signal, geteuid};
+use rustix::process::Signal;
 
-use super::server::Server;
+use super::server::{Server, is_root};
 use super::{LONG, dump, host, look, to, with_password, within};
 
 const PAUSE: Duration = Duration::from_millis(5);
@@ -127,7 +127,7 @@ impl Drop for Mounted {
 
 #[test]
 fn a_disk_that_fills_up_is_named() {
-    if !geteuid().is_root() {
+    if !is_root() {
         return;
     }
     let Some(mounted) = Mounted::small() else {

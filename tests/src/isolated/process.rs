@@ -153,7 +153,9 @@ pub(super) fn wake_stopped_children() {
         let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
             continue;
         };
-        if let (Ok(Some(_)), Some(child)) = (waitid(WaitId::Pid(pid), stopped), ProcessId::of(child)) {
+        if let (Ok(Some(_)), Some(child)) =
+            (waitid(WaitId::Pid(pid), stopped), ProcessId::of(child))
+        {
             child.send(Signal::CONT);
         }
     }

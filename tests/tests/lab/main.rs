@@ -1,6 +1,7 @@
 //! The lab's tests, one program: real hosts, real rpm, real servers. docs/testing.md says how to run
 //! them, all or one.
 
+mod budget;
 mod config;
 mod engines;
 mod evidence;

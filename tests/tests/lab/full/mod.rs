@@ -4,10 +4,10 @@ use lab::isolated::Image;
 use lab::program;
 use lab::sweep::full::{Filling, FullSweep, Place, Trial, full_sweep, table};
 
-const STEP_MIB: u64 = 20;
+use crate::budget;
+
 /// Among these are disks that fill up within an rpm transaction, some of which are kept full.
 const SEED: u64 = 17;
-const COUNT: u64 = 12;
 
 #[test]
 fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which() {
@@ -20,8 +20,8 @@ fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which
         places: Place::ALL.to_vec(),
         from: 0,
         to: None,
-        step: STEP_MIB,
-        count: COUNT,
+        step: budget::DISK_STEP_MIB,
+        count: budget::DISKS_FILLING_UP,
         seed: SEED,
         results: dir.path().join("results.jsonl"),
         goes_on: false,

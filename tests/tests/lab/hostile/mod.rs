@@ -84,6 +84,7 @@ fn every_attack_is_refused_and_leaves_the_host_as_it_was() {
     };
     the_good_bundle_is_installed(&bench);
     let attacks = wanted();
+    let chosen = attacks.len() < catalogue().len();
     let outcomes = each(&attacks, |attack, runner| bench.play(attack, runner));
     for outcome in &outcomes {
         let Outcome {
@@ -93,7 +94,9 @@ fn every_attack_is_refused_and_leaves_the_host_as_it_was() {
             peak_kib,
             ..
         } = outcome;
-        println!("{name:52} {code:3} {ms:9.1} ms {:6.1} MiB", mib(*peak_kib));
+        if chosen {
+            println!("{name:52} {code:3} {ms:9.1} ms {:6.1} MiB", mib(*peak_kib));
+        }
     }
     let heaviest = outcomes
         .iter()
@@ -121,7 +124,7 @@ fn every_attack_is_refused_and_leaves_the_host_as_it_was() {
         .map(|outcome| format!("{}:\n    {}", outcome.name, outcome.flaws.join("\n    ")))
         .collect();
     assert!(flaws.is_empty(), "{}", flaws.join("\n"));
-    assert!(attacks.len() >= ATTACKS_MIN || attacks.len() < catalogue().len());
+    assert!(attacks.len() >= ATTACKS_MIN || chosen);
 }
 
 /// Whatever refuses this proves nothing by refusing the others.

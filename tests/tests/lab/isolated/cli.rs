@@ -116,7 +116,10 @@ fn what_a_killed_owner_leaves_is_reaped() {
     );
 
     record.owner.kill();
-    assert!(record.owner.ends_within(Duration::from_mins(1)), "it is killed");
+    assert!(
+        record.owner.ends_within(Duration::from_mins(1)),
+        "it is killed"
+    );
     // Another test of this run may be the one that reaps it.
     reap().unwrap();
     assert_gone(&record);

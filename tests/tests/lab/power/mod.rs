@@ -7,7 +7,7 @@ use lab::program;
 use lab::sweep::Cargo;
 use lab::vm::{Case, Moment, PowerSweep, power_sweep, table, unavailable};
 
-const COUNT: usize = 5;
+use crate::budget;
 
 /// One undisturbed run of the bundle that works is the record from which all of these are cut.
 fn is_of_the_sample(case: &Case) -> bool {
@@ -31,7 +31,7 @@ fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
         installer: program::installer().unwrap(),
         seeds: (1..)
             .filter(|seed| is_of_the_sample(&Case::draw(*seed)))
-            .take(COUNT)
+            .take(budget::POWER_CUTS)
             .collect(),
         results: directory.join("results.jsonl"),
         goes_on: false,
@@ -40,9 +40,9 @@ fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
     let trials = power_sweep(&sample, |_| ()).unwrap();
     let text = table(&trials);
     println!("{text}");
-    assert_eq!(trials.len(), COUNT);
+    assert_eq!(trials.len(), budget::POWER_CUTS);
     let recovered = trials.iter().filter(|trial| trial.verdict.is_good());
-    assert_eq!(recovered.count(), COUNT, "{text}");
+    assert_eq!(recovered.count(), budget::POWER_CUTS, "{text}");
     // Else nothing was at stake.
     let unsafe_bytes: u64 = trials
         .iter()

@@ -8,9 +8,9 @@ use lab::isolated::{Image, RpmDatabase};
 use lab::program;
 use lab::sweep::{Sweep, sweep, table};
 
+use crate::budget;
+
 const SEED: u64 = 1;
-/// From here on there are two power cuts, kills in a migration, and runs that end before they hold
-/// anything.
 const SEED_WITH_STORES: u64 = 54;
 
 /// A sweep plays two cases at a time; two sweeps would only slow each other down.
@@ -40,15 +40,19 @@ fn sample(database: RpmDatabase, stores: bool, count: u64) {
 
 #[test]
 fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
-    sample(RpmDatabase::Sqlite, false, 18);
+    sample(RpmDatabase::Sqlite, false, budget::KILLS);
 }
 
 #[test]
 fn the_same_with_berkeley_db() {
-    sample(RpmDatabase::BerkeleyDb, false, 9);
+    sample(
+        RpmDatabase::BerkeleyDb,
+        false,
+        budget::KILLS_WITH_BERKELEY_DB,
+    );
 }
 
 #[test]
 fn the_same_with_stores_that_hold_what_they_held_or_what_was_migrated() {
-    sample(RpmDatabase::Sqlite, true, 8);
+    sample(RpmDatabase::Sqlite, true, budget::KILLS_WITH_STORES);
 }

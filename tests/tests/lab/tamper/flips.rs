@@ -13,10 +13,9 @@ use lab::hostile::{FRAME_PIECE, Frame};
 use manifests::format::{BLOCK_BYTES, padding, read_header};
 use manifests::trust::TrustRoot;
 
+use crate::budget;
 use crate::tamper::{case, numbers};
 
-/// Random bytes of the payload that are flipped.
-const RANDOM: usize = 10_000;
 const THREADS: usize = 2;
 
 /// A good bundle in memory, whose blocks are stored as they are: a byte of the archive is a byte of
@@ -125,11 +124,15 @@ fn every_signed_byte_every_header_byte_and_ten_thousand_payload_bytes_are_refuse
     let places = places(&case.tar);
     let carried: Vec<usize> = places.payload.iter().cloned().flatten().collect();
     let random = numbers(7).map(|n| carried[n % carried.len()]);
-    let random: Vec<usize> = random.take(RANDOM).collect();
+    let random: Vec<usize> = random.take(budget::FLIPS_OF_CONTENT).collect();
     let refused = |flips: &[usize]| all_are_refused(&case.tar, &case.roots, flips);
     let (signed, headers) = (refused(&places.signed), refused(&places.headers));
     let payload = refused(&random);
-    assert!(signed > 4 * BLOCK_BYTES && headers > 4 * BLOCK_BYTES && payload == RANDOM);
+    assert!(
+        signed > 4 * BLOCK_BYTES
+            && headers > 4 * BLOCK_BYTES
+            && payload == budget::FLIPS_OF_CONTENT
+    );
     let _ = writeln!(
         std::io::stderr(),
         "flipped bytes: all {signed} before the product manifest, all {headers} of the headers after \

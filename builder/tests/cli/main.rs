@@ -49,6 +49,8 @@ mod people;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod product;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod progress;

@@ -1,0 +1,239 @@
+//! Backups that are sealed when their run is closed.
+//!
+//! While a run is open its backup is plain, readable by root alone: a revert and a recovery after a
+//! power cut must work with nobody there. Where a run has recipients, what stays of the backup of a
+//! closed one is a single file, `backup.age`: age over a tar. Whoever wants to undo that run brings
+//! the identity.
+//!
+//! In a run's directory:
+//!
+//! ```text
+//! seal.json     the recipients; written before the run begins
+//! backup/       plain, until the run is closed
+//! displaced*/   what a way back moved aside; sealed with it
+//! backup.age    complete and synced before any plain byte goes
+//! undone/       for an undo: the undone run's backup, unsealed; gone when the undo is closed
+//! ```
+//!
+//! Sealing may be cut off anywhere and done again: `backup.age` is there whole or not at all, and
+//! once it is there, what is plain only has to go.
+
+mod archive;
+mod identity;
+mod recipients;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::chain;
+use crate::history;
+use crate::journal::lock::RunLock;
+use crate::layout::Layout;
+use crate::secure_fs;
+
+pub use identity::{Identity, IdentityError, Unlocked};
+pub use recipients::{Recipients, RecipientsError};
+
+/// The type a stored list of recipients names.
+const SEAL_TYPE: &str = "airgap-bundle/seal/1";
+
+/// To whom the backup of a run is sealed, as stored in its directory.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SealDocument {
+    #[serde(rename = "type")]
+    document: String,
+    recipients: Vec<String>,
+}
+
+/// How the backup of a run is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Plain, readable by root alone, and to stay so.
+    Plain,
+    /// Plain, to be sealed when the run is closed.
+    ToBeSealed,
+    /// Sealed.
+    Sealed,
+}
+
+fn sealed_file(layout: &Layout, run: u64) -> PathBuf {
+    layout.run(run).join("backup.age")
+}
+
+fn unsealed_dir(layout: &Layout, run: u64) -> PathBuf {
+    layout.run(run).join("undone")
+}
+
+/// Says where the backup is that an undo run works with: unsealed in its own directory, or where the
+/// undone run has it.
+#[must_use]
+pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> PathBuf {
+    let unsealed = unsealed_dir(layout, run);
+    if unsealed.is_dir() {
+        unsealed.join("backup")
+    } else {
+        layout.run(undone).join("backup")
+    }
+}
+
+/// Records to whom the backup of a prepared run is to be sealed.
+pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), String> {
+    if recipients.is_empty() {
+        return Ok(());
+    }
+    let document = SealDocument {
+        document: SEAL_TYPE.to_owned(),
+        recipients: recipients.names(),
+    };
+    let bytes = manifests::json::canonical(&document).map_err(|error| error.to_string())?;
+    let path = layout.run(run).join("seal.json");
+    secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error| chain(&error))
+}
+
+/// Returns to whom the backup of a run is, or is to be, sealed; nobody for one that stays plain.
+pub fn recorded(layout: &Layout, run: u64) -> Result<Recipients, String> {
+    let path = layout.run(run).join("seal.json");
+    if !path.exists() {
+        return Ok(Recipients::default());
+    }
+    let document: SealDocument = history::read_document(&path)?;
+    Recipients::of_names(&document.recipients)
+        .map_err(|error| format!("{}: {}", path.display(), chain(&error)))
+}
+
+/// Says how the backup of a run is kept now.
+pub fn kept(layout: &Layout, run: u64) -> Result<Kept, String> {
+    Ok(if sealed_file(layout, run).exists() {
+        Kept::Sealed
+    } else if recorded(layout, run)?.is_empty() {
+        Kept::Plain
+    } else {
+        Kept::ToBeSealed
+    })
+}
+
+/// Removes unsealed copies that nobody needs any more, and seals every closed run that has recipients.
+/// Returns what could not be done, by run. `passed` hears of every change that has become durable: the
+/// crash matrix kills there.
+#[must_use]
+pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<String> {
+    let ids = match history::ids(layout) {
+        Ok(ids) => ids,
+        Err(why) => return vec![why],
+    };
+    let settle = |id: u64| -> Result<(), String> {
+        let run = history::load(layout, id)?;
+        if run.as_ref().is_some_and(history::PastRun::is_open) {
+            return Ok(());
+        }
+        discard_unsealed(layout, id)?;
+        passed("discarding what was unsealed");
+        match run {
+            Some(_) => seal(layout, id, passed),
+            None => Ok(()),
+        }
+    };
+    let trouble = |id: u64| Some(format!("run {id}: {}", settle(id).err()?));
+    ids.into_iter().filter_map(trouble).collect()
+}
+
+/// Whether there is anything for [`settle`] to do; for commands that otherwise only look.
+#[must_use]
+pub fn is_unsettled(layout: &Layout) -> bool {
+    let waits = |id: &u64| {
+        let run = layout.run(*id);
+        let has_plain = run.join("backup").exists() || !displaced(&run).is_empty();
+        let may_wait = has_plain && run.join("seal.json").exists();
+        let is_closed =
+            || history::load(layout, *id).is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
+        unsealed_dir(layout, *id).exists() || (may_wait && is_closed())
+    };
+    history::ids(layout).is_ok_and(|ids| ids.iter().any(waits))
+}
+
+/// Seals the backup of a closed run, or finishes that.
+fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> {
+    let recipients = recorded(layout, run)?;
+    if recipients.is_empty() {
+        return Ok(());
+    }
+    let dir = layout.run(run);
+    let mut plain = displaced(&dir);
+    plain.push(dir.join("backup"));
+    plain.retain(|path| path.exists());
+    if plain.is_empty() {
+        return Ok(());
+    }
+    let sealed = sealed_file(layout, run);
+    if !sealed.exists() {
+        secure_fs::write_stream(&sealed, 0o600, |file| {
+            archive::write(file, &sealed, &recipients, &dir, &plain)
+        })
+        .map_err(|error: archive::ArchiveError| chain(&error))?;
+        passed("sealing");
+    }
+    for tree in &plain {
+        secure_fs::remove_tree(tree)
+            .and_then(|()| secure_fs::sync_dir(&dir))
+            .map_err(|error| chain(&error))?;
+        passed("removing what is plain");
+    }
+    Ok(())
+}
+
+/// Returns what ways back moved aside, in order.
+fn displaced(run: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(run).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("displaced"))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Puts the backup of an undone run, unlocked, into the directory of the run that is to undo it.
+pub fn unseal(layout: &Layout, run: u64, unlocked: Unlocked) -> Result<(), String> {
+    discard_unsealed(layout, run)?;
+    let target = unsealed_dir(layout, run);
+    for level in [layout.runs(), layout.run(run), target.clone()] {
+        secure_fs::ensure_guarded(&level, 0o700).map_err(|error| chain(&error))?;
+    }
+    let read = archive::read(unlocked, &target).map_err(|error| chain(&error));
+    if read.is_err() {
+        // The first error is the one to report; the next run removes what is left.
+        let _ = discard_unsealed(layout, run);
+    }
+    read
+}
+
+/// Hands out every file of an unlocked backup. Nothing is written.
+pub fn each_file(
+    unlocked: Unlocked,
+    take: &mut dyn FnMut(&str, &mut dyn std::io::Read) -> std::io::Result<()>,
+) -> Result<(), String> {
+    archive::each(unlocked, take).map_err(|error| chain(&error))
+}
+
+/// Removes the unsealed copy of a run, and its directory if that held nothing else.
+pub fn discard_unsealed(layout: &Layout, run: u64) -> Result<(), String> {
+    let copy = unsealed_dir(layout, run);
+    if !copy.exists() {
+        return Ok(());
+    }
+    let dir = layout.run(run);
+    secure_fs::remove_tree(&copy)
+        .and_then(|()| secure_fs::sync_dir(&dir))
+        .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
+        .map_err(|error| chain(&error))
+}
+
+/// Opens the sealed backup of a run with an identity. Nothing is written.
+pub fn unlock(layout: &Layout, run: u64, identity: &Identity) -> Result<Unlocked, IdentityError> {
+    identity.unlock(&sealed_file(layout, run))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! What the host runs now: the second input of a plan. Taken without changing anything, and as far
+//! as the caller may look: what an ordinary user cannot read is `Unknown`.
+
+pub mod extras;
+pub mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::ErrorKind;
+
+use manifests::bundle::Role;
+use manifests::digest::{Hasher, Sha256};
+use manifests::host_inventory::HostPackage;
+use manifests::package_files::PackageFiles;
+use manifests::product::{Component, ProductManifest};
+use serde::{Deserialize, Serialize};
+
+use self::extras::FoundExtras;
+use crate::bundle::{StagedRpmSet, VerifiedMetadata};
+use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage, UnitState};
+use crate::layout::Layout;
+use crate::plan::PlannedRpm;
+use crate::stores::{self, FoundStores};
+use crate::trust::sequence::{self, Remembered};
+
+/// The host as a plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Operating system, architecture, rpm.
+    pub identity: Identity,
+    /// Installed packages of the product.
+    pub packages: Vec<InstalledPackage>,
+    /// Units of the product, by name; empty without systemd.
+    pub units: BTreeMap<String, UnitState>,
+    /// Files of the installed packages as they are on disk.
+    pub disk: BTreeMap<String, OnDisk>,
+    /// Every installed package, where the plan may have to look for what others need.
+    pub everything: Vec<HostPackage>,
+    /// Whether `/bin` is a link into `/usr`.
+    pub merged_usr: bool,
+    /// The newest bundle of the product that was installed here.
+    pub remembered: Remembered,
+    /// The data stores that the product's components name.
+    pub stores: FoundStores,
+    /// RPMs that earlier runs left in the store, where a plan may have to go back in time.
+    pub stored: Vec<PlannedRpm>,
+    /// Files beside packages, as the product manifest knows them.
+    pub extras: Vec<FoundExtras>,
+    /// Files of RPMs in the store that a plan goes back to, where their headers can be read.
+    pub headers: BTreeMap<Sha256, Vec<InstalledFile>>,
+}
+
+/// A packaged file as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDisk {
+    /// Its digest.
+    Sha256(Sha256),
+    /// Not there.
+    Absent,
+    /// Something else than a regular file.
+    Other,
+    /// Not readable for the caller.
+    Unknown,
+}
+
+impl Inventory {
+    /// Takes the inventory of what concerns `product`.
+    pub fn take(
+        host: &dyn Host,
+        layout: &Layout,
+        product: &ProductManifest,
+    ) -> Result<Self, HostError> {
+        let names: Vec<&str> = product
+            .components
+            .iter()
+            .map(|c| c.package.as_str())
+            .collect();
+        Self::take_of(host, layout, &names, &product.components)
+    }
+
+    /// Takes the inventory of what concerns a bundle: also of what it carries beside the product.
+    pub fn for_bundle(
+        host: &dyn Host,
+        layout: &Layout,
+        metadata: &VerifiedMetadata,
+    ) -> Result<Self, HostError> {
+        let mut inventory = Self::take(host, layout, metadata.product())?;
+        let manifest = metadata.manifest();
+        inventory.remembered = metadata
+            .learned()
+            .root_of(metadata.verified())
+            .map_or(Remembered::Nothing, |root| {
+                sequence::remembered(layout, &manifest.product, &manifest.channel, root)
+            });
+        for list in lists(metadata) {
+            inventory.add_present(layout, &InstalledFile::of_list(list));
+        }
+        let is_known = |name: &&str| {
+            let mut components = metadata.product().components.iter();
+            !components.any(|component| component.package == *name)
+        };
+        let carried = || metadata.manifest().rpms.iter();
+        let needed: BTreeSet<&str> = carried()
+            .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Dependency))
+            .map(|rpm| rpm.nevra.name())
+            .filter(is_known)
+            .collect();
+        // What a new package would push out under another name.
+        let obsoleted: BTreeSet<&str> = carried()
+            .filter_map(|rpm| metadata.files(&rpm.sha256))
+            .flat_map(|list| &list.obsoletes)
+            .map(|obsolete| obsolete.name.as_str())
+            .filter(is_known)
+            .collect();
+        let names: Vec<&str> = needed.union(&obsoleted).copied().collect();
+        if !names.is_empty() {
+            inventory.add(layout, host.installed(&names)?);
+        }
+        if !needed.is_empty() {
+            inventory.everything = host.rpm_contents()?.packages;
+        }
+        inventory.find_extras(layout, metadata);
+        Ok(inventory)
+    }
+
+    fn find_extras(&mut self, layout: &Layout, metadata: &VerifiedMetadata) {
+        let Some(arch) = self.identity.arch else {
+            return;
+        };
+        let entries = metadata.manifest().entries.iter();
+        let carried = entries.filter(|entry| entry.path.is_under("extras"));
+        let carried = carried.filter_map(|entry| Some(entry.path.as_str().rsplit_once('/')?.1));
+        let is_installed = |component: &Component| !self.installed(&component.package).is_empty();
+        let (product, carried) = (metadata.product(), carried.collect());
+        self.extras = extras::find(layout, product, arch, is_installed, &carried);
+    }
+
+    /// Takes the inventory of some components.
+    pub fn take_of(
+        host: &dyn Host,
+        layout: &Layout,
+        packages: &[&str],
+        components: &[Component],
+    ) -> Result<Self, HostError> {
+        let identity = host.identity()?;
+        let packages = host.installed(packages)?;
+        let mut units = BTreeMap::new();
+        for unit in components
+            .iter()
+            .filter_map(|component| component.unit.as_ref())
+        {
+            // A bare template is no unit that could be asked.
+            if identity.systemd && !unit.contains("@.") {
+                units.insert(unit.clone(), host.unit(unit)?);
+            }
+        }
+        let mut inventory = Self {
+            identity,
+            packages: Vec::new(),
+            units,
+            disk: BTreeMap::new(),
+            everything: Vec::new(),
+            merged_usr: layout.has_merged_usr(),
+            remembered: Remembered::Nothing,
+            stores: FoundStores::default(),
+            stored: Vec::new(),
+            extras: Vec::new(),
+            headers: BTreeMap::new(),
+        };
+        inventory.add(layout, packages);
+        let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
+        let installed: Vec<&Component> = components.iter().filter(is_installed).collect();
+        inventory.stores = stores::discover(layout, &installed).shown();
+        Ok(inventory)
+    }
+
+    /// Looks at the files of stored RPMs that a plan may go back to. Of one that cannot be read nothing is
+    /// forecast; whether it can be used is for the preflight to say.
+    pub fn look_back(&mut self, host: &dyn Host, layout: &Layout, rpms: &BTreeSet<Sha256>) {
+        for sha256 in rpms {
+            let header = StagedRpmSet::reopen(layout, &[*sha256])
+                .map_err(HostError::from)
+                .and_then(|set| host.rpm_headers(&set));
+            if let Some(package) = header.unwrap_or_default().into_iter().next() {
+                self.add_present(layout, &package.files);
+                self.headers.insert(*sha256, package.files);
+            }
+        }
+    }
+
+    /// Looks at files that are there although no installed package of the plan has them.
+    fn add_present(&mut self, layout: &Layout, files: &[InstalledFile]) {
+        for file in files.iter().filter(|file| !file.digest.is_empty()) {
+            if self.disk.contains_key(&file.path) {
+                continue;
+            }
+            let found = look(layout, &file.path);
+            if found != OnDisk::Absent {
+                self.disk.insert(file.path.clone(), found);
+            }
+        }
+    }
+
+    fn add(&mut self, layout: &Layout, packages: Vec<InstalledPackage>) {
+        let files = packages.iter().flat_map(|package| &package.files);
+        for file in files.filter(|file| !file.digest.is_empty()) {
+            let path = file.path.clone();
+            self.disk.insert(path, look(layout, &file.path));
+        }
+        self.packages.extend(packages);
+    }
+
+    /// Returns the installed packages of a name: none, one, or several after an accident.
+    #[must_use]
+    pub fn installed(&self, package: &str) -> Vec<&InstalledPackage> {
+        self.packages
+            .iter()
+            .filter(|installed| installed.nevra.name() == package)
+            .collect()
+    }
+}
+
+/// Returns the file lists of what a bundle brings of the product.
+fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
+    let targets = metadata.manifest().rpms.iter();
+    targets
+        .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Target))
+        .filter_map(|rpm| metadata.files(&rpm.sha256))
+}
+
+pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {
+    let path = layout.at(path);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
+        Ok(_) => OnDisk::Other,
+        Err(error) if error.kind() == ErrorKind::NotFound => OnDisk::Absent,
+        Err(_) => OnDisk::Unknown,
+    }
+}
+
+fn hash(path: &std::path::Path) -> std::io::Result<Sha256> {
+    use std::io::Read as _;
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}

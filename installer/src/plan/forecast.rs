@@ -1,0 +1,252 @@
+//! What `rpm -U` will do to files that people may have edited. Pure; rpm's rules are the table in
+//! docs/config-files.md, which tests/tests/lab/config compares with what rpm does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::{InstalledFile, InstalledPackage};
+use crate::inventory::{Inventory, OnDisk};
+use crate::plan::PlanKind;
+
+/// A file to which something happens that its editor should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The file.
+    pub path: String,
+    /// What happens to it.
+    pub fate: Fate,
+}
+
+/// What happens to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// A configuration file that was not edited gets the new default.
+    Updated,
+    /// The edit stays; the vendor's default did not change.
+    Kept,
+    /// The edit stays; the vendor's new default is written beside it as `.rpmnew`.
+    KeptWithRpmnew,
+    /// The vendor's file replaces it; the edit is moved to `.rpmsave`.
+    ReplacedWithRpmsave,
+    /// The vendor's file comes where a file of no package is, which is moved to `.rpmorig`.
+    ReplacedWithRpmorig,
+    /// The vendor's file replaces it without a trace: it is no configuration file to rpm.
+    Overwritten,
+    /// It was deleted; rpm makes it again.
+    Recreated,
+    /// The new package has no such file; rpm removes it without a trace.
+    Removed,
+    /// The new package has no such file; the edited configuration becomes `.rpmsave`.
+    RemovedWithRpmsave,
+    /// The caller may not read it.
+    Unknown,
+}
+
+impl Fate {
+    /// Whether an upgrade has a picture of it afterwards ([`crate::backup::changes`]).
+    #[must_use]
+    pub const fn is_pictured(self) -> bool {
+        !matches!(self, Self::Kept | Self::Unknown)
+    }
+
+    /// Says it of a component's file.
+    #[must_use]
+    pub const fn text(self, kind: PlanKind) -> &'static str {
+        match (self, kind) {
+            (Self::Overwritten, PlanKind::Upgrade) => {
+                "overwritten by the package; your edit is carried over if it merges, else put beside \
+                 it as .yours"
+            }
+            _ => self.beside_text(kind),
+        }
+    }
+
+    /// Says it of a file of a package that comes along: nobody merges there.
+    #[must_use]
+    pub const fn beside_text(self, kind: PlanKind) -> &'static str {
+        match (self, kind) {
+            (Self::Kept, _) => "your edit is kept",
+            (Self::Unknown, _) => "unknown: it cannot be read by this user",
+            // rpm's part of an undo is not its last: the state before the run is merged back after it.
+            (Self::Updated | Self::Recreated, PlanKind::Undo { .. }) => {
+                "rpm puts the old default there; then it becomes what it was before the run"
+            }
+            (_, PlanKind::Undo { .. }) => {
+                "rpm moves your edit away; then it is merged with what was there before the run"
+            }
+            (Self::Updated, _) => "replaced by the new default; you did not edit it",
+            (Self::KeptWithRpmnew, _) => "your edit is kept; the new default is written to .rpmnew",
+            (Self::ReplacedWithRpmsave, _) => {
+                "replaced by the new default; your edit goes to .rpmsave"
+            }
+            (Self::ReplacedWithRpmorig, _) => {
+                "replaced by the package's file; yours goes to .rpmorig"
+            }
+            (Self::Overwritten, _) => "overwritten by the package; your edit is only in the backup",
+            (Self::Recreated, _) => "you deleted it; the package brings it again",
+            (Self::Removed, _) => "not part of the new package; your edit is in the backup",
+            (Self::RemovedWithRpmsave, _) => {
+                "not part of the new package; your edit goes to .rpmsave"
+            }
+        }
+    }
+}
+
+/// Forecasts what changing `installed` to a package with the files `target` does to the files of both.
+#[must_use]
+pub fn forecast(
+    installed: &InstalledPackage,
+    target: &[InstalledFile],
+    inventory: &Inventory,
+) -> Vec<Forecast> {
+    let disk = |path: &str| inventory.disk.get(path);
+    let had = |path: &str| installed.files.iter().find(|file| file.path == path);
+    let old = installed
+        .files
+        .iter()
+        .filter(|file| !file.digest.is_empty());
+    let old = old.filter_map(|file| {
+        let new = target.iter().find(|new| new.path == file.path);
+        let disk = disk(&file.path).unwrap_or(&OnDisk::Unknown);
+        Some((&file.path, fate(file, new, disk)?))
+    });
+    let new = target.iter().filter(|file| !file.digest.is_empty());
+    let new = new.filter_map(|file| {
+        let found = disk(&file.path).filter(|_| had(&file.path).is_none())?;
+        Some((&file.path, fate_of_new(file, found)?))
+    });
+    old.chain(new)
+        .map(|(path, fate)| Forecast {
+            path: path.clone(),
+            fate,
+        })
+        .collect()
+}
+
+/// What both packages say counts: one that calls it configuration is enough.
+fn fate(old: &InstalledFile, new: Option<&InstalledFile>, disk: &OnDisk) -> Option<Fate> {
+    let is_config = old.config || new.is_some_and(|new| new.config);
+    let found = match disk {
+        OnDisk::Sha256(digest) => digest.to_string(),
+        OnDisk::Absent => return new.map(|_| Fate::Recreated),
+        OnDisk::Unknown => return is_config.then_some(Fate::Unknown),
+        OnDisk::Other => String::new(),
+    };
+    // An older digest algorithm cannot be compared with ours.
+    if *disk != OnDisk::Other && old.digest.len() != found.len() {
+        return is_config.then_some(Fate::Unknown);
+    }
+    let Some(new) = new else {
+        return match (found == old.digest, old.config) {
+            (true, _) => None,
+            (false, true) => Some(Fate::RemovedWithRpmsave),
+            (false, false) => Some(Fate::Removed),
+        };
+    };
+    let is_same_default = old.digest == new.digest;
+    if found == old.digest {
+        return (is_config && !is_same_default).then_some(Fate::Updated);
+    }
+    if found == new.digest {
+        return None;
+    }
+    Some(match (is_config, is_same_default, new.noreplace) {
+        (false, ..) => Fate::Overwritten,
+        (true, true, _) => Fate::Kept,
+        (true, false, true) => Fate::KeptWithRpmnew,
+        (true, false, false) => Fate::ReplacedWithRpmsave,
+    })
+}
+
+/// A file of nobody's package, or of another one's, where the new package has one.
+fn fate_of_new(new: &InstalledFile, disk: &OnDisk) -> Option<Fate> {
+    match disk {
+        OnDisk::Absent => None,
+        OnDisk::Sha256(digest) if digest.to_string() == new.digest => None,
+        OnDisk::Unknown => new.config.then_some(Fate::Unknown),
+        _ if !new.config => Some(Fate::Overwritten),
+        _ if new.noreplace => Some(Fate::KeptWithRpmnew),
+        _ => Some(Fate::ReplacedWithRpmorig),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manifests::digest::Sha256;
+
+    use super::*;
+
+    fn file(config: bool, noreplace: bool, digest: &str) -> InstalledFile {
+        InstalledFile {
+            path: "/f".into(),
+            mode: 0o100_644,
+            digest: Sha256::of(digest.as_bytes()).to_string(),
+            config,
+            noreplace,
+        }
+    }
+
+    fn disk(text: &str) -> OnDisk {
+        OnDisk::Sha256(Sha256::of(text.as_bytes()))
+    }
+
+    /// What rpm really does is compared in tests/tests/lab/config.
+    #[test]
+    fn the_table_of_rpms_rules_holds() {
+        let conf = file(true, true, "v1");
+        let [v1, v2] = ["v1", "v2"].map(|text| Some(file(true, true, text)));
+        let replaced = Some(file(true, false, "v2"));
+        let cases = [
+            (disk("v1"), v1.clone(), None),
+            (disk("v1"), v2.clone(), Some(Fate::Updated)),
+            (disk("v2"), v2.clone(), None),
+            (disk("mine"), v1, Some(Fate::Kept)),
+            (disk("mine"), v2.clone(), Some(Fate::KeptWithRpmnew)),
+            (disk("mine"), replaced, Some(Fate::ReplacedWithRpmsave)),
+            (OnDisk::Other, v2.clone(), Some(Fate::KeptWithRpmnew)),
+            (disk("mine"), None, Some(Fate::RemovedWithRpmsave)),
+            (disk("v1"), None, None),
+            (OnDisk::Absent, None, None),
+            (OnDisk::Absent, v2.clone(), Some(Fate::Recreated)),
+            (OnDisk::Unknown, v2, Some(Fate::Unknown)),
+        ];
+        for (disk, new, expected) in cases {
+            assert_eq!(
+                fate(&conf, new.as_ref(), &disk),
+                expected,
+                "{disk:?} {new:?}"
+            );
+        }
+        let plain = |text| file(false, false, text);
+        let both = |disk: &str| fate(&plain("v1"), Some(&plain("v1")), &super::tests::disk(disk));
+        assert_eq!(both("mine"), Some(Fate::Overwritten));
+        assert_eq!(both("v1"), None);
+        assert_eq!(fate(&plain("v1"), None, &disk("mine")), Some(Fate::Removed));
+    }
+
+    #[test]
+    fn a_file_of_nobodys_package_in_the_way_is_told() {
+        let cases = [
+            (
+                file(true, true, "v2"),
+                disk("mine"),
+                Some(Fate::KeptWithRpmnew),
+            ),
+            (
+                file(true, false, "v2"),
+                disk("mine"),
+                Some(Fate::ReplacedWithRpmorig),
+            ),
+            (
+                file(false, false, "v2"),
+                disk("mine"),
+                Some(Fate::Overwritten),
+            ),
+            (file(true, false, "v2"), disk("v2"), None),
+            (file(true, false, "v2"), OnDisk::Absent, None),
+        ];
+        for (new, disk, expected) in cases {
+            assert_eq!(fate_of_new(&new, &disk), expected, "{disk:?} {new:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Planning the restore of dumps that an earlier run made: a run of its own that changes no package. Pure.
+
+use manifests::product::Component;
+
+use crate::history::PastRun;
+use crate::inventory::Inventory;
+use crate::plan::extras::Extras;
+use crate::plan::{DataChange, Group, InstallPlan, PlanKind, PlannedStore};
+use crate::problem::Problem;
+use crate::stores::record::Dumps;
+
+/// The one group of such a plan. It has no packages.
+const GROUP: &str = "data";
+
+/// Plans the restore of some stores of `run` by its dumps, or says everything that speaks against it.
+pub fn plan(
+    run: &PastRun,
+    names: &[String],
+    dumps: &Dumps,
+    inventory: &Inventory,
+) -> Result<InstallPlan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut stores = Vec::new();
+    for name in names {
+        match store(run, name, dumps, inventory) {
+            Ok(store) => stores.push(store),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
+    let uses = |c: &&Component| stores.iter().any(|store| store.users.contains(&c.name));
+    let affected = run.plan.known_components().filter(uses);
+    let bystanders: Vec<Component> = affected.filter(is_installed).cloned().collect();
+    let notes = run
+        .plan
+        .components()
+        .filter(|planned| bystanders.iter().any(|b| b.name == planned.component.name))
+        .filter_map(|planned| {
+            let now = inventory.installed(&planned.component.package);
+            let now = now.first().filter(|one| one.nevra != planned.from.nevra)?;
+            Some(format!(
+                "the dump was made with {}; {} is installed now and will meet those data",
+                planned.from.nevra, now.nevra
+            ))
+        });
+    Ok(InstallPlan {
+        kind: PlanKind::Restore { run: run.id },
+        groups: vec![Group {
+            name: GROUP.to_owned(),
+            components: Vec::new(),
+            packages: Vec::new(),
+            extras: Extras::default(),
+        }],
+        notes: notes.collect(),
+        current: Vec::new(),
+        absent: Vec::new(),
+        stores,
+        bystanders,
+        downgrade_because: None,
+        ..run.plan.clone()
+    })
+}
+
+fn store(
+    run: &PastRun,
+    name: &str,
+    dumps: &Dumps,
+    inventory: &Inventory,
+) -> Result<PlannedStore, Problem> {
+    let id = run.id;
+    let before = run.plan.stores.iter().find(|store| store.name == name);
+    let (Some(before), Some(_)) = (before, dumps.of(name)) else {
+        let known: Vec<&str> = dumps.stores.iter().map(|dump| dump.name.as_str()).collect();
+        let known = match known.as_slice() {
+            [] => "none".to_owned(),
+            known => known.join(", "),
+        };
+        return Err(Problem::new(
+            format!("run {id} has no dump of {name}; it has {known}"),
+            "`install backup list` shows every dump there is",
+        ));
+    };
+    let mut found = inventory.stores.found.iter();
+    if !found.any(|found| found.endpoint == before.endpoint) {
+        let what = format!(
+            "the dump is of {}, which no configuration names any more",
+            before.endpoint
+        );
+        let cure =
+            "put the configuration back first, or restore the dump by hand (docs/backups.md)";
+        return Err(Problem::new(what, cure));
+    }
+    Ok(PlannedStore {
+        group: GROUP.to_owned(),
+        may_be_empty: true,
+        elsewhere: None,
+        change: Some(DataChange::Restored { run: id }),
+        ..before.clone()
+    })
+}

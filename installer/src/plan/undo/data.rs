@@ -1,0 +1,115 @@
+//! What an undo does about data. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::history::PastRun;
+use crate::inventory::Inventory;
+use crate::plan::{DataChange, InstallPlan, PlannedStore};
+use crate::problem::Problem;
+
+/// What is to become of data that the undone run rewrote. Only a person can know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataChoice {
+    /// The dumps of before the run are restored.
+    pub restore: bool,
+    /// The data stay as they are, for this reason.
+    pub keep_because: Option<String>,
+    /// Stores that are not dumped before, by name, with the reason.
+    pub elsewhere: BTreeMap<String, String>,
+}
+
+/// Plans the stores of an undo.
+pub(super) fn stores(
+    run: &PastRun,
+    inventory: &Inventory,
+    choice: &DataChoice,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) -> Vec<PlannedStore> {
+    let Some(group) = plan.groups.first().map(|group| group.name.clone()) else {
+        return Vec::new();
+    };
+    let mut stores = Vec::new();
+    for before in &run.plan.stores {
+        let change = match &before.change {
+            None => None,
+            Some(change) => decide(run, before, change, choice, plan, problems),
+        };
+        let mut found = inventory.stores.found.iter();
+        if !found.any(|found| found.endpoint == before.endpoint) {
+            let what = format!(
+                "{} was {} in run {}; no configuration names that any more",
+                before.name, before.endpoint, run.id
+            );
+            // What need not be restored is not looked for in the wrong place either.
+            match change {
+                Some(_) => problems.push(Problem::new(
+                    what,
+                    "put the configuration back, or keep the data as they are with \
+                     --keep-data-because REASON",
+                )),
+                None => plan.notes.push(format!("{what}: it is not dumped")),
+            }
+            continue;
+        }
+        stores.push(PlannedStore {
+            group: group.clone(),
+            elsewhere: choice.elsewhere.get(&before.name).cloned(),
+            change,
+            ..before.clone()
+        });
+    }
+    stores
+}
+
+fn decide(
+    run: &PastRun,
+    store: &PlannedStore,
+    change: &DataChange,
+    choice: &DataChoice,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) -> Option<DataChange> {
+    let id = run.id;
+    let what = match change {
+        DataChange::Migrated { title } => {
+            format!("run {id} changed the data of {}: {title}", store.name)
+        }
+        DataChange::Restored { .. } => {
+            format!("run {id} put older data into {}", store.name)
+        }
+    };
+    if let Some(reason) = &choice.keep_because {
+        plan.notes.push(format!(
+            "{what}. They stay as they are, because: {reason}. The older version may not be able to use them"
+        ));
+        return None;
+    }
+    if let Some(reason) = &store.elsewhere {
+        problems.push(Problem::new(
+            format!("{what}, and it made no dump, because: {reason}"),
+            format!(
+                "restore your own backup of {} with the services stopped; then undo with \
+                 --keep-data-because REASON",
+                store.endpoint
+            ),
+        ));
+        return None;
+    }
+    if choice.restore {
+        plan.notes.push(format!(
+            "the data of {} go back to those of before run {id}: what was written since is lost to the \
+             product, and kept in a dump of this run",
+            store.name
+        ));
+        return Some(DataChange::Restored { run: id });
+    }
+    problems.push(Problem::new(
+        format!("{what}. The older packages alone may not be able to use them"),
+        format!(
+            "`install undo {id} --restore-data` puts back the dump of before run {id} (what was written \
+             since is kept in a dump); to go back without it, say why with --keep-data-because REASON"
+        ),
+    ));
+    None
+}

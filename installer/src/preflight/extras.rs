@@ -1,0 +1,294 @@
+//! Asking the target version itself, before anything is changed: its program, taken out of the staged
+//! package, loads every extra that it would load after the run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use manifests::product::{ExtraRule, ExtraTarget, Trial};
+
+use crate::bundle::{StagedBundle, StagedExtra, StagedRpmSet};
+use crate::failure::chain;
+use crate::host::cmd::{self, trial};
+use crate::host::payload;
+use crate::layout::Layout;
+use crate::plan::extras::{Extras, cure};
+use crate::plan::{InstallPlan, PlannedComponent};
+use crate::problem::Problem;
+use crate::secure_fs::{self, FsError};
+
+/// Longest time that a program has for one extra: a gateway links some hundred megabytes.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// What a shell, and `unshare`, answer when a program could not be started; and the dynamic linker.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
+/// What the trials found.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Extras that the target version does not load, and those of which nobody can say it.
+    pub problems: Vec<Problem>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+}
+
+/// Asks the programs of a plan's target packages for all of its extras.
+#[must_use]
+pub fn try_all(layout: &Layout, plan: &InstallPlan, bundle: &StagedBundle) -> Tried {
+    let mut tried = Tried::default();
+    let scratch = layout.state().join("trial");
+    let product = bundle.metadata().product();
+    for group in plan.groups.iter().filter(|group| !group.extras.is_empty()) {
+        for rule in &product.extras {
+            let mut components = group.components.iter();
+            let planned = components.find(|one| one.component.name == rule.component);
+            let Some(planned) = planned else { continue };
+            let case = Case {
+                layout,
+                rule,
+                planned,
+                target: ExtraTarget {
+                    version: planned.to.nevra.evr().version(),
+                    arch: plan.arch,
+                },
+            };
+            case.try_rule(&scratch, &group.extras, &mut tried);
+        }
+    }
+    // Nothing depends on it; the next trial begins with an empty one.
+    let _ = secure_fs::remove_tree(&scratch);
+    if let Some(reason) = &plan.extras_ignored_because {
+        let ignored = tried.problems.drain(..);
+        let say = |problem: Problem| format!("{}; ignored, because: {reason}", problem.what);
+        tried.notes.extend(ignored.map(say));
+    }
+    tried
+}
+
+struct Case<'a> {
+    layout: &'a Layout,
+    rule: &'a ExtraRule,
+    planned: &'a PlannedComponent,
+    target: ExtraTarget<'a>,
+}
+
+/// An extra to try.
+struct Candidate<'a> {
+    /// What it is called.
+    path: &'a str,
+    stem: &'a str,
+    /// The file to load.
+    file: Result<PathBuf, String>,
+    /// Whether its name says that it is for the target version.
+    is_named: bool,
+}
+
+impl Case<'_> {
+    fn try_rule(&self, scratch: &Path, extras: &Extras, tried: &mut Tried) {
+        let mut candidates = self.candidates(extras);
+        if candidates.is_empty() {
+            return;
+        }
+        // The doubtful ones first: what is said of them decides.
+        candidates.sort_by_key(|candidate| candidate.is_named);
+        let program = match &self.rule.trial {
+            None => Err("the product has no trial for it".to_owned()),
+            Some(_) if !self.layout.is_live() => {
+                Err("its programs do not run on this host".to_owned())
+            }
+            Some(trial) => self.program(scratch).map(|program| (trial, program)),
+        };
+        let (trial, program) = match program {
+            Ok(program) => program,
+            Err(why) => return self.without(&candidates, &why, tried),
+        };
+        let is_isolated = trial::can_isolate();
+        for candidate in &candidates {
+            let said = match &candidate.file {
+                Ok(file) => ask(trial, &program, file, candidate.stem, is_isolated),
+                Err(why) => Err(why.clone()),
+            };
+            match said {
+                Ok(None) => {}
+                Ok(Some(line)) => tried.problems.push(Problem::new(
+                    format!(
+                        "{} {} does not load {}: {line}",
+                        self.planned.component.title, self.target.version, candidate.path
+                    ),
+                    cure(self.rule, self.target),
+                )),
+                Err(why) => self.without(std::slice::from_ref(candidate), &why, tried),
+            }
+        }
+    }
+
+    /// Nobody was asked: the names are all there is to judge by.
+    fn without(&self, candidates: &[Candidate<'_>], why: &str, tried: &mut Tried) {
+        let (title, version) = (&self.planned.component.title, self.target.version);
+        let (named, doubtful): (Vec<_>, Vec<_>) =
+            candidates.iter().partition(|candidate| candidate.is_named);
+        for candidate in doubtful {
+            tried.problems.push(Problem::new(
+                format!(
+                    "whether {title} {version} loads {} is not known: its name has no version, and it \
+                     could not be tried: {why}",
+                    candidate.path
+                ),
+                cure(self.rule, self.target),
+            ));
+        }
+        if self.rule.trial.is_some() && !named.is_empty() {
+            let paths: Vec<&str> = named.iter().map(|candidate| candidate.path).collect();
+            tried.notes.push(format!(
+                "{} was judged by its name alone, not tried: {why}",
+                paths.join(", ")
+            ));
+        }
+    }
+
+    fn candidates<'e>(&self, extras: &'e Extras) -> Vec<Candidate<'e>> {
+        // One file may go to several places.
+        let mut coming = BTreeMap::new();
+        for planned in extras.coming.iter().filter(|one| one.rule == self.rule.id) {
+            coming.entry(planned.sha256).or_insert(planned);
+        }
+        let coming = coming.into_values().map(|planned| Candidate {
+            path: &planned.path,
+            stem: &planned.stem,
+            file: StagedExtra::reopen(self.layout, &planned.sha256)
+                .map(|_| self.layout.stored_extra(&planned.sha256))
+                .map_err(|error| chain(&error)),
+            is_named: true,
+        });
+        let present = extras.present.iter().filter(|one| one.rule == self.rule.id);
+        let present = present.map(|present| Candidate {
+            path: &present.path,
+            stem: &present.stem,
+            file: guarded(&self.layout.at(&present.path)).map_err(|error| chain(&error)),
+            is_named: present.is_named,
+        });
+        coming.chain(present).collect()
+    }
+
+    /// Takes the target's program out of its package.
+    fn program(&self, scratch: &Path) -> Result<PathBuf, String> {
+        let path = self.planned.component.program.as_deref();
+        let path = path.ok_or("the product names no program to ask")?;
+        let set = StagedRpmSet::reopen(self.layout, &[self.planned.to.sha256]);
+        let set = set.map_err(|error| chain(&error))?;
+        let rpm = set.rpms().first().ok_or("its package is not staged")?;
+        let program = scratch.join("program");
+        let file = secure_fs::remove_tree(scratch)
+            .and_then(|()| secure_fs::ensure_guarded(scratch, 0o700))
+            .and_then(|()| secure_fs::create_new(&program, 0o700))
+            .map_err(|error| chain(&error))?;
+        payload::extract(rpm, path, &file).map_err(|error| chain(&error))?;
+        Ok(program)
+    }
+}
+
+/// Loading a plugin runs it, as root: only what nobody but root could have put there. The service, which
+/// may not be root, gets no word in this.
+fn guarded(path: &Path) -> Result<PathBuf, FsError> {
+    let file = secure_fs::open_read(path)?;
+    secure_fs::check_file(&file, path)?;
+    if let Some(directory) = path.parent() {
+        secure_fs::check_guarded(directory)?;
+    }
+    Ok(path.to_owned())
+}
+
+/// Asks for one file: nothing if it is loaded, the line that says why not, or why nobody knows.
+fn ask(
+    trial: &Trial,
+    program: &Path,
+    file: &Path,
+    stem: &str,
+    is_isolated: bool,
+) -> Result<Option<String>, String> {
+    let args = trial.args_for(&file.to_string_lossy(), stem);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let said = trial::run(program, &args, is_isolated, DEADLINE).map_err(|error| chain(&error))?;
+    let output = format!("{}\n{}", said.stdout, said.stderr);
+    if let Some(line) = trial.refusal(&output) {
+        return Ok(Some(line.chars().take(LINE_MAX_CHARS).collect()));
+    }
+    match said.code {
+        Some(code) if !NOT_STARTED.contains(&code) => Ok(None),
+        Some(_) => Err(format!(
+            "the program could not be started: {}",
+            cmd::tail(&output, 2)
+        )),
+        None => Err("the program was ended by a signal".to_owned()),
+    }
+}
+
+/// Most of a line that a foreign program said.
+const LINE_MAX_CHARS: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "the test is the operator here")]
+    fn file(dir: &Path) -> PathBuf {
+        let path = dir.join("auth.so");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
+
+    #[test]
+    fn only_a_refusal_is_one_and_a_program_that_cannot_run_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // The shell plays the vendor's program; what it gets to know is in $0 and $1.
+        let trial = |script: &str| Trial {
+            args: ["-c", script, "{file}", "{symbol}"]
+                .map(str::to_owned)
+                .to_vec(),
+            refused: vec!["built with a different version".to_owned()],
+        };
+        let asked = |script: &str| {
+            let shell = Path::new("/bin/sh");
+            ask(
+                &trial(script),
+                shell,
+                Path::new("/x/auth.so"),
+                "auth-2",
+                false,
+            )
+        };
+        assert_eq!(asked("test $0 = /x/auth.so && test $1 = auth_2"), Ok(None));
+        assert_eq!(asked("echo symbol auth_2 not found >&2; exit 1"), Ok(None));
+        let refused = asked("echo \"$0: built with a different version of x\" >&2; exit 1");
+        assert_eq!(
+            refused.unwrap().unwrap(),
+            "/x/auth.so: built with a different version of x"
+        );
+        for script in ["exit 127", "kill -9 $$"] {
+            assert!(asked(script).is_err(), "{script}");
+        }
+        let plain = file(dir.path());
+        assert!(ask(&trial(""), &plain, Path::new("/x"), "x", false).is_err());
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_not_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path());
+        assert!(guarded(&file).is_ok());
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&file, 0o666);
+        assert!(guarded(&file).is_err());
+        set(&file, 0o644);
+        set(dir.path(), 0o777);
+        assert!(guarded(&file).is_err());
+        set(dir.path(), 0o700);
+        let link = dir.path().join("link.so");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(guarded(&link).is_err());
+    }
+}

@@ -1,0 +1,326 @@
+//! What speaks against a run, found before anything changes: all of it at once, each with its cure.
+
+pub mod extras;
+mod stores;
+
+use std::path::Path;
+
+use manifests::digest::Sha256;
+
+use crate::backup::capture::measure;
+use crate::backup::seal::Recipients;
+use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
+use crate::failure::chain;
+use crate::host::{Host, RpmMode, cmd};
+use crate::layout::Layout;
+use crate::plan::{Group, InstallPlan, PackageChange, is_build};
+use crate::problem::Problem;
+use crate::run::baseline::trees;
+use crate::run::reserve;
+use crate::run::{self, Baseline};
+
+/// The journal, logs, documents, the units.
+const DOCUMENTS_BYTES: u64 = 4 << 20;
+const PROGRAMS: [&str; 4] = ["rpm", "rpm2cpio", "rpmkeys", "setsid"];
+
+/// What becomes of a run's backup when the run is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup {
+    /// It stays as it is.
+    StaysPlain,
+    /// It is sealed: for a moment the sealed one is beside the plain one.
+    IsSealed,
+}
+
+impl Backup {
+    /// Says what becomes of it with these recipients.
+    #[must_use]
+    pub fn of(recipients: &Recipients) -> Self {
+        if recipients.is_empty() {
+            Self::StaysPlain
+        } else {
+            Self::IsSealed
+        }
+    }
+}
+
+/// Checks the host for a plan, before the payload is staged.
+pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for program in PROGRAMS
+        .into_iter()
+        .filter(|program| !cmd::is_available(program))
+    {
+        problems.push(Problem::new(
+            format!("the program `{program}` is missing"),
+            "install the package that brings it (rpm, util-linux)",
+        ));
+    }
+    let dumps = stores::check(host, layout, plan, &mut problems);
+    space(host, layout, plan, dumps, backup, &mut problems);
+    for directory in package_directories(plan) {
+        match host.space(&layout.at(&directory)) {
+            Ok(space) if space.read_only => problems.push(Problem::new(
+                format!("{directory} is on a read-only filesystem"),
+                "remount it read-write for the time of the run",
+            )),
+            Ok(_) => {}
+            Err(error) => {
+                problems.push(Problem::new(chain(&error), "make the directory reachable"));
+            }
+        }
+    }
+    problems
+}
+
+fn package_directories(plan: &InstallPlan) -> Vec<String> {
+    let mut found: Vec<String> = plan
+        .changes()
+        .filter_map(|change| change.to)
+        .flat_map(|rpm| rpm.directories.iter().cloned())
+        .collect();
+    let extras = plan.coming_extras();
+    found.extend(extras.filter_map(|extra| Some(extra.path.rsplit_once('/')?.0.to_owned())));
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What the run writes on each filesystem, beside what it keeps back for the way back.
+fn space(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    dumps: u64,
+    backup: Backup,
+    problems: &mut Vec<Problem>,
+) {
+    let reserves = match reserve::wanted(host, layout, plan) {
+        Ok(reserves) => reserves,
+        Err(error) => {
+            let next = "make `rpm -qa` work on this host first";
+            return problems.push(Problem::new(chain(&error), next));
+        }
+    };
+    let state = layout.state();
+    for reserve in reserves {
+        let is_state = reserve.directory() == state;
+        // A transaction writes the new packages before it removes the old ones.
+        let forward = reserve.package_bytes + reserve.package_bytes / 4;
+        let own = if is_state {
+            state_bytes(layout, plan, dumps, backup)
+        } else {
+            0
+        };
+        let needed = reserve.bytes + forward + own;
+        let place = reserve.directory();
+        match host.space(place) {
+            Ok(space) if space.read_only => problems.push(Problem::new(
+                format!("{} is on a read-only filesystem", place.display()),
+                "remount it read-write",
+            )),
+            Ok(space) if space.free_bytes < needed => problems.push(Problem::new(
+                format!(
+                    "{} has {} MiB free; this run needs {} MiB there",
+                    place.display(),
+                    space.free_bytes >> 20,
+                    needed.div_ceil(1 << 20)
+                ),
+                "free some space on that filesystem",
+            )),
+            Ok(space) if is_state && space.free_inodes < 10_000 => problems.push(Problem::new(
+                format!(
+                    "{} has {} inodes free; this run needs 10000",
+                    place.display(),
+                    space.free_inodes
+                ),
+                "remove small files on that filesystem",
+            )),
+            Ok(_) => {}
+            Err(error) => {
+                problems.push(Problem::new(chain(&error), "make the directory reachable"));
+            }
+        }
+    }
+}
+
+/// What a run writes into the state directory, and beside it if that is on the same filesystem.
+fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) -> u64 {
+    let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
+    let rpms = plan.changes().flat_map(PackageChange::rpms);
+    let staging: u64 = rpms
+        .filter(|rpm| missing(&rpm.sha256))
+        .map(|rpm| rpm.size_bytes)
+        .sum();
+    let coming = || plan.coming_extras().map(|extra| extra.size_bytes);
+    // All of it once more for a moment.
+    let sealed = match backup {
+        Backup::StaysPlain => 1,
+        Backup::IsSealed => 2,
+    };
+    let all: Vec<&Group> = plan.groups.iter().collect();
+    let (roots, excluded) = trees(&all, &Baseline::default());
+    // Twice: as it is before and after the run.
+    let saved = 2 * measure(layout, &roots, &excluded) + coming().sum::<u64>();
+    let backup = sealed * (saved + dumps);
+    // Also of those that are there already: they are written anew.
+    let staging = staging + coming().sum::<u64>();
+    let program = Path::new("/proc/self/exe").metadata();
+    staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
+}
+
+/// Checks the staged packages: signatures, whether each is the package that the plan takes it for, and
+/// rpm's own test of every transaction of the plan and of the way back.
+pub fn packages(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    bundle: &StagedBundle,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
+    match bundle.rpm_set(layout, &all) {
+        Ok(set) => {
+            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
+            // A header without a valid signature is nobody's word.
+            if problems.is_empty() {
+                identities(host, &set, plan, bundle.metadata(), &mut problems);
+            }
+        }
+        Err(error) => problems.push(stored(&chain(&error))),
+    }
+    rpm_tests(host, layout, plan, &mut problems);
+    problems
+}
+
+/// Runs rpm's own test over the groups of a plan, and over the way back.
+pub fn rpm_tests(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    let mode = run::mode(plan);
+    // Each group as it will be met: after those before it.
+    let mut targets: Vec<Sha256> = Vec::new();
+    for (at, group) in plan.groups.iter().enumerate() {
+        let coming = group.changes().filter_map(|change| change.to);
+        targets.extend(coming.map(|rpm| rpm.sha256));
+        let is_last = at + 1 == plan.groups.len();
+        let name = if is_last { "the upgrade" } else { &group.name };
+        if !test(host, layout, name, &targets, mode, problems) {
+            // Those after it would say the same again.
+            break;
+        }
+    }
+    let going = plan.changes().filter_map(|change| change.from);
+    let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
+    test(
+        host,
+        layout,
+        "the way back",
+        &previous,
+        RpmMode::GoBack,
+        problems,
+    );
+}
+
+/// Returns whether rpm would take a set.
+fn test(
+    host: &dyn Host,
+    layout: &Layout,
+    name: &str,
+    digests: &[Sha256],
+    mode: RpmMode,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let set = match StagedRpmSet::reopen(layout, digests) {
+        Ok(set) => set,
+        Err(error) => {
+            problems.push(stored(&chain(&error)));
+            return false;
+        }
+    };
+    let problem = match host.rpm_test(&set, mode) {
+        Ok(answer) if answer.code == Some(0) => return true,
+        Ok(answer) => Problem::new(
+            format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
+            "remove the reason that rpm names, then try again; what is missing here can be carried: \
+             rebuild with `--inventory` of this host and `--with-deps`",
+        ),
+        Err(error) => Problem::new(
+            format!("rpm cannot test {name}: {}", chain(&error)),
+            "make `rpm -qa` work on this host first",
+        ),
+    };
+    problems.push(problem);
+    false
+}
+
+fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {
+    match host.rpm_signatures(set, keys) {
+        Ok(answer) if answer.code == Some(0) => {}
+        Ok(answer) => problems.push(Problem::new(
+            format!(
+                "this host's rpm does not accept the package signatures: {}",
+                cmd::tail(&answer.output, 6)
+            ),
+            "compare the host's crypto policy with the packages' signatures (`rpmkeys -Kv`)",
+        )),
+        Err(error) => problems.push(Problem::new(
+            format!(
+                "the package signatures cannot be checked: {}",
+                chain(&error)
+            ),
+            "make `rpmkeys` work on this host first",
+        )),
+    }
+}
+
+/// The plan was made from what the manifest and the file lists say. What rpm will install is what the
+/// headers say, and a revert knows only of what was planned.
+fn identities(
+    host: &dyn Host,
+    set: &StagedRpmSet,
+    plan: &InstallPlan,
+    metadata: &VerifiedMetadata,
+    problems: &mut Vec<Problem>,
+) {
+    let next = "do not use this bundle; build it again";
+    let headers = match host.rpm_headers(set) {
+        Ok(headers) if headers.len() == set.rpms().len() => headers,
+        Ok(_) => {
+            let why = "a file of the bundle is not exactly one package";
+            return problems.push(Problem::new(why, next));
+        }
+        Err(error) => {
+            let why = format!("the package headers cannot be read: {}", chain(&error));
+            return problems.push(Problem::new(why, next));
+        }
+    };
+    for (file, header) in set.rpms().iter().zip(&headers) {
+        let sha256 = file.sha256();
+        let mut listed = metadata.manifest().rpms.iter();
+        let listed = listed.find(|rpm| rpm.sha256 == *sha256);
+        let is_meant = match listed.zip(metadata.files(sha256)) {
+            Some((rpm, list)) => is_build(header, rpm, list),
+            // Of the store: an earlier run installed it by its own bundle's word.
+            None => plan.changes().flat_map(PackageChange::rpms).any(|rpm| {
+                rpm.sha256 == *sha256
+                    && rpm.nevra == header.nevra
+                    && rpm.build_time == header.build_time
+            }),
+        };
+        if !is_meant {
+            let found = &header.nevra;
+            problems.push(Problem::new(
+                format!("the RPM {sha256} is {found}, not what the bundle says of it"),
+                next,
+            ));
+        }
+    }
+}
+
+fn stored(why: &str) -> Problem {
+    Problem::new(why, "copy the bundle again and run `install verify` on it")
+}

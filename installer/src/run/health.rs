@@ -1,0 +1,154 @@
+//! The health of what ran before.
+
+use std::collections::BTreeMap;
+
+use manifests::product::Component;
+
+use super::{Baseline, Context, StepResult};
+use crate::failure::chain;
+use crate::health::{self, Expected};
+use crate::history::report::{ComponentHealth, HealthState};
+use crate::host::UnitState;
+use crate::plan::PlannedComponent;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) health: Vec<ComponentHealth>,
+    /// Main processes, by unit.
+    pub(super) processes: BTreeMap<String, u32>,
+}
+
+/// What excuses a component that is not well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excuse {
+    /// Only the very kind of illness that was there before: an upgrade may not add one.
+    SameKind,
+    /// Any illness before: a way back can only lead to where it came from.
+    AnyBefore,
+}
+
+/// Waits for the health of some components. What was red before is not blamed on the run.
+pub(super) fn wait(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    group: &[&PlannedComponent],
+    excuse: Excuse,
+) -> Result<Found, String> {
+    let mut found = Found::default();
+    for planned in group {
+        let state = match unasked(context, baseline, planned) {
+            Some(why) => HealthState::NotChecked { why },
+            None => ask(context, baseline, planned, excuse, &mut found)?,
+        };
+        found.health.push(ComponentHealth {
+            title: planned.component.title.clone(),
+            state,
+        });
+    }
+    Ok(found)
+}
+
+/// Why a component's health cannot be asked, if so.
+fn unasked(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    planned: &PlannedComponent,
+) -> Option<String> {
+    let Some(unit) = &planned.component.unit else {
+        return Some("it has no service".to_owned());
+    };
+    if !context.has_units(baseline) {
+        return Some("services are not touched here".to_owned());
+    }
+    let services = baseline.services(&planned.component);
+    let was_up = |unit: &&str| baseline.units.get(*unit).is_some_and(UnitState::is_up);
+    if !services.iter().any(was_up) {
+        return Some("the service did not run before".to_owned());
+    }
+    unit.contains("@.")
+        .then(|| "instances of a template have no health question".to_owned())
+}
+
+fn ask(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    planned: &PlannedComponent,
+    excuse: Excuse,
+    found: &mut Found,
+) -> Result<HealthState, String> {
+    let component = &planned.component;
+    let expected = Expected {
+        version: planned.to.nevra.evr().version(),
+        program: planned.to.program_sha256,
+    };
+    let waited = health::wait(
+        context.host,
+        context.layout,
+        component,
+        expected,
+        context.stopped,
+    );
+    match waited {
+        Ok(pid) => {
+            let unit = component.unit.clone().filter(|_| pid != 0);
+            found.processes.extend(unit.map(|unit| (unit, pid)));
+            Ok(HealthState::Healthy)
+        }
+        Err(ill) => {
+            let before = baseline
+                .unwell
+                .get(&component.name)
+                .map(|before| before.kind);
+            let is_excused = match excuse {
+                Excuse::SameKind => before == Some(ill.kind),
+                Excuse::AnyBefore => before.is_some(),
+            };
+            if is_excused {
+                return Ok(HealthState::AsBefore { why: ill.why });
+            }
+            Err(format!("{} is not healthy: {}", component.title, ill.why))
+        }
+    }
+}
+
+/// Services that only stood by run again, if they ran.
+pub(super) fn runs_again(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    components: &[&Component],
+) -> StepResult {
+    if !context.has_units(baseline) {
+        return Ok(String::new());
+    }
+    for unit in components.iter().flat_map(|one| baseline.services(one)) {
+        let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
+        let now = context.host.unit(unit).map_err(|error| chain(&error))?;
+        if was_up && !now.is_up() {
+            return Err(format!(
+                "{unit} was stopped for the run and does not run again"
+            ));
+        }
+    }
+    Ok(String::new())
+}
+
+/// A service that was well must still be the same process when later groups are: one that crashed
+/// in between was restarted by systemd and only looks well.
+pub(super) fn same_processes(
+    context: &Context<'_>,
+    processes: &BTreeMap<String, u32>,
+) -> StepResult {
+    for (unit, pid) in processes {
+        let now = context
+            .host
+            .main_process(unit)
+            .map_err(|error| chain(&error))?;
+        if now.as_ref().map(|process| process.pid) != Some(*pid) {
+            return Err(format!(
+                "{unit} was well, but its main process has ended since"
+            ));
+        }
+    }
+    Ok(String::new())
+}

@@ -1,0 +1,236 @@
+//! The data stores of a run: dumped before rpm, restored by an undo that was asked to, and put back by
+//! a revert of what rewrote them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::execute::State;
+use super::{Context, StepResult, reserve};
+use crate::event::Event;
+use crate::history;
+use crate::history::report::{DataReport, DumpReport};
+use crate::plan::PlannedStore;
+use crate::stores::dumping::{self, dump_store};
+use crate::stores::engine::Restoring;
+use crate::stores::record::{Dumps, StoreDump};
+use crate::stores::{self, Access, Discovery, Limit};
+
+/// Documents beside the dumps, and the directories that these are in.
+const DUMPS: (&str, &str) = ("backup/stores.json", "backup/stores");
+/// The same for what a way back found in the stores before it put the dumps back.
+const ASIDE: (&str, &str) = ("backup/aside.json", "backup/aside");
+/// How long a way back waits for a store that does not answer: after a boot its server may start later
+/// than the recovery, and go through its log first.
+const COMES_UP_SECS: u64 = 120;
+/// How often that is told.
+const TOLD_EVERY_SECS: u64 = 10;
+
+/// Reads which dumps there are in a backup; runs without stores have none.
+pub fn dumps_of(backup: &Path) -> Result<Dumps, String> {
+    read(&backup.join("stores.json"))
+}
+
+fn read(document: &Path) -> Result<Dumps, String> {
+    if document.exists() {
+        history::read_document(document)
+    } else {
+        Ok(Dumps::default())
+    }
+}
+
+/// Says what became of the stores of a run.
+pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
+    let dumps = context.dumps(DUMPS.0).unwrap_or_default();
+    let told = |store: &PlannedStore| DataReport {
+        name: store.name.clone(),
+        endpoint: store.endpoint.clone(),
+        dump: dumps.of(&store.name).map(|dump| DumpReport {
+            taken: dump.taken,
+            bytes: dump.bytes(),
+            items: dump.items,
+        }),
+        elsewhere: store.elsewhere.clone(),
+    };
+    context.plan.stores.iter().map(told).collect()
+}
+
+impl Context<'_> {
+    fn limit(&self) -> Limit<'_> {
+        Limit {
+            time: Duration::from_secs(self.plan.dump_limit_secs),
+            stopped: self.stopped,
+        }
+    }
+
+    /// Finds the stores anew: a plan holds no secrets.
+    fn discover(&self) -> Discovery {
+        let components: Vec<_> = self.plan.known_components().collect();
+        stores::discover(self.layout, &components)
+    }
+
+    /// Waits for a store as long as it does not answer. What is wrong with it for good is said by whoever
+    /// needs it next.
+    fn await_store(&self, access: &Access, store: &PlannedStore) {
+        // To find out that nobody answers may take long, too.
+        let until = self.host.now().saturating_add(COMES_UP_SECS);
+        for waited in 0..COMES_UP_SECS {
+            let gives_up = (self.stopped)() || self.host.now() >= until;
+            if gives_up || self.host.store_look(access, self.limit()).is_ok() {
+                return;
+            }
+            if waited % TOLD_EVERY_SECS == 0 {
+                (self.listener)(&Event::Waiting {
+                    what: format!("{} ({}) to answer", store.name, store.endpoint),
+                });
+            }
+            self.host.sleep(Duration::from_secs(1));
+        }
+    }
+
+    fn in_run(&self, path: &str) -> PathBuf {
+        self.layout.run(self.run).join(path)
+    }
+
+    fn dumps(&self, document: &str) -> Result<Dumps, String> {
+        read(&self.in_run(document))
+    }
+}
+
+/// Dumps the stores of a group. Its services are held, and all that write where data will change.
+pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
+    let discovery = context.discover();
+    let mut notes = Vec::new();
+    let mut to_restore = 0;
+    for store in context.plan.stores_of(group) {
+        if !store.is_dumped() {
+            notes.push(format!("{} is backed up elsewhere", store.name));
+            continue;
+        }
+        let dump = dump_one(context, &discovery, store, DUMPS)?;
+        if store.change.is_some() {
+            to_restore += dump.bytes();
+        }
+        notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
+    }
+    // What the way back finds is dumped too before it is replaced: the room for it is kept back now.
+    reserve::add(context.layout, to_restore)?;
+    Ok(notes.join(", "))
+}
+
+fn dump_one(
+    context: &Context<'_>,
+    discovery: &Discovery,
+    store: &PlannedStore,
+    (document, dir): (&str, &str),
+) -> Result<StoreDump, String> {
+    let access = discovery.access(&store.name, &store.endpoint);
+    let dir = context.in_run(dir);
+    let dump = access
+        .and_then(|access| dump_store(context.host, access, store, &dir, context.limit()))
+        .map_err(|error| error.to_string())?;
+    let mut dumps = context.dumps(document)?;
+    dumps.add(dump.clone());
+    context.write_document(document, &dumps)?;
+    Ok(dump)
+}
+
+/// Restores the dumps of the undone run: the packages and the configuration of then are back already.
+pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, String> {
+    let mut notes = Vec::new();
+    for store in context.plan.stores_of(group) {
+        if store.restored_run().is_none() {
+            continue;
+        }
+        let undone = context.undone.ok_or("the undone run has no backup")?;
+        let dumps = undone.dumps_dir.clone();
+        let dump = undone
+            .dumps
+            .of(&store.name)
+            .ok_or_else(|| format!("the undone run has no dump of {}", store.name))?;
+        notes.extend(put(context, store, &dumps, dump)?);
+    }
+    Ok(notes)
+}
+
+/// Puts back the data of every store that the run may have rewritten: those of groups that were
+/// released, for nothing runs while it is held. What is there is dumped aside first.
+pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
+    let ran = |store: &PlannedStore| state.released.contains(&store.group);
+    let may_be_other = |store: &&PlannedStore| {
+        store.change.is_some() && (ran(store) || state.restored.contains(&store.group))
+    };
+    let stores = context.plan.stores.iter().filter(may_be_other);
+    let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
+    if rewritten.is_empty() {
+        state.back.data = true;
+        return Ok("no data were changed".to_owned());
+    }
+    let discovery = context.discover();
+    let (dumps, aside) = (context.dumps(DUMPS.0)?, context.dumps(ASIDE.0)?);
+    let mut notes = Vec::new();
+    for (store, has_run) in rewritten {
+        if let Some(reason) = &store.elsewhere {
+            state.notes.push(format!(
+                "ATTENTION: the data of {} may have been rewritten and were not dumped, because: \
+                 {reason}. Restore your own backup of {}",
+                store.name, store.endpoint
+            ));
+            continue;
+        }
+        if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
+            context.await_store(access, store);
+        }
+        // One that was kept in an earlier try stays: by now there may be half of a restored dump. What
+        // no service has touched is known from the dumps.
+        if has_run && aside.of(&store.name).is_none() {
+            let kept = PlannedStore {
+                // Whatever is there is to be kept.
+                may_be_empty: true,
+                ..store.clone()
+            };
+            dump_one(context, &discovery, &kept, ASIDE)?;
+        }
+        let dump = dumps
+            .of(&store.name)
+            .ok_or_else(|| format!("there is no dump of {}", store.name))?;
+        let dir = context.in_run(DUMPS.1);
+        let told = put(context, store, &dir, dump)?;
+        state.notes.push(format!(
+            "the data of {} are those of before the run",
+            store.name
+        ));
+        if has_run {
+            state.notes.push(format!(
+                "what the failed attempt left in {} is kept in {}",
+                store.name,
+                context.in_run(ASIDE.1).join(&store.name).display()
+            ));
+        }
+        state.notes.extend(told);
+        notes.push(format!("{} restored", store.name));
+    }
+    state.back.data = true;
+    Ok(notes.join(", "))
+}
+
+fn put(
+    context: &Context<'_>,
+    store: &PlannedStore,
+    dumps: &Path,
+    dump: &StoreDump,
+) -> Result<Vec<String>, String> {
+    let discovery = context.discover();
+    let access = discovery
+        .access(&store.name, &dump.endpoint)
+        .map_err(|error| error.to_string())?;
+    let parts = dumping::open(dumps, dump).map_err(|error| error.to_string())?;
+    let restoring = Restoring {
+        run: context.run,
+        parts: &parts,
+        items: dump.items,
+    };
+    context
+        .host
+        .store_restore(access, &restoring, context.limit())
+        .map_err(|error| error.to_string())
+}

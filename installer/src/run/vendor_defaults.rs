@@ -1,0 +1,84 @@
+//! The vendor's defaults of files that a run will have something to say about, read out of the old and
+//! the new RPM while the services still run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use manifests::digest::Sha256;
+
+use super::Context;
+use crate::backup::changes::Content;
+use crate::bundle::StagedRpmSet;
+use crate::failure::chain;
+use crate::host::HostError;
+use crate::host::payload::PayloadError;
+use crate::plan::{PlanKind, PlannedComponent};
+
+/// Larger files are no configuration that anybody reads in differences.
+const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Defaults by path, their contents in the blobs.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    pub(super) old: BTreeMap<String, Content>,
+    pub(super) new: BTreeMap<String, Content>,
+    /// Why some are not known, by path.
+    pub(super) unknown: BTreeMap<String, String>,
+}
+
+/// Reads the defaults of everything that an upgrade's plan pictures. An RPM that the host's rpm cannot unpack
+/// ends the run here, before anything was changed; of one whose archive only we do not understand nothing
+/// is known, and so nothing merged, and the report says why.
+pub(super) fn read(context: &Context<'_>) -> Result<Defaults, String> {
+    let mut found = Defaults::default();
+    if context.plan.kind != PlanKind::Upgrade {
+        return Ok(found);
+    }
+    for planned in context.plan.components() {
+        let wanted = pictured(planned);
+        if !wanted.is_empty() {
+            let Defaults { old, new, unknown } = &mut found;
+            read_one(context, &planned.from.sha256, &wanted, old, unknown)?;
+            read_one(context, &planned.to.sha256, &wanted, new, unknown)?;
+        }
+    }
+    Ok(found)
+}
+
+fn pictured(planned: &PlannedComponent) -> BTreeSet<String> {
+    let forecasts = planned.config.iter();
+    forecasts
+        .filter(|forecast| forecast.fate.is_pictured())
+        .map(|forecast| forecast.path.clone())
+        .collect()
+}
+
+fn read_one(
+    context: &Context<'_>,
+    rpm: &Sha256,
+    wanted: &BTreeSet<String>,
+    known: &mut BTreeMap<String, Content>,
+    unknown: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
+    let set = StagedRpmSet::reopen(context.layout, &[*rpm]).map_err(|error| chain(&error))?;
+    let rpm = set.rpms().first().ok_or("an RPM is not in the store")?;
+    let files = match context.host.payload_files(rpm, wanted, FILE_MAX_BYTES) {
+        Ok(files) => files,
+        // In a form that rpm reads and we do not.
+        Err(HostError::Payload(error @ PayloadError::Archive { .. })) => {
+            let why = chain(&error);
+            unknown.extend(wanted.iter().map(|path| (path.clone(), why.clone())));
+            return Ok(());
+        }
+        Err(error) => return Err(chain(&error)),
+    };
+    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    for (path, bytes) in files.contents {
+        let sha256 = Sha256::of(&bytes);
+        blobs.put(&sha256, &bytes).map_err(|error| chain(&error))?;
+        let size = bytes.len() as u64;
+        known.insert(path, Content { sha256, size });
+    }
+    let large = |path: String| (path, "it is too large".to_owned());
+    unknown.extend(files.too_large.into_iter().map(large));
+    Ok(())
+}

@@ -7,7 +7,7 @@ use manifests::trust::TrustRoot;
 use crate::say;
 
 /// Hashing gigabytes of zeros once, in the installer, is enough.
-const ZEROS: &str = "last-byte-of-2-to-the-";
+pub(crate) const ZEROS: &str = "last-byte-of-2-to-the-";
 
 /// What only an installer can be too old for.
 const FOR_INSTALLERS: &str = "installer-of-the-future";

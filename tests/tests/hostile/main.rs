@@ -22,6 +22,8 @@ mod host;
 mod runner;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod verdicts;
 
 use std::io::Write as _;
 use std::sync::Mutex;

@@ -7,6 +7,8 @@
 //! * A [`trust::VerifiedManifest`] is made by [`trust::verify_manifest`] alone, which verifies the
 //!   exact bytes before it parses them.
 //! * So is a [`parts::VerifiedParts`] by [`parts::verify_parts`].
+//! * [`reader`] is the only reader of bundles, [`cpio`] the only one of the archives inside RPMs; both know
+//!   nothing but `Read`.
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 
 #![deny(missing_docs)]
@@ -16,6 +18,7 @@ pub mod bundle;
 pub mod bundle_path;
 pub mod closure;
 pub mod contents;
+pub mod cpio;
 pub mod digest;
 pub mod evr;
 pub mod format;
@@ -26,5 +29,6 @@ pub mod nevra;
 pub mod package_files;
 pub mod parts;
 pub mod product;
+pub mod reader;
 pub mod signature;
 pub mod trust;

@@ -13,9 +13,8 @@ use manifests::parts::{
 use manifests::signature::KeyId;
 use manifests::trust::TrustRoot;
 
-use super::pass::Nothing;
 use super::{CarryError, PartSize, Passed, pass};
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, Nothing};
 use crate::event::Observer;
 use crate::output::{self, Closed, OutputError, Pending, directory_of};
 use crate::sign::Signers;

@@ -196,7 +196,7 @@ fn capture_kind(
     }
     let (size, sha256) = match contents {
         Contents::Keep(blobs) => blobs.store(&mut file, real)?,
-        Contents::Hash => blobs::hash(&mut file).map_err(at("read", real))?,
+        Contents::Hash => of_reader(&mut file).map_err(at("read", real))?,
     };
     Ok(Kind::File { size, sha256 })
 }

@@ -4,10 +4,10 @@
 //! they are more than none, and the store's own tool could read them back.
 
 use std::fs::File;
-use std::io::{Read, Seek as _};
+use std::io::Seek as _;
 use std::path::Path;
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::Sha256;
 
 use super::engine::DumpedPart;
 use super::record::{DumpFile, StoreDump, is_name};
@@ -124,7 +124,7 @@ fn dump_part(
         file.sync_all()
             .map_err(|error| unwritten(FsError::new("sync", &partial, error)))?;
         let (size, sha256) =
-            hash(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
+            secure_fs::hash_whole(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
         if size == 0 {
             let next = "look at the server's log, then start again";
             return Err(StoreError::new(
@@ -150,24 +150,6 @@ fn unwritten(store: &PlannedStore, error: &FsError) -> StoreError {
     StoreError::new(failed(store), chain(error), next)
 }
 
-fn hash(file: &File) -> std::io::Result<(u64, Sha256)> {
-    let mut file = file;
-    file.rewind()?;
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => {
-                hasher.update(&buffer[..read]);
-                size += read as u64;
-            }
-        }
-    }
-    file.rewind()?;
-    Ok((size, hasher.finish()))
-}
-
 /// Opens the parts of a dump after checking every byte of them.
 pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreError> {
     let what = || {
@@ -186,7 +168,7 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
         let path = dump.path(dumps, &part.name);
         let file =
             secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
-        let found = hash(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
+        let found = secure_fs::hash_whole(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
         if found != (part.size, part.sha256) {
             let why = format!("{} is not what was dumped", part.name);
             return Err(StoreError::new(what(), why, next));

@@ -5,7 +5,6 @@ use std::cell::Cell;
 
 use crate::bundle::{BundleManifest, BundledRpm, Entry};
 use crate::bundle_path::BundlePath;
-use crate::digest::Sha256;
 use crate::format::Section;
 use crate::json::read_counted;
 use crate::limits::{
@@ -138,7 +137,10 @@ pub fn read_package_files(
     }
     let is_other = |rpm: &&BundledRpm| rpm.sha256 == list.rpm && rpm.nevra != list.nevra;
     if let Some(rpm) = manifest.rpms.iter().find(is_other) {
-        return Err(refuse(format!("it names another package than {}", rpm.nevra)));
+        return Err(refuse(format!(
+            "it names another package than {}",
+            rpm.nevra
+        )));
     }
     Ok(list)
 }
@@ -147,6 +149,7 @@ pub fn read_package_files(
 mod tests {
     use super::*;
     use crate::bundle::Encoding;
+    use crate::digest::Sha256;
 
     fn entry(path: &str, size: u64) -> Entry {
         Entry {

@@ -116,7 +116,21 @@ fn header(input: &mut dyn Read) -> Result<Option<Member>, CpioError> {
     for (field, digits) in fields.iter_mut().zip(digits.chunks_exact(8)) {
         *field = number(digits)?;
     }
-    let [inode, mode, _, _, links, _, size, major, minor, _, _, length, _] = fields;
+    let [
+        inode,
+        mode,
+        _,
+        _,
+        links,
+        _,
+        size,
+        major,
+        minor,
+        _,
+        _,
+        length,
+        _,
+    ] = fields;
     if !(2..=NAME_MAX_BYTES).contains(&length) {
         return Err(CpioError::Form("a name is empty or too long"));
     }
@@ -226,7 +240,10 @@ mod tests {
             ("/etc/b", "a.conf", false),
             ("/etc/c", "", true),
         ];
-        assert_eq!(seen, expected.map(|(path, text, is)| (path.to_owned(), text, is)));
+        assert_eq!(
+            seen,
+            expected.map(|(path, text, is)| (path.to_owned(), text, is))
+        );
     }
 
     #[test]
@@ -280,7 +297,10 @@ mod tests {
         for bad in [&[1][..], &[0; 512], &trailer()] {
             assert!(followed(bad).is_err());
         }
-        let sized = [&archive()[..archive().len() - trailer().len()], &entry(TRAILER, 0, 0, 1, b"x")];
+        let sized = [
+            &archive()[..archive().len() - trailer().len()],
+            &entry(TRAILER, 0, 0, 1, b"x"),
+        ];
         assert!(read(&sized.concat()).is_err());
     }
 }

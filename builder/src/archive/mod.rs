@@ -107,7 +107,11 @@ pub enum ArchiveError {
 impl From<ReadError> for ArchiveError {
     /// A signal comes through the reader as an error of its file.
     fn from(error: ReadError) -> Self {
-        let is_signal = |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<Interrupted>());
+        let is_signal = |error: &io::Error| {
+            error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<Interrupted>())
+        };
         match error {
             ReadError::Input(error) if is_signal(&error) => Self::Interrupted(Interrupted),
             error => Self::Refused(error),
@@ -167,7 +171,8 @@ impl ArchiveError {
     }
 }
 
-const AGAIN: &str = "do not use this file: copy it again from where it was built, or build it again";
+const AGAIN: &str =
+    "do not use this file: copy it again from where it was built, or build it again";
 
 /// Says what failed and what to do about a bundle that is refused.
 const fn refused(error: &ReadError) -> (&'static str, &'static str) {

@@ -124,7 +124,9 @@ enum Source {
 impl Source {
     fn open(path: &Path, roots: &[TrustRoot]) -> Result<Self, CarryError> {
         if path.to_string_lossy().ends_with(PARTS_SUFFIX) {
-            return Ok(Self::Parts(PartsSet::open(Disk, path, &[], roots)?.located()));
+            return Ok(Self::Parts(
+                PartsSet::open(Disk, path, &[], roots)?.located(),
+            ));
         }
         let unreadable = |source| CarryError::Unreadable {
             path: path.to_owned(),

@@ -36,7 +36,11 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     match context.format {
         Format::Json => show::json(&manifest),
         Format::Text => {
-            let keys: Vec<&str> = front.signatures.iter().map(|s| s.key_id().as_str()).collect();
+            let keys: Vec<&str> = front
+                .signatures
+                .iter()
+                .map(|s| s.key_id().as_str())
+                .collect();
             show::text(&text(&manifest, &Sha256::of(&front.manifest), &keys));
         }
     }

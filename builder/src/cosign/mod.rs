@@ -156,7 +156,10 @@ pub fn examine(
     observer: &dyn Observer,
 ) -> Result<Offered, Error> {
     let checked = archive::check(open(path, "checking", observer)?)?;
-    let trusted = roots.iter().map(|root| checked.front.chain.follow(root).0).next();
+    let trusted = roots
+        .iter()
+        .map(|root| checked.front.chain.follow(root).0)
+        .next();
     let is_own = trusted.is_none();
     let own = || checked.front.chain.check().ok().flatten();
     let root = trusted
@@ -185,7 +188,11 @@ pub fn sign(
     let manifest = &offered.checked.front.manifest;
     offered.signatures.check(signers)?;
     offered.signatures.add(manifest, signers)?;
-    let front = front(manifest, &offered.signatures.kept, &offered.checked.front.chain.files())?;
+    let front = front(
+        manifest,
+        &offered.signatures.kept,
+        &offered.checked.front.chain.files(),
+    )?;
     let mut pending = Pending::begin(out, 0o644)?;
     let input = open(path, "writing", observer)?;
     archive::rewrite(input, &offered.checked, &front, pending.file_mut(), workers)?;

@@ -5,9 +5,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use manifests::digest::of_reader;
 use walkdir::WalkDir;
 
-use super::blobs::{self, BlobError, Blobs};
+use super::blobs::{BlobError, Blobs};
 use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};

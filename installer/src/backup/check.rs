@@ -42,7 +42,8 @@ impl Held {
             self.documents.insert(name.to_owned(), bytes);
             return Ok(());
         }
-        self.contents.insert(name.to_owned(), of_reader(&mut content)?);
+        self.contents
+            .insert(name.to_owned(), of_reader(&mut content)?);
         Ok(())
     }
 

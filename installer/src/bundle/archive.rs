@@ -60,7 +60,10 @@ pub(super) fn blame(parts: Option<&PartsSet>, error: BundleError) -> BundleError
         BundleError::Refused(ReadError::Untrusted(VerifyError::NoTrustRoot)) => false,
         error => matches!(error, BundleError::Refused(_)),
     };
-    match parts.filter(|_| is_of_bytes).map(|set| set.reader().finish()) {
+    match parts
+        .filter(|_| is_of_bytes)
+        .map(|set| set.reader().finish())
+    {
         Some(Err(named)) => named.into(),
         _ => error,
     }

@@ -8,9 +8,7 @@ use manifests::bundle::{BundleManifest, Entry};
 use manifests::digest::Sha256;
 use manifests::package_files::PackageFiles;
 use manifests::product::ProductManifest;
-use manifests::reader::{
-    Document, Entries, Front, Payload, ReadError, Visitor, read_documents,
-};
+use manifests::reader::{Document, Entries, Front, Payload, ReadError, Visitor, read_documents};
 use manifests::trust::{TrustRoot, VerifiedManifest};
 
 use super::archive::blame;

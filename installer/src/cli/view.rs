@@ -46,7 +46,9 @@ pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
              other directories that hold parts with --parts-dir"
         }
         BundleError::InstallerTooOld { .. } => "use the installer that lies beside the bundle",
-        _ if is_part(&path.to_string_lossy()) => "this is one part of a split bundle: name its NAME.parts.json",
+        _ if is_part(&path.to_string_lossy()) => {
+            "this is one part of a split bundle: name its NAME.parts.json"
+        }
         _ => "copy the bundle again and compare `sha256sum` on both sides",
     };
     let exit = match error {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;

@@ -106,7 +106,7 @@ fn collect(
     let mut found = PayloadFiles::default();
     let mut waiting: BTreeMap<[u32; 3], Vec<String>> = BTreeMap::new();
     let mut left = TOTAL_MAX_BYTES;
-    cpio::members(input, &mut |member, data| {
+    cpio::members(input, &mut |member, data| -> Result<(), CpioError> {
         if !member.is_file() {
             return Ok(());
         }
@@ -144,7 +144,7 @@ fn collect(
 fn copy(input: &mut dyn Read, path: &str, into: &mut dyn io::Write) -> Result<bool, CpioError> {
     let mut is_there = false;
     let mut waits_for = None;
-    cpio::members(input, &mut |member, data| {
+    cpio::members(input, &mut |member, data| -> Result<(), CpioError> {
         if !member.is_file() {
             return Ok(());
         }

@@ -105,7 +105,11 @@ impl Front {
         let mut headers = self.headers.iter();
         match headers.find(|claim| claim.mtime != manifest.timestamp) {
             Some(claim) => Err(ReadError::HeaderMismatch(claim.path.clone())),
-            None => self.chain.check().map(drop).map_err(ReadError::CarriedRoots),
+            None => self
+                .chain
+                .check()
+                .map(drop)
+                .map_err(ReadError::CarriedRoots),
         }
     }
 }

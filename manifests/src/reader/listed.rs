@@ -1,6 +1,7 @@
 //! The listed entries: those that are read into memory and parsed, then the payload.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io::Read;
 
 use super::front::ends_before;
@@ -25,13 +26,20 @@ pub enum Document {
 }
 
 /// The listed entries that were not read yet. [`read_documents`] makes one.
-#[derive(Debug)]
 pub struct Payload<R: Read> {
     entries: Entries<R>,
     /// The header that was read last.
     pending: Option<HeaderClaim>,
     /// Index of the next listed entry.
     next: usize,
+}
+
+impl<R: Read> fmt::Debug for Payload<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads the listed entries before the first package, of which `next` is the first header, and shows them
@@ -54,7 +62,10 @@ pub fn read_documents<R: Read, V: Visitor + ?Sized>(
             break;
         };
         let section = Section::of(&entry.path);
-        if !matches!(section, Some(Section::Product | Section::Keys | Section::Files)) {
+        if !matches!(
+            section,
+            Some(Section::Product | Section::Keys | Section::Files)
+        ) {
             payload.show(entry, visitor)?;
             continue;
         }

@@ -43,7 +43,9 @@ fn verdict<T, E: Error + 'static>(result: Result<T, E>) -> (String, String) {
         return ("accepted".to_owned(), String::new());
     };
     let debug = format!("{error:?}");
-    let inner = debug.trim_start_matches("Refused(").trim_start_matches("Bundle(");
+    let inner = debug
+        .trim_start_matches("Refused(")
+        .trim_start_matches("Bundle(");
     let end = inner.find(|c: char| !c.is_alphanumeric());
     let class = inner[..end.unwrap_or(inner.len())].to_owned();
     let mut text = error.to_string();
@@ -87,9 +89,13 @@ fn counted(files: impl Iterator<Item = Vec<u8>>, roots: &[TrustRoot]) -> String 
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for file in files {
         let [installer, builder] = both(&file, roots).map(|(class, _)| class);
-        *counts.entry(format!("{installer} / {builder}")).or_default() += 1;
+        *counts
+            .entry(format!("{installer} / {builder}"))
+            .or_default() += 1;
     }
-    let lines = counts.iter().map(|(both, count)| format!("  {both}: {count}\n"));
+    let lines = counts
+        .iter()
+        .map(|(both, count)| format!("  {both}: {count}\n"));
     lines.collect()
 }
 
@@ -100,7 +106,10 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
         .map(|entry| entry.unwrap())
         .map(|entry| {
             let name = entry.file_name().into_string().unwrap();
-            (format!("{target}/{name}"), std::fs::read(entry.path()).unwrap())
+            (
+                format!("{target}/{name}"),
+                std::fs::read(entry.path()).unwrap(),
+            )
         })
         .collect();
     files.sort();
@@ -126,11 +135,25 @@ fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     bad
 }
 
+/// It was made with the builder as it was in November 2026, and its key thrown away.
+#[test]
+fn a_bundle_of_an_earlier_builder_is_read() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/golden");
+    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+    let roots = [TrustRoot::parse(&read("root.json")).unwrap()];
+    let bundle = read("bundle-1.tar.zst");
+    install(&bundle, &roots).unwrap();
+    builder::archive::verify(&bundle[..], &roots).unwrap();
+    builder::archive::check(&bundle[..]).unwrap();
+}
+
 #[test]
 fn both_programs_give_the_recorded_verdict_on_every_hostile_bundle() {
     let shop = Workshop::prepare().unwrap();
     let documents = shop.roots().unwrap();
-    let roots = documents.iter().map(|document| TrustRoot::parse(document).unwrap());
+    let roots = documents
+        .iter()
+        .map(|document| TrustRoot::parse(document).unwrap());
     let roots: Vec<TrustRoot> = roots.collect();
     let mut table = String::new();
     let mut add = |name: &str, bytes: &[u8]| {
@@ -156,21 +179,39 @@ fn both_programs_give_the_recorded_verdict_on_real_bundles_and_on_damaged_ones()
     let roots = [root(&key)];
     let mut table = String::new();
     for (name, file) in corpus("bundle_file") {
-        let [installer, builder] = both(&file, &roots).map(|(class, text)| format!("{class}: {text}"));
-        let _ = writeln!(table, "{name}\n  install  {installer}\n  bundle   {builder}");
+        let [installer, builder] =
+            both(&file, &roots).map(|(class, text)| format!("{class}: {text}"));
+        let _ = writeln!(
+            table,
+            "{name}\n  install  {installer}\n  bundle   {builder}"
+        );
         let flips = (0..file.len()).map(|at| flipped(&file, at));
-        let _ = write!(table, "{name}, each byte flipped\n{}", counted(flips, &roots));
-        let cuts = (0..file.len()).step_by(STRIDE).map(|at| file[..at].to_vec());
+        let _ = write!(
+            table,
+            "{name}, each byte flipped\n{}",
+            counted(flips, &roots)
+        );
+        let cuts = (0..file.len())
+            .step_by(STRIDE)
+            .map(|at| file[..at].to_vec());
         let _ = write!(table, "{name}, cut off\n{}", counted(cuts, &roots));
     }
     for (name, tar) in corpus("bundle_tar") {
         let tar = signed(&tar, &key);
         let packed = compress(&tar).unwrap();
-        let [installer, builder] = both(&packed, &roots).map(|(class, text)| format!("{class}: {text}"));
-        let _ = writeln!(table, "{name}\n  install  {installer}\n  bundle   {builder}");
+        let [installer, builder] =
+            both(&packed, &roots).map(|(class, text)| format!("{class}: {text}"));
+        let _ = writeln!(
+            table,
+            "{name}\n  install  {installer}\n  bundle   {builder}"
+        );
         let flips = (0..tar.len()).step_by(STRIDE);
         let flips = flips.map(|at| compress(&flipped(&tar, at)).unwrap());
-        let _ = write!(table, "{name}, bytes flipped and packed again\n{}", counted(flips, &roots));
+        let _ = write!(
+            table,
+            "{name}, bytes flipped and packed again\n{}",
+            counted(flips, &roots)
+        );
     }
     insta::assert_snapshot!("damaged", table);
 }

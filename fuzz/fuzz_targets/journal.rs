@@ -2,7 +2,7 @@
 #![no_main]
 
 use installer::journal::{Record, line_of, read_records};
-use installer::recover::{Decision, decide};
+use installer::journal::recover::{Decision, decide};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

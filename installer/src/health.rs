@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::host::{Host, ProbeAnswer, UnitState};
 use crate::layout::Layout;
-use crate::settings::{self, Settings};
+use crate::settings;
 use streak::Streak;
 
 pub use question::target;
@@ -62,13 +62,6 @@ pub struct Expected<'a> {
     pub version: &'a str,
     /// The digest of the program its main process must run.
     pub program: Option<Sha256>,
-}
-
-/// Reads what a component's configuration says about itself.
-#[must_use]
-pub fn settings(layout: &Layout, component: &Component) -> (Settings, Vec<String>) {
-    let read = settings::load(layout, component);
-    (read.settings, read.notes)
 }
 
 /// Judges one answer. Pure.
@@ -245,7 +238,7 @@ fn look(
         _ => {}
     }
     // Read anew each time: the upgrade may bring a new default.
-    let (settings, _) = settings(layout, component);
+    let settings = settings::load(layout, component).settings;
     let answer = target(&settings, health).and_then(|target| host.probe(&target));
     let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
     judge(&answer, health, expected.version)?;

@@ -15,36 +15,24 @@
 pub mod backup;
 pub mod bundle;
 pub mod cli;
-pub mod config_changes;
 pub mod event;
-pub mod extras;
 pub mod failure;
-pub mod forecast;
 pub mod health;
 pub mod history;
 pub mod host;
 pub mod inventory;
 pub mod journal;
 pub mod layout;
-pub mod lock;
-pub mod payload;
 pub mod plan;
 pub mod preflight;
-pub mod recover;
-pub mod report;
-pub mod restoring;
+pub mod problem;
 pub mod run;
-pub mod seal;
+pub mod run_unit;
 pub mod secure_fs;
-pub mod sequence;
 pub mod settings;
-pub mod step;
 pub mod stores;
 pub mod support;
-pub mod survey;
-pub mod survival;
 pub mod trust;
-pub mod undo;
 
 /// Returns the version of this build.
 #[must_use]

@@ -8,7 +8,7 @@ use manifests::digest::{Sha256, of_reader};
 use walkdir::WalkDir;
 
 use super::snapshot::{Kind, Snapshot};
-use crate::seal::{self, Unlocked};
+use crate::backup::seal::{self, Unlocked};
 use crate::secure_fs;
 use crate::stores::record::Dumps;
 

@@ -8,15 +8,16 @@ use serde::Serialize;
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
 use super::{Place, install, render, require_root, shown, view};
+use crate::backup;
 use crate::backup::check;
+use crate::backup::seal::{self, Kept};
 use crate::failure::{Exit, Failure};
+use crate::history::report::DataReport;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
+use crate::plan::restore;
 use crate::preflight::{self, Backup};
-use crate::report::DataReport;
 use crate::run::{self, dumps_of, reserve};
-use crate::seal::{self, Kept};
-use crate::{backup, restoring};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BackupCommand {
@@ -195,7 +196,7 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
         let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
         let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
             .map_err(|error| install::cannot_look(&error))?;
-        let plan = restoring::plan(&past, &args.stores, &dumps, &inventory)
+        let plan = restore::plan(&past, &args.stores, &dumps, &inventory)
             .map_err(|problems| install::refusal("the dumps cannot be restored", &problems))?;
         eprint!("{}", render::plan(&plan));
         let undone = execute::undone(place, run, &plan)?;

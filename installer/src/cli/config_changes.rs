@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Place, render, require_root, shown, view};
-use crate::config_changes::{self, CONFIG_CHANGES_TYPE, Pictured};
+use crate::backup::changes::{self, CONFIG_CHANGES_TYPE, Pictured};
+use crate::backup::seal::{self, Kept};
 use crate::failure::{Exit, Failure};
 use crate::history::PastRun;
+use crate::history::report::Outcome;
 use crate::plan::Group;
-use crate::report::Outcome;
-use crate::seal::{self, Kept};
 
 /// What it shows: lines of configuration files, and so whatever is secret in them.
 #[derive(Debug, Args)]
@@ -46,12 +46,12 @@ pub(super) fn run(place: &Place, args: &ConfigChangesArgs) -> Result<u8, Failure
         let what = format!("cannot show what run {} did to configuration", run.id);
         Failure::new(Exit::Internal, what, why, next)
     };
-    let Some((document, blobs)) = config_changes::load(&backup).map_err(damaged)? else {
+    let Some((document, blobs)) = changes::load(&backup).map_err(damaged)? else {
         return Err(nothing(run.id, &backup));
     };
     let files = document.files.iter();
     let files: Result<Vec<Pictured>, String> = files
-        .map(|change| config_changes::picture(change, &blobs))
+        .map(|change| changes::picture(change, &blobs))
         .collect();
     let shown = Shown {
         document: CONFIG_CHANGES_TYPE,
@@ -80,7 +80,7 @@ fn heading(run: &PastRun) -> String {
 fn last(place: &Place) -> Result<PastRun, Failure> {
     let has_some = |run: &PastRun| {
         let is_sealed = seal::kept(&place.layout, run.id) == Ok(Kept::Sealed);
-        let document = place.layout.run(run.id).join(config_changes::DOCUMENT);
+        let document = place.layout.run(run.id).join(changes::DOCUMENT);
         document.exists() || (is_sealed && run.plan.groups.iter().any(Group::has_pictures))
     };
     let mut runs = view::runs(place)?;

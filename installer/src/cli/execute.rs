@@ -2,15 +2,16 @@
 
 use super::{Place, install, is_set, render, require_root, sealing, shown, stop_flag, view};
 use crate::backup::blobs::Blobs;
+use crate::backup::seal::{self, Recipients};
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
+use crate::history::report::RunReport;
 use crate::history::{self, PastRun, Retention};
-use crate::lock::{LockError, RunLock};
-use crate::plan::{InstallPlan, Problem};
-use crate::report::RunReport;
+use crate::journal::lock::{LockError, RunLock};
+use crate::plan::InstallPlan;
+use crate::problem::Problem;
 use crate::run::{self, Context, Ended, OnStop, Undone};
-use crate::seal::{self, Recipients};
-use crate::survival::{self, Followed, Recorder};
+use crate::run_unit::{self, Followed, Recorder};
 
 /// What is to be executed.
 pub(super) struct Request<'a> {
@@ -58,13 +59,13 @@ pub(super) fn start(
     run::prepare(&place.layout, run, request.plan)
         .and_then(|()| seal::record(&place.layout, run, request.recipients))
         .map_err(|why| install::internal(&why))?;
-    if survival::is_possible(&place.host, &place.layout) {
-        let installer = survival::arm(&place.host, &place.layout);
+    if run_unit::is_possible(&place.host, &place.layout) {
+        let installer = run_unit::arm(&place.host, &place.layout);
         let installer = installer.map_err(|why| install::internal(&why))?;
         // The unit takes the lock; whoever comes in between finds the host as it was.
         drop(lock);
         let wait = request.lock_wait_secs;
-        survival::start_run(&place.host, &place.layout, &installer, run, wait)
+        run_unit::start_run(&place.host, &place.layout, &installer, run, wait)
             .map_err(|why| install::internal(&why))?;
         return follow(place, run, &stopped);
     }
@@ -74,7 +75,7 @@ pub(super) fn start(
 
 /// Shows a run that lives in its unit.
 fn follow(place: &Place, run: u64, stopped: &dyn Fn() -> bool) -> Result<u8, Failure> {
-    let followed = survival::follow(&place.host, &place.layout, run, &render::event, stopped);
+    let followed = run_unit::follow(&place.host, &place.layout, run, &render::event, stopped);
     match followed.map_err(|why| install::internal(&why))? {
         Followed::Closed(report) => Ok(finish(place, &report)),
         Followed::Detached => Err(Failure::new(
@@ -101,7 +102,7 @@ fn follow(place: &Place, run: u64, stopped: &dyn Fn() -> bool) -> Result<u8, Fai
 fn has_begun(place: &Place, run: u64) -> bool {
     let has_journal = history::load(&place.layout, run).map_or(true, |run| run.is_some());
     // A systemd that does not answer may be one that is shutting down.
-    has_journal || survival::is_starting(&place.host)
+    has_journal || run_unit::is_starting(&place.host)
 }
 
 /// `install status --follow`.
@@ -200,7 +201,7 @@ fn in_unit(
             recorder.record(event);
         }
     };
-    let survives = survival::is_possible(&place.host, &place.layout);
+    let survives = run_unit::is_possible(&place.host, &place.layout);
     let context = Context {
         host: &place.host,
         layout: &place.layout,
@@ -254,8 +255,8 @@ fn end(place: &Place, lock: &RunLock, ended: Ended) -> u8 {
 
 /// Removes what waits for an unfinished run. A trouble with it is told, and changes no outcome.
 fn disarm(place: &Place) {
-    if survival::is_possible(&place.host, &place.layout)
-        && let Err(why) = survival::disarm(&place.host, &place.layout)
+    if run_unit::is_possible(&place.host, &place.layout)
+        && let Err(why) = run_unit::disarm(&place.host, &place.layout)
     {
         render::warning(&format!("the boot unit could not be removed: {why}"));
     }

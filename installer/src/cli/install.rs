@@ -11,11 +11,13 @@ use crate::bundle::OpenBundle;
 use crate::failure::{Exit, Failure, chain};
 use crate::host::HostError;
 use crate::inventory::Inventory;
-use crate::lock::{LockError, RunLock};
-use crate::plan::{self, Consent, InstallPlan, Problem};
+use crate::journal::lock::{LockError, RunLock};
+use crate::plan::{self, Consent, InstallPlan};
 use crate::preflight::Backup;
+use crate::preflight::extras;
+use crate::problem::Problem;
 use crate::run::reserve;
-use crate::{extras, history, preflight, secure_fs};
+use crate::{history, preflight, secure_fs};
 
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {

@@ -9,8 +9,8 @@ use manifests::product::{ProductManifest, TYK};
 
 use super::{Place, install, shown};
 use crate::failure::{Exit, Failure};
+use crate::inventory::report::survey;
 use crate::secure_fs;
-use crate::survey::survey;
 
 const EXAMPLES: &str = "Examples:\n  \
     ./install inventory -o host.json               then: bundle build --version 5.3 --inventory host.json\n  \

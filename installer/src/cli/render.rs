@@ -7,8 +7,9 @@ use std::io::Write as _;
 use super::{Output, Place};
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::plan::{InstallPlan, PlanKind, PlannedPackage, Problem};
-use crate::report::{ComponentHealth, HealthState, Outcome, RunReport};
+use crate::history::report::{ComponentHealth, HealthState, Outcome, RunReport};
+use crate::plan::{InstallPlan, PlanKind, PlannedPackage};
+use crate::problem::Problem;
 
 /// Prints the three parts of a failure.
 pub(super) fn failure(failure: &Failure) {
@@ -219,7 +220,7 @@ pub(super) fn report(report: &RunReport) -> String {
 }
 
 /// Returns what became of data stores.
-pub(super) fn data(data: &[crate::report::DataReport]) -> String {
+pub(super) fn data(data: &[crate::history::report::DataReport]) -> String {
     stores::report(data)
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Place, render, shown};
+use crate::backup::seal::{self, Identity, IdentityError, Kept, Recipients, Unlocked};
 use crate::failure::{Exit, Failure, chain};
-use crate::lock::RunLock;
-use crate::seal::{self, Identity, IdentityError, Kept, Recipients, Unlocked};
+use crate::journal::lock::RunLock;
 
 #[derive(Debug, Args)]
 pub(super) struct SealArgs {

@@ -8,15 +8,15 @@ use manifests::digest::Sha256;
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
 use super::{Place, install, render, require_root, view};
+use crate::backup::seal::{self, Recipients, Unlocked};
 use crate::failure::Failure;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
-use crate::lock::RunLock;
+use crate::journal::lock::RunLock;
 use crate::plan::InstallPlan;
+use crate::plan::undo::{self as planning, DataChoice};
 use crate::preflight::{self, Backup};
 use crate::run::{self, reserve};
-use crate::seal::{self, Recipients, Unlocked};
-use crate::undo::{self as planning, DataChoice};
 
 /// What is said about data and sealed backups.
 #[derive(Debug, Args)]

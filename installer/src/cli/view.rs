@@ -10,10 +10,10 @@ use manifests::trust::VerifyError;
 use super::{Place, install, render, sealing, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure, chain};
+use crate::history::report::RunReport;
 use crate::history::{self, PastRun, Retention};
 use crate::host::{Host as _, HostError};
 use crate::plan::{self, InstallPlan};
-use crate::report::RunReport;
 
 /// Opens a bundle and verifies what stands before its payload.
 pub(super) fn open(place: &Place, path: &Path) -> Result<OpenBundle, Failure> {

@@ -1,8 +1,8 @@
 //! Which runs still count. Pure: an undo and the run it undid cancel each other.
 
 use super::PastRun;
+use crate::history::report::Outcome;
 use crate::plan::PlanKind;
-use crate::report::Outcome;
 
 /// Returns the runs that ended as done and were not undone since, rising.
 #[must_use]

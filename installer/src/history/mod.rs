@@ -1,6 +1,7 @@
 //! Past runs, read from their directories.
 
 mod effective;
+pub mod report;
 mod retention;
 #[cfg(test)]
 pub(crate) mod test_runs;
@@ -10,9 +11,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::failure::chain;
+use crate::history::report::{Outcome, RunReport};
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PackageChange, PlannedRpm};
-use crate::report::{Outcome, RunReport};
 use crate::secure_fs;
 
 pub use effective::effective;

@@ -86,9 +86,9 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::report::Outcome;
     use crate::history::test_runs::past_run;
     use crate::plan::PlanKind;
-    use crate::report::Outcome;
 
     #[test]
     fn the_oldest_go_first_and_open_and_newest_runs_stay() {

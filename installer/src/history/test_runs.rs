@@ -7,8 +7,8 @@ use manifests::nevra::Arch;
 use manifests::product::ProductManifest;
 
 use super::PastRun;
+use crate::history::report::{Outcome, REPORT_TYPE, RunReport};
 use crate::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm};
-use crate::report::{Outcome, REPORT_TYPE, RunReport};
 
 /// Returns a group whose two RPMs no other run has.
 fn group(id: u64) -> Group {
@@ -33,7 +33,7 @@ fn group(id: u64) -> Group {
         name: "gateway".to_owned(),
         components: vec![planned],
         packages: Vec::new(),
-        extras: crate::extras::Extras::default(),
+        extras: crate::plan::extras::Extras::default(),
     }
 }
 

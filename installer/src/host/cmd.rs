@@ -9,6 +9,7 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod limit;
 mod stream;
 pub mod tool;
 pub mod trial;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
+pub use limit::Limit;
 pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];

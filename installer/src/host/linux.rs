@@ -9,18 +9,18 @@ use std::time::Duration;
 use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
+use super::facts;
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
     RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
 };
 use crate::bundle::{StagedRpm, StagedRpmSet};
+use crate::host::payload::{self, PayloadFiles};
 use crate::layout::Layout;
-use crate::payload::{self, PayloadFiles};
 use crate::secure_fs::{FsError, at};
 use crate::stores::engine::{self, Restoring};
 use crate::stores::{Access, Limit, StoreError, StoreLook};
-use crate::survey;
 
 /// The host this process runs on, or the one below `--root`.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Host for LinuxHost {
             rpm_version: Rpm::version()?,
             systemd: self.layout.is_live() && Path::new("/run/systemd/system").is_dir(),
             fips: self.is_in_fips_mode(),
-            crypto_policy: survey::crypto_policy(&self.layout).known().cloned(),
+            crypto_policy: facts::crypto_policy(&self.layout).known().cloned(),
         })
     }
 

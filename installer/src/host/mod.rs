@@ -1,7 +1,9 @@
 //! The host behind a trait of domain verbs. [`linux::LinuxHost`] is the real one.
 
 pub mod cmd;
+pub(crate) mod facts;
 pub mod linux;
+pub mod payload;
 pub(crate) mod probe;
 pub(crate) mod query;
 pub(crate) mod query_all;
@@ -15,10 +17,11 @@ use std::time::Duration;
 use manifests::digest::Sha256;
 use manifests::host_inventory::HostPackage;
 use manifests::nevra::{Arch, Nevra};
+use manifests::package_files::PackageFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{StagedRpm, StagedRpmSet};
-use crate::payload::{PayloadError, PayloadFiles};
+use crate::host::payload::{PayloadError, PayloadFiles};
 use crate::stores::engine::Restoring;
 use crate::stores::{Access, Limit, StoreError, StoreLook};
 
@@ -115,6 +118,23 @@ pub struct InstalledFile {
     pub config: bool,
     /// `%config(noreplace)`.
     pub noreplace: bool,
+}
+
+impl InstalledFile {
+    /// Returns a bundle's file list as rpm would list it.
+    #[must_use]
+    pub fn of_list(list: &PackageFiles) -> Vec<Self> {
+        let carried = list.files.iter().filter(|file| !file.ghost);
+        carried
+            .map(|file| Self {
+                path: file.path.clone(),
+                mode: file.mode,
+                digest: file.digest.clone(),
+                config: file.config,
+                noreplace: file.noreplace,
+            })
+            .collect()
+    }
 }
 
 /// Everything the rpm database holds, as an inventory records it.

@@ -6,10 +6,10 @@ use manifests::digest::Sha256;
 
 use super::reading::{line_of, read_records};
 use super::{Phase, Record, Store};
+use crate::journal::lock::RunLock;
+use crate::journal::step::Step;
 use crate::layout::Layout;
-use crate::lock::RunLock;
 use crate::secure_fs::{self, FsError, at};
-use crate::step::Step;
 
 /// Disk reserved for a journal before the first effect; a run writes about 20 KiB.
 const RESERVED_BYTES: u64 = 1024 * 1024;

@@ -1,8 +1,11 @@
 //! The journal of a run: intent before every effect, the result after it.
 
 mod file;
+pub mod lock;
 mod reading;
 mod record;
+pub mod recover;
+pub mod step;
 mod store;
 
 pub use file::{Journal, JournalError};

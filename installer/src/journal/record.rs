@@ -3,7 +3,7 @@
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::step::Step;
+use crate::journal::step::Step;
 
 /// How far a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

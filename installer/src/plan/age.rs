@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use manifests::nevra::Nevra;
 
-use super::{InstallPlan, PlannedComponent, PlannedRpm, Problem};
+use super::{InstallPlan, PlannedComponent, PlannedRpm};
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
-use crate::sequence::Remembered;
+use crate::problem::Problem;
+use crate::trust::sequence::Remembered;
 
 /// What the operator agreed to in so many words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use manifests::acceptance::HostRules;
 use manifests::bundle::BundledRpm;
 
-use super::Problem;
 use crate::host::Identity;
+use crate::problem::Problem;
 
 /// Refuses before the run what rpm would refuse then, or half-way: of the packages to come and of
 /// those of the way back.

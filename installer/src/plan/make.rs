@@ -10,13 +10,15 @@ use manifests::product::Component;
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, Problem, age, needs, stores,
+    PlannedRpm, age, needs, stores,
 };
 use crate::bundle::VerifiedMetadata;
-use crate::extras::{self, Extras};
-use crate::forecast::{forecast, packaged};
+use crate::host::InstalledFile;
 use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
+use crate::plan::extras::{self, Extras};
+use crate::plan::forecast::forecast;
+use crate::problem::Problem;
 
 /// Plans the upgrade of this host by this bundle, or says everything that speaks against it.
 pub fn plan(
@@ -192,7 +194,7 @@ fn plan_component(
         component: component.clone(),
         from,
         to: planned_rpm(metadata, to, to_files, program),
-        config: forecast(installed, &packaged(to_files), inventory),
+        config: forecast(installed, &InstalledFile::of_list(to_files), inventory),
     })))
 }
 

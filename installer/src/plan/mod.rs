@@ -1,12 +1,16 @@
 //! The plan: what a run will do, as data. Pure; what is shown is what is executed.
 
 mod age;
+pub mod extras;
+pub mod forecast;
 mod lint;
 mod make;
 mod needs;
+pub mod restore;
 mod stores;
 #[cfg(test)]
 mod test_rpm;
+pub mod undo;
 
 use std::collections::BTreeSet;
 
@@ -16,8 +20,8 @@ use manifests::product::Component;
 use manifests::signature::KeyId;
 use serde::{Deserialize, Serialize};
 
-use crate::extras::{Extras, PlannedExtra};
-use crate::forecast::Forecast;
+use crate::plan::extras::{Extras, PlannedExtra};
+use crate::plan::forecast::Forecast;
 
 pub use age::Consent;
 pub(crate) use make::is_build;
@@ -236,25 +240,6 @@ pub struct PlannedRpm {
     pub program_sha256: Option<Sha256>,
     /// Directories that hold its files.
     pub directories: Vec<String>,
-}
-
-/// A reason not to start, with its cure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// What is wrong, and why it matters.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-impl Problem {
-    /// Makes a problem of its two parts.
-    pub fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            cure: cure.into(),
-        }
-    }
 }
 
 impl InstallPlan {

@@ -12,10 +12,12 @@ use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
 
 use super::lint::refuse_by_lint;
 use super::make::{is_build, planned_rpm};
-use super::{Group, InstallPlan, PlannedPackage, Problem};
+use super::{Group, InstallPlan, PlannedPackage};
 use crate::bundle::VerifiedMetadata;
-use crate::forecast::{forecast, packaged};
+use crate::host::InstalledFile;
 use crate::inventory::Inventory;
+use crate::plan::forecast::forecast;
+use crate::problem::Problem;
 
 /// Adds to each group what it needs, as if the groups before it were installed.
 pub(super) fn add(
@@ -242,7 +244,7 @@ fn package(
     let (files, own_directories) = differing(old, &list.files);
     let installed = inventory.installed(name);
     let config = installed.first().map_or_else(Vec::new, |installed| {
-        forecast(installed, &packaged(list), inventory)
+        forecast(installed, &InstalledFile::of_list(list), inventory)
     });
     Ok(PlannedPackage {
         name: name.to_owned(),

@@ -4,8 +4,9 @@ use manifests::evr::compare_versions;
 use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, InstallPlan, Problem};
+use super::{Consent, InstallPlan};
 use crate::inventory::Inventory;
+use crate::problem::Problem;
 use crate::stores::FoundStore;
 
 /// A store that the components of a plan use.

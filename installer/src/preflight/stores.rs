@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::host::Host;
 use crate::layout::Layout;
-use crate::plan::{InstallPlan, PlannedStore, Problem};
+use crate::plan::{InstallPlan, PlannedStore};
+use crate::problem::Problem;
 use crate::stores::dumping::refuse_empty;
 use crate::stores::{self, Limit, UnclearStore};
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, VerifyLines, brought, extras};
 use crate::backup::capture::{Contents, Writers, capture};
+use crate::backup::changes;
 use crate::backup::snapshot::Snapshot;
-use crate::config_changes;
 use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
@@ -205,7 +205,7 @@ fn is_leftover(name: &str) -> bool {
 }
 
 /// Under which names rpm, and a run, put a file aside beside itself.
-const ASIDE: [&str; 4] = [".rpmnew", ".rpmsave", ".rpmorig", config_changes::YOURS];
+const ASIDE: [&str; 4] = [".rpmnew", ".rpmsave", ".rpmorig", changes::YOURS];
 
 /// Returns the files of a component's configuration outside its trees, there or not: what the product
 /// names, what the plan forecasts, what is customary for a service, and what the administrator wrote for

@@ -6,13 +6,13 @@ use super::execute::{State, members};
 use super::{Context, StepResult};
 use crate::backup::blobs::Blobs;
 use crate::backup::capture::{Contents, Writers, capture};
-use crate::backup::restore::put;
-use crate::backup::snapshot::{Entry, Kind, Snapshot};
-use crate::config_changes::{
+use crate::backup::changes::{
     CONFIG_CHANGES_TYPE, ConfigChanges, Content, DOCUMENT, Decision, FileChange, YOURS, carry_over,
 };
+use crate::backup::restore::put;
+use crate::backup::snapshot::{Entry, Kind, Snapshot};
 use crate::failure::chain;
-use crate::forecast::Fate;
+use crate::plan::forecast::Fate;
 
 /// Carries over what the edits of a group's files are, and writes down what became of every file. A
 /// revert has the saved bytes of all of them.

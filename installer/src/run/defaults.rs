@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::digest::Sha256;
 
 use super::Context;
+use crate::backup::changes::Content;
 use crate::bundle::StagedRpmSet;
-use crate::config_changes::Content;
 use crate::failure::chain;
 use crate::host::HostError;
-use crate::payload::PayloadError;
+use crate::host::payload::PayloadError;
 use crate::plan::{PlanKind, PlannedComponent};
 
 /// Larger files are no configuration that anybody reads in differences.

@@ -12,18 +12,18 @@ use super::wellness::{self, Excuse};
 use super::{
     Baseline, Context, Ended, OnStop, StepResult, configure, data, extras, install, reserve,
 };
+use crate::backup::changes::{self, FileChange};
+use crate::backup::seal;
 use crate::backup::snapshot::Snapshot;
-use crate::config_changes::{self, FileChange};
 use crate::failure::chain;
+use crate::history::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::journal::Journal;
+use crate::journal::lock::RunLock;
+use crate::journal::step::Step;
 use crate::layout::Layout;
-use crate::lock::RunLock;
 use crate::plan::{Group, InstallPlan, PlannedComponent};
-use crate::report::{ComponentHealth, Outcome, REPORT_TYPE, RunReport, changes};
-use crate::seal;
 use crate::secure_fs::{self, FsError};
-use crate::sequence;
-use crate::step::Step;
+use crate::trust::sequence;
 
 /// What services need before they may start in a revert.
 #[derive(Debug, Default)]
@@ -188,7 +188,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
     }
     if outcome == Outcome::Done {
         let backup = context.layout.run(context.run).join("backup");
-        state.notes.extend(config_changes::notes(&backup));
+        state.notes.extend(changes::notes(&backup));
     }
     RunReport {
         document: REPORT_TYPE.to_owned(),

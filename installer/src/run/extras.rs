@@ -8,9 +8,9 @@ use super::{Context, StepResult};
 use crate::backup::capture::from_hex;
 use crate::backup::snapshot::Snapshot;
 use crate::bundle::StagedExtra;
-use crate::extras::PlannedExtra;
 use crate::failure::chain;
 use crate::plan::Group;
+use crate::plan::extras::PlannedExtra;
 use crate::secure_fs::{Ownership, Place};
 
 /// What a new file has in common with the one beside it; its own capabilities, nothing gives it.

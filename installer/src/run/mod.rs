@@ -25,13 +25,13 @@ use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
 use crate::event::{Event, Listener};
 use crate::failure::chain;
+use crate::history::report::RunReport;
 use crate::host::Host;
+use crate::journal::step::Step;
 use crate::journal::{Journal, JournalError, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
-use crate::report::RunReport;
 use crate::secure_fs::{self, FsError};
-use crate::step::Step;
 use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;

@@ -12,8 +12,8 @@ use super::transaction::directories;
 use crate::failure::chain;
 use crate::history;
 use crate::host::{Host, HostError};
+use crate::journal::lock::RunLock;
 use crate::layout::Layout;
-use crate::lock::RunLock;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
 

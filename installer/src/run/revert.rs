@@ -14,12 +14,12 @@ use super::wellness::{self, Excuse};
 use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, extras, reserve};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
+use crate::history::report::{Outcome, RunReport};
+use crate::journal::lock::RunLock;
+use crate::journal::recover::{self, Decision};
+use crate::journal::step::{RevertStep, Step};
 use crate::journal::{Journal, JournalError};
-use crate::lock::RunLock;
 use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
-use crate::recover::{self, Decision};
-use crate::report::{Outcome, RunReport};
-use crate::step::{RevertStep, Step};
 
 /// Name of a step over all groups.
 const ALL: &str = "all";

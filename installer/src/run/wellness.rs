@@ -7,9 +7,9 @@ use manifests::product::Component;
 use super::{Baseline, Context, StepResult};
 use crate::failure::chain;
 use crate::health::{self, Expected};
+use crate::history::report::{ComponentHealth, HealthState};
 use crate::host::UnitState;
 use crate::plan::PlannedComponent;
-use crate::report::{ComponentHealth, HealthState};
 
 /// What was found.
 #[derive(Debug, Default)]

@@ -9,10 +9,9 @@ pub mod dumping;
 pub mod engine;
 pub mod record;
 
-use std::time::Duration;
+use crate::problem::Problem;
 
-use crate::plan::Problem;
-
+pub use crate::host::cmd::Limit;
 pub use access::Access;
 pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
 
@@ -29,23 +28,6 @@ pub struct StoreLook {
     pub parts: Vec<String>,
     /// Why this host cannot restore a dump of it, if so; for people, with what to do.
     pub not_restorable: Option<Problem>,
-}
-
-/// How long a tool may take, and whether somebody asked to stop.
-#[derive(Clone, Copy)]
-pub struct Limit<'a> {
-    /// Longest time.
-    pub time: Duration,
-    /// Whether to give up.
-    pub stopped: &'a dyn Fn() -> bool,
-}
-
-impl std::fmt::Debug for Limit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Limit")
-            .field("time", &self.time)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What a store does not let us do, in three parts.

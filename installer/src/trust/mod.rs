@@ -5,6 +5,7 @@
 //! whenever it is read, from the confirmed document on.
 
 mod learned;
+pub mod sequence;
 #[cfg(test)]
 pub(crate) mod test_keys;
 #[cfg(test)]

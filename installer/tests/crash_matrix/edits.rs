@@ -1,8 +1,8 @@
 //! Edits of plain files, over which rpm writes: one that merges with the new version and one that does
 //! not.
 
-use installer::forecast::{Fate, Forecast};
 use installer::layout::Layout;
+use installer::plan::forecast::{Fate, Forecast};
 
 use crate::fake::disk;
 use crate::scene::{Part, Scene, config_path};

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use installer::extras::PlannedExtra;
 use installer::inventory::OnDisk;
 use installer::layout::Layout;
+use installer::plan::extras::PlannedExtra;
 use manifests::digest::Sha256;
 
 use crate::fake::disk;

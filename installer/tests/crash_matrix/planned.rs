@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use installer::extras::Extras;
+use installer::plan::extras::Extras;
 use installer::plan::{
     DataChange, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage,
     PlannedRpm, PlannedStore,

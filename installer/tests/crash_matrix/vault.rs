@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519;
+use installer::backup::seal::{self, Identity, Kept, Recipients};
 use installer::layout::Layout;
 use installer::plan::InstallPlan;
-use installer::seal::{self, Identity, Kept, Recipients};
 
 use crate::fake::disk;
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use installer::backup::seal;
 use installer::history;
+use installer::history::report::Outcome;
 use installer::plan::PlanKind;
-use installer::report::Outcome;
-use installer::seal;
-use installer::sequence;
+use installer::trust::sequence;
 
 use crate::fake::image::{Contents, Node, Tree, tree};
 use crate::fake::machine::Visible;

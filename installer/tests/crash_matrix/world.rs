@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use installer::backup::blobs::Blobs;
+use installer::backup::seal;
 use installer::history;
 use installer::inventory::Inventory;
+use installer::journal::lock::RunLock;
 use installer::layout::Layout;
-use installer::lock::RunLock;
 use installer::plan::InstallPlan;
+use installer::plan::restore;
+use installer::plan::undo::{self, DataChoice};
 use installer::preflight::Backup;
 use installer::run::{
     Context, Ended, OnStop, Undone, close_open_run, dumps_of, execute, prepare, reserve,
 };
-use installer::survival::disarm;
-use installer::undo::{self, DataChoice};
-use installer::{restoring, seal, secure_fs};
+use installer::run_unit::disarm;
+use installer::secure_fs;
 use manifests::digest::Sha256;
 use manifests::product::Component;
 use tempfile::TempDir;
@@ -157,7 +159,7 @@ impl World {
             data::spoil(&self.layout);
             let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
             let names = ["relay-data".to_owned()];
-            return restoring::plan(&run, &names, &dumps, &inventory).expect("a dump");
+            return restore::plan(&run, &names, &dumps, &inventory).expect("a dump");
         }
         let choice = DataChoice {
             restore: true,

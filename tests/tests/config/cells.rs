@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use installer::forecast::{Fate, forecast};
 use installer::host::linux::LinuxHost;
 use installer::host::{Host as _, RpmMode};
 use installer::inventory::Inventory;
+use installer::plan::forecast::{Fate, forecast};
 use manifests::digest::Sha256;
 use rpm::CompressionType;
 

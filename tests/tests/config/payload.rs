@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Seek as _};
 
-use installer::payload::{PayloadError, extract, read_files};
+use installer::host::payload::{PayloadError, extract, read_files};
 use lab::vendor::Fixtures;
 use manifests::digest::Sha256;
 use rpm::CompressionType;

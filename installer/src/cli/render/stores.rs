@@ -1,7 +1,7 @@
 //! What a plan says about data, for people.
 
+use crate::history::report::DataReport;
 use crate::plan::{DataChange, InstallPlan, PlannedStore};
-use crate::report::DataReport;
 
 /// Returns what becomes of the data stores.
 pub(super) fn plan(plan: &InstallPlan) -> String {

@@ -47,7 +47,7 @@ fn inventory() -> Inventory {
         disk: BTreeMap::new(),
         everything: Vec::new(),
         merged_usr: true,
-        remembered: crate::sequence::Remembered::Nothing,
+        remembered: crate::trust::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
         stored: Vec::new(),
         extras: Vec::new(),
@@ -103,7 +103,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             config: Vec::new(),
         }],
         packages: Vec::new(),
-        extras: crate::extras::Extras::default(),
+        extras: crate::plan::extras::Extras::default(),
     };
     let mut problems = Vec::new();
     let found = needed(&carried, &there, &inventory, &group, &mut problems);

@@ -25,12 +25,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use installer::bundle::{StagedRpm, StagedRpmSet};
+use installer::host::payload::PayloadFiles;
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
     RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
-use installer::payload::PayloadFiles;
 use installer::stores::engine::Restoring;
 use installer::stores::{Access, Limit, StoreError, StoreLook};
 use manifests::nevra::{Arch, Nevra};

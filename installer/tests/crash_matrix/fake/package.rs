@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use installer::bundle::StagedRpm;
-use installer::payload::PayloadFiles;
+use installer::host::payload::PayloadFiles;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::session::{Session, literal};
 use super::{DATABASE, GLOBALS};
 use crate::host::cmd::tool::Tool;
-use crate::plan::Problem;
+use crate::problem::Problem;
 use crate::stores::access::PostgresqlAccess;
 use crate::stores::{Limit, StoreError, StoreLook};
 

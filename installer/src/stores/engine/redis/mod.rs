@@ -19,7 +19,7 @@ use super::Restoring;
 use crate::host::Host;
 use crate::host::cmd::tool;
 use crate::layout::Layout;
-use crate::plan::Problem;
+use crate::problem::Problem;
 use crate::stores::access::{RedisAccess, RedisKind};
 use crate::stores::{Limit, StoreError, StoreLook};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::history::PastRun;
 use crate::inventory::Inventory;
-use crate::plan::{DataChange, InstallPlan, PlannedStore, Problem};
+use crate::plan::{DataChange, InstallPlan, PlannedStore};
+use crate::problem::Problem;
 
 /// What is to become of data that the undone run rewrote. Only a person can know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::history;
+use crate::history::report::RunReport;
 use crate::host::Host;
+use crate::journal::lock;
 use crate::layout::Layout;
-use crate::lock;
-use crate::report::RunReport;
 use crate::secure_fs::{self, FsError};
 
 /// Writes events where followers find them. A watcher's convenience, not part of the journal: what

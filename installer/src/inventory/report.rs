@@ -1,8 +1,6 @@
 //! The inventory that a builder reads: what this host is and runs, as far as the caller may look.
 //! Names, states and digests; no content of a file, no environment, no name of the host.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -12,6 +10,7 @@ use manifests::host_inventory::{
 };
 use manifests::product::ProductManifest;
 
+use crate::host::facts::{crypto_policy, fact};
 use crate::host::{Host, HostError, Identity};
 use crate::inventory::{OnDisk, look};
 use crate::layout::Layout;
@@ -25,12 +24,6 @@ const PLACES: [&str; 6] = [
     "/var",
     "/var/lib/airgap-bundle",
 ];
-const CRYPTO_POLICIES: [&str; 2] = [
-    "/etc/crypto-policies/state/current",
-    "/etc/crypto-policies/config",
-];
-const FACT_MAX_BYTES: usize = 256;
-
 /// Takes the inventory of the whole host.
 pub fn survey(
     host: &dyn Host,
@@ -81,16 +74,6 @@ fn operating_system(
     }
 }
 
-/// The crypto policy in force, else the one that is configured.
-pub(crate) fn crypto_policy(layout: &Layout) -> Observed<String> {
-    let [current, configured] = CRYPTO_POLICIES.map(|path| fact(&layout.at(path)));
-    match current {
-        Observed::Known(policy) => Observed::Known(policy),
-        other if configured == Observed::Absent => other,
-        _ => configured,
-    }
-}
-
 fn security(host: &dyn Host, layout: &Layout, identity: &Identity) -> Security {
     let selinux = match live_fact(layout, "/sys/fs/selinux/enforce") {
         Observed::Known(enforce) if enforce == "1" => Observed::Known("enforcing".to_owned()),
@@ -116,25 +99,6 @@ fn live_fact(layout: &Layout, path: &str) -> Observed<String> {
         fact(Path::new(path))
     } else {
         Observed::Unknown
-    }
-}
-
-/// The first line of a small file that is no comment.
-fn fact(path: &Path) -> Observed<String> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Observed::Absent,
-        Err(_) => return Observed::Unknown,
-    };
-    let lines = text.lines().map(str::trim);
-    match lines
-        .filter(|line| !line.is_empty())
-        .find(|line| !line.starts_with('#'))
-    {
-        Some(line) if line.len() <= FACT_MAX_BYTES && !line.contains(char::is_control) => {
-            Observed::Known(line.to_owned())
-        }
-        _ => Observed::Unknown,
     }
 }
 

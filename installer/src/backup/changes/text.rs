@@ -104,7 +104,7 @@ mod tests {
     use manifests::digest::Sha256;
 
     use super::*;
-    use crate::config_changes::Decision;
+    use crate::backup::changes::Decision;
 
     #[test]
     fn a_picture_shows_both_sides_and_cannot_steer_a_terminal() {

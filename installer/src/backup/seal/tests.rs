@@ -11,9 +11,9 @@ use age::x25519;
 
 use super::*;
 use crate::failure::chain;
+use crate::history::report::Outcome;
 use crate::history::test_runs::past_run;
 use crate::plan::PlanKind;
-use crate::report::Outcome;
 
 const SECRET: &str = "password = canary\n";
 

@@ -2,15 +2,14 @@
 
 mod data;
 
-use crate::extras::Extras;
-use crate::forecast::{Forecast, forecast};
 use crate::history::PastRun;
+use crate::history::report::Outcome;
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
-use crate::plan::{
-    Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm, Problem,
-};
-use crate::report::Outcome;
+use crate::plan::extras::Extras;
+use crate::plan::forecast::{Forecast, forecast};
+use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm};
+use crate::problem::Problem;
 
 pub use data::DataChoice;
 

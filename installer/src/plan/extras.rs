@@ -2,17 +2,13 @@
 //! target version will load, which come with the bundle.
 
 mod judge;
-mod scan;
-mod trial;
 
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::OnDisk;
 
-pub(crate) use judge::add;
-pub use scan::{FoundExtras, FoundFile, Listing, find};
-pub use trial::{Tried, try_all};
+pub(crate) use judge::{add, cure};
 
 /// Extras of the components of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

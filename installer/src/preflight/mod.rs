@@ -1,5 +1,6 @@
 //! What speaks against a run, found before anything changes: all of it at once, each with its cure.
 
+pub mod extras;
 mod stores;
 
 use std::path::Path;
@@ -7,15 +8,16 @@ use std::path::Path;
 use manifests::digest::Sha256;
 
 use crate::backup::capture::measure;
+use crate::backup::seal::Recipients;
 use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
 use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
-use crate::plan::{Group, InstallPlan, PackageChange, Problem, is_build};
+use crate::plan::{Group, InstallPlan, PackageChange, is_build};
+use crate::problem::Problem;
 use crate::run::baseline::trees;
 use crate::run::reserve;
 use crate::run::{self, Baseline};
-use crate::seal::Recipients;
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;

@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::chain;
 use crate::history;
+use crate::journal::lock::RunLock;
 use crate::layout::Layout;
-use crate::lock::RunLock;
 use crate::secure_fs;
 
 pub use identity::{Identity, IdentityError, Unlocked};

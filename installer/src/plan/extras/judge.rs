@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use manifests::bundle::Entry;
 use manifests::product::{ExtraName, ExtraRule, ExtraTarget};
 
-use super::{Extras, FoundExtras, FoundFile, Listing, PlannedExtra, PresentExtra};
+use super::{Extras, PlannedExtra, PresentExtra};
 use crate::bundle::VerifiedMetadata;
+use crate::inventory::extras::{FoundExtras, FoundFile, Listing};
 use crate::inventory::{Inventory, OnDisk};
-use crate::plan::{Consent, InstallPlan, PlannedComponent, Problem};
+use crate::plan::{Consent, InstallPlan, PlannedComponent};
+use crate::problem::Problem;
 
 /// What a rule's extras are judged by.
 struct Case<'a> {
@@ -305,7 +307,7 @@ impl<'a> Case<'a> {
 }
 
 /// Returns what to do about an extra that the target version does not load.
-pub(super) fn cure(rule: &ExtraRule, target: ExtraTarget<'_>) -> String {
+pub(crate) fn cure(rule: &ExtraRule, target: ExtraTarget<'_>) -> String {
     format!(
         "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or say \
          why it does not matter with --ignore-plugins-because",

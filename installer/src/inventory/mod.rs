@@ -1,6 +1,9 @@
 //! What the host runs now: the second input of a plan. Taken without changing anything, and as far
 //! as the caller may look: what an ordinary user cannot read is `Unknown`.
 
+pub mod extras;
+pub mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -13,14 +16,13 @@ use manifests::package_files::PackageFiles;
 use manifests::product::{Component, ProductManifest};
 use serde::{Deserialize, Serialize};
 
+use self::extras::FoundExtras;
 use crate::bundle::{StagedRpmSet, VerifiedMetadata};
-use crate::extras::{self, FoundExtras};
-use crate::forecast::packaged;
 use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage, UnitState};
 use crate::layout::Layout;
 use crate::plan::PlannedRpm;
-use crate::sequence::{self, Remembered};
 use crate::stores::{self, FoundStores};
+use crate::trust::sequence::{self, Remembered};
 
 /// The host as a plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +95,7 @@ impl Inventory {
                 sequence::remembered(layout, &manifest.product, &manifest.channel, root)
             });
         for list in lists(metadata) {
-            inventory.add_present(layout, &packaged(list));
+            inventory.add_present(layout, &InstalledFile::of_list(list));
         }
         let is_known = |name: &&str| {
             let mut components = metadata.product().components.iter();

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use manifests::product::{ExtraRule, ExtraTarget, Trial};
 
-use super::Extras;
-use super::judge::cure;
 use crate::bundle::{StagedBundle, StagedExtra, StagedRpmSet};
 use crate::failure::chain;
 use crate::host::cmd::{self, trial};
+use crate::host::payload;
 use crate::layout::Layout;
-use crate::payload;
-use crate::plan::{InstallPlan, PlannedComponent, Problem};
+use crate::plan::extras::{Extras, cure};
+use crate::plan::{InstallPlan, PlannedComponent};
+use crate::problem::Problem;
 use crate::secure_fs::{self, FsError};
 
 /// Longest time that a program has for one extra: a gateway links some hundred megabytes.

@@ -2,10 +2,11 @@
 
 use manifests::product::Component;
 
-use crate::extras::Extras;
 use crate::history::PastRun;
 use crate::inventory::Inventory;
-use crate::plan::{DataChange, Group, InstallPlan, PlanKind, PlannedStore, Problem};
+use crate::plan::extras::Extras;
+use crate::plan::{DataChange, Group, InstallPlan, PlanKind, PlannedStore};
+use crate::problem::Problem;
 use crate::stores::record::Dumps;
 
 /// The one group of such a plan. It has no packages.

@@ -10,9 +10,9 @@ use manifests::product::{Component, ExtraRule, ProductManifest};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use crate::health;
 use crate::inventory::{OnDisk, look};
 use crate::layout::Layout;
+use crate::settings;
 
 /// How deep directories below the extras' own are looked into, and how many names are looked at.
 const DEPTH_MAX: usize = 8;
@@ -77,7 +77,7 @@ pub fn find(
         if !is_installed(component) {
             return None;
         }
-        let (settings, _) = health::settings(layout, component);
+        let settings = settings::load(layout, component).settings;
         let named = settings.get(setting);
         Some(look_into(
             layout,

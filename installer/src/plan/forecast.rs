@@ -1,7 +1,6 @@
 //! What `rpm -U` will do to files that people may have edited. Pure; rpm's rules are the table in
 //! docs/config-files.md, which tests/tests/config compares with what rpm does.
 
-use manifests::package_files::PackageFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{InstalledFile, InstalledPackage};
@@ -44,7 +43,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Whether an upgrade has a picture of it afterwards ([`crate::config_changes`]).
+    /// Whether an upgrade has a picture of it afterwards ([`crate::backup::changes`]).
     #[must_use]
     pub const fn is_pictured(self) -> bool {
         !matches!(self, Self::Kept | Self::Unknown)
@@ -91,21 +90,6 @@ impl Fate {
             }
         }
     }
-}
-
-/// Returns a bundle's file list as rpm would list it.
-#[must_use]
-pub fn packaged(list: &PackageFiles) -> Vec<InstalledFile> {
-    let carried = list.files.iter().filter(|file| !file.ghost);
-    carried
-        .map(|file| InstalledFile {
-            path: file.path.clone(),
-            mode: file.mode,
-            digest: file.digest.clone(),
-            config: file.config,
-            noreplace: file.noreplace,
-        })
-        .collect()
 }
 
 /// Forecasts what changing `installed` to a package with the files `target` does to the files of both.

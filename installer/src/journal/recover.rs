@@ -1,7 +1,7 @@
 //! What an unfinished run needs. Pure: from its journal to a decision.
 
+use crate::journal::step::Step;
 use crate::journal::{Phase, Record};
-use crate::step::Step;
 
 /// What to do about an unfinished run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ mod tests {
     use manifests::digest::Sha256;
 
     use super::*;
-    use crate::step::RevertStep;
+    use crate::journal::step::RevertStep;
 
     fn records(steps: &[(Step, Phase)]) -> Vec<Record> {
         let record = |(at, (step, phase)): (usize, &(Step, Phase))| Record {

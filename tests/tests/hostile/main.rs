@@ -11,8 +11,6 @@
 )]
 
 #[cfg(test)]
-mod builder_too;
-#[cfg(test)]
 mod case;
 #[cfg(test)]
 mod documented;

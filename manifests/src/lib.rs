@@ -10,6 +10,11 @@
 //! * [`reader`] is the only reader of bundles, [`cpio`] the only one of the archives inside RPMs; both know
 //!   nothing but `Read`.
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
+//!
+//! Rooms, each using only those before it:
+//! `explained` `string_serde` `percent` `secret` `cpio` `limits` `json` `digest` `evr` `nevra` `signature`
+//! `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
+//! `acceptance` `trust` `parts` `reader`.
 
 #![deny(missing_docs)]
 
@@ -21,6 +26,7 @@ pub mod contents;
 pub mod cpio;
 pub mod digest;
 pub mod evr;
+pub mod explained;
 pub mod format;
 pub mod host_inventory;
 pub mod json;
@@ -28,7 +34,10 @@ pub mod limits;
 pub mod nevra;
 pub mod package_files;
 pub mod parts;
+pub mod percent;
 pub mod product;
 pub mod reader;
+pub mod secret;
 pub mod signature;
+pub mod string_serde;
 pub mod trust;

@@ -3,17 +3,17 @@
 mod extract;
 mod write;
 
-use std::error::Error as _;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use manifests::explained::chain;
 use manifests::format::HeaderError;
 use manifests::parts::PartsError;
 use manifests::reader::{self, Checked, ReadError, Verified, Visitor};
 use manifests::signature::QuorumError;
 use manifests::trust::{TrustRoot, VerifyError};
 
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::interrupt::{self, Interrupted};
 use crate::output::OutputError;
 
@@ -119,10 +119,8 @@ impl From<ReadError> for ArchiveError {
     }
 }
 
-impl ArchiveError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
+impl Explain for ArchiveError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.source.kind() == ErrorKind::AlreadyExists => Exit::Usage,
             Self::Open { .. }
@@ -134,9 +132,7 @@ impl ArchiveError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let (failed, next) = match self {
             Self::Open { .. } => (
                 "cannot read the bundle",
@@ -214,14 +210,4 @@ const fn refused(error: &ReadError) -> (&'static str, &'static str) {
         _ => AGAIN,
     };
     (failed, next)
-}
-
-fn chain(error: &ReadError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }

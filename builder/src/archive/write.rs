@@ -16,8 +16,8 @@ use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::{ArchiveError, Interruptible};
+use crate::assemble::SignedBundle;
 use crate::assemble::Source;
-use crate::sign::SignedBundle;
 
 /// Writes a bundle. The bytes depend on the bundle alone: level, window, job size and overlap are
 /// fixed, and with at least one worker the number of workers does not show.

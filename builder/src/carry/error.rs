@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use manifests::reader::{PartFault, ReadError};
 
 use crate::archive::ArchiveError;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::interrupt::Interrupted;
+use crate::keys::KeyError;
 use crate::output::OutputError;
-use crate::sign::KeyError;
 
 /// A bundle that cannot be split, joined, repaired or read.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +61,8 @@ impl From<ReadError> for CarryError {
     }
 }
 
-impl CarryError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
+impl Explain for CarryError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Unreadable { .. } | Self::IsPart(_) | Self::Request(_) | Self::Exists(_) => {
                 Exit::Usage
@@ -77,9 +75,7 @@ impl CarryError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         match self {
             Self::Archive(error) => return error.explain(),
             Self::Key(error) => return error.explain(),
@@ -88,7 +84,9 @@ impl CarryError {
         let (failed, next) = self.frame();
         Explained::new(failed, self.to_string(), next)
     }
+}
 
+impl CarryError {
     fn frame(&self) -> (&'static str, &'static str) {
         match self {
             Self::Unreadable { .. } => (

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Context, Format, show};
 use crate::archive::ArchiveError;
-use crate::error::Error;
+use crate::explain::Error;
 
 /// Print the SHA-256 of a bundle's manifest: the bundle's identity. Nothing is verified.
 #[derive(Debug, ClapArgs)]

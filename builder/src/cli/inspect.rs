@@ -13,8 +13,8 @@ use manifests::reader::{Entries, Front};
 
 use super::{Context, Format, show};
 use crate::archive::ArchiveError;
-use crate::error::Error;
 use crate::evidence;
+use crate::explain::Error;
 use crate::printable::printable;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.

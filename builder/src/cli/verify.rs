@@ -9,7 +9,7 @@ use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::archive::Nothing;
 use crate::carry;
-use crate::error::Error;
+use crate::explain::Error;
 use crate::printable::printable;
 
 const EXAMPLES: &str = "\

@@ -6,8 +6,8 @@ use std::io::Read;
 
 use super::front::ends_before;
 use super::{Entries, ReadError, Visitor};
-use crate::bundle::{BundleManifest, Entry};
-use crate::contents::{limit_of, read_package_files, read_product};
+use crate::bundle::{BundleManifest, Entry, limit_of};
+use crate::contents::{read_package_files, read_product};
 use crate::digest::Sha256;
 use crate::format::{HeaderClaim, Section};
 use crate::limits::PACKAGE_FILES_VALUES_MAX;

@@ -166,7 +166,11 @@ fn both_programs_give_the_recorded_verdict_on_every_hostile_bundle() {
     let mut add = |name: &str, bytes: &[u8], is_good: bool| {
         let [installer, builder] = both(bytes, &roots);
         assert_eq!(installer.0 == "accepted", is_good, "{name}");
-        assert_eq!(builder.0 == "accepted", is_good || name == FOR_INSTALLERS, "{name}");
+        assert_eq!(
+            builder.0 == "accepted",
+            is_good || name == FOR_INSTALLERS,
+            "{name}"
+        );
         refused += usize::from(!is_good);
         let _ = writeln!(
             table,
@@ -181,7 +185,9 @@ fn both_programs_give_the_recorded_verdict_on_every_hostile_bundle() {
             add(attack.name, &bytes, attack.aim == Aim::Host);
         }
     }
-    say(&format!("hostile bundles: {refused} refused by both programs' reader"));
+    say(&format!(
+        "hostile bundles: {refused} refused by both programs' reader"
+    ));
     insta::assert_snapshot!("hostile", table);
 }
 
@@ -192,7 +198,10 @@ fn both_programs_give_the_recorded_verdict_on_real_bundles_and_on_damaged_ones()
     let mut table = String::new();
     let mut files = corpus("bundle_file");
     // Nothing but a test ever wrote such a frame.
-    files.push(("without-checksum".to_owned(), golden("without-checksum.tar.zst")));
+    files.push((
+        "without-checksum".to_owned(),
+        golden("without-checksum.tar.zst"),
+    ));
     for (name, file) in files {
         let [installer, builder] =
             both(&file, &roots).map(|(class, text)| format!("{class}: {text}"));

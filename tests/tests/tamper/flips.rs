@@ -10,8 +10,8 @@ use std::thread;
 
 use installer::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use lab::hostile::{FRAME_PIECE, Frame, frame_checksum};
-use manifests::reader::ReadError;
 use manifests::format::{BLOCK_BYTES, padding, read_header};
+use manifests::reader::ReadError;
 use manifests::trust::TrustRoot;
 
 use crate::{case, numbers};

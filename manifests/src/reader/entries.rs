@@ -182,3 +182,80 @@ const PIECE: usize = 128 * 1024;
 fn damaged(reason: &str) -> ReadError {
     ReadError::Damaged(reason.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::format::header_for;
+
+    fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for (path, bytes) in entries {
+            let size = bytes.len() as u64;
+            tar.extend(header_for(&path.parse().unwrap(), size, 7).unwrap());
+            tar.extend(*bytes);
+            tar.resize(tar.len() + padding(size), 0);
+        }
+        tar.resize(tar.len() + 2 * BLOCK_BYTES, 0);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(20).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(&tar).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A medium that fails after so many bytes.
+    struct Failing<'a>(&'a [u8]);
+
+    impl Read for Failing<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(io::Error::other("the medium")),
+                taken => Ok(taken),
+            }
+        }
+    }
+
+    fn read(file: impl Read) -> Result<Vec<(HeaderClaim, Vec<u8>)>, ReadError> {
+        let mut entries = Entries::open(file)?;
+        let mut found = Vec::new();
+        while let Some(claim) = entries.advance()? {
+            found.push((claim, entries.bytes(1000)?));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn entries_come_in_order_with_their_bytes() {
+        let file = packed(&[("docs/a", b"one"), ("docs/b", b""), ("docs/c", &[7; 512])]);
+        let found = read(&file[..]).unwrap();
+        let sizes: Vec<usize> = found.iter().map(|(_, bytes)| bytes.len()).collect();
+        assert_eq!(sizes, [3, 0, 512]);
+        assert_eq!(found[0].0.path.as_str(), "docs/a");
+        let large = packed(&[("docs/a", &[0; 1001])]);
+        assert!(matches!(read(&large[..]), Err(ReadError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn an_entry_that_was_not_read_is_not_skipped() {
+        let file = packed(&[("docs/a", b"one"), ("docs/b", b"two")]);
+        let mut entries = Entries::open(&file[..]).unwrap();
+        entries.advance().unwrap();
+        let refusal = entries.advance().unwrap_err();
+        assert!(matches!(refusal, ReadError::HeaderMismatch(_)), "{refusal}");
+    }
+
+    #[test]
+    fn a_medium_that_fails_is_not_a_damaged_file() {
+        let file = packed(&[("docs/a", b"one")]);
+        for length in 0..file.len() {
+            let cut = read(&file[..length]).unwrap_err();
+            let is_cut = matches!(cut, ReadError::Damaged(_) | ReadError::Frame(_));
+            assert!(is_cut, "{length}: {cut}");
+            let failed = read(Failing(&file[..length])).unwrap_err();
+            assert!(matches!(failed, ReadError::Input(_)), "{length}: {failed}");
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use manifests::trust::TrustRoot;
 
-use super::pass::Nothing;
 use super::{CarryError, Passed, pass};
+use crate::archive::Nothing;
 use crate::event::Observer;
 use crate::output::Pending;
 

@@ -5,17 +5,22 @@
 
 mod error;
 mod join;
+mod medium;
 mod pass;
 mod repair;
-mod set;
 mod size;
 mod split;
 
-pub use error::{BadPart, CarryError, PartFault};
+pub use error::CarryError;
 pub use join::join;
+pub use medium::Disk;
 pub(crate) use pass::pass_unsigned;
-pub use pass::{Nothing, Passed, pass};
+pub use pass::{Passed, pass};
 pub use repair::{Repaired, repair};
-pub use set::{PartsReader, PartsSet};
 pub use size::PartSize;
 pub use split::{PartsWriter, PendingParts, check_size, remove_set, split};
+
+/// A verified list of parts, and the directories where they may be.
+pub type PartsSet = manifests::reader::PartsSet<Disk>;
+/// The parts as one stream.
+pub type PartsReader = manifests::reader::PartsReader<Disk>;

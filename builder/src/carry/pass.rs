@@ -5,13 +5,14 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use manifests::digest::{Hasher, Sha256};
-use manifests::parts::{PARTS_SUFFIX, PartsDocument, VerifiedParts};
+use manifests::parts::{PARTS_SUFFIX, PartsDocument, is_part};
+use manifests::reader::{ReadError, UnsignedList, Verified, Visitor};
 use manifests::trust::TrustRoot;
 
-use super::set::UnsignedList;
-use super::{CarryError, PartsReader, PartsSet};
-use crate::archive::{self, ArchiveError, Verified, Visitor};
+use super::{CarryError, Disk, PartsReader, PartsSet};
+use crate::archive::{self, ArchiveError, Nothing};
 use crate::event::{Counted, Observer};
+use crate::interrupt;
 
 const WHAT: &str = "verifying";
 
@@ -24,15 +25,9 @@ pub struct Passed {
     pub sha256: Sha256,
     /// Its size.
     pub bytes: u64,
-    /// The list of its parts, if it lies in parts.
-    pub parts: Option<VerifiedParts>,
+    /// How many parts it lies in, if it is split.
+    pub parts: Option<usize>,
 }
-
-/// A visitor that looks at nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Nothing;
-
-impl Visitor for Nothing {}
 
 /// Reads and verifies a bundle file, or the parts that a `NAME.parts.json` lists. What `copy` and the
 /// visitor got is worth something only if this returns well.
@@ -41,7 +36,7 @@ pub fn pass(
     parts_dirs: &[PathBuf],
     roots: &[TrustRoot],
     copy: &mut dyn Write,
-    visitor: &mut dyn Visitor,
+    visitor: &mut dyn Visitor<Error = ArchiveError>,
     observer: &dyn Observer,
 ) -> Result<Passed, CarryError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -49,10 +44,8 @@ pub fn pass(
         return Err(CarryError::IsPart(path.to_owned()));
     }
     if name.ends_with(PARTS_SUFFIX) {
-        let set = PartsSet::open(path, parts_dirs, roots)?;
-        let mut passed = pass_parts(set.document(), set.reader(), roots, copy, visitor, observer)?;
-        passed.parts = Some(set.verified().clone());
-        return Ok(passed);
+        let set = PartsSet::open(Disk, path, parts_dirs, roots)?;
+        return pass_parts(set.document(), set.reader(), roots, copy, visitor, observer);
     }
     let open = |source| ArchiveError::Open {
         path: path.to_owned(),
@@ -77,7 +70,7 @@ fn pass_parts(
     mut reader: PartsReader,
     roots: &[TrustRoot],
     copy: &mut dyn Write,
-    visitor: &mut dyn Visitor,
+    visitor: &mut dyn Visitor<Error = ArchiveError>,
     observer: &dyn Observer,
 ) -> Result<Passed, CarryError> {
     let counted = Counted::begin(&mut reader, WHAT, &document.bundle, document.size, observer);
@@ -86,19 +79,20 @@ fn pass_parts(
     tee.written()?;
     let (sha256, bytes) = (tee.hasher.clone().finish(), tee.bytes);
     drop(tee);
-    if !matches!(verified, Err(ArchiveError::Interrupted(_))) {
-        // A bad part explains whatever else is wrong.
-        reader.finish()?;
-    }
+    interrupt::check()?;
+    // A bad part explains whatever else is wrong.
+    let finished = reader.finish();
+    interrupt::check()?;
+    finished?;
     let verified = verified?;
     if sha256 != document.sha256 || *verified.manifest.digest() != document.manifest_sha256 {
-        return Err(CarryError::OtherBundle);
+        return Err(ReadError::OtherBundle.into());
     }
     Ok(Passed {
         verified,
         sha256,
         bytes,
-        parts: None,
+        parts: Some(document.parts.len()),
     })
 }
 
@@ -109,17 +103,11 @@ pub(crate) fn pass_unsigned(
     roots: &[TrustRoot],
     observer: &dyn Observer,
 ) -> Result<(UnsignedList, Passed), CarryError> {
-    let list = UnsignedList::open(path)?;
-    let (reader, document) = (list.reader(path, parts_dirs), &list.document);
+    let list = UnsignedList::open(&Disk, path)?;
+    let (reader, document) = (list.reader(Disk, path, parts_dirs), &list.document);
     let (copy, visitor) = (&mut io::sink(), &mut Nothing);
     let passed = pass_parts(document, reader, roots, copy, visitor, observer)?;
     Ok((list, passed))
-}
-
-/// `NAME.part001`, whatever the name.
-fn is_part(name: &str) -> bool {
-    let tail = name.rsplit_once(".part").map(|(_, digits)| digits);
-    tail.is_some_and(|digits| digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// Hashes, counts and copies what passes.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::Hasher;
 use manifests::parts::{PARTS_SUFFIX, Part};
+use manifests::reader::{BadPart, Links, Medium as _, PartFault, ReadError};
 use manifests::trust::TrustRoot;
 
-use super::{BadPart, CarryError, PartFault, PartsSet};
+use super::{CarryError, Disk, PartsSet};
+use crate::archive::ArchiveError;
 use crate::event::{Counted, Observer};
 use crate::interrupt;
 use crate::output::{Closed, Pending, directory_of};
@@ -34,7 +36,7 @@ pub fn repair(
     out: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<Repaired, CarryError> {
-    let set = PartsSet::open(document, parts_dirs, roots)?;
+    let set = PartsSet::open(Disk, document, parts_dirs, roots)?;
     let of = set.document().parts.len();
     let bad = find_bad(&set, observer)?;
     let mut source = Source::open(from, roots)?;
@@ -59,13 +61,14 @@ fn find_bad(set: &PartsSet, observer: &dyn Observer) -> Result<Vec<BadPart>, Car
     let document = set.document();
     let (name, size) = (&document.bundle, document.size);
     let passed = Counted::begin((), "checking", name, size, observer);
-    match set
+    let finished = set
         .reader()
-        .finish_with(&mut |bytes| passed.advanced(bytes))
-    {
+        .finish_with(&mut |bytes| passed.advanced(bytes));
+    interrupt::check()?;
+    match finished {
         Ok(()) => Ok(Vec::new()),
-        Err(CarryError::Bad { bad, .. }) => Ok(bad),
-        Err(error) => Err(error),
+        Err(ReadError::Parts { bad, .. }) => Ok(bad),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -101,7 +104,7 @@ fn rewrite(
         }
         hasher.update(&buffer[..taken]);
         let written = pending.file_mut().write_all(&buffer[..taken]);
-        written.map_err(crate::archive::ArchiveError::Write)?;
+        written.map_err(ArchiveError::Write)?;
         done += taken as u64;
     }
     let (expected, found) = (part.sha256, hasher.finish());
@@ -121,7 +124,9 @@ enum Source {
 impl Source {
     fn open(path: &Path, roots: &[TrustRoot]) -> Result<Self, CarryError> {
         if path.to_string_lossy().ends_with(PARTS_SUFFIX) {
-            return Ok(Self::Parts(PartsSet::open(path, &[], roots)?.located()));
+            return Ok(Self::Parts(
+                PartsSet::open(Disk, path, &[], roots)?.located(),
+            ));
         }
         let unreadable = |source| CarryError::Unreadable {
             path: path.to_owned(),
@@ -141,8 +146,14 @@ impl Source {
         let mut start = 0;
         for (part, path) in parts {
             if offset < start + part.size {
-                let opened = super::set::open_part(part, path).map_err(io::Error::other);
-                let mut file = opened?;
+                let opened = Disk.open(path, Links::Refused).map_err(io::Error::other);
+                let (mut file, found) = opened?;
+                if found != part.size {
+                    return Err(io::Error::other(PartFault::Size {
+                        expected: part.size,
+                        found,
+                    }));
+                }
                 file.seek(SeekFrom::Start(offset - start))?;
                 return file.read(buffer);
             }

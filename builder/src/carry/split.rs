@@ -10,12 +10,12 @@ use manifests::parts::{
     PARTS_TYPE, Part, PartsDocument, PartsError, check_name, document_name, key_in, number_in,
     part_name, signature_name, verify_parts,
 };
+use manifests::reader::ReadError;
 use manifests::signature::KeyId;
 use manifests::trust::TrustRoot;
 
-use super::pass::Nothing;
 use super::{CarryError, PartSize, Passed, pass};
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, Nothing};
 use crate::event::Observer;
 use crate::keys::Signers;
 use crate::output::{self, Closed, OutputError, Pending, directory_of};
@@ -158,10 +158,7 @@ fn signed_list(
 ) -> Result<(Pending, Vec<(KeyId, Pending)>), CarryError> {
     let bundle = &document.bundle;
     let list = out.with_file_name(document_name(bundle));
-    let refused = |source| CarryError::Document {
-        path: list.clone(),
-        source,
-    };
+    let refused = |error| CarryError::from(ReadError::PartsList(error));
     let bytes = canonical(document).map_err(|e| refused(PartsError::Json(e)))?;
     let signatures = signers.sign(&bytes)?;
     if signers.are_enough() {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, Nothing};
+use crate::archive::Nothing;
+use crate::carry;
 use crate::explain::Error;
 use crate::printable::printable;
 
@@ -79,7 +80,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         sequence: manifest.sequence,
         bytes: verified.total_bytes,
         file_sha256: passed.sha256.to_string(),
-        parts: passed.parts.as_ref().map(|p| p.document().parts.len()),
+        parts: passed.parts,
     };
     let parts = verdict.parts.map_or(String::new(), |parts| {
         format!("\nparts     {parts}, every one of them good")

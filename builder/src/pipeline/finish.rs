@@ -10,7 +10,7 @@ use manifests::product::ProductManifest;
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
 use crate::assemble::{Beside, SignedBundle, assemble, sign};
-use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
+use crate::carry::{self, Disk, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::event::{Counted, Event, Observer};
 use crate::explain::Error;
@@ -272,11 +272,11 @@ fn write_parts(
     let product = &signed.unsigned().manifest().product;
     let parts = writer.finish(product, signed.digest(), signers)?;
     observer.event(&Event::Stage("reading the parts back"));
-    let mut reader = PartsReader::new(parts.temporary());
+    let mut reader = PartsReader::new(Disk, parts.temporary());
     let size = parts.document().size;
     let counted = Counted::begin(&mut reader, READ_BACK, &name_of(settings), size, observer);
     read_back(counted, signers)?;
-    reader.finish()?;
+    reader.finish().map_err(ArchiveError::from)?;
     Ok(Carried::Parts(Box::new(parts)))
 }
 

@@ -142,7 +142,7 @@ fn one_pass_names_every_bad_part_with_both_digests() {
     run.assert_refused(
         3,
         &[
-            "part002: its sha256 is",
+            "part002: its SHA-256 is",
             "part003: it is missing",
             "part004: it has 1023",
         ],
@@ -168,12 +168,12 @@ fn swapped_repeated_linked_and_piped_parts_are_refused_by_name() {
     std::fs::rename(&aside, &two).unwrap();
     split
         .verify(&[])
-        .assert_refused(3, &["part001: its sha256", "part002: its sha256"]);
+        .assert_refused(3, &["part001: its SHA-256", "part002: its SHA-256"]);
     reset();
     std::fs::copy(&one, &two).unwrap();
     split
         .verify(&[])
-        .assert_refused(3, &["part002: its sha256"]);
+        .assert_refused(3, &["part002: its SHA-256"]);
     reset();
     std::fs::rename(&two, &aside).unwrap();
     std::os::unix::fs::symlink(&aside, &two).unwrap();

@@ -5,9 +5,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use manifests::digest::of_reader;
 use walkdir::WalkDir;
 
-use super::blobs::{self, BlobError, Blobs};
+use super::blobs::{BlobError, Blobs};
 use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
@@ -196,7 +197,7 @@ fn capture_kind(
     }
     let (size, sha256) = match contents {
         Contents::Keep(blobs) => blobs.store(&mut file, real)?,
-        Contents::Hash => blobs::hash(&mut file).map_err(at("read", real))?,
+        Contents::Hash => of_reader(&mut file).map_err(at("read", real))?,
     };
     Ok(Kind::File { size, sha256 })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
 use super::facts;
@@ -72,22 +72,6 @@ fn existing(path: &Path) -> PathBuf {
         .find(|path| path.exists())
         .unwrap_or(Path::new("/"))
         .to_owned()
-}
-
-fn hash_file(path: &Path) -> std::io::Result<Sha256> {
-    struct Sink(Hasher);
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Sink(Hasher::default());
-    std::io::copy(&mut File::open(path)?, &mut sink)?;
-    Ok(sink.0.finish())
 }
 
 impl Host for LinuxHost {
@@ -200,7 +184,8 @@ impl Host for LinuxHost {
             return Ok(None);
         };
         // Through the link, so that the hashed bytes are those that run, whatever the name says.
-        let Ok(sha256) = hash_file(&link) else {
+        let hashed = File::open(&link).and_then(|mut file| of_reader(&mut file));
+        let Ok((_, sha256)) = hashed else {
             return Ok(None);
         };
         let program = program.to_string_lossy().into_owned();

@@ -7,9 +7,10 @@ pub mod report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use manifests::bundle::Role;
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::{Sha256, of_reader};
 use manifests::host_inventory::HostPackage;
 use manifests::package_files::PackageFiles;
 use manifests::product::{Component, ProductManifest};
@@ -232,22 +233,13 @@ fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
 pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {
     let path = layout.at(path);
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
+        Ok(metadata) if metadata.is_file() => digest(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
         Ok(_) => OnDisk::Other,
         Err(error) if error.kind() == ErrorKind::NotFound => OnDisk::Absent,
         Err(_) => OnDisk::Unknown,
     }
 }
 
-fn hash(path: &std::path::Path) -> std::io::Result<Sha256> {
-    use std::io::Read as _;
-    let mut file = File::open(path)?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+fn digest(path: &Path) -> std::io::Result<Sha256> {
+    Ok(of_reader(&mut File::open(path)?)?.1)
 }

@@ -3,11 +3,7 @@
 //! A part has a name that ends in `.partial` until the tool has ended well, the bytes are on the disk,
 //! they are more than none, and the store's own tool could read them back.
 
-use std::fs::File;
-use std::io::{Read, Seek as _};
 use std::path::Path;
-
-use manifests::digest::{Hasher, Sha256};
 
 use super::engine::DumpedPart;
 use super::record::{DumpFile, StoreDump, is_name};
@@ -123,8 +119,8 @@ fn dump_part(
     let made = host.store_dump(access, name, &file, limit).and_then(|()| {
         file.sync_all()
             .map_err(|error| unwritten(FsError::new("sync", &partial, error)))?;
-        let (size, sha256) =
-            hash(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
+        let (size, sha256) = secure_fs::hash_whole(&file)
+            .map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
         if size == 0 {
             let next = "look at the server's log, then start again";
             return Err(StoreError::new(
@@ -150,24 +146,6 @@ fn unwritten(store: &PlannedStore, error: &FsError) -> StoreError {
     StoreError::new(failed(store), chain(error), next)
 }
 
-fn hash(file: &File) -> std::io::Result<(u64, Sha256)> {
-    let mut file = file;
-    file.rewind()?;
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => {
-                hasher.update(&buffer[..read]);
-                size += read as u64;
-            }
-        }
-    }
-    file.rewind()?;
-    Ok((size, hasher.finish()))
-}
-
 /// Opens the parts of a dump after checking every byte of them.
 pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreError> {
     let what = || {
@@ -186,7 +164,8 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
         let path = dump.path(dumps, &part.name);
         let file =
             secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
-        let found = hash(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
+        let found = secure_fs::hash_whole(&file)
+            .map_err(|e| StoreError::new(what(), e.to_string(), next))?;
         if found != (part.size, part.sha256) {
             let why = format!("{} is not what was dumped", part.name);
             return Err(StoreError::new(what(), why, next));

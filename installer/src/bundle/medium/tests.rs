@@ -6,8 +6,14 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use manifests::digest::Sha256;
 use manifests::json::canonical;
-use manifests::parts::{PARTS_TYPE, document_name, part_name, signature_name};
+use manifests::limits::PARTS_DOCUMENT_MAX_BYTES;
+use manifests::parts::{
+    PARTS_TYPE, Part, PartsDocument, PartsError, document_name, part_name, signature_name,
+};
+use manifests::reader::{PartsSet, ReadError};
+use manifests::trust::TrustRoot;
 
 use super::*;
 use crate::trust::test_keys;
@@ -75,8 +81,9 @@ impl Medium {
         self.dir.path().join(part_name(BUNDLE, number))
     }
 
-    fn open(&self) -> Result<PartsSet, BundleError> {
-        PartsSet::open(&self.list(), &[], &self.roots)
+    fn open(&self) -> Result<PartsSet<Disk>, ReadError> {
+        let set = PartsSet::open(Disk, &self.list(), &[], &self.roots)?;
+        set.check_presence().map(|()| set)
     }
 
     /// What is refused, at whichever moment.
@@ -88,11 +95,11 @@ impl Medium {
         let mut bytes = Vec::new();
         set.reader().read_to_end(&mut bytes).unwrap_err();
         assert!(bytes.len() < self.bytes.len());
-        chain(&set.check().unwrap_err())
+        chain(&set.reader().finish().unwrap_err())
     }
 }
 
-fn chain(error: &BundleError) -> String {
+fn chain(error: &ReadError) -> String {
     crate::failure::chain(error)
 }
 
@@ -103,7 +110,7 @@ fn the_parts_are_the_bundle() {
     let mut bytes = Vec::new();
     set.reader().read_to_end(&mut bytes).unwrap();
     assert!(bytes == medium.bytes);
-    set.check().unwrap();
+    set.reader().finish().unwrap();
     let names = std::fs::read_dir(medium.dir.path()).unwrap().count();
     assert_eq!(names, 6, "reading writes nothing");
 }
@@ -164,11 +171,11 @@ fn a_list_is_believed_only_with_its_signature_and_for_its_product() {
         let refusal = medium.open().unwrap_err();
         assert!(matches!(
             refusal,
-            BundleError::PartsList(PartsError::Untrusted(_))
+            ReadError::PartsList(PartsError::Untrusted(_))
         ));
     }
     std::fs::write(medium.list(), &good).unwrap();
-    assert!(PartsSet::open(&medium.list(), &[], &[]).is_err());
+    assert!(PartsSet::open(Disk, &medium.list(), &[], &[]).is_err());
     let mut foreign: PartsDocument = serde_json::from_slice(&good).unwrap();
     foreign.product = "other".to_owned();
     medium.sign(&foreign);
@@ -177,7 +184,7 @@ fn a_list_is_believed_only_with_its_signature_and_for_its_product() {
     std::fs::write(medium.list(), large).unwrap();
     assert!(matches!(
         medium.open().unwrap_err(),
-        BundleError::PartsList(PartsError::TooLarge)
+        ReadError::PartsList(PartsError::TooLarge)
     ));
 }
 
@@ -189,8 +196,8 @@ fn several_discs_are_one_set() {
     std::fs::rename(medium.part(3), &moved).unwrap();
     assert!(medium.open().is_err());
     let dirs = [disc.path().to_owned()];
-    let set = PartsSet::open(&medium.list(), &dirs, &medium.roots).unwrap();
-    set.check().unwrap();
+    let set = PartsSet::open(Disk, &medium.list(), &dirs, &medium.roots).unwrap();
+    set.reader().finish().unwrap();
 }
 
 #[test]

@@ -21,11 +21,11 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The NAME.parts.json of the split bundle
+    /// The NAME.parts.json of the split bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The new file [default: NAME, beside the list]
+    /// The new file [default: NAME, beside the list].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 

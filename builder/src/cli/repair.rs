@@ -23,15 +23,15 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The NAME.parts.json of the split bundle
+    /// The NAME.parts.json of the split bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The bundle, or the NAME.parts.json of another copy
+    /// The bundle, or the NAME.parts.json of another copy.
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
 
-    /// Directory for the parts that are written [default: beside the list]
+    /// Directory for the parts that are written [default: beside the list].
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 

@@ -25,15 +25,15 @@ On the host: ./install bundle.tar.zst.parts.json, with --parts-dir for every fur
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "BUNDLE")]
     file: PathBuf,
 
-    /// Bytes per part: 1G, 4480M, 4.7GB (K, M and G count in 1024, KB, MB and GB in 1000)
+    /// Bytes per part: 1G, 4480M, 4.7GB (K, M and G count in 1024, KB, MB and GB in 1000).
     #[arg(long, value_name = "SIZE")]
     size: PartSize,
 
-    /// Name of the whole file, after which the parts are named [default: the bundle's]
+    /// Name of the whole file, after which the parts are named [default: the bundle's].
     #[arg(short, long, value_name = "NAME")]
     out: Option<PathBuf>,
 

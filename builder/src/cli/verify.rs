@@ -24,7 +24,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 

@@ -85,7 +85,8 @@ impl OriginArgs {
     }
 }
 
-fn product(path: Option<&Path>) -> Result<ProductManifest, Error> {
+/// Reads the product manifest in a file, or the built-in one.
+pub(super) fn product(path: Option<&Path>) -> Result<ProductManifest, Error> {
     let (name, text) = match path {
         None => ("the built-in product manifest".to_owned(), TYK.to_owned()),
         Some(path) => {

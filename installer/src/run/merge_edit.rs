@@ -1,8 +1,8 @@
 //! Configuration of an upgrade: what rpm did to it, and edits of plain files, over which rpm writes
 //! without a word, carried over into the new ones.
 
-use super::defaults::Defaults;
 use super::execute::{State, members};
+use super::vendor_defaults::Defaults;
 use super::{Context, StepResult};
 use crate::backup::blobs::Blobs;
 use crate::backup::capture::{Contents, Writers, capture};

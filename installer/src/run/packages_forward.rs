@@ -7,7 +7,7 @@ use manifests::nevra::Nevra;
 
 use super::execute::State;
 use super::transaction::complaints;
-use super::{Context, StepResult, brought};
+use super::{Context, StepResult, needed};
 use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, InstallPlan, PackageChange, PlanKind};
 
@@ -64,9 +64,9 @@ fn let_go(
         return Ok(());
     };
     for change in &gone {
-        brought::clear_directories(context, &undone.baseline.absent, *change)?;
+        needed::clear_directories(context, &undone.baseline.absent, *change)?;
     }
-    brought::restore_directories(context, &undone.baseline.directories, &gone)
+    needed::restore_directories(context, &undone.baseline.directories, &gone)
 }
 
 /// Has rpm remove packages. Where it refuses, they are as they were, and why is returned.

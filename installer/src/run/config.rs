@@ -1,7 +1,7 @@
 //! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
 
 use super::execute::State;
-use super::{Context, StepResult, carry};
+use super::{Context, StepResult, merge_edit};
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
@@ -11,7 +11,7 @@ use crate::plan::{InstallPlan, PlanKind};
 /// Brings the configuration of a group to what it should be.
 pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
     match context.plan.kind {
-        PlanKind::Upgrade => carry::carry(context, state, group),
+        PlanKind::Upgrade => merge_edit::carry(context, state, group),
         PlanKind::Undo { .. } => {
             state
                 .notes

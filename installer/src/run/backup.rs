@@ -1,7 +1,7 @@
 //! Saving configuration: before anything changes, once more when nothing writes, and when all is done.
 
 use super::execute::{State, groups};
-use super::{Baseline, Context, StepResult, baseline, defaults};
+use super::{Baseline, Context, StepResult, baseline, vendor_defaults};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -34,7 +34,7 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
         before.content_bytes()
     );
     store(context, state, before)?;
-    state.defaults = defaults::read(context)?;
+    state.defaults = vendor_defaults::read(context)?;
     Ok(note)
 }
 

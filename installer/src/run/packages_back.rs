@@ -8,7 +8,7 @@ use manifests::nevra::Nevra;
 
 use super::execute::{State, open_log};
 use super::transaction::complaints;
-use super::{Context, StepResult, baseline, brought};
+use super::{Context, StepResult, baseline, needed};
 use crate::failure::chain;
 use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, PackageChange};
@@ -55,7 +55,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             |change: &&PackageChange<'_>| context.is_installed(change.package, change.from);
         // An rpm that was cut off may have written files of which its database knows nothing.
         for change in touched.iter().filter(is_back) {
-            brought::clear(context, &state.baseline.absent, *change)?;
+            needed::clear(context, &state.baseline.absent, *change)?;
         }
         if touched.iter().all(|change| is_back(&change)) {
             break;

@@ -10,7 +10,6 @@ use manifests::nevra::Arch;
 use super::origin::OriginArgs;
 use super::places::{KeyArgs, SignArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, PartSize};
 use crate::dependencies::Dependencies;
 use crate::event::Observer;
 use crate::explain::{Error, usage};
@@ -19,6 +18,7 @@ use crate::installers;
 use crate::keys::Request;
 use crate::lock::Lock;
 use crate::output;
+use crate::parts::{self, PartSize};
 use crate::pipeline::{self, Origin, Settings, Wish};
 use crate::plan::BuildPlan;
 use crate::repo;
@@ -221,7 +221,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     }
     let settings = settings(args, lock_path(args))?;
     if let Some(size) = args.split {
-        carry::check_size(&args.out, 0, size)?;
+        parts::check_size(&args.out, 0, size)?;
     }
     let built = if let Some(path) = &args.locked {
         let lock = Lock::read(path)?;

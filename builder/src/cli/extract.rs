@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::archive::{ArchiveError, Extraction, Selection};
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         targets: args.packages.clone(),
     };
     let mut extraction = Extraction::begin(&to, selection).map_err(ArchiveError::from)?;
-    let passed = carry::pass(
+    let passed = parts::pass(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,7 +57,7 @@ struct RepairedPart {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let done = carry::repair(
+    let done = parts::repair(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, SignArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, PartSize};
 use crate::explain::{Error, usage};
+use crate::parts::{self, PartSize};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,8 +66,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         None => whole_name(&args.file),
     };
     let known = std::fs::metadata(&args.file).map_or(0, |metadata| metadata.len());
-    carry::check_size(&out, known, args.size)?;
-    let (passed, files) = carry::split(
+    parts::check_size(&out, known, args.size)?;
+    let (passed, files) = parts::split(
         (&args.file, &args.parts.parts_dir),
         &roots,
         &out,

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, Nothing};
 use crate::explain::Error;
+use crate::parts::{self, Nothing};
 use crate::printable::printable;
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ struct Verdict {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let passed = carry::pass(
+    let passed = parts::pass(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -8,11 +8,11 @@ use manifests::trust::{TrustRoot, VerifyError};
 
 use super::Standing;
 use crate::archive::ArchiveError;
-use crate::carry::{CarryError, Passed, pass_unsigned};
 use crate::event::Observer;
 use crate::explain::Error;
 use crate::keys::Signer;
 use crate::output::Pending;
+use crate::parts::{CarryError, Passed, pass_unsigned};
 
 /// A list whose parts and bundle are whole.
 #[derive(Debug)]

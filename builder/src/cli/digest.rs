@@ -15,7 +15,7 @@ use crate::explain::Error;
 /// Print the SHA-256 of a bundle's manifest: the bundle's identity. Nothing is verified.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The bundle
+    /// The bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -20,7 +20,7 @@ use crate::printable::printable;
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

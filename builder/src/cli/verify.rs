@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::archive::Nothing;
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 use crate::printable::printable;
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -55,7 +55,7 @@ struct Verdict {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let passed = carry::pass(
+    let passed = parts::pass(
         &args.file,
         &args.parts.parts_dir,
         &roots,

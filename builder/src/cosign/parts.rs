@@ -9,11 +9,11 @@ use manifests::trust::{TrustRoot, VerifyError};
 
 use super::Standing;
 use crate::archive::ArchiveError;
-use crate::carry::{Passed, pass_unsigned};
 use crate::event::Observer;
 use crate::explain::Error;
 use crate::keys::Signer;
 use crate::output::Pending;
+use crate::parts::{Passed, pass_unsigned};
 
 /// A list whose parts and bundle are whole.
 #[derive(Debug)]

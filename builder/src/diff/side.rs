@@ -14,8 +14,8 @@ use rpm::PackageMetadata;
 
 use super::package::LogEntry;
 use crate::archive::ArchiveError;
-use crate::carry::{self, CarryError};
 use crate::event::Observer;
+use crate::parts::{self, CarryError};
 
 /// A longer header is not kept, and its change log not shown.
 const HEADER_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -41,7 +41,7 @@ impl Side {
         observer: &dyn Observer,
     ) -> Result<Self, CarryError> {
         let mut gather = Gather::default();
-        let passed = carry::pass(
+        let passed = parts::pass(
             path,
             parts_dirs,
             roots,

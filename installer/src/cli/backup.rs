@@ -208,7 +208,13 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
             recipients: &recipients,
         };
         execute::start(place, lock, &request, || {
-            preflight::host(&place.host, &place.layout, &plan, Backup::of(&recipients))
+            preflight::host(
+                &place.host,
+                &place.stores(),
+                &place.layout,
+                &plan,
+                Backup::of(&recipients),
+            )
         })
     };
     let done = start();

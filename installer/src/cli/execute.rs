@@ -36,6 +36,7 @@ pub(super) fn start(
     let run = request.run;
     let context = Context {
         host: &place.host,
+        stores: &place.stores(),
         layout: &place.layout,
         plan: request.plan,
         run,
@@ -204,6 +205,7 @@ fn in_unit(
     let survives = run_unit::is_possible(&place.host, &place.layout);
     let context = Context {
         host: &place.host,
+        stores: &place.stores(),
         layout: &place.layout,
         plan,
         run,

@@ -119,7 +119,13 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
         render::result(place, &plan, "Nothing to do.");
         return Ok(0);
     }
-    let problems = preflight::host(&place.host, &place.layout, &plan, Backup::of(&recipients));
+    let problems = preflight::host(
+        &place.host,
+        &place.stores(),
+        &place.layout,
+        &plan,
+        Backup::of(&recipients),
+    );
     if !problems.is_empty() {
         return Err(refusal(
             "the host is not ready; nothing was changed",

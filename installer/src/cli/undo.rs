@@ -116,7 +116,8 @@ fn go_back(
     };
     execute::start(place, lock, &request, || {
         let backup = Backup::of(recipients);
-        let mut problems = preflight::host(&place.host, &place.layout, plan, backup);
+        let mut problems =
+            preflight::host(&place.host, &place.stores(), &place.layout, plan, backup);
         preflight::rpm_tests(&place.host, &place.layout, plan, &mut problems);
         problems
     })

@@ -19,8 +19,6 @@ use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{self, PayloadFiles};
 use crate::layout::Layout;
 use crate::secure_fs::{FsError, at};
-use crate::stores::engine::{self, Restoring};
-use crate::stores::{Access, Limit, StoreError, StoreLook};
 
 /// The host this process runs on, or the one below `--root`.
 #[derive(Debug, Clone)]
@@ -213,39 +211,6 @@ impl Host for LinuxHost {
 
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         probe::ask(target)
-    }
-
-    fn store_look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-        engine::look(access, limit)
-    }
-
-    fn store_dump(
-        &self,
-        access: &Access,
-        part: &str,
-        into: &File,
-        limit: Limit<'_>,
-    ) -> Result<(), StoreError> {
-        engine::dump(access, part, into, limit)
-    }
-
-    fn store_prove(
-        &self,
-        access: &Access,
-        part: &str,
-        file: &File,
-        limit: Limit<'_>,
-    ) -> Result<Option<u64>, StoreError> {
-        engine::prove(access, part, file, limit)
-    }
-
-    fn store_restore(
-        &self,
-        access: &Access,
-        restoring: &Restoring<'_>,
-        limit: Limit<'_>,
-    ) -> Result<Vec<String>, StoreError> {
-        engine::restore(self, &self.layout, access, restoring, limit)
     }
 
     fn space(&self, path: &Path) -> Result<Space, HostError> {

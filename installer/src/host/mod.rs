@@ -22,8 +22,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{PayloadError, PayloadFiles};
-use crate::stores::engine::Restoring;
-use crate::stores::{Access, Limit, StoreError, StoreLook};
 
 pub use cmd::CmdError;
 
@@ -326,32 +324,6 @@ pub trait Host {
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
     /// Asks a service over HTTP; an unanswered question is an error text.
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
-    /// Asks a data store whether it can be dumped, without changing anything.
-    fn store_look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError>;
-    /// Writes one part of a store's dump into a new file.
-    fn store_dump(
-        &self,
-        access: &Access,
-        part: &str,
-        into: &std::fs::File,
-        limit: Limit<'_>,
-    ) -> Result<(), StoreError>;
-    /// Proves that a part of a dump can be read, and says how many items it holds.
-    fn store_prove(
-        &self,
-        access: &Access,
-        part: &str,
-        file: &std::fs::File,
-        limit: Limit<'_>,
-    ) -> Result<Option<u64>, StoreError>;
-    /// Puts a dump in the place of what the store holds; the notes say where that is kept aside. Cut
-    /// off at any place, it can be done again.
-    fn store_restore(
-        &self,
-        access: &Access,
-        restoring: &Restoring<'_>,
-        limit: Limit<'_>,
-    ) -> Result<Vec<String>, StoreError>;
     /// Says how much room there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.

@@ -18,6 +18,7 @@ use crate::problem::Problem;
 use crate::run::baseline::trees;
 use crate::run::reserve;
 use crate::run::{self, Baseline};
+use crate::stores::Stores;
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
@@ -45,7 +46,13 @@ impl Backup {
 }
 
 /// Checks the host for a plan, before the payload is staged.
-pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
+pub fn host(
+    host: &dyn Host,
+    stores: &dyn Stores,
+    layout: &Layout,
+    plan: &InstallPlan,
+    backup: Backup,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for program in PROGRAMS
         .into_iter()
@@ -56,7 +63,7 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    let dumps = stores::check(host, layout, plan, &mut problems);
+    let dumps = stores::check(stores, layout, plan, &mut problems);
     space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {

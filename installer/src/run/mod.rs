@@ -32,6 +32,7 @@ use crate::journal::{Journal, JournalError, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
+use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
@@ -44,6 +45,8 @@ pub use revert::close_open_run;
 pub struct Context<'a> {
     /// The host.
     pub host: &'a dyn Host,
+    /// Its data stores.
+    pub stores: &'a dyn Stores,
     /// Where things are.
     pub layout: &'a Layout,
     /// What to do.

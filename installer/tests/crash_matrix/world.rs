@@ -328,6 +328,7 @@ impl World {
     ) -> Context<'a> {
         Context {
             host,
+            stores: host,
             layout: &self.layout,
             plan,
             run,

@@ -1,7 +1,7 @@
 //! The kinds of store, each in its room: how it is looked at, dumped, proven and restored.
 //!
 //! A dump is made into an open file that has no final name yet; whether it is whole is proven by the
-//! store's own tool before it gets one (`run/dump.rs`).
+//! store's own tool before it gets one (`stores/dumping.rs`).
 
 mod mongodb;
 mod postgresql;
@@ -9,7 +9,7 @@ mod redis;
 
 use std::fs::File;
 
-use super::{Access, Limit, StoreError, StoreLook};
+use super::{Access, Limit, StoreError, StoreLook, Stores};
 use crate::host::Host;
 use crate::layout::Layout;
 
@@ -33,55 +33,76 @@ pub struct Restoring<'a> {
     pub items: Option<u64>,
 }
 
-/// Asks a store whether it can be dumped, without changing anything.
-pub(crate) fn look(access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    match access {
-        Access::Redis(access) => redis::look(access, limit),
-        Access::Postgresql(access) => postgresql::look(access, limit),
-        Access::Mongodb(access) => mongodb::look(access, limit),
+/// The stores as this host reaches them: with the tools of their servers.
+#[derive(Clone, Copy)]
+pub struct HostStores<'a> {
+    host: &'a dyn Host,
+    layout: &'a Layout,
+}
+
+impl std::fmt::Debug for HostStores<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostStores").finish_non_exhaustive()
     }
 }
 
-/// Writes one part of a dump into a new file.
-pub(crate) fn dump(
-    access: &Access,
-    part: &str,
-    into: &File,
-    limit: Limit<'_>,
-) -> Result<(), StoreError> {
-    match access {
-        Access::Redis(access) => redis::dump(access, part, into, limit),
-        Access::Postgresql(access) => postgresql::dump(access, part, into, limit),
-        Access::Mongodb(access) => mongodb::dump(access, part, into, limit),
+impl<'a> HostStores<'a> {
+    /// Reaches the stores from a host.
+    #[must_use]
+    pub fn new(host: &'a dyn Host, layout: &'a Layout) -> Self {
+        Self { host, layout }
     }
 }
 
-/// Proves that a part of a dump can be read by the store's own tool, and says how many items it holds.
-pub(crate) fn prove(
-    access: &Access,
-    part: &str,
-    file: &File,
-    limit: Limit<'_>,
-) -> Result<Option<u64>, StoreError> {
-    match access {
-        Access::Redis(access) => redis::prove(access, part, file, limit),
-        Access::Postgresql(access) => postgresql::prove(access, part, file, limit),
-        Access::Mongodb(access) => mongodb::prove(access, part, file, limit),
+impl Stores for HostStores<'_> {
+    fn look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
+        match access {
+            Access::Redis(access) => redis::look(access, limit),
+            Access::Postgresql(access) => postgresql::look(access, limit),
+            Access::Mongodb(access) => mongodb::look(access, limit),
+        }
     }
-}
 
-/// Puts a dump in the place of what the store holds. What it held is kept aside where the store allows
-/// it; the notes say where. Cut off at any place, it can be done again.
-pub(crate) fn restore(
-    host: &dyn Host,
-    layout: &Layout,
-    access: &Access,
-    restoring: &Restoring<'_>,
-    limit: Limit<'_>,
-) -> Result<Vec<String>, StoreError> {
-    match access {
-        Access::Redis(access) => redis::restore(host, layout, access, restoring, limit),
-        Access::Postgresql(access) => postgresql::restore(access, restoring, limit),
-        Access::Mongodb(access) => mongodb::restore(access, restoring, limit),
+    fn dump(
+        &self,
+        access: &Access,
+        part: &str,
+        into: &File,
+        limit: Limit<'_>,
+    ) -> Result<(), StoreError> {
+        match access {
+            Access::Redis(access) => redis::dump(access, part, into, limit),
+            Access::Postgresql(access) => postgresql::dump(access, part, into, limit),
+            Access::Mongodb(access) => mongodb::dump(access, part, into, limit),
+        }
+    }
+
+    fn prove(
+        &self,
+        access: &Access,
+        part: &str,
+        file: &File,
+        limit: Limit<'_>,
+    ) -> Result<Option<u64>, StoreError> {
+        match access {
+            Access::Redis(access) => redis::prove(access, part, file, limit),
+            Access::Postgresql(access) => postgresql::prove(access, part, file, limit),
+            Access::Mongodb(access) => mongodb::prove(access, part, file, limit),
+        }
+    }
+
+    fn restore(
+        &self,
+        access: &Access,
+        restoring: &Restoring<'_>,
+        limit: Limit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        match access {
+            Access::Redis(access) => {
+                redis::restore(self.host, self.layout, access, restoring, limit)
+            }
+            Access::Postgresql(access) => postgresql::restore(access, restoring, limit),
+            Access::Mongodb(access) => mongodb::restore(access, restoring, limit),
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! A store as the installer knows it.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
 use installer::stores::access::{Access, PostgresqlAccess};

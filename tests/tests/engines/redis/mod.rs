@@ -7,7 +7,6 @@ mod torn;
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
 use installer::stores::access::{Address, RedisAccess, RedisKind, Secret, Tls};

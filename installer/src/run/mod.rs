@@ -1,6 +1,6 @@
 //! A run: the plan executed step by step, each step journalled around its effect, and the revert.
 
-pub(crate) mod baseline;
+mod baseline;
 mod brought;
 mod carry;
 mod check;
@@ -18,7 +18,6 @@ mod saving;
 mod transaction;
 mod wellness;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::backup::blobs::Blobs;
@@ -35,10 +34,9 @@ use crate::secure_fs::{self, FsError};
 use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
-pub use baseline::Baseline;
+pub use crate::plan::Baseline;
 pub use data::dumps_of;
 pub use execute::{execute, is_prepared, prepare};
-pub(crate) use install::mode;
 pub use revert::close_open_run;
 
 /// What a run works with.
@@ -215,6 +213,3 @@ impl Context<'_> {
         Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
     }
 }
-
-/// Lines of `rpm -V`, by package.
-pub(crate) type VerifyLines = BTreeMap<String, Vec<String>>;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use installer::backup::blobs::Blobs;
 use installer::backup::seal;
 use installer::history;
-use installer::inventory::Inventory;
+use installer::inventory::{Inventory, Subject};
 use installer::journal::lock::RunLock;
 use installer::layout::Layout;
 use installer::plan::InstallPlan;
@@ -22,7 +22,6 @@ use installer::run::{
 use installer::run_unit::disarm;
 use installer::secure_fs;
 use manifests::digest::Sha256;
-use manifests::product::Component;
 use tempfile::TempDir;
 
 use crate::extra::{self, Beside};
@@ -151,21 +150,24 @@ impl World {
         let run = history::load(&self.layout, 1)
             .expect("readable")
             .expect("a run");
-        let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
-        let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
-        let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
+        let subject = Subject {
+            packages: plan.changes().map(|change| change.package).collect(),
+            components: plan.components().map(|c| &c.component).collect(),
+            ..Subject::default()
+        };
+        let inventory = Inventory::take(&host, &self.layout, &subject);
         let inventory = inventory.expect("a healthy host");
         if scene.kind == Kind::Restore {
             data::spoil(&self.layout);
             let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
             let names = ["relay-data".to_owned()];
-            return restore::plan(&run, &names, &dumps, &inventory).expect("a dump");
+            return restore::plan(run.earlier(), &names, &dumps, &inventory).expect("a dump");
         }
         let choice = DataChoice {
             restore: true,
             ..DataChoice::default()
         };
-        undo::plan(&run, &[], &inventory, &choice).expect("a run that can be undone")
+        undo::plan(run.earlier(), &[], &inventory, &choice).expect("a run that can be undone")
     }
 
     /// Writes what a caller writes before it hands a run over: the boot unit and what it executes.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use manifests::digest::{Hasher, Sha256};
 use manifests::nevra::{Arch, Nevra};
@@ -13,7 +14,8 @@ use super::facts;
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
+    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, process,
+    systemd,
 };
 use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{self, PayloadFiles};
@@ -209,6 +211,10 @@ impl Host for LinuxHost {
         }))
     }
 
+    fn process(&self, pid: u32) -> Option<ProcessState> {
+        process::find(pid)
+    }
+
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         probe::ask(target)
     }
@@ -233,6 +239,11 @@ impl Host for LinuxHost {
     fn now(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |since| since.as_secs())
+    }
+
+    fn steady_clock(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 
     fn sleep(&self, time: Duration) {

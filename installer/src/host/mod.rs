@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub mod linux;
 pub mod payload;
 pub(crate) mod probe;
+pub(crate) mod process;
 pub(crate) mod query;
 pub(crate) mod query_all;
 pub(crate) mod rpm;
@@ -257,6 +258,19 @@ pub struct MainProcess {
     pub sha256: Sha256,
 }
 
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessState {
+    /// When it started, in the kernel's ticks: with its number, this names one process for good.
+    pub started: u64,
+    /// How old it is, in seconds.
+    pub age_secs: u64,
+    /// Device and inode of its working directory; nothing of one that ended and waits for its parent.
+    pub directory: Option<(u64, u64)>,
+    /// The systemd service that it belongs to.
+    pub service: Option<String>,
+}
+
 /// Free space where a path is, or will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -322,12 +336,16 @@ pub trait Host {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Describes the process of a number, if there is one.
+    fn process(&self, pid: u32) -> Option<ProcessState>;
     /// Asks a service over HTTP; an unanswered question is an error text.
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
     /// Says how much room there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.
     fn now(&self) -> u64;
+    /// Returns the time since some moment, by a clock that is never set.
+    fn steady_clock(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);
 }

@@ -64,7 +64,7 @@ pub fn dump_store(
     Ok(StoreDump {
         name: store.name.to_owned(),
         title: store.title.to_owned(),
-        engine: access.engine(),
+        engine: access.kind(),
         endpoint: store.endpoint.to_owned(),
         taken,
         server: look.version,
@@ -103,12 +103,7 @@ fn refuse_less(
     let (Some(before), Some(dumped)) = (look.items, items) else {
         return Ok(());
     };
-    let is_less = match access.engine() {
-        // Keys expire while they are dumped.
-        manifests::product::Engine::Redis => before > 0 && dumped == 0,
-        _ => dumped < before,
-    };
-    if !is_less {
+    if !access.engine().misses(before, dumped) {
         return Ok(());
     }
     let why = format!("{before} were there, and the dump holds {dumped}");

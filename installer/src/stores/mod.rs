@@ -6,7 +6,7 @@
 pub mod access;
 pub mod discover;
 pub mod dumping;
-pub mod engine;
+mod engine;
 pub mod record;
 
 use std::fs::File;
@@ -14,9 +14,11 @@ use std::fs::File;
 use crate::problem::Problem;
 
 pub use crate::host::cmd::Limit;
-pub use access::Access;
 pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
-pub use engine::{DumpedPart, HostStores, Restoring};
+pub use engine::{
+    Access, DumpedPart, HostStores, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind,
+    Restoring,
+};
 
 /// What can be done with a data store. [`HostStores`] is the real implementation.
 pub trait Stores {

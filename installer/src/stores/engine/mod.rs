@@ -6,12 +6,21 @@
 mod mongodb;
 mod postgresql;
 mod redis;
+mod site;
 
 use std::fs::File;
 
-use super::{Access, Limit, StoreError, StoreLook, Stores};
+use manifests::product::{Engine as Kind, StoreRule};
+
+use self::site::Site;
+use super::discover::Look;
+use super::{Limit, StoreError, StoreLook, Stores};
 use crate::host::Host;
 use crate::layout::Layout;
+
+pub use mongodb::MongodbAccess;
+pub use postgresql::PostgresqlAccess;
+pub use redis::{RedisAccess, RedisKind};
 
 /// A part of a dump, to be restored.
 #[derive(Debug)]
@@ -33,6 +42,84 @@ pub struct Restoring<'a> {
     pub items: Option<u64>,
 }
 
+/// What one kind of store can do. Implemented by the access to a store of that kind.
+pub(crate) trait Engine {
+    /// Returns where the store is, without secrets.
+    fn endpoint(&self) -> String;
+    /// Looks at the store without changing anything.
+    fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError>;
+    /// Writes one part of a dump into a new file.
+    fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError>;
+    /// Proves with the store's own tool that a part of a dump can be read, and returns how many items it
+    /// holds.
+    fn prove(&self, site: &Site<'_>, part: &str, file: &File) -> Result<Option<u64>, StoreError>;
+    /// Puts a dump in the place of what the store holds.
+    fn restore(
+        &self,
+        site: &Site<'_>,
+        restoring: &Restoring<'_>,
+    ) -> Result<Vec<String>, StoreError>;
+    /// Whether a dump misses some of the items that were there before it.
+    fn misses(&self, before: u64, dumped: u64) -> bool {
+        dumped < before
+    }
+}
+
+/// Access to a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Redis.
+    Redis(RedisAccess),
+    /// `PostgreSQL`.
+    Postgresql(PostgresqlAccess),
+    /// `MongoDB`.
+    Mongodb(MongodbAccess),
+}
+
+impl Access {
+    /// Reads the way to a store of one kind out of a component's settings; nothing if the store is not
+    /// used.
+    pub(super) fn of(
+        kind: Kind,
+        look: &Look<'_>,
+        rule: &StoreRule,
+    ) -> Result<Option<Self>, String> {
+        let unsaid = "the product manifest does not say where it is";
+        let redis = rule.redis.as_ref().ok_or(unsaid);
+        let database = rule.database.as_ref().ok_or(unsaid);
+        Ok(match kind {
+            Kind::Redis => RedisAccess::of(look, redis?)?.map(Self::Redis),
+            Kind::Postgresql => Some(PostgresqlAccess::of(look, database?)?).map(Self::Postgresql),
+            Kind::Mongodb => MongodbAccess::of(look, database?)?.map(Self::Mongodb),
+        })
+    }
+
+    /// Returns the kind of store.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Redis(_) => Kind::Redis,
+            Self::Postgresql(_) => Kind::Postgresql,
+            Self::Mongodb(_) => Kind::Mongodb,
+        }
+    }
+
+    pub(super) fn engine(&self) -> &dyn Engine {
+        match self {
+            Self::Redis(access) => access,
+            Self::Postgresql(access) => access,
+            Self::Mongodb(access) => access,
+        }
+    }
+
+    /// Returns where it is, without secrets: what a plan shows, and by which two components are known
+    /// to use one store.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.engine().endpoint()
+    }
+}
+
 /// The stores as this host reaches them: with the tools of their servers.
 #[derive(Clone, Copy)]
 pub struct HostStores<'a> {
@@ -52,15 +139,15 @@ impl<'a> HostStores<'a> {
     pub fn new(host: &'a dyn Host, layout: &'a Layout) -> Self {
         Self { host, layout }
     }
+
+    fn site<'s>(&'s self, limit: Limit<'s>) -> Site<'s> {
+        Site::new(self.host, self.layout, limit)
+    }
 }
 
 impl Stores for HostStores<'_> {
     fn look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-        match access {
-            Access::Redis(access) => redis::look(access, limit),
-            Access::Postgresql(access) => postgresql::look(access, limit),
-            Access::Mongodb(access) => mongodb::look(access, limit),
-        }
+        access.engine().look(&self.site(limit))
     }
 
     fn dump(
@@ -70,11 +157,7 @@ impl Stores for HostStores<'_> {
         into: &File,
         limit: Limit<'_>,
     ) -> Result<(), StoreError> {
-        match access {
-            Access::Redis(access) => redis::dump(access, part, into, limit),
-            Access::Postgresql(access) => postgresql::dump(access, part, into, limit),
-            Access::Mongodb(access) => mongodb::dump(access, part, into, limit),
-        }
+        access.engine().dump(&self.site(limit), part, into)
     }
 
     fn prove(
@@ -84,11 +167,7 @@ impl Stores for HostStores<'_> {
         file: &File,
         limit: Limit<'_>,
     ) -> Result<Option<u64>, StoreError> {
-        match access {
-            Access::Redis(access) => redis::prove(access, part, file, limit),
-            Access::Postgresql(access) => postgresql::prove(access, part, file, limit),
-            Access::Mongodb(access) => mongodb::prove(access, part, file, limit),
-        }
+        access.engine().prove(&self.site(limit), part, file)
     }
 
     fn restore(
@@ -97,12 +176,6 @@ impl Stores for HostStores<'_> {
         restoring: &Restoring<'_>,
         limit: Limit<'_>,
     ) -> Result<Vec<String>, StoreError> {
-        match access {
-            Access::Redis(access) => {
-                redis::restore(self.host, self.layout, access, restoring, limit)
-            }
-            Access::Postgresql(access) => postgresql::restore(access, restoring, limit),
-            Access::Mongodb(access) => mongodb::restore(access, restoring, limit),
-        }
+        access.engine().restore(&self.site(limit), restoring)
     }
 }

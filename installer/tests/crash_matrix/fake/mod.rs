@@ -28,7 +28,7 @@ use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::payload::PayloadFiles;
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
+    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
 use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
@@ -290,6 +290,10 @@ impl Host for FakeHost {
         self.call("MainPID", |machine| machine.units.main_process(unit))
     }
 
+    fn process(&self, _: u32) -> Option<ProcessState> {
+        None
+    }
+
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         let port = target.url.split(':').nth(2);
         let port = port.and_then(|rest| rest.split('/').next()?.parse().ok());
@@ -311,6 +315,10 @@ impl Host for FakeHost {
 
     fn now(&self) -> u64 {
         self.machine.borrow().clock_ms / 1000
+    }
+
+    fn steady_clock(&self) -> Duration {
+        Duration::from_millis(self.machine.borrow().clock_ms)
     }
 
     fn sleep(&self, time: Duration) {

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use installer::stores::access::{Access, MongodbAccess};
-use installer::stores::{DumpedPart, Limit, Restoring, StoreError, Stores as _};
+use installer::stores::{
+    Access, DumpedPart, Limit, MongodbAccess, Restoring, StoreError, Stores as _,
+};
 
 use crate::stores;
 

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::time::Duration;
 
-use installer::stores::access::{Access, PostgresqlAccess};
-use installer::stores::{DumpedPart, Limit, Restoring, StoreError, StoreLook, Stores as _};
+use installer::stores::{
+    Access, DumpedPart, Limit, PostgresqlAccess, Restoring, StoreError, StoreLook, Stores as _,
+};
 
 use crate::stores;
 

@@ -9,8 +9,10 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::time::Duration;
 
-use installer::stores::access::{Address, RedisAccess, RedisKind, Secret, Tls};
-use installer::stores::{Access, Limit, StoreError, StoreLook, Stores as _};
+use installer::stores::access::{Address, Secret, Tls};
+use installer::stores::{
+    Access, Limit, RedisAccess, RedisKind, StoreError, StoreLook, Stores as _,
+};
 
 use crate::stores;
 use server::{Authority, Server, escaped};

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use installer::stores::access::RedisAccess;
-use installer::stores::{Access, Limit, StoreError, Stores as _};
+use installer::stores::{Access, Limit, RedisAccess, StoreError, Stores as _};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Signal, geteuid};
 

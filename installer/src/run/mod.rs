@@ -27,7 +27,7 @@ use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
-use crate::journal::{Journal, JournalError, Phase};
+use crate::journal::{Disk, Journal, JournalError, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub host: &'a dyn Host,
     /// Its data stores.
     pub stores: &'a dyn Stores,
+    /// Where its journal and reserves are written.
+    pub disk: &'a dyn Disk,
     /// Where things are.
     pub layout: &'a Layout,
     /// What to do.

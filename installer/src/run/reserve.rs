@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::chain;
 use crate::history;
 use crate::host::Host;
-use crate::journal::lock::RunLock;
+use crate::journal::Disk;
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::plan::scope::{self, Need};
@@ -43,19 +43,19 @@ pub(super) fn take(
     host: &dyn Host,
     layout: &Layout,
     plan: &InstallPlan,
-    lock: &RunLock,
+    disk: &dyn Disk,
 ) -> Result<(), String> {
     free(layout);
     let needs = scope::needs(host, layout, plan).map_err(|error| chain(&error))?;
     let wanted: Vec<Reserve> = needs.into_iter().map(Reserve::from).collect();
-    let taken = take_all(layout, &wanted, lock).map_err(|error| chain(&error));
+    let taken = take_all(layout, &wanted, disk).map_err(|error| chain(&error));
     if taken.is_err() {
         free(layout);
     }
     taken
 }
 
-fn take_all(layout: &Layout, wanted: &[Reserve], lock: &RunLock) -> Result<(), FsError> {
+fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), FsError> {
     let files: Vec<&Path> = wanted
         .iter()
         .map(|reserve| reserve.file.as_path())
@@ -65,8 +65,8 @@ fn take_all(layout: &Layout, wanted: &[Reserve], lock: &RunLock) -> Result<(), F
     secure_fs::write_atomic(&layout.state().join(LIST), &list, 0o600)?;
     for Reserve { file, bytes } in wanted {
         secure_fs::remove_if_present(file)?;
-        let mut store = lock.store(secure_fs::create_new(file, 0o600)?);
-        store.reserve(file, *bytes)?;
+        let mut kept = disk.open(secure_fs::create_new(file, 0o600)?);
+        kept.reserve(file, *bytes)?;
     }
     Ok(())
 }
@@ -106,13 +106,15 @@ pub fn free(layout: &Layout) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::HostDisk;
+    use crate::journal::lock::RunLock;
 
     /// Also those that an earlier process took: the list says where they are.
     #[test]
     fn what_is_kept_back_is_found_again_and_a_half_taken_reserve_too() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
-        let lock = RunLock::take(&layout).unwrap();
+        let _lock = RunLock::take(&layout).unwrap();
         let own = layout.state().join(FILE);
         let elsewhere = dir.path().join(FILE_ELSEWHERE);
         for (bytes, fits) in [(4096, true), (1 << 60, false)] {
@@ -126,7 +128,7 @@ mod tests {
                     bytes,
                 },
             ];
-            assert_eq!(take_all(&layout, &wanted, &lock).is_ok(), fits);
+            assert_eq!(take_all(&layout, &wanted, &HostDisk).is_ok(), fits);
             assert!(own.exists() && elsewhere.exists());
             free(&layout);
             let left = std::fs::read_dir(layout.state()).unwrap().count();

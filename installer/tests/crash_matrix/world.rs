@@ -28,7 +28,6 @@ use crate::extra::{self, Beside};
 use crate::fake::gate::{Fault, Gate};
 use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
-use crate::fake::store::FakeStore;
 use crate::fake::{FakeHost, data, disk, systemd};
 use crate::scene::{Kind, Scene, unit_name};
 use crate::vault;
@@ -226,13 +225,8 @@ impl World {
         Gate::new(&self.layout, &self.machine, fault)
     }
 
-    fn lock(&self, gate: &Rc<Gate>) -> RunLock {
-        let gate = Rc::clone(gate);
-        let open = move |file| -> Box<dyn installer::journal::Store> {
-            let gate = Rc::clone(&gate);
-            Box::new(FakeStore { file, gate })
-        };
-        RunLock::take_for(&self.layout, Box::new(open)).expect("nobody else works here")
+    fn lock(&self) -> RunLock {
+        RunLock::take(&self.layout).expect("nobody else works here")
     }
 
     /// Starts a process that executes the plan.
@@ -242,7 +236,7 @@ impl World {
         gate: &Rc<Gate>,
         on_stop: OnStop,
     ) -> Result<(), String> {
-        let lock = self.lock(gate);
+        let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let run = history::next_id(&self.layout)?;
         vault::unseal(&self.layout, run, plan)?;
@@ -261,7 +255,7 @@ impl World {
 
     /// Starts a process that closes the open run, if there is one: what the boot unit does.
     pub(crate) fn recover(&self, gate: &Rc<Gate>) -> Result<(), String> {
-        let lock = self.lock(gate);
+        let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let Some(open) = history::open_run(&self.layout)? else {
             reserve::free(&self.layout);
@@ -331,6 +325,7 @@ impl World {
         Context {
             host,
             stores: host,
+            disk: host,
             layout: &self.layout,
             plan,
             run,

@@ -7,11 +7,11 @@ pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod image;
+mod journal;
 pub(crate) mod machine;
 pub(crate) mod package;
 pub(crate) mod rpmdb;
 pub(crate) mod service;
-pub(crate) mod store;
 pub(crate) mod systemd;
 mod transaction;
 

@@ -25,6 +25,7 @@ use crate::failure::{Exit, Failure};
 use crate::history::Retention;
 use crate::host::linux::LinuxHost;
 use crate::layout::Layout;
+use crate::stores::HostStores;
 
 /// Installs a signed bundle on this host, or shows what that would do.
 #[derive(Debug, Parser)]
@@ -221,6 +222,13 @@ struct Place {
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+impl Place {
+    /// Returns the data stores as this host reaches them.
+    fn stores(&self) -> HostStores<'_> {
+        HostStores::new(&self.host, &self.layout)
+    }
 }
 
 /// Runs the program.

@@ -117,7 +117,7 @@ pub(super) fn plan(
     consent: &install::ConsentArgs,
 ) -> Result<u8, Failure> {
     let open = open(place, path)?;
-    let plan = consent.plan(place, &open)?;
+    let plan = install::plan(place, &open, consent)?;
     render::result(place, &plan, &render::plan(&plan));
     Ok(if check && !plan.is_empty() {
         Exit::Pending as u8

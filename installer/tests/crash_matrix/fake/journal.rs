@@ -1,4 +1,4 @@
-//! The journal's store behind the gate: each write may be torn, each effect may fail.
+//! The journal's disk behind the gate: each write may be torn, each effect may fail.
 
 use std::fmt;
 use std::fs::File;
@@ -6,23 +6,24 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use installer::journal::Store;
+use installer::journal::{Disk, DiskFile};
 use installer::secure_fs::FsError;
 
+use super::FakeHost;
 use super::gate::Gate;
 
-pub(crate) struct FakeStore {
-    pub(crate) file: File,
-    pub(crate) gate: Rc<Gate>,
+struct FakeDiskFile {
+    file: File,
+    gate: Rc<Gate>,
 }
 
-impl fmt::Debug for FakeStore {
+impl fmt::Debug for FakeDiskFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeStore").finish_non_exhaustive()
+        f.debug_struct("FakeDiskFile").finish_non_exhaustive()
     }
 }
 
-impl FakeStore {
+impl FakeDiskFile {
     fn effect(
         &mut self,
         what: &str,
@@ -38,7 +39,7 @@ impl FakeStore {
     }
 }
 
-impl Store for FakeStore {
+impl DiskFile for FakeDiskFile {
     fn reserve(&mut self, path: &Path, _bytes: u64) -> Result<(), FsError> {
         // The space itself would only take time: the disk of the test is memory.
         self.effect("journal: reserve", |_| Ok(()))
@@ -52,13 +53,13 @@ impl Store for FakeStore {
         let fault = self.gate.store_call_fails();
         let (first, second) = bytes.split_at(bytes.len() / 2);
         if fault.is_none_or(|fault| fault.is_short) {
-            Store::append(&mut self.file, first)?;
+            DiskFile::append(&mut self.file, first)?;
             self.gate.moment("within", "journal: write");
         }
         if let Some(fault) = fault {
             return Err(fault.error.to_io());
         }
-        Store::append(&mut self.file, second)?;
+        DiskFile::append(&mut self.file, second)?;
         self.gate.moment("after", "journal: write");
         Ok(())
     }
@@ -69,5 +70,12 @@ impl Store for FakeStore {
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
         self.effect("journal: cut", |store| store.file.cut(length))
+    }
+}
+
+impl Disk for FakeHost {
+    fn open(&self, file: File) -> Box<dyn DiskFile> {
+        let gate = Rc::clone(&self.gate);
+        Box::new(FakeDiskFile { file, gate })
     }
 }

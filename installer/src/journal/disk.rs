@@ -7,8 +7,24 @@ use std::path::Path;
 
 use crate::secure_fs::{self, FsError};
 
-/// The effects of a journal on the disk.
-pub trait Store: Debug {
+/// Opens the files of journals and reserves for writing.
+pub trait Disk {
+    /// Takes an open file, and returns the way to write it.
+    fn open(&self, file: File) -> Box<dyn DiskFile>;
+}
+
+/// The host's own disk.
+#[derive(Debug, Clone, Copy)]
+pub struct HostDisk;
+
+impl Disk for HostDisk {
+    fn open(&self, file: File) -> Box<dyn DiskFile> {
+        Box::new(file)
+    }
+}
+
+/// The effects of a journal, or of a reserve, on the disk.
+pub trait DiskFile: Debug {
     /// Allocates disk for `bytes` without changing what is there.
     fn reserve(&mut self, path: &Path, bytes: u64) -> Result<(), FsError>;
     /// Writes all of `bytes` after what is there.
@@ -19,7 +35,7 @@ pub trait Store: Debug {
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 
-impl Store for File {
+impl DiskFile for File {
     fn reserve(&mut self, path: &Path, bytes: u64) -> Result<(), FsError> {
         secure_fs::reserve_space(self, path, bytes)
     }

@@ -1,11 +1,45 @@
 //! Connection strings of `MongoDB`.
 
-use super::{Address, MongodbAccess, Secret, Tls, url};
+use manifests::product::DatabaseSettings;
+
+use crate::stores::access::{Address, Secret, Tls, joined, url};
+use crate::stores::discover::Look;
 
 const PORT: u16 = 27017;
 const DATABASE_MAX_BYTES: usize = 63;
 
+/// Access to a `MongoDB` database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MongodbAccess {
+    /// The whole connection string, with its password.
+    pub uri: Secret,
+    /// Its hosts.
+    pub addresses: Vec<Address>,
+    /// Its database.
+    pub database: String,
+    /// TLS, if the configuration asks for it beside the string.
+    pub tls: Option<Tls>,
+}
+
 impl MongodbAccess {
+    /// Reads the settings of a component; nothing if they hold no connection string.
+    pub(in crate::stores::engine) fn of(
+        look: &Look<'_>,
+        settings: &DatabaseSettings,
+    ) -> Result<Option<Self>, String> {
+        // The default kind of a store that nobody configured.
+        let Some(text) = look.some(&settings.connection) else {
+            return Ok(None);
+        };
+        let tls = look.is_on(&settings.tls).then(|| Tls {
+            ca_file: look.some(&settings.ca_file),
+            cert_file: look.some(&settings.pem_file),
+            key_file: None,
+            insecure: look.is_on(&settings.tls_insecure),
+        });
+        Self::parse(&text, tls).map(Some)
+    }
+
     /// Reads a connection string. One that names no database means `test`, as the drivers of the
     /// products read it: what a dump is to hold has to be known.
     pub fn parse(uri: &str, tls: Option<Tls>) -> Result<Self, String> {
@@ -43,9 +77,11 @@ impl MongodbAccess {
             tls,
         })
     }
-}
 
-impl MongodbAccess {
+    pub(super) fn endpoint(&self) -> String {
+        format!("mongodb {}/{}", joined(&self.addresses), self.database)
+    }
+
     /// Returns the password of its string, decoded: what must not be shown.
     pub(crate) fn password(&self) -> Option<String> {
         let rest = self.uri.reveal().strip_prefix("mongodb://")?;

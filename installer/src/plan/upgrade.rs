@@ -1,9 +1,8 @@
-//! Making a plan of a bundle and an inventory. Pure.
+//! Planning the upgrade of a host by a bundle. Pure.
 
 use std::collections::BTreeSet;
 
 use manifests::bundle::{BundledRpm, Role, Target};
-use manifests::nevra::Nevra;
 use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
@@ -20,44 +19,91 @@ use crate::plan::extras::{self, Extras};
 use crate::plan::forecast::forecast;
 use crate::problem::Problem;
 
-/// Plans the upgrade of this host by this bundle, or says everything that speaks against it.
-pub fn plan(
-    metadata: &VerifiedMetadata,
-    inventory: &Inventory,
-    consent: &Consent,
-) -> Result<InstallPlan, Vec<Problem>> {
-    let manifest = metadata.manifest();
+/// What an upgrade is planned from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The bundle.
+    pub metadata: &'a VerifiedMetadata,
+    /// The host.
+    pub inventory: &'a Inventory,
+    /// RPMs that earlier runs left in the store: the way back of a downgrade.
+    pub stored: &'a [PlannedRpm],
+    /// What the operator agreed to.
+    pub consent: &'a Consent,
+}
+
+/// Plans the upgrade of this host by this bundle, or returns everything that speaks against it.
+pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
+    let Inputs {
+        metadata,
+        inventory,
+        consent,
+        ..
+    } = *inputs;
     let target = find_target(metadata, &inventory.identity).map_err(|problem| vec![problem])?;
-    let mut plan = InstallPlan {
+    let mut plan = without_groups(inputs, target);
+    let mut problems = Vec::new();
+    age::check_sequence(inventory, consent, &mut plan, &mut problems);
+    add_components(inputs, target, &mut plan, &mut problems);
+    stores::add(
+        metadata.product(),
+        inventory,
+        consent,
+        &mut plan,
+        &mut problems,
+    );
+    if problems.is_empty() {
+        needs::add(metadata, inventory, target, &mut plan, &mut problems);
+        extras::add(metadata, inventory, consent, &mut plan, &mut problems);
+    }
+    if problems.is_empty() {
+        Ok(plan)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Returns a plan that changes nothing yet.
+fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
+    let (manifest, verified) = (inputs.metadata.manifest(), inputs.metadata.verified());
+    InstallPlan {
         document: PLAN_TYPE.to_owned(),
         kind: PlanKind::Upgrade,
-        bundle: *metadata.verified().digest(),
+        bundle: *verified.digest(),
         product: manifest.product.clone(),
         title: manifest.title.clone(),
         version: manifest.version.clone(),
         channel: manifest.channel.clone(),
         sequence: manifest.sequence,
-        signers: metadata.verified().signers().clone(),
+        signers: verified.signers().clone(),
         downgrade_because: None,
         extras_ignored_because: None,
         distro: target.distro.clone(),
         arch: target.arch,
-        host: inventory.identity.pretty.clone(),
+        host: inputs.inventory.identity.pretty.clone(),
         groups: Vec::new(),
         current: Vec::new(),
         absent: Vec::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
-        dump_limit_secs: consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
+        dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
         notes: Vec::new(),
-    };
-    let mut problems = Vec::new();
-    age::check_sequence(inventory, consent, &mut plan, &mut problems);
-    for component in &metadata.product().components {
+    }
+}
+
+/// Adds a group for each component that changes.
+fn add_components(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    let components = &inputs.metadata.product().components;
+    for component in components {
         let name = component.name.clone();
-        match plan_component(metadata, inventory, target, component, consent) {
+        match plan_component(inputs, target, component) {
             Ok(Change::To(planned)) => {
-                age::note_downgrade(&planned, consent, &mut plan);
+                age::note_downgrade(&planned, inputs.consent, plan);
                 plan.groups.push(Group {
                     name,
                     components: vec![*planned],
@@ -74,27 +120,11 @@ pub fn plan(
             Err(problem) => problems.push(problem),
         }
     }
-    if plan.absent.len() == metadata.product().components.len() {
+    if plan.absent.len() == components.len() {
         problems.push(Problem::new(
-            format!("no package of {} is installed on this host", manifest.title),
+            format!("no package of {} is installed on this host", plan.title),
             "this tool upgrades what is installed: install the product first, or choose another host",
         ));
-    }
-    stores::add(
-        metadata.product(),
-        inventory,
-        consent,
-        &mut plan,
-        &mut problems,
-    );
-    if problems.is_empty() {
-        needs::add(metadata, inventory, target, &mut plan, &mut problems);
-        extras::add(metadata, inventory, consent, &mut plan, &mut problems);
-    }
-    if problems.is_empty() {
-        Ok(plan)
-    } else {
-        Err(problems)
     }
 }
 
@@ -136,12 +166,11 @@ enum Change {
 }
 
 fn plan_component(
-    metadata: &VerifiedMetadata,
-    inventory: &Inventory,
+    inputs: &Inputs<'_>,
     target: &Target,
     component: &Component,
-    consent: &Consent,
 ) -> Result<Change, Problem> {
+    let (metadata, inventory) = (inputs.metadata, inputs.inventory);
     let package = &component.package;
     let installed = match inventory.installed(package).as_slice() {
         [] => return Ok(Change::Absent),
@@ -164,7 +193,7 @@ fn plan_component(
         };
     }
     let is_downgrade = installed.nevra.evr() > to.nevra.evr();
-    if is_downgrade && !consent.allows_downgrade() {
+    if is_downgrade && !inputs.consent.allows_downgrade() {
         return Err(age::newer_installed(&installed.nevra, &to.nevra));
     }
     let mut matching = carried(Role::Previous).filter_map(|rpm| {
@@ -178,11 +207,11 @@ fn plan_component(
         Some(planned_rpm(metadata, rpm, list, program))
     };
     // A bundle carries nothing newer than itself; the store may have what an earlier run brought.
-    let in_store = || age::stored(inventory, installed).filter(|_| is_downgrade);
+    let in_store = || age::stored(inputs.stored, installed).filter(|_| is_downgrade);
     let from = in_bundle().or_else(|| in_store().cloned());
     let from = from.ok_or_else(|| {
         let served = carried(Role::Previous).map(|rpm| rpm.nevra.to_string());
-        no_way_back(installed, &served.collect::<Vec<_>>())
+        no_way_back(component, installed, &served.collect::<Vec<_>>())
     })?;
     let Some(to_files) = files(to) else {
         return Ok(Change::NotCarried);
@@ -219,7 +248,7 @@ fn other_build(installed: &InstalledPackage) -> Problem {
     )
 }
 
-fn no_way_back(installed: &InstalledPackage, served: &[String]) -> Problem {
+fn no_way_back(component: &Component, installed: &InstalledPackage, served: &[String]) -> Problem {
     let served = if served.is_empty() {
         "none".to_owned()
     } else {
@@ -230,13 +259,9 @@ fn no_way_back(installed: &InstalledPackage, served: &[String]) -> Problem {
         format!("{nevra} is installed and the bundle cannot bring it back (it carries {served})"),
         format!(
             "rebuild it with `bundle build … --from {}={version}`",
-            component_hint(nevra)
+            component.name
         ),
     )
-}
-
-fn component_hint(nevra: &Nevra) -> &str {
-    nevra.name().rsplit('-').next().unwrap_or(nevra.name())
 }
 
 /// NEVRA alone is not identity: packages are published again under the same name.

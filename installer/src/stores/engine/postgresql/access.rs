@@ -6,7 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{PostgresqlAccess, Secret, url};
+use manifests::product::DatabaseSettings;
+
+use crate::stores::access::{canonical, url};
+use crate::stores::discover::Look;
+
+pub(super) use crate::stores::access::Secret;
 
 /// What libpq knows and a dump may need. Others (`TimeZone`, `pool_max_conns`, …) are the driver's or
 /// settings of the session, and change nothing about what is reached. `client_encoding` is not among
@@ -59,7 +64,26 @@ const MODES: [&str; 6] = [
 ];
 const URL_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
+/// Access to a `PostgreSQL` database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresqlAccess {
+    /// libpq's keywords and values (`host`, `port`, `dbname`, `user`, `sslmode`, …), without passwords.
+    pub parameters: BTreeMap<String, String>,
+    /// Password.
+    pub password: Option<Secret>,
+}
+
 impl PostgresqlAccess {
+    /// Reads the settings of a component.
+    pub(in crate::stores::engine) fn of(
+        look: &Look<'_>,
+        settings: &DatabaseSettings,
+    ) -> Result<Self, String> {
+        let text = look.some(&settings.connection);
+        let text = text.ok_or("it has no connection string")?;
+        Self::parse(&text)
+    }
+
     /// Reads a connection string: keywords and values, or a URL.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = url::bounded(text)?;
@@ -70,6 +94,17 @@ impl PostgresqlAccess {
             None => of_words(text)?,
         };
         kept(given)
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        let value = |name: &str, other: &str| {
+            let known = self.parameters.get(name).filter(|text| !text.is_empty());
+            known.map_or_else(|| other.to_owned(), Clone::clone)
+        };
+        let user = value("user", "root");
+        let database = value("dbname", &user);
+        let (host, port) = (value("host", "/var/run/postgresql"), value("port", "5432"));
+        format!("postgresql {}:{port}/{database}", canonical(&host))
     }
 }
 

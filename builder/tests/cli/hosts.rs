@@ -205,6 +205,7 @@ fn repositories_of_dependencies_are_read_with_an_accepted_key_only() {
     assert!(run.stdout.contains("needs nothing more"), "{}", run.stdout);
     user.assert_nothing_written();
     // The key of every distribution is asked for, not that of the first alone.
+    vendor.publish_large("relay", 9, "5.3.10", 1000);
     let both = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
     let both = [&both[..], &["--distro", "el9"]].concat();
     user.build(&vendor, &both)

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use manifests::digest::of_reader;
+use manifests::digest::{hex, of_reader};
 use walkdir::WalkDir;
 
 use super::blobs::{BlobError, Blobs};
@@ -243,19 +243,10 @@ fn xattrs(real: &Path) -> Result<BTreeMap<String, String>, FsError> {
     for name in names {
         let value = xattr::get(real, &name).map_err(at("read an extended attribute of", real))?;
         if let (Some(name), Some(value)) = (name.to_str(), value) {
-            found.insert(name.to_owned(), to_hex(&value));
+            found.insert(name.to_owned(), hex(&value));
         }
     }
     Ok(found)
-}
-
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {

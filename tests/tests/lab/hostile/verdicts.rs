@@ -15,7 +15,7 @@ use lab::hostile::{Aim, Workshop, catalogue};
 use manifests::format::{BLOCK_BYTES, header_for, padding, read_header};
 use manifests::trust::TrustRoot;
 
-use crate::say;
+use super::say;
 
 /// Hashing gigabytes of zeros once, in the shipped installer, is enough.
 const ZEROS: &str = "last-byte-of-2-to-the-";

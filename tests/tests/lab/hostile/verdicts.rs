@@ -198,10 +198,7 @@ fn both_programs_give_the_recorded_verdict_on_real_bundles_and_on_damaged_ones()
     let mut table = String::new();
     let mut files = corpus("bundle_file");
     // Nothing but a test ever wrote such a frame.
-    files.push((
-        "without-checksum".to_owned(),
-        golden("without-checksum"),
-    ));
+    files.push(("without-checksum".to_owned(), golden("without-checksum")));
     for (name, file) in files {
         let [installer, builder] =
             both(&file, &roots).map(|(class, text)| format!("{class}: {text}"));

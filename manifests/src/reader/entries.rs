@@ -126,6 +126,7 @@ impl<R: Read> Entries<R> {
         if let Some((_, rest)) = &mut self.current {
             *rest = 0;
         }
+        self.end_entry()?;
         Ok(hasher.finish())
     }
 

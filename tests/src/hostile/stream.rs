@@ -286,7 +286,8 @@ pub(super) const ATTACKS: &[Attack] = &[
             let mut frame = Frame::start();
             frame.raw(&shop.good_tar()?[..BLOCK_BYTES]);
             frame.nothing(1 << 20);
-            Ok(frame.end())
+            let checksum = frame_checksum(&shop.good_tar()?[..BLOCK_BYTES])?;
+            Ok(frame.end_with(checksum))
         },
     ),
     attack(

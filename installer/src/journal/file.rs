@@ -177,6 +177,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::step::GroupStep;
 
     fn journal_with_three_records(layout: &Layout) -> PathBuf {
         let lock = RunLock::take(layout).unwrap();
@@ -186,7 +187,12 @@ mod tests {
             journal.append(&Step::Backup, phase, 5, "note").unwrap();
         }
         journal
-            .append(&Step::Hold("a".to_owned()), Phase::Intent, 6, "")
+            .append(
+                &Step::Group(GroupStep::Hold, "a".to_owned()),
+                Phase::Intent,
+                6,
+                "",
+            )
             .unwrap();
         layout.run(1).join("journal")
     }

@@ -1,6 +1,6 @@
 //! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
 
-use super::execute::State;
+use super::state::State;
 use super::{Context, StepResult, merge_edit};
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
@@ -14,8 +14,9 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
         PlanKind::Upgrade => merge_edit::carry(context, state, group),
         PlanKind::Undo { .. } => {
             state
+                .told
                 .notes
-                .extend(merge_back(context, state.before.as_ref())?);
+                .extend(merge_back(context, state.saved.before()?)?);
             Ok(String::new())
         }
         PlanKind::Restore { .. } => Ok("configuration stays as it is".to_owned()),
@@ -24,10 +25,8 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
 
 /// Merges the configuration of before the undone run with what was edited since, writes it, and
 /// returns what a person should know.
-fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<String>, String> {
-    let (Some(undone), Some(current)) = (context.undone, current) else {
-        return Err("the undone run has no backup".to_owned());
-    };
+fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, String> {
+    let undone = context.undone.ok_or("the undone run has no backup")?;
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     for entry in undone
         .before

@@ -17,11 +17,7 @@ use crate::secure_fs::{Ownership, Place};
 const SHARED: [&str; 2] = ["security.selinux", "system.posix_acl_access"];
 
 /// Writes what comes with the bundle.
-pub(super) fn write(
-    context: &Context<'_>,
-    before: Option<&Snapshot>,
-    groups: &[&Group],
-) -> StepResult {
+pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group]) -> StepResult {
     let mut written: Vec<&str> = Vec::new();
     for planned in coming(groups) {
         let staged = StagedExtra::reopen(context.layout, &planned.sha256);
@@ -33,7 +29,7 @@ pub(super) fn write(
             mtime_secs: i64::try_from(planned.modified).unwrap_or(0),
             mtime_nanos: 0,
         };
-        let shared = before.map_or_else(Vec::new, |before| shared(before, planned));
+        let shared = shared(before, planned);
         Place::of(&context.layout.at(&planned.path))
             .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))
             .map_err(|error| chain(&error))?;

@@ -1,7 +1,8 @@
 //! Configuration of an upgrade: what rpm did to it, and edits of plain files, over which rpm writes
 //! without a word, carried over into the new ones.
 
-use super::execute::{State, members};
+use super::execute::members;
+use super::state::State;
 use super::vendor_defaults::Defaults;
 use super::{Context, StepResult};
 use crate::backup::blobs::Blobs;
@@ -17,25 +18,25 @@ use crate::plan::forecast::Fate;
 /// Carries over what the edits of a group's files are, and writes down what became of every file. A
 /// revert has the saved bytes of all of them.
 pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
-    let before = state.before.as_ref().ok_or("there is no backup")?;
+    let before = state.saved.before()?;
     let blobs = context.blobs().map_err(|error| chain(&error))?;
     for planned in members(context.plan, group) {
         for forecast in planned.config.iter().filter(|one| one.fate.is_pictured()) {
             let file = File {
                 context,
                 before,
-                defaults: &state.defaults,
+                defaults: &state.saved.defaults,
                 blobs: &blobs,
                 path: &forecast.path,
             };
             let change = file.settle(&planned.component.package, forecast.fate)?;
-            state.config_changes.push(change);
+            state.told.config_changes.push(change);
         }
     }
     let document = ConfigChanges {
         document: CONFIG_CHANGES_TYPE.to_owned(),
         run: context.run,
-        files: state.config_changes.clone(),
+        files: state.told.config_changes.clone(),
     };
     context.write_document(DOCUMENT, &document)?;
     let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;

@@ -12,8 +12,10 @@ mod merge_edit;
 mod needed;
 mod packages_back;
 mod packages_forward;
+mod report;
 pub mod reserve;
 mod revert;
+mod state;
 mod stores;
 mod transaction;
 mod vendor_defaults;
@@ -28,7 +30,7 @@ use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
-use crate::journal::{Journal, JournalError, Phase};
+use crate::journal::{Journal, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
@@ -111,6 +113,15 @@ impl std::fmt::Debug for Context<'_> {
 pub(crate) const FREE_BY_HAND: &str =
     "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload";
 
+/// Whether a step happens without its records in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// No: on the way forward nothing happens that a recovery would not know of.
+    Must,
+    /// Yes: on the way back, a full disk must not keep the host from being put back.
+    IfPossible,
+}
+
 /// Why a step did not work, in words for the report.
 pub(crate) type StepResult = Result<String, String>;
 
@@ -120,11 +131,12 @@ impl Context<'_> {
         !baseline.units.is_empty() && self.layout.is_live()
     }
 
-    /// Runs one step between its journal records.
+    /// Runs one step between its journal records, and tells the listener.
     pub(crate) fn step(
         &self,
         journal: &mut Journal<'_>,
         step: &Step,
+        keep: Keep,
         effect: impl FnOnce() -> StepResult,
     ) -> StepResult {
         let id = step.to_string();
@@ -132,30 +144,29 @@ impl Context<'_> {
             step: id.clone(),
             title: step.title(),
         });
-        let unwritten = |error: JournalError| chain(&error);
-        journal
-            .append(step, Phase::Intent, self.host.now(), "")
-            .map_err(unwritten)?;
+        let mut record = |phase, text: &str, keep| {
+            let written = journal.append(step, phase, self.host.now(), text);
+            written.or_else(|error| match keep {
+                Keep::Must => Err(chain(&error)),
+                Keep::IfPossible => Ok(()),
+            })
+        };
+        record(Phase::Intent, "", keep)?;
         let result = effect();
-        match &result {
+        let event = match &result {
             Ok(note) => {
-                journal
-                    .append(step, Phase::Done, self.host.now(), note)
-                    .map_err(unwritten)?;
-                (self.listener)(&Event::Done {
-                    step: id,
-                    note: note.clone(),
-                });
+                record(Phase::Done, note, keep)?;
+                let note = note.clone();
+                Event::Done { step: id, note }
             }
             Err(why) => {
-                (self.listener)(&Event::Failed {
-                    step: id,
-                    why: why.clone(),
-                });
-                // The failure is what counts; a journal that cannot say so changes nothing in it.
-                let _ = journal.append(step, Phase::Failed, self.host.now(), why);
+                // The failure is what counts, also where the journal cannot hold it.
+                record(Phase::Failed, why, Keep::IfPossible)?;
+                let why = why.clone();
+                Event::Failed { step: id, why }
             }
-        }
+        };
+        (self.listener)(&event);
         result
     }
 
@@ -168,44 +179,6 @@ impl Context<'_> {
         let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
         let path = self.layout.run(self.run).join(name);
         secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
-    }
-
-    /// Runs one step of a way back. The journal is kept as well as it can be: a full disk must not
-    /// keep the host from being put back.
-    pub(crate) fn step_back(
-        &self,
-        journal: &mut Journal<'_>,
-        step: &Step,
-        effect: impl FnOnce() -> StepResult,
-    ) -> StepResult {
-        let id = step.to_string();
-        (self.listener)(&Event::Started {
-            step: id.clone(),
-            title: step.title(),
-        });
-        let _ = journal.append(step, Phase::Intent, self.host.now(), "");
-        let result = effect();
-        let (phase, text, event) = match &result {
-            Ok(note) => (
-                Phase::Done,
-                note,
-                Event::Done {
-                    step: id,
-                    note: note.clone(),
-                },
-            ),
-            Err(why) => (
-                Phase::Failed,
-                why,
-                Event::Failed {
-                    step: id,
-                    why: why.clone(),
-                },
-            ),
-        };
-        let _ = journal.append(step, phase, self.host.now(), text);
-        (self.listener)(&event);
-        result
     }
 
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
-use super::execute::{State, open_log};
+use super::execute::open_log;
+use super::state::State;
 use super::transaction::complaints;
 use super::{Context, StepResult, baseline, needed};
 use crate::failure::chain;
@@ -26,7 +27,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
     for mode in [RpmMode::GoBack, RpmMode::GoBackWithoutPreun] {
         let touched: Vec<PackageChange<'_>> = reached
             .iter()
-            .filter(|change| !context.is_untouched(&state.baseline, **change))
+            .filter(|change| !context.is_untouched(&state.saved.baseline, **change))
             .copied()
             .collect();
         if touched.is_empty() {
@@ -55,7 +56,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             |change: &&PackageChange<'_>| context.is_installed(change.package, change.from);
         // An rpm that was cut off may have written files of which its database knows nothing.
         for change in touched.iter().filter(is_back) {
-            needed::clear(context, &state.baseline.absent, *change)?;
+            needed::clear(context, &state.saved.baseline.absent, *change)?;
         }
         if touched.iter().all(|change| is_back(&change)) {
             break;
@@ -100,7 +101,7 @@ fn sweep(
 ) -> Result<(), String> {
     for change in reached {
         let found = baseline::leftovers(context, *change);
-        for path in found.difference(&state.baseline.leftovers) {
+        for path in found.difference(&state.saved.baseline.leftovers) {
             secure_fs::Place::of(&context.layout.at(path))
                 .and_then(|place| place.remove())
                 .map_err(|error| chain(&error))?;

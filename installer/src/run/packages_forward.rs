@@ -5,7 +5,7 @@ use std::fs::File;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
-use super::execute::State;
+use super::state::State;
 use super::transaction::complaints;
 use super::{Context, StepResult, needed};
 use crate::host::{Erasure, RpmMode};
@@ -52,7 +52,7 @@ fn let_go(
             }
         }
         if left.len() == staying.len() {
-            state.notes.extend(whys);
+            state.told.notes.extend(whys);
             break;
         }
         staying = left;

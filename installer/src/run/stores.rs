@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::execute::State;
+use super::state::State;
 use super::{Context, StepResult, reserve};
 use crate::event::Event;
 use crate::history;
@@ -155,9 +155,9 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
 /// Puts back the data of every store that the run may have rewritten: those of groups that were
 /// released, for nothing runs while it is held. What is there is dumped aside first.
 pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
-    let ran = |store: &PlannedStore| state.released.contains(&store.group);
+    let ran = |store: &PlannedStore| state.reached.released.contains(&store.group);
     let may_be_other = |store: &&PlannedStore| {
-        store.change.is_some() && (ran(store) || state.restored.contains(&store.group))
+        store.change.is_some() && (ran(store) || state.reached.restored.contains(&store.group))
     };
     let stores = context.plan.stores.iter().filter(may_be_other);
     let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
@@ -170,7 +170,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let mut notes = Vec::new();
     for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
-            state.notes.push(format!(
+            state.told.notes.push(format!(
                 "ATTENTION: the data of {} may have been rewritten and were not dumped, because: \
                  {reason}. Restore your own backup of {}",
                 store.name, store.endpoint
@@ -195,18 +195,18 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
             .ok_or_else(|| format!("there is no dump of {}", store.name))?;
         let dir = context.in_run(DUMPS.1);
         let told = put(context, store, &dir, dump)?;
-        state.notes.push(format!(
+        state.told.notes.push(format!(
             "the data of {} are those of before the run",
             store.name
         ));
         if has_run {
-            state.notes.push(format!(
+            state.told.notes.push(format!(
                 "what the failed attempt left in {} is kept in {}",
                 store.name,
                 context.in_run(ASIDE.1).join(&store.name).display()
             ));
         }
-        state.notes.extend(told);
+        state.told.notes.extend(told);
         notes.push(format!("{} restored", store.name));
     }
     state.back.data = true;

@@ -1,0 +1,78 @@
+//! What a run knows: what it saved of the host, how far it came, and what it has to report.
+
+use std::collections::BTreeMap;
+
+use super::vendor_defaults::Defaults;
+use super::{Baseline, Context};
+use crate::backup::changes::FileChange;
+use crate::backup::snapshot::Snapshot;
+use crate::history::read_document;
+use crate::history::report::ComponentHealth;
+use crate::journal::recover::Reached;
+
+/// What a run knows.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) saved: Saved,
+    pub(super) reached: Reached,
+    /// Whether the target state was reached and recorded.
+    pub(super) is_committed: bool,
+    /// Main processes of services that were found healthy, by unit.
+    pub(super) processes: BTreeMap<String, u32>,
+    pub(super) back: Back,
+    pub(super) told: Told,
+}
+
+/// The host before the run.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    pub(super) baseline: Baseline,
+    before: Option<Snapshot>,
+    /// In an upgrade: the vendor's defaults.
+    pub(super) defaults: Defaults,
+}
+
+/// What services need before they may start in a revert.
+#[derive(Debug, Default)]
+pub(super) struct Back {
+    /// The saved files.
+    pub(super) files: bool,
+    /// The data of before.
+    pub(super) data: bool,
+}
+
+/// What the report will hold.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) notes: Vec<String>,
+    pub(super) health: Vec<ComponentHealth>,
+    /// In an upgrade: what became of the files that have defaults.
+    pub(super) config_changes: Vec<FileChange>,
+}
+
+impl Saved {
+    /// Reads what a run that was cut off saved.
+    pub(super) fn load(context: &Context<'_>) -> Result<Self, String> {
+        let dir = context.layout.run(context.run).join("backup");
+        Ok(Self {
+            baseline: read_document(&dir.join("baseline.json"))?,
+            before: Some(read_document(&dir.join("before.json"))?),
+            defaults: Defaults::default(),
+        })
+    }
+
+    /// Returns the saved files.
+    pub(super) fn before(&self) -> Result<&Snapshot, String> {
+        self.before
+            .as_ref()
+            .ok_or_else(|| "there is no backup".to_owned())
+    }
+
+    /// Keeps another state of the files, here and in the run's directory.
+    pub(super) fn keep(&mut self, context: &Context<'_>, before: Snapshot) -> Result<(), String> {
+        context.write_document("backup/before.json", &before)?;
+        context.write_document("backup/baseline.json", &self.baseline)?;
+        self.before = Some(before);
+        Ok(())
+    }
+}

@@ -19,7 +19,7 @@ mod transaction;
 mod wellness;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
@@ -29,7 +29,7 @@ use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
 use crate::journal::{Journal, JournalError, Phase};
-use crate::layout::Layout;
+use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
 use crate::stores::record::Dumps;
@@ -162,12 +162,11 @@ impl Context<'_> {
     /// Writes a document into the run's directory.
     pub(crate) fn write_document<T: serde::Serialize>(
         &self,
-        name: &str,
+        path: &Path,
         document: &T,
     ) -> Result<(), String> {
         let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
-        let path = self.layout.run(self.run).join(name);
-        secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+        secure_fs::write_atomic(path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
     }
 
     /// Runs one step of a way back. The journal is kept as well as it can be: a full disk must not
@@ -208,8 +207,12 @@ impl Context<'_> {
         result
     }
 
+    pub(crate) fn dir(&self) -> RunDir {
+        self.layout.run(self.run)
+    }
+
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
-        Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
+        Blobs::open(&self.dir().backup().blobs())
     }
 }
 

@@ -39,8 +39,8 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
 }
 
 fn store(context: &Context<'_>, state: &mut State, before: Snapshot) -> Result<(), String> {
-    context.write_document("backup/before.json", &before)?;
-    context.write_document("backup/baseline.json", &state.baseline)?;
+    context.write_document(&context.dir().backup().before(), &before)?;
+    context.write_document(&context.dir().backup().baseline(), &state.baseline)?;
     state.before = Some(before);
     Ok(())
 }
@@ -74,6 +74,6 @@ pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]
 pub(super) fn commit(context: &Context<'_>, state: &State) -> StepResult {
     let all: Vec<&Group> = context.plan.groups.iter().collect();
     let after = baseline::snapshot(context, &state.baseline, &all, Writers::AtWork)?;
-    context.write_document("backup/after.json", &after)?;
+    context.write_document(&context.dir().backup().after(), &after)?;
     Ok(String::new())
 }

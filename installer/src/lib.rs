@@ -11,6 +11,11 @@
 //! * Only `host/cmd` spawns processes; only `secure_fs.rs` and the journal's store write, rename
 //!   or sync files.
 //! * There is no network but the health questions to the host itself.
+//!
+//! Rooms, each using only those before it:
+//! `failure` `layout` `secure_fs` `trust` `bundle` `host` `settings` `health` `problem` `stores`
+//! `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit` `support`
+//! `cli`.
 
 pub mod backup;
 pub mod bundle;

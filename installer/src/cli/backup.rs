@@ -102,7 +102,7 @@ fn one(place: &Place, run: &PastRun) -> Listed {
     let dir = place.layout.run(run.id);
     let kept = match seal::kept(&place.layout, run.id) {
         Ok(Kept::Sealed) => "sealed",
-        Ok(_) if dir.join("backup").exists() => "readable by root",
+        Ok(_) if dir.backup().exists() => "readable by root",
         Ok(_) => "removed",
         Err(_) => "not readable",
     };
@@ -135,7 +135,7 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     if runs.is_empty() {
         let has_backup = |run: &&PastRun| {
             let dir = place.layout.run(run.id);
-            dir.join("backup").exists() || dir.join("backup.age").exists()
+            dir.backup().exists() || dir.sealed().exists()
         };
         wanted.extend(all.iter().filter(has_backup).map(|run| run.id));
     }
@@ -143,7 +143,7 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     for run in wanted {
         let checked = match unseal.unlock(place, run)? {
             Some(unlocked) => check::sealed(unlocked),
-            None => check::plain(&place.layout.run(run).join("backup")),
+            None => check::plain(&place.layout.run(run).backup()),
         };
         verdicts.push(Verdict {
             run,

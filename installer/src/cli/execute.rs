@@ -125,7 +125,7 @@ pub(super) fn follow_open(place: &Place) -> Result<u8, Failure> {
 pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8, Failure> {
     require_root("execute a run")?;
     let lock = wait_for_lock(place)?;
-    let plan: InstallPlan = history::read_document(&place.layout.run(id).join("plan.json"))
+    let plan: InstallPlan = history::read_document(&place.layout.run(id).plan())
         .map_err(|why| install::internal(&why))?;
     let undone = undone(place, id, &plan)?;
     let undone = undone.as_ref();
@@ -293,17 +293,17 @@ pub(super) fn undone(
     let dir = seal::backup_of_undone(&place.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
-            before: history::read_document(&dir.join("before.json"))?,
+            before: history::read_document(&dir.before())?,
             // A run that was reverted has none, and is not undone either.
-            after: match dir.join("after.json") {
+            after: match dir.after() {
                 path if path.exists() => history::read_document(&path)?,
-                _ => history::read_document(&dir.join("before.json"))?,
+                _ => history::read_document(&dir.before())?,
             },
-            blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
-            baseline: history::read_document(&dir.join("baseline.json"))?,
-            plan: history::read_document(&place.layout.run(run).join("plan.json"))?,
+            blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
+            baseline: history::read_document(&dir.baseline())?,
+            plan: history::read_document(&place.layout.run(run).plan())?,
             dumps: run::dumps_of(&dir)?,
-            dumps_dir: dir.join("stores"),
+            dumps_dir: dir.dumps().files,
         })
     };
     load().map(Some).map_err(|why| {

@@ -56,7 +56,7 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<Self, JournalError> {
-        let path = layout.run(run).join("journal");
+        let path = layout.run(run).journal();
         let mut store = lock.store(secure_fs::create_new(&path, 0o600)?);
         let made = store
             .reserve(&path, RESERVED_BYTES)
@@ -86,7 +86,7 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let path = layout.run(run).join("journal");
+        let path = layout.run(run).journal();
         let records = read(&path)?;
         let mut store = lock.store(secure_fs::open_lock(&path)?);
         let whole: u64 = records
@@ -194,7 +194,7 @@ mod tests {
                 "",
             )
             .unwrap();
-        layout.run(1).join("journal")
+        layout.run(1).journal()
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, 
         current: &current,
     };
     let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
-    let displaced = context.layout.run(context.run).join("displaced");
+    let displaced = context.dir().displaced();
     restore(context.layout, &blobs, &merged.snapshot, &displaced).map_err(|error| chain(&error))?;
     let say = |paths: &[String], what: &str| -> Vec<String> {
         paths.iter().map(|path| format!("{path}: {what}")).collect()

@@ -1,6 +1,7 @@
 //! Forward: every step of the plan, and the revert when one of them does not work.
 
 use std::fs::File;
+use std::path::Path;
 
 use manifests::digest::Sha256;
 use manifests::product::Component;
@@ -26,18 +27,18 @@ use crate::secure_fs::{self, FsError};
 pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), String> {
     let bytes = plan.to_bytes().map_err(|error| error.to_string())?;
     let dir = layout.run(run);
-    let levels = [layout.runs(), dir.clone(), dir.join("backup")];
+    let levels = [layout.runs(), dir.to_path_buf(), dir.backup().to_path_buf()];
     levels
         .iter()
         .try_for_each(|level| secure_fs::ensure_guarded(level, 0o700))
-        .and_then(|()| secure_fs::write_atomic(&dir.join("plan.json"), &bytes, 0o600))
+        .and_then(|()| secure_fs::write_atomic(&dir.plan(), &bytes, 0o600))
         .map_err(|error| chain(&error))
 }
 
 /// Whether a run has its plan: it may have been handed over.
 #[must_use]
 pub fn is_prepared(layout: &Layout, run: u64) -> bool {
-    layout.run(run).join("plan.json").exists()
+    layout.run(run).plan().exists()
 }
 
 /// Executes the prepared plan of a context under the lock, and reports.
@@ -83,7 +84,7 @@ fn forward(
     journal: &mut Journal<'_>,
     state: &mut State,
 ) -> Result<(), String> {
-    let log = open_log(context, "rpm.log")?;
+    let log = open_log(&context.dir().rpm_log())?;
     for step in Step::of(context.plan) {
         if (context.stopped)() && !state.is_committed {
             return Err("the run was told to stop by a signal".to_owned());
@@ -97,10 +98,9 @@ fn forward(
 }
 
 /// Opens a file for rpm's output in the run's directory.
-pub(super) fn open_log(context: &Context<'_>, name: &str) -> Result<File, String> {
-    let path = context.layout.run(context.run).join(name);
-    secure_fs::remove_if_present(&path)
-        .and_then(|()| secure_fs::create_new(&path, 0o600))
+pub(super) fn open_log(path: &Path) -> Result<File, String> {
+    secure_fs::remove_if_present(path)
+        .and_then(|()| secure_fs::create_new(path, 0o600))
         .map_err(|error: FsError| chain(&error))
 }
 

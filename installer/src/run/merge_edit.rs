@@ -8,7 +8,7 @@ use super::{Context, StepResult};
 use crate::backup::blobs::Blobs;
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes::{
-    CONFIG_CHANGES_TYPE, ConfigChanges, Content, DOCUMENT, Decision, FileChange, YOURS, carry_over,
+    CONFIG_CHANGES_TYPE, ConfigChanges, Content, Decision, FileChange, YOURS, carry_over,
 };
 use crate::backup::restore::put;
 use crate::backup::snapshot::{Entry, Kind, Snapshot};
@@ -38,7 +38,7 @@ pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> St
         run: context.run,
         files: state.told.config_changes.clone(),
     };
-    context.write_document(DOCUMENT, &document)?;
+    context.write_document(&context.dir().backup().config_changes(), &document)?;
     let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;
     let beside = |change: &&FileChange| change.decision == Decision::PutBeside;
     Ok(format!(

@@ -21,7 +21,7 @@ mod transaction;
 mod vendor_defaults;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
@@ -31,7 +31,7 @@ use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
 use crate::journal::{Journal, Phase};
-use crate::layout::Layout;
+use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
 use crate::stores::record::Dumps;
@@ -173,16 +173,19 @@ impl Context<'_> {
     /// Writes a document into the run's directory.
     pub(crate) fn write_document<T: serde::Serialize>(
         &self,
-        name: &str,
+        path: &Path,
         document: &T,
     ) -> Result<(), String> {
         let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
-        let path = self.layout.run(self.run).join(name);
-        secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+        secure_fs::write_atomic(path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+    }
+
+    pub(crate) fn dir(&self) -> RunDir {
+        self.layout.run(self.run)
     }
 
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
-        Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
+        Blobs::open(&self.dir().backup().blobs())
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn clear(
     let Some(planned) = change.needed else {
         return Ok(());
     };
-    let away = context.layout.run(context.run).join("displaced");
+    let away = context.dir().displaced();
     for path in strays(context, absent, planned) {
         let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
         if is_directory(context, path) {

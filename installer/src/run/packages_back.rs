@@ -20,7 +20,7 @@ use crate::secure_fs;
 /// (a file that moved into it, a conflict with the older version), then the rest, without the `%preun`
 /// of what is replaced, which may be what failed.
 pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]) -> StepResult {
-    let log = open_log(context, "rpm-revert.log").or_else(|_| null());
+    let log = open_log(&context.dir().revert_log()).or_else(|_| null());
     let log = log.map_err(|error| format!("cannot open a log: {error}"))?;
     let reached: Vec<PackageChange<'_>> = reached.iter().flat_map(|g| g.changes()).collect();
     let mut complaints = Vec::new();

@@ -44,7 +44,7 @@ pub(super) fn finish(
              only by the installed packages"
         ));
     }
-    if let Err(why) = context.write_document("report.json", &report) {
+    if let Err(why) = context.write_document(&context.dir().report(), &report) {
         report
             .notes
             .push(format!("this report could not be stored: {why}"));
@@ -81,7 +81,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         state.told.notes.insert(0, note);
     }
     if outcome == Outcome::Done {
-        let backup = context.layout.run(context.run).join("backup");
+        let backup = context.dir().backup();
         state.told.notes.extend(changes::notes(&backup));
     }
     RunReport {

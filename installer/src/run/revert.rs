@@ -3,8 +3,6 @@
 //! A revert does not stop at its first trouble: each step does what it can, and what is left is
 //! said. Only services are not released onto packages that are not the previous ones.
 
-use std::path::{Path, PathBuf};
-
 use manifests::digest::Sha256;
 use manifests::product::Component;
 
@@ -173,7 +171,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     let before = state.saved.before()?;
     let (roots, _) = context.trees(changed, &state.saved.baseline);
     let blobs = context.blobs().map_err(|error| chain(&error))?;
-    let displaced = free_name(&context.layout.run(context.run).join("displaced"));
+    let displaced = context.dir().displaced_anew();
     let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
         || needed::restore_directories(context, &state.saved.baseline.directories, &packages);
@@ -195,15 +193,6 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         done.written.len(),
         done.displaced.len()
     ))
-}
-
-/// Returns a name of its own for each try: what one try moved away, the next does not overwrite.
-fn free_name(path: &Path) -> PathBuf {
-    let numbered = |number: u32| path.with_extension(number.to_string());
-    (1..=9999)
-        .map(numbered)
-        .find(|name| !name.exists())
-        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
@@ -300,7 +289,7 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .components()
         .filter_map(|planned| planned.component.unit.as_deref())
         .collect();
-    let backup = context.layout.run(context.run).join("backup");
+    let backup = context.dir().backup();
     let mut commands = vec!["install resume        # tries all of it again".to_owned()];
     if !brought.is_empty() {
         // First: it may be in the way of the older versions, and what needs it is about to go.

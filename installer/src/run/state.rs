@@ -53,10 +53,10 @@ pub(super) struct Told {
 impl Saved {
     /// Reads what a run that was cut off saved.
     pub(super) fn load(context: &Context<'_>) -> Result<Self, String> {
-        let dir = context.layout.run(context.run).join("backup");
+        let dir = context.dir().backup();
         Ok(Self {
-            baseline: read_document(&dir.join("baseline.json"))?,
-            before: Some(read_document(&dir.join("before.json"))?),
+            baseline: read_document(&dir.baseline())?,
+            before: Some(read_document(&dir.before())?),
             defaults: Defaults::default(),
         })
     }
@@ -70,8 +70,9 @@ impl Saved {
 
     /// Keeps another state of the files, here and in the run's directory.
     pub(super) fn keep(&mut self, context: &Context<'_>, before: Snapshot) -> Result<(), String> {
-        context.write_document("backup/before.json", &before)?;
-        context.write_document("backup/baseline.json", &self.baseline)?;
+        let dir = context.dir().backup();
+        context.write_document(&dir.before(), &before)?;
+        context.write_document(&dir.baseline(), &self.baseline)?;
         self.before = Some(before);
         Ok(())
     }

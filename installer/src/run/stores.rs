@@ -1,7 +1,7 @@
 //! The data stores of a run: dumped before rpm, restored by an undo that was asked to, and put back by
 //! a revert of what rewrote them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::state::State;
@@ -9,16 +9,13 @@ use super::{Context, StepResult, reserve};
 use crate::event::Event;
 use crate::history;
 use crate::history::report::{DataReport, DumpReport};
+use crate::layout::{BackupDir, DumpDir};
 use crate::plan::PlannedStore;
 use crate::stores::dumping::{self, dump_store};
 use crate::stores::engine::Restoring;
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit};
 
-/// Documents beside the dumps, and the directories that these are in.
-const DUMPS: (&str, &str) = ("backup/stores.json", "backup/stores");
-/// The same for what a way back found in the stores before it put the dumps back.
-const ASIDE: (&str, &str) = ("backup/aside.json", "backup/aside");
 /// How long a way back waits for a store that does not answer: after a boot its server may start later
 /// than the recovery, and go through its log first.
 const COMES_UP_SECS: u64 = 120;
@@ -26,13 +23,13 @@ const COMES_UP_SECS: u64 = 120;
 const TOLD_EVERY_SECS: u64 = 10;
 
 /// Reads which dumps there are in a backup; runs without stores have none.
-pub fn dumps_of(backup: &Path) -> Result<Dumps, String> {
-    read(&backup.join("stores.json"))
+pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, String> {
+    read(&backup.dumps())
 }
 
-fn read(document: &Path) -> Result<Dumps, String> {
-    if document.exists() {
-        history::read_document(document)
+fn read(dir: &DumpDir) -> Result<Dumps, String> {
+    if dir.document.exists() {
+        history::read_document(&dir.document)
     } else {
         Ok(Dumps::default())
     }
@@ -40,7 +37,7 @@ fn read(document: &Path) -> Result<Dumps, String> {
 
 /// Says what became of the stores of a run.
 pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
-    let dumps = context.dumps(DUMPS.0).unwrap_or_default();
+    let dumps = dumps_of(&context.dir().backup()).unwrap_or_default();
     let told = |store: &PlannedStore| DataReport {
         name: store.name.clone(),
         endpoint: store.endpoint.clone(),
@@ -86,14 +83,6 @@ impl Context<'_> {
             self.host.sleep(Duration::from_secs(1));
         }
     }
-
-    fn in_run(&self, path: &str) -> PathBuf {
-        self.layout.run(self.run).join(path)
-    }
-
-    fn dumps(&self, document: &str) -> Result<Dumps, String> {
-        read(&self.in_run(document))
-    }
 }
 
 /// Dumps the stores of a group. Its services are held, and all that write where data will change.
@@ -106,7 +95,7 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
-        let dump = dump_one(context, &discovery, store, DUMPS)?;
+        let dump = dump_one(context, &discovery, store, &context.dir().backup().dumps())?;
         if store.change.is_some() {
             to_restore += dump.bytes();
         }
@@ -121,16 +110,15 @@ fn dump_one(
     context: &Context<'_>,
     discovery: &Discovery,
     store: &PlannedStore,
-    (document, dir): (&str, &str),
+    dir: &DumpDir,
 ) -> Result<StoreDump, String> {
     let access = discovery.access(&store.name, &store.endpoint);
-    let dir = context.in_run(dir);
     let dump = access
-        .and_then(|access| dump_store(context.host, access, store, &dir, context.limit()))
+        .and_then(|access| dump_store(context.host, access, store, &dir.files, context.limit()))
         .map_err(|error| error.to_string())?;
-    let mut dumps = context.dumps(document)?;
+    let mut dumps = read(dir)?;
     dumps.add(dump.clone());
-    context.write_document(document, &dumps)?;
+    context.write_document(&dir.document, &dumps)?;
     Ok(dump)
 }
 
@@ -166,7 +154,8 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         return Ok("no data were changed".to_owned());
     }
     let discovery = context.discover();
-    let (dumps, aside) = (context.dumps(DUMPS.0)?, context.dumps(ASIDE.0)?);
+    let backup = context.dir().backup();
+    let (dumps, aside) = (read(&backup.dumps())?, read(&backup.aside())?);
     let mut notes = Vec::new();
     for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
@@ -188,13 +177,12 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
                 may_be_empty: true,
                 ..store.clone()
             };
-            dump_one(context, &discovery, &kept, ASIDE)?;
+            dump_one(context, &discovery, &kept, &backup.aside())?;
         }
         let dump = dumps
             .of(&store.name)
             .ok_or_else(|| format!("there is no dump of {}", store.name))?;
-        let dir = context.in_run(DUMPS.1);
-        let told = put(context, store, &dir, dump)?;
+        let told = put(context, store, &backup.dumps().files, dump)?;
         state.told.notes.push(format!(
             "the data of {} are those of before the run",
             store.name
@@ -203,7 +191,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
             state.told.notes.push(format!(
                 "what the failed attempt left in {} is kept in {}",
                 store.name,
-                context.in_run(ASIDE.1).join(&store.name).display()
+                backup.aside().files.join(&store.name).display()
             ));
         }
         state.told.notes.extend(told);

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::Event;
@@ -21,14 +20,10 @@ pub struct Recorder {
     file: RefCell<File>,
 }
 
-fn path(layout: &Layout, run: u64) -> PathBuf {
-    layout.run(run).join("events.jsonl")
-}
-
 impl Recorder {
     /// Opens or continues the events of a run.
     pub fn open(layout: &Layout, run: u64) -> Result<Self, FsError> {
-        let path = path(layout, run);
+        let path = layout.run(run).events();
         let mut file = secure_fs::open_lock(&path)?;
         file.seek(SeekFrom::End(0))
             .map_err(secure_fs::at("continue", &path))?;
@@ -103,7 +98,7 @@ pub fn follow(
 }
 
 fn show(layout: &Layout, run: u64, seen: u64, listener: &dyn Fn(&Event)) -> u64 {
-    let Ok(mut file) = File::open(path(layout, run)) else {
+    let Ok(mut file) = File::open(layout.run(run).events()) else {
         return seen;
     };
     let mut text = String::new();

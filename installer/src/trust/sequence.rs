@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
@@ -63,13 +62,9 @@ pub enum Remembered {
     Mark(Mark),
 }
 
-fn path(layout: &Layout) -> PathBuf {
-    layout.state().join("sequences.json")
-}
-
 /// Returns every mark, or why there is none to be had.
 pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
-    let path = path(layout);
+    let path = layout.sequences();
     let damaged = |why: String| Remembered::Damaged(format!("{}: {why}", path.display()));
     // A directory that cannot be searched hides whether the file is there.
     let there = path.symlink_metadata().map(|_| ());
@@ -140,7 +135,7 @@ pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), Stri
         marks: known,
     };
     let bytes = canonical(&document).map_err(|error| error.to_string())?;
-    secure_fs::write_atomic(&path(layout), &bytes, 0o600).map_err(|error| chain(&error))
+    secure_fs::write_atomic(&layout.sequences(), &bytes, 0o600).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]
@@ -195,7 +190,7 @@ mod tests {
         };
         advance(&layout, &undo, 2).unwrap();
         assert_eq!(seen(&layout, &root), Some(7), "an undo is no newer bundle");
-        let mode = std::fs::metadata(path(&layout)).unwrap().permissions();
+        let mode = std::fs::metadata(layout.sequences()).unwrap().permissions();
         let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -218,12 +213,12 @@ mod tests {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
         advance(&layout, &plan(7, 10), 1).unwrap();
-        let good = std::fs::read(path(&layout)).unwrap();
-        secure_fs::write_atomic(&path(&layout), &good[..good.len() / 2], 0o600).unwrap();
+        let good = std::fs::read(layout.sequences()).unwrap();
+        secure_fs::write_atomic(&layout.sequences(), &good[..good.len() / 2], 0o600).unwrap();
         let found = remembered(&layout, "acme", "stable", &root);
         assert!(matches!(found, Remembered::Damaged(_)), "{found:?}");
         assert!(advance(&layout, &plan(8, 10), 2).is_err());
-        secure_fs::remove_if_present(&path(&layout)).unwrap();
+        secure_fs::remove_if_present(&layout.sequences()).unwrap();
         assert_eq!(seen(&layout, &root), None, "lost: the packages decide");
     }
 }

@@ -11,7 +11,7 @@ use super::{Place, install, render, require_root, shown, view};
 use crate::backup;
 use crate::backup::check;
 use crate::backup::seal::{self, Kept};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::report::DataReport;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
@@ -191,7 +191,8 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
     }
     let start = || {
         let backup = seal::backup_of_undone(&place.layout, run, args.run);
-        let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
+        let dumps =
+            dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
         let components: Vec<_> = past.plan.known_components().cloned().collect();
         let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
         let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)

@@ -45,7 +45,8 @@ pub(super) fn start(
         lock_wait_secs: request.lock_wait_secs,
         undone: request.undone,
     };
-    context.wait_for_rpm().map_err(|why| install::busy(&why))?;
+    let free = context.wait_for_rpm();
+    free.map_err(|error| install::busy(&chain(&error)))?;
     let problems = check();
     if !problems.is_empty() {
         let what = "the packages cannot be installed here; nothing was changed";
@@ -57,6 +58,7 @@ pub(super) fn start(
         return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
     }
     run::prepare(&place.layout, run, request.plan)
+        .map_err(|error| chain(&error))
         .and_then(|()| seal::record(&place.layout, run, request.recipients))
         .map_err(|why| install::internal(&why))?;
     if run_unit::is_possible(&place.host, &place.layout) {
@@ -69,7 +71,7 @@ pub(super) fn start(
             .map_err(|why| install::internal(&why))?;
         return follow(place, run, &stopped);
     }
-    let ended = run::execute(&context, &lock).map_err(|why| install::internal(&why))?;
+    let ended = run::execute(&context, &lock).map_err(|error| install::internal(&chain(&error)))?;
     Ok(end(place, &lock, ended))
 }
 
@@ -131,7 +133,7 @@ pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8,
     let undone = undone.as_ref();
     // Without a journal nothing was changed, and there is nothing to take up.
     let work = |context: &Context<'_>| {
-        run::execute(context, &lock).map_err(|why| not_begun(id, &why, Exit::Internal))
+        run::execute(context, &lock).map_err(|error| not_begun(id, &chain(&error), Exit::Internal))
     };
     let code = in_unit(place, &lock, id, &plan, undone, lock_wait_secs, work)?;
     // To systemd only a revert that failed has failed: then the recovery unit tries once more.
@@ -176,7 +178,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
         lock_wait_secs,
         |context| {
             let closed = run::close_open_run(context, &lock);
-            closed.map_err(|why| not_closed(id, &why))
+            closed.map_err(|error| not_closed(id, &chain(&error)))
         },
     )?;
     // To systemd, a run that was put back is a success: trying again would change nothing.
@@ -302,7 +304,7 @@ pub(super) fn undone(
             blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
             baseline: history::read_document(&dir.baseline())?,
             plan: history::read_document(&place.layout.run(run).plan())?,
-            dumps: run::dumps_of(&dir)?,
+            dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
             dumps_dir: dir.dumps().files,
         })
     };

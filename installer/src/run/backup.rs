@@ -1,10 +1,10 @@
 //! Saving configuration: before anything changes, once more when nothing writes, and when all is done.
 
+use super::error::StepError;
 use super::execute::groups;
-use super::state::State;
+use super::state::{Note, State};
 use super::{Baseline, Context, StepResult, baseline, vendor_defaults};
 use crate::backup::capture::Writers;
-use crate::failure::chain;
 use crate::health::Ill;
 use crate::plan::Group;
 
@@ -15,17 +15,16 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
         .changes()
         .find(|change| !context.is_installed(change.package, change.from));
     if let Some(change) = changed {
-        return Err(match change.from {
+        return Err(StepError::Differs(match change.from {
             Some(from) => format!("{} is not installed any more", from.nevra),
             None => format!("{} has been installed meanwhile", change.package),
-        });
+        }));
     }
-    state.saved.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
+    state.saved.baseline = Baseline::take(context)?;
     for (component, Ill { why, .. }) in &state.saved.baseline.unwell {
-        state
-            .told
-            .notes
-            .push(format!("{component} was not well before the run: {why}"));
+        state.told.notes.push(Note::Info(format!(
+            "{component} was not well before the run: {why}"
+        )));
     }
     let all: Vec<&Group> = context.plan.groups.iter().collect();
     let before = baseline::snapshot(context, &state.saved.baseline, &all, Writers::AtWork)?;
@@ -44,10 +43,7 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
 pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]) -> StepResult {
     let changes = group.iter().flat_map(|group| group.changes());
     for change in changes.filter(|change| change.from.is_some()) {
-        let lines = context
-            .host
-            .rpm_verify(&[change.package])
-            .map_err(|error| chain(&error))?;
+        let lines = context.host.rpm_verify(&[change.package])?;
         let known = &mut state.saved.baseline.verify;
         known.insert(change.package.to_owned(), lines);
     }

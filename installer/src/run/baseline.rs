@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
+use super::error::StepError;
 use super::{Context, VerifyLines, extras, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes;
 use crate::backup::snapshot::Snapshot;
-use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
 use crate::plan::{Group, PackageChange, PlannedComponent};
@@ -316,7 +316,7 @@ pub(super) fn snapshot(
     baseline: &Baseline,
     groups: &[&Group],
     writers: Writers,
-) -> Result<Snapshot, String> {
+) -> Result<Snapshot, StepError> {
     let (roots, excluded) = context.trees(groups, baseline);
     // The way back must be open to root before the way forward is taken.
     for root in roots
@@ -324,17 +324,17 @@ pub(super) fn snapshot(
         .map(|root| context.layout.at(root))
         .filter(|root| root.exists())
     {
-        secure_fs::Place::of(&root).map_err(|error| chain(&error))?;
+        secure_fs::Place::of(&root)?;
     }
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
-    capture(
+    let blobs = context.blobs()?;
+    let found = capture(
         context.layout,
         Contents::Keep(&blobs),
         writers,
         &roots,
         &excluded,
-    )
-    .map_err(|error| chain(&error))
+    )?;
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use manifests::product::Component;
 
 use super::baseline::leftovers;
+use super::error::StepError;
 use super::{Baseline, Context, StepResult, needed};
-use crate::failure::chain;
 use crate::host::query;
 use crate::plan::{Group, PackageChange, PlannedRpm};
 
@@ -29,11 +29,8 @@ impl Context<'_> {
         self.restore_enablement(baseline, &members(groups))
     }
 
-    fn check_files(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
-        let lines = self
-            .host
-            .rpm_verify(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_files(&self, baseline: &Baseline, package: &str) -> Result<(), StepError> {
+        let lines = self.host.rpm_verify(&[package])?;
         let known = baseline.verify.get(package);
         let known = |line: &String| known.is_some_and(|known| known.contains(line));
         let broken: Vec<&str> = lines
@@ -44,10 +41,10 @@ impl Context<'_> {
         if broken.is_empty() {
             return Ok(());
         }
-        Err(format!(
+        Err(StepError::Differs(format!(
             "files of {package} are not the package's: {}",
             broken.join(", ")
-        ))
+        )))
     }
 
     /// Checks that the host is what it was: the same packages, the very same `rpm -V` lines, and
@@ -64,11 +61,8 @@ impl Context<'_> {
         self.restore_enablement(baseline, &members(groups))
     }
 
-    fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
-        let lines = self
-            .host
-            .rpm_verify(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), StepError> {
+        let lines = self.host.rpm_verify(&[package])?;
         let known = baseline.verify.get(package).cloned().unwrap_or_default();
         if lines == known {
             return Ok(());
@@ -79,14 +73,14 @@ impl Context<'_> {
             .map(|line| format!("now `{line}`"))
             .chain(gone.map(|line| format!("no more `{line}`")))
             .collect();
-        Err(format!("rpm -V of {package} differs: {}", text.join(", ")))
+        Err(StepError::Differs(format!(
+            "rpm -V of {package} differs: {}",
+            text.join(", ")
+        )))
     }
 
-    fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), String> {
-        let installed = self
-            .host
-            .installed(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), StepError> {
+        let installed = self.host.installed(&[package])?;
         let names = || {
             let names: Vec<String> = installed.iter().map(|one| one.nevra.to_string()).collect();
             names.join(" and ")
@@ -98,20 +92,25 @@ impl Context<'_> {
             {
                 Ok(())
             }
-            ([], Some(_)) => Err(format!("{package} is not installed any more")),
-            (_, Some(wanted)) => Err(format!(
+            ([], Some(_)) => Err(StepError::Differs(format!(
+                "{package} is not installed any more"
+            ))),
+            (_, Some(wanted)) => Err(StepError::Differs(format!(
                 "{} should be installed, found {}",
                 wanted.nevra,
                 names()
-            )),
-            (_, None) => Err(format!("{} should not be installed", names())),
+            ))),
+            (_, None) => Err(StepError::Differs(format!(
+                "{} should not be installed",
+                names()
+            ))),
         }
     }
 
     /// Whether any package of a name is installed.
-    pub(super) fn is_there(&self, package: &str) -> Result<bool, String> {
+    pub(super) fn is_there(&self, package: &str) -> Result<bool, StepError> {
         let installed = self.host.installed(&[package]);
-        Ok(!installed.map_err(|error| chain(&error))?.is_empty())
+        Ok(!installed?.is_empty())
     }
 
     /// Whether exactly this build is installed, or nothing if nothing is wanted.
@@ -123,7 +122,7 @@ impl Context<'_> {
         &self,
         baseline: &Baseline,
         change: PackageChange<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), StepError> {
         let found = leftovers(self, change);
         let new: Vec<&str> = found
             .difference(&baseline.leftovers)
@@ -132,18 +131,26 @@ impl Context<'_> {
         if new.is_empty() {
             Ok(())
         } else {
-            Err(format!("rpm left {}", new.join(", ")))
+            Err(StepError::Differs(format!("rpm left {}", new.join(", "))))
         }
     }
 
-    fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
+    fn check_brought(
+        &self,
+        baseline: &Baseline,
+        change: PackageChange<'_>,
+    ) -> Result<(), StepError> {
         let strays = change.needed.map_or_else(Vec::new, |planned| {
             needed::strays(self, &baseline.absent, planned)
         });
         if strays.is_empty() {
             Ok(())
         } else {
-            Err(format!("{} left {}", change.package, strays.join(", ")))
+            Err(StepError::Differs(format!(
+                "{} left {}",
+                change.package,
+                strays.join(", ")
+            )))
         }
     }
 

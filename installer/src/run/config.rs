@@ -1,11 +1,11 @@
 //! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
 
-use super::state::State;
+use super::error::StepError;
+use super::state::{Note, State};
 use super::{Context, StepResult, merge_edit};
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
-use crate::failure::chain;
 use crate::plan::{InstallPlan, PlanKind};
 
 /// Brings the configuration of a group to what it should be.
@@ -13,10 +13,8 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
     match context.plan.kind {
         PlanKind::Upgrade => merge_edit::carry(context, state, group),
         PlanKind::Undo { .. } => {
-            state
-                .told
-                .notes
-                .extend(merge_back(context, state.saved.before()?)?);
+            let found = merge_back(context, state.saved.before()?)?;
+            state.told.notes.extend(found.into_iter().map(Note::Info));
             Ok(String::new())
         }
         PlanKind::Restore { .. } => Ok("configuration stays as it is".to_owned()),
@@ -25,9 +23,9 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
 
 /// Merges the configuration of before the undone run with what was edited since, writes it, and
 /// returns what a person should know.
-fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, String> {
-    let undone = context.undone.ok_or("the undone run has no backup")?;
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
+fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, StepError> {
+    let undone = context.undone()?;
+    let blobs = context.blobs()?;
     for entry in undone
         .before
         .entries
@@ -35,9 +33,7 @@ fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, 
         .chain(undone.after.entries.values())
     {
         if let Kind::File { sha256, .. } = &entry.kind {
-            blobs
-                .import(&undone.blobs, sha256)
-                .map_err(|error| chain(&error))?;
+            blobs.import(&undone.blobs, sha256)?;
         }
     }
     // A package that stays keeps its files, whatever was in their place before it came.
@@ -49,9 +45,9 @@ fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, 
         after: &after,
         current: &current,
     };
-    let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
+    let merged = merge(states, &blobs)?;
     let displaced = context.dir().displaced();
-    restore(context.layout, &blobs, &merged.snapshot, &displaced).map_err(|error| chain(&error))?;
+    restore(context.layout, &blobs, &merged.snapshot, &displaced)?;
     let say = |paths: &[String], what: &str| -> Vec<String> {
         paths.iter().map(|path| format!("{path}: {what}")).collect()
     };
@@ -63,7 +59,7 @@ fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, 
 }
 
 /// Returns the files of packages that came with the undone run and do not go with its undo.
-fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, String> {
+fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, StepError> {
     let mut kept = Vec::new();
     for planned in undone.groups.iter().flat_map(|group| &group.packages) {
         let mut changes = context.plan.changes();

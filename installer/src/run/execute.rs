@@ -7,12 +7,13 @@ use manifests::digest::Sha256;
 use manifests::product::Component;
 
 use super::backup::{back_up, commit, refresh};
+use super::error::StepError;
 use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
-use super::state::State;
+use super::state::{Note, State};
 use super::{
     Baseline, Context, Ended, Keep, OnStop, StepResult, config, extras, packages_forward, reserve,
-    stores,
+    revert, stores,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -21,18 +22,18 @@ use crate::journal::lock::RunLock;
 use crate::journal::step::{GroupStep, Step};
 use crate::layout::Layout;
 use crate::plan::{Group, InstallPlan, PlannedComponent};
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs;
 
 /// Makes the directory of a run and stores its plan there. Nothing outside it is touched.
-pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), String> {
-    let bytes = plan.to_bytes().map_err(|error| error.to_string())?;
+pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), StepError> {
+    let bytes = plan.to_bytes()?;
     let dir = layout.run(run);
     let levels = [layout.runs(), dir.to_path_buf(), dir.backup().to_path_buf()];
     levels
         .iter()
         .try_for_each(|level| secure_fs::ensure_guarded(level, 0o700))
         .and_then(|()| secure_fs::write_atomic(&dir.plan(), &bytes, 0o600))
-        .map_err(|error| chain(&error))
+        .map_err(StepError::from)
 }
 
 /// Whether a run has its plan: it may have been handed over.
@@ -45,7 +46,7 @@ pub fn is_prepared(layout: &Layout, run: u64) -> bool {
 ///
 /// An error means that not even the journal could be opened: nothing was changed. Once it is open,
 /// there is a report, or the run waits, held, because it was told to.
-pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
+pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
     let started = context.host.now();
     let opened = open(context, lock);
     if opened.is_err() {
@@ -58,36 +59,39 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
     let report = match result {
         Ok(()) => finish(context, started, Outcome::Done, state),
         Err(_) if is_held && state.reached.has_effects => return Ok(Ended::Held),
-        Err(cause) if state.is_committed => unfinished(context, started, state, &cause),
-        Err(cause) if !state.reached.has_effects => {
-            finish(context, started, Outcome::Unchanged { cause }, state)
-        }
-        Err(cause) => {
-            match super::revert::after_failure(context, &mut journal, &mut state, cause) {
-                Some(outcome) => finish(context, started, outcome, state),
-                None => return Ok(Ended::Held),
+        Err(error) => {
+            let cause = chain(&error);
+            if state.is_committed {
+                unfinished(context, started, state, &cause)
+            } else if !state.reached.has_effects {
+                finish(context, started, Outcome::Unchanged { cause }, state)
+            } else {
+                match revert::after_failure(context, &mut journal, &mut state, cause) {
+                    Some(outcome) => finish(context, started, outcome, state),
+                    None => return Ok(Ended::Held),
+                }
             }
         }
     };
     Ok(Ended::Reported(Box::new(report)))
 }
 
-fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, String> {
-    let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
+fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, StepError> {
+    let bytes = context.plan.to_bytes()?;
     reserve::take(context.host, context.layout, context.plan, lock)?;
     let journal = Journal::create(lock, context.layout, context.run, Sha256::of(&bytes));
-    journal.map_err(|error| chain(&error))
+    Ok(journal?)
 }
 
 fn forward(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
     state: &mut State,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let log = open_log(&context.dir().rpm_log())?;
     for step in Step::of(context.plan) {
         if (context.stopped)() && !state.is_committed {
-            return Err("the run was told to stop by a signal".to_owned());
+            return Err(StepError::Stopped);
         }
         state.reached.note(&step);
         let effect = || perform(context, state, &step, &log);
@@ -98,10 +102,10 @@ fn forward(
 }
 
 /// Opens a file for rpm's output in the run's directory.
-pub(super) fn open_log(path: &Path) -> Result<File, String> {
+pub(super) fn open_log(path: &Path) -> Result<File, StepError> {
     secure_fs::remove_if_present(path)
         .and_then(|()| secure_fs::create_new(path, 0o600))
-        .map_err(|error: FsError| chain(&error))
+        .map_err(StepError::from)
 }
 
 fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) -> StepResult {
@@ -111,7 +115,9 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         Step::Group(step, name) => perform_of_group(context, state, *step, name, log),
         Step::Commit => commit(context, state),
         Step::RemoveHolds => context.remove_holds(&state.saved.baseline),
-        Step::Revert(_) => Err("a revert is no step of a plan".to_owned()),
+        Step::Revert(_) => Err(StepError::Missing(
+            "a plan has no step of a revert".to_owned(),
+        )),
     }
 }
 
@@ -137,7 +143,8 @@ fn perform_of_group(
         GroupStep::Extras => extras::write(context, state.saved.before()?, &groups),
         GroupStep::Configure => config::configure(context, state, name),
         GroupStep::Restore => {
-            state.told.notes.extend(stores::restore(context, name)?);
+            let found = stores::restore(context, name)?;
+            state.told.notes.extend(found.into_iter().map(Note::Info));
             Ok(String::new())
         }
         GroupStep::Release => context.release(&state.saved.baseline, &context.plan.held_with(name)),

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::error::StepError;
 use super::{Context, StepResult};
 use crate::backup::capture::from_hex;
 use crate::backup::snapshot::Snapshot;
 use crate::bundle::StagedExtra;
-use crate::failure::chain;
 use crate::plan::Group;
 use crate::plan::extras::PlannedExtra;
 use crate::secure_fs::{Ownership, Place};
@@ -20,8 +20,7 @@ const SHARED: [&str; 2] = ["security.selinux", "system.posix_acl_access"];
 pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group]) -> StepResult {
     let mut written: Vec<&str> = Vec::new();
     for planned in coming(groups) {
-        let staged = StagedExtra::reopen(context.layout, &planned.sha256);
-        let staged = staged.map_err(|error| chain(&error))?;
+        let staged = StagedExtra::reopen(context.layout, &planned.sha256)?;
         let owner = Ownership {
             mode: planned.mode,
             uid: planned.uid,
@@ -31,8 +30,7 @@ pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group])
         };
         let shared = shared(before, planned);
         Place::of(&context.layout.at(&planned.path))
-            .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))
-            .map_err(|error| chain(&error))?;
+            .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))?;
         written.push(&planned.path);
     }
     Ok(written.join(", "))
@@ -40,13 +38,11 @@ pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group])
 
 /// Removes what a write that was cut off left: only a tree that is put back whole would lose it by
 /// itself, and a file's own directory may be none.
-pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), String> {
+pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), StepError> {
     for planned in coming(groups) {
         let path = context.layout.at(&planned.path);
         if path.parent().is_some_and(Path::exists) {
-            Place::of(&path)
-                .and_then(|place| place.sweep())
-                .map_err(|error| chain(&error))?;
+            Place::of(&path).and_then(|place| place.sweep())?;
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use manifests::product::Component;
 
+use super::error::StepError;
 use super::{Baseline, Context, StepResult};
-use crate::failure::chain;
 use crate::health::{self, Expected};
 use crate::history::report::{ComponentHealth, HealthState};
 use crate::host::UnitState;
@@ -34,7 +34,7 @@ pub(super) fn wait(
     baseline: &Baseline,
     group: &[&PlannedComponent],
     excuse: Excuse,
-) -> Result<Found, String> {
+) -> Result<Found, StepError> {
     let mut found = Found::default();
     for planned in group {
         let state = match unasked(context, baseline, planned) {
@@ -76,7 +76,7 @@ fn ask(
     planned: &PlannedComponent,
     excuse: Excuse,
     found: &mut Found,
-) -> Result<HealthState, String> {
+) -> Result<HealthState, StepError> {
     let component = &planned.component;
     let expected = Expected {
         version: planned.to.nevra.evr().version(),
@@ -107,7 +107,10 @@ fn ask(
             if is_excused {
                 return Ok(HealthState::AsBefore { why: ill.why });
             }
-            Err(format!("{} is not healthy: {}", component.title, ill.why))
+            Err(StepError::Differs(format!(
+                "{} is not healthy: {}",
+                component.title, ill.why
+            )))
         }
     }
 }
@@ -123,11 +126,11 @@ pub(super) fn runs_again(
     }
     for unit in components.iter().flat_map(|one| baseline.services(one)) {
         let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
-        let now = context.host.unit(unit).map_err(|error| chain(&error))?;
+        let now = context.host.unit(unit)?;
         if was_up && !now.is_up() {
-            return Err(format!(
+            return Err(StepError::Differs(format!(
                 "{unit} was stopped for the run and does not run again"
-            ));
+            )));
         }
     }
     Ok(String::new())
@@ -140,14 +143,11 @@ pub(super) fn same_processes(
     processes: &BTreeMap<String, u32>,
 ) -> StepResult {
     for (unit, pid) in processes {
-        let now = context
-            .host
-            .main_process(unit)
-            .map_err(|error| chain(&error))?;
+        let now = context.host.main_process(unit)?;
         if now.as_ref().map(|process| process.pid) != Some(*pid) {
-            return Err(format!(
+            return Err(StepError::Differs(format!(
                 "{unit} was well, but its main process has ended since"
-            ));
+            )));
         }
     }
     Ok(String::new())

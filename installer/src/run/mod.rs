@@ -4,6 +4,7 @@ mod backup;
 pub(crate) mod baseline;
 mod check;
 mod config;
+pub mod error;
 mod execute;
 mod extras;
 mod health;
@@ -37,6 +38,7 @@ use crate::secure_fs::{self, FsError};
 use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
+pub use error::StepError;
 pub use execute::{execute, is_prepared, prepare};
 pub(crate) use packages_forward::mode;
 pub use revert::close_open_run;
@@ -122,8 +124,8 @@ pub(crate) enum Keep {
     IfPossible,
 }
 
-/// Why a step did not work, in words for the report.
-pub(crate) type StepResult = Result<String, String>;
+/// What the journal notes of a step that worked, or why it did not.
+pub(crate) type StepResult = Result<String, StepError>;
 
 impl Context<'_> {
     /// Whether the units of the host can be asked and changed.
@@ -147,7 +149,7 @@ impl Context<'_> {
         let mut record = |phase, text: &str, keep| {
             let written = journal.append(step, phase, self.host.now(), text);
             written.or_else(|error| match keep {
-                Keep::Must => Err(chain(&error)),
+                Keep::Must => Err(error),
                 Keep::IfPossible => Ok(()),
             })
         };
@@ -159,10 +161,10 @@ impl Context<'_> {
                 let note = note.clone();
                 Event::Done { step: id, note }
             }
-            Err(why) => {
+            Err(error) => {
+                let why = chain(error);
                 // The failure is what counts, also where the journal cannot hold it.
-                record(Phase::Failed, why, Keep::IfPossible)?;
-                let why = why.clone();
+                record(Phase::Failed, &why, Keep::IfPossible)?;
                 Event::Failed { step: id, why }
             }
         };
@@ -175,9 +177,15 @@ impl Context<'_> {
         &self,
         path: &Path,
         document: &T,
-    ) -> Result<(), String> {
-        let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
-        secure_fs::write_atomic(path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+    ) -> Result<(), StepError> {
+        let bytes = manifests::json::canonical(document)?;
+        Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
+    }
+
+    /// Returns the states around the run that this one undoes.
+    fn undone(&self) -> Result<&Undone, StepError> {
+        let missing = || StepError::Missing("the undone run has no backup".to_owned());
+        self.undone.ok_or_else(missing)
     }
 
     pub(crate) fn dir(&self) -> RunDir {

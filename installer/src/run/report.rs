@@ -1,9 +1,10 @@
 //! The report of a run, made of what the run learned.
 
-use super::state::State;
+use super::state::{Note, State};
 use super::{Context, reserve, stores};
 use crate::backup::changes;
 use crate::backup::seal;
+use crate::failure::chain;
 use crate::history::report::{Outcome, REPORT_TYPE, RunReport, changes};
 use crate::trust::sequence;
 
@@ -16,10 +17,10 @@ pub(super) fn unfinished(
     cause: &str,
 ) -> RunReport {
     let free = super::FREE_BY_HAND;
-    state.told.notes.push(format!(
-        "ATTENTION: {cause}. After a reboot the services would stay down. Run `install resume` to \
+    state.told.notes.push(Note::Attention(format!(
+        "{cause}. After a reboot the services would stay down. Run `install resume` to \
          finish, or by hand: {free}"
-    ));
+    )));
     reserve::free(context.layout);
     report(context, started, Outcome::Done, state)
 }
@@ -39,15 +40,16 @@ pub(super) fn finish(
     if report.outcome == Outcome::Done
         && let Err(why) = sequence::advance(context.layout, context.plan, context.run)
     {
-        report.notes.push(format!(
-            "ATTENTION: the bundle's sequence could not be recorded: {why}. Older bundles are refused \
-             only by the installed packages"
+        let note = Note::Attention(format!(
+            "the bundle's sequence could not be recorded: {why}. Older bundles are refused only by \
+             the installed packages"
         ));
+        report.notes.push(note.to_string());
     }
-    if let Err(why) = context.write_document(&context.dir().report(), &report) {
-        report
-            .notes
-            .push(format!("this report could not be stored: {why}"));
+    if let Err(error) = context.write_document(&context.dir().report(), &report) {
+        let why = chain(&error);
+        let note = format!("this report could not be stored: {why}");
+        report.notes.push(note);
     }
     report
 }
@@ -57,32 +59,31 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
     // What an undo had no use for may have become somebody else's.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
     for change in removed.filter(|_| outcome == Outcome::Done) {
-        let note = match context.is_there(change.package) {
+        let package = change.package;
+        let is_kept = |note: &Note| matches!(note, Note::Kept(known, _) if known == package);
+        match context.is_there(package) {
             Ok(false) => continue,
-            Ok(true) => format!("{} stays installed", change.package),
-            Err(why) => format!("whether {} is gone is not known: {why}", change.package),
-        };
-        if !state
-            .told
-            .notes
-            .iter()
-            .any(|known| known.starts_with(&note))
-        {
-            state.told.notes.push(note);
+            Ok(true) if state.told.notes.iter().any(is_kept) => {}
+            Ok(true) => state.told.notes.push(Note::Kept(package.to_owned(), None)),
+            Err(error) => state.told.notes.push(Note::Info(format!(
+                "whether {package} is gone is not known: {}",
+                chain(&error)
+            ))),
         }
         changes.retain(|known| known.to.is_some() || known.title != change.package);
     }
     if let Some(reason) = &context.plan.downgrade_because {
         let note = format!("an older bundle or older packages were wanted, because: {reason}");
-        state.told.notes.insert(0, note);
+        state.told.notes.insert(0, Note::Info(note));
     }
     if let Some(reason) = &context.plan.extras_ignored_because {
         let note = format!("files that would not load were to be ignored, because: {reason}");
-        state.told.notes.insert(0, note);
+        state.told.notes.insert(0, Note::Info(note));
     }
     if outcome == Outcome::Done {
         let backup = context.dir().backup();
-        state.told.notes.extend(changes::notes(&backup));
+        let changed = changes::notes(&backup);
+        state.told.notes.extend(changed.into_iter().map(Note::Info));
     }
     RunReport {
         document: REPORT_TYPE.to_owned(),
@@ -94,7 +95,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         outcome,
         changes,
         health: state.told.health,
-        notes: state.told.notes,
+        notes: state.told.notes.iter().map(Note::to_string).collect(),
         data: stores::told(context),
         // One that cannot be read is said when it is to be sealed.
         backup_recipients: seal::recorded(context.layout, context.run)

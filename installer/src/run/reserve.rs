@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::error::StepError;
 use super::transaction::directories;
-use crate::failure::chain;
 use crate::history;
 use crate::host::{Host, HostError};
 use crate::journal::lock::RunLock;
@@ -120,10 +120,10 @@ pub(super) fn take(
     layout: &Layout,
     plan: &InstallPlan,
     lock: &RunLock,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     free(layout);
-    let wanted = wanted(host, layout, plan).map_err(|error| chain(&error))?;
-    let taken = take_all(layout, &wanted, lock).map_err(|error| chain(&error));
+    let wanted = wanted(host, layout, plan)?;
+    let taken = take_all(layout, &wanted, lock).map_err(StepError::from);
     if taken.is_err() {
         free(layout);
     }
@@ -148,7 +148,7 @@ fn take_all(layout: &Layout, wanted: &[Reserve], lock: &RunLock) -> Result<(), F
 
 /// Takes more of it in the state directory, once it is known how much data a way back will have to
 /// keep.
-pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
+pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
     }
@@ -165,7 +165,7 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
         let made = secure_fs::create_new(&file, 0o600)?;
         secure_fs::reserve_space(&made, &file, bytes + bytes / 8)
     };
-    take().map_err(|error| format!("the room for a way back cannot be kept: {}", chain(&error)))
+    take().map_err(StepError::Room)
 }
 
 /// Gives all of it up. That something could not be given up changes nothing in what follows.

@@ -6,11 +6,12 @@
 use manifests::digest::Sha256;
 use manifests::product::Component;
 
+use super::error::StepError;
 use super::execute::groups;
 use super::health::{self, Excuse};
 use super::packages_back::reinstall;
 use super::report::{finish, unfinished};
-use super::state::{Saved, State};
+use super::state::{Note, Saved, State};
 use super::{
     Context, Ended, FREE_BY_HAND, Keep, OnStop, StepResult, extras, needed, reserve, stores,
 };
@@ -20,7 +21,7 @@ use crate::history::report::{Outcome, RunReport};
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};
 use crate::journal::step::{GroupStep, RevertStep, Step};
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
 
 /// Name of a step over all groups.
@@ -79,8 +80,8 @@ fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -
             break;
         }
         let effect = || perform(context, state, step, &scope);
-        if let Err(why) = context.step(journal, &Step::Revert(step), Keep::IfPossible, effect) {
-            troubles.push(why);
+        if let Err(error) = context.step(journal, &Step::Revert(step), Keep::IfPossible, effect) {
+            troubles.push(chain(&error));
         }
     }
     troubles
@@ -170,7 +171,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     }
     let before = state.saved.before()?;
     let (roots, _) = context.trees(changed, &state.saved.baseline);
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    let blobs = context.blobs()?;
     let displaced = context.dir().displaced_anew();
     let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
@@ -187,7 +188,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     // What is only different in the end is for a person to judge; the service may start on it.
     state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
     directories()?;
-    let done = restored.map_err(|error| chain(&error))?;
+    let done = restored?;
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
@@ -197,13 +198,12 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
 
 /// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
 /// directory what was before.
-pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
+pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
     // An rpm that outlived its installer finishes first: until then nothing holds still.
     context.wait_for_rpm()?;
-    let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
+    let bytes = context.plan.to_bytes()?;
     let plan = Sha256::of(&bytes);
-    let (mut journal, records) = Journal::reopen(lock, context.layout, context.run, plan)
-        .map_err(|error: JournalError| chain(&error))?;
+    let (mut journal, records) = Journal::reopen(lock, context.layout, context.run, plan)?;
     let started = records
         .first()
         .map_or_else(|| context.host.now(), |record| record.at);
@@ -253,7 +253,7 @@ fn finish_forward(
     let of_all = |step| Step::Group(step, ALL.to_owned());
     let mut step = |step, effect: &mut dyn FnMut() -> StepResult| {
         let result = context.step(journal, &step, Keep::IfPossible, effect);
-        result.err()
+        result.err().map(|error| chain(&error))
     };
     let released = step(of_all(GroupStep::Release), &mut || {
         context.release(baseline, &every)
@@ -264,7 +264,7 @@ fn finish_forward(
         Ok(String::new())
     });
     // The run is committed; a service that is ill by now is for a person, with `undo` at hand.
-    state.told.notes.extend(asked);
+    state.told.notes.extend(asked.map(Note::Info));
     let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
     let troubles: Vec<String> = released.into_iter().chain(removed).collect();
     if troubles.is_empty() {

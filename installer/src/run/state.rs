@@ -1,7 +1,9 @@
 //! What a run knows: what it saved of the host, how far it came, and what it has to report.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use super::error::StepError;
 use super::vendor_defaults::Defaults;
 use super::{Baseline, Context};
 use crate::backup::changes::FileChange;
@@ -44,32 +46,58 @@ pub(super) struct Back {
 /// What the report will hold.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     pub(super) health: Vec<ComponentHealth>,
     /// In an upgrade: what became of the files that have defaults.
     pub(super) config_changes: Vec<FileChange>,
 }
 
+/// What a person should know. Stored reports hold the text.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A person has to act.
+    Attention(String),
+    /// A package stays that was to go, and why.
+    Kept(String, Option<String>),
+    /// Anything else.
+    Info(String),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attention(text) => write!(f, "ATTENTION: {text}"),
+            Self::Kept(package, Some(why)) => write!(f, "{package} stays installed: {why}"),
+            Self::Kept(package, None) => write!(f, "{package} stays installed"),
+            Self::Info(text) => f.write_str(text),
+        }
+    }
+}
+
 impl Saved {
     /// Reads what a run that was cut off saved.
-    pub(super) fn load(context: &Context<'_>) -> Result<Self, String> {
+    pub(super) fn load(context: &Context<'_>) -> Result<Self, StepError> {
         let dir = context.dir().backup();
         Ok(Self {
-            baseline: read_document(&dir.baseline())?,
-            before: Some(read_document(&dir.before())?),
+            baseline: read_document(&dir.baseline()).map_err(StepError::Document)?,
+            before: Some(read_document(&dir.before()).map_err(StepError::Document)?),
             defaults: Defaults::default(),
         })
     }
 
     /// Returns the saved files.
-    pub(super) fn before(&self) -> Result<&Snapshot, String> {
+    pub(super) fn before(&self) -> Result<&Snapshot, StepError> {
         self.before
             .as_ref()
-            .ok_or_else(|| "there is no backup".to_owned())
+            .ok_or_else(|| StepError::Missing("there is no backup".to_owned()))
     }
 
     /// Keeps another state of the files, here and in the run's directory.
-    pub(super) fn keep(&mut self, context: &Context<'_>, before: Snapshot) -> Result<(), String> {
+    pub(super) fn keep(
+        &mut self,
+        context: &Context<'_>,
+        before: Snapshot,
+    ) -> Result<(), StepError> {
         let dir = context.dir().backup();
         context.write_document(&dir.before(), &before)?;
         context.write_document(&dir.baseline(), &self.baseline)?;

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::state::State;
+use super::error::StepError;
+use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
 use crate::event::Event;
 use crate::history;
@@ -23,13 +24,13 @@ const COMES_UP_SECS: u64 = 120;
 const TOLD_EVERY_SECS: u64 = 10;
 
 /// Reads which dumps there are in a backup; runs without stores have none.
-pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, String> {
+pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
     read(&backup.dumps())
 }
 
-fn read(dir: &DumpDir) -> Result<Dumps, String> {
+fn read(dir: &DumpDir) -> Result<Dumps, StepError> {
     if dir.document.exists() {
-        history::read_document(&dir.document)
+        history::read_document(&dir.document).map_err(StepError::Document)
     } else {
         Ok(Dumps::default())
     }
@@ -65,8 +66,8 @@ impl Context<'_> {
         stores::discover(self.layout, &components)
     }
 
-    /// Waits for a store as long as it does not answer. What is wrong with it for good is said by whoever
-    /// needs it next.
+    /// Waits for a store as long as it does not answer. Where it never answers,
+    /// the next call that needs it fails and says why.
     fn await_store(&self, access: &Access, store: &PlannedStore) {
         // To find out that nobody answers may take long, too.
         let until = self.host.now().saturating_add(COMES_UP_SECS);
@@ -111,11 +112,10 @@ fn dump_one(
     discovery: &Discovery,
     store: &PlannedStore,
     dir: &DumpDir,
-) -> Result<StoreDump, String> {
+) -> Result<StoreDump, StepError> {
     let access = discovery.access(&store.name, &store.endpoint);
     let dump = access
-        .and_then(|access| dump_store(context.host, access, store, &dir.files, context.limit()))
-        .map_err(|error| error.to_string())?;
+        .and_then(|access| dump_store(context.host, access, store, &dir.files, context.limit()))?;
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
     context.write_document(&dir.document, &dumps)?;
@@ -123,18 +123,18 @@ fn dump_one(
 }
 
 /// Restores the dumps of the undone run: the packages and the configuration of then are back already.
-pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, String> {
+pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, StepError> {
     let mut notes = Vec::new();
     for store in context.plan.stores_of(group) {
         if store.restored_run().is_none() {
             continue;
         }
-        let undone = context.undone.ok_or("the undone run has no backup")?;
+        let undone = context.undone()?;
         let dumps = undone.dumps_dir.clone();
         let dump = undone
             .dumps
             .of(&store.name)
-            .ok_or_else(|| format!("the undone run has no dump of {}", store.name))?;
+            .ok_or_else(|| no_dump("the undone run has no dump of", store))?;
         notes.extend(put(context, store, &dumps, dump)?);
     }
     Ok(notes)
@@ -159,11 +159,11 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let mut notes = Vec::new();
     for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
-            state.told.notes.push(format!(
-                "ATTENTION: the data of {} may have been rewritten and were not dumped, because: \
+            state.told.notes.push(Note::Attention(format!(
+                "the data of {} may have been rewritten and were not dumped, because: \
                  {reason}. Restore your own backup of {}",
                 store.name, store.endpoint
-            ));
+            )));
             continue;
         }
         if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
@@ -181,20 +181,18 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         }
         let dump = dumps
             .of(&store.name)
-            .ok_or_else(|| format!("there is no dump of {}", store.name))?;
+            .ok_or_else(|| no_dump("there is no dump of", store))?;
         let told = put(context, store, &backup.dumps().files, dump)?;
-        state.told.notes.push(format!(
-            "the data of {} are those of before the run",
-            store.name
-        ));
+        let restored = format!("the data of {} are those of before the run", store.name);
+        state.told.notes.push(Note::Info(restored));
         if has_run {
-            state.told.notes.push(format!(
+            state.told.notes.push(Note::Info(format!(
                 "what the failed attempt left in {} is kept in {}",
                 store.name,
                 backup.aside().files.join(&store.name).display()
-            ));
+            )));
         }
-        state.told.notes.extend(told);
+        state.told.notes.extend(told.into_iter().map(Note::Info));
         notes.push(format!("{} restored", store.name));
     }
     state.back.data = true;
@@ -206,12 +204,10 @@ fn put(
     store: &PlannedStore,
     dumps: &Path,
     dump: &StoreDump,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, StepError> {
     let discovery = context.discover();
-    let access = discovery
-        .access(&store.name, &dump.endpoint)
-        .map_err(|error| error.to_string())?;
-    let parts = dumping::open(dumps, dump).map_err(|error| error.to_string())?;
+    let access = discovery.access(&store.name, &dump.endpoint)?;
+    let parts = dumping::open(dumps, dump)?;
     let restoring = Restoring {
         run: context.run,
         parts: &parts,
@@ -220,5 +216,9 @@ fn put(
     context
         .host
         .store_restore(access, &restoring, context.limit())
-        .map_err(|error| error.to_string())
+        .map_err(StepError::from)
+}
+
+fn no_dump(what: &str, store: &PlannedStore) -> StepError {
+    StepError::Missing(format!("{what} {}", store.name))
 }

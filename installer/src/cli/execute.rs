@@ -63,12 +63,12 @@ pub(super) fn start(
         .map_err(|why| install::internal(&why))?;
     if run_unit::is_possible(&place.host, &place.layout) {
         let installer = run_unit::arm(&place.host, &place.layout);
-        let installer = installer.map_err(|why| install::internal(&why))?;
+        let installer = installer.map_err(|error| install::internal(&chain(&error)))?;
         // The unit takes the lock; whoever comes in between finds the host as it was.
         drop(lock);
         let wait = request.lock_wait_secs;
         run_unit::start_run(&place.host, &place.layout, &installer, run, wait)
-            .map_err(|why| install::internal(&why))?;
+            .map_err(|error| install::internal(&chain(&error)))?;
         return follow(place, run, &stopped);
     }
     let ended = run::execute(&context, &lock).map_err(|error| install::internal(&chain(&error)))?;
@@ -258,8 +258,9 @@ fn end(place: &Place, lock: &RunLock, ended: Ended) -> u8 {
 /// Removes what waits for an unfinished run. A trouble with it is told, and changes no outcome.
 fn disarm(place: &Place) {
     if run_unit::is_possible(&place.host, &place.layout)
-        && let Err(why) = run_unit::disarm(&place.host, &place.layout)
+        && let Err(error) = run_unit::disarm(&place.host, &place.layout)
     {
+        let why = chain(&error);
         render::warning(&format!("the boot unit could not be removed: {why}"));
     }
 }

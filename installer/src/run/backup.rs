@@ -9,7 +9,7 @@ use crate::health::Ill;
 use crate::plan::Group;
 
 pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
-    // Between the plan and the lock somebody may have changed a package.
+    // A package may have been changed between the plan and the lock.
     let changed = context
         .plan
         .changes()

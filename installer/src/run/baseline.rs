@@ -32,8 +32,8 @@ pub struct Baseline {
     /// Paths that may come with a package that a component needs, and that were not there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
-    /// Directories of such packages that were there: rpm dresses them anew, and takes them along when
-    /// nothing else is in them.
+    /// Directories of such packages that were there: rpm sets their owner and mode anew, and removes
+    /// them with the package when nothing else is in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directories: BTreeMap<String, Ownership>,
 }
@@ -93,7 +93,7 @@ impl Baseline {
         let Some(unit) = unit.filter(|unit| !unit.contains("@.")) else {
             return;
         };
-        let was_up = self.units.get(unit).is_some_and(UnitState::is_up);
+        let was_up = self.was_up(unit);
         let expected = Expected {
             version: planned.from.nevra.evr().version(),
             program: planned.from.program_sha256,
@@ -123,6 +123,20 @@ impl Baseline {
             .map(String::as_str)
             .filter(belongs)
             .collect()
+    }
+
+    /// Returns the services of several components.
+    pub(crate) fn all_services<'a>(
+        &'a self,
+        components: impl IntoIterator<Item = &'a Component>,
+    ) -> impl Iterator<Item = &'a str> {
+        let each = components.into_iter();
+        each.flat_map(|component| self.services(component))
+    }
+
+    /// Whether a unit ran before.
+    pub(crate) fn was_up(&self, unit: &str) -> bool {
+        self.units.get(unit).is_some_and(UnitState::is_up)
     }
 
     /// Returns the sockets, timers and paths that start a component's services.
@@ -250,7 +264,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         roots.extend(configured(planned, baseline));
     }
     for change in groups.iter().flat_map(|group| group.changes()) {
-        // What a package that comes would write over is nobody else's to bring back.
+        // Only this backup can bring back what a new package would write over.
         let coming = change.needed.filter(|_| change.to.is_some());
         let brought = coming.into_iter().flat_map(|planned| &planned.files);
         roots.extend(
@@ -258,7 +272,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
                 .filter(|path| !baseline.absent.contains(*path))
                 .cloned(),
         );
-        // A file of the package that somebody changed cannot be had again from the package.
+        // A file that was changed since its package was installed cannot be had from the package again.
         let lines = baseline.verify.get(change.package).into_iter().flatten();
         for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {
             if content_differs {

@@ -3,7 +3,7 @@
 use manifests::product::Component;
 
 use super::baseline::leftovers;
-use super::error::StepError;
+use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult, needed};
 use crate::host::query;
 use crate::plan::{Group, PackageChange, PlannedRpm};
@@ -15,7 +15,7 @@ impl Context<'_> {
         for change in groups.iter().flat_map(|group| group.changes()) {
             match (change.to, change.from) {
                 (Some(_), _) => self.check_installed(change.package, change.to)?,
-                // Whoever needs by now what an undo would remove keeps it, whole.
+                // A package that another one needs by now stays, and stays whole.
                 (None, Some(_)) if self.is_installed(change.package, change.from) => {
                     self.check_verify(baseline, change.package)?;
                 }
@@ -41,10 +41,10 @@ impl Context<'_> {
         if broken.is_empty() {
             return Ok(());
         }
-        Err(StepError::Differs(format!(
+        differs(format!(
             "files of {package} are not the package's: {}",
             broken.join(", ")
-        )))
+        ))
     }
 
     /// Checks that the host is what it was: the same packages, the very same `rpm -V` lines, and
@@ -73,10 +73,7 @@ impl Context<'_> {
             .map(|line| format!("now `{line}`"))
             .chain(gone.map(|line| format!("no more `{line}`")))
             .collect();
-        Err(StepError::Differs(format!(
-            "rpm -V of {package} differs: {}",
-            text.join(", ")
-        )))
+        differs(format!("rpm -V of {package} differs: {}", text.join(", ")))
     }
 
     fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), StepError> {
@@ -92,18 +89,13 @@ impl Context<'_> {
             {
                 Ok(())
             }
-            ([], Some(_)) => Err(StepError::Differs(format!(
-                "{package} is not installed any more"
-            ))),
-            (_, Some(wanted)) => Err(StepError::Differs(format!(
+            ([], Some(_)) => differs(format!("{package} is not installed any more")),
+            (_, Some(wanted)) => differs(format!(
                 "{} should be installed, found {}",
                 wanted.nevra,
                 names()
-            ))),
-            (_, None) => Err(StepError::Differs(format!(
-                "{} should not be installed",
-                names()
-            ))),
+            )),
+            (_, None) => differs(format!("{} should not be installed", names())),
         }
     }
 
@@ -113,7 +105,7 @@ impl Context<'_> {
         Ok(!installed?.is_empty())
     }
 
-    /// Whether exactly this build is installed, or nothing if nothing is wanted.
+    /// Whether exactly this build is installed, or nothing where nothing should be.
     pub(super) fn is_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> bool {
         self.check_installed(package, wanted).is_ok()
     }
@@ -131,7 +123,7 @@ impl Context<'_> {
         if new.is_empty() {
             Ok(())
         } else {
-            Err(StepError::Differs(format!("rpm left {}", new.join(", "))))
+            differs(format!("rpm left {}", new.join(", ")))
         }
     }
 
@@ -146,11 +138,7 @@ impl Context<'_> {
         if strays.is_empty() {
             Ok(())
         } else {
-            Err(StepError::Differs(format!(
-                "{} left {}",
-                change.package,
-                strays.join(", ")
-            )))
+            differs(format!("{} left {}", change.package, strays.join(", ")))
         }
     }
 

@@ -64,7 +64,7 @@ fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>
     for planned in undone.groups.iter().flat_map(|group| &group.packages) {
         let mut changes = context.plan.changes();
         let goes = changes.any(|change| change.package == planned.name);
-        // One that was to go and is still there is needed by somebody.
+        // One that was to go and is still there is needed by another package.
         if !goes || (planned.from.is_none() && context.is_there(&planned.name)?) {
             kept.extend(planned.files.iter().cloned());
         }

@@ -39,7 +39,7 @@ pub enum StepError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A data store cannot be dumped or restored.
-    #[error(transparent)]
+    #[error("{}; {}", .0, .0.next)]
     Store(#[from] StoreError),
     /// A document cannot be made.
     #[error(transparent)]
@@ -86,4 +86,9 @@ impl StepError {
             false => Err(Self::Several(errors)),
         }
     }
+}
+
+/// Fails since the host is not what it should be.
+pub(super) const fn differs<T>(how: String) -> Result<T, StepError> {
+    Err(StepError::Differs(how))
 }

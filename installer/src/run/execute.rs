@@ -103,9 +103,8 @@ fn forward(
 
 /// Opens a file for rpm's output in the run's directory.
 pub(super) fn open_log(path: &Path) -> Result<File, StepError> {
-    secure_fs::remove_if_present(path)
-        .and_then(|()| secure_fs::create_new(path, 0o600))
-        .map_err(StepError::from)
+    secure_fs::remove_if_present(path)?;
+    Ok(secure_fs::create_new(path, 0o600)?)
 }
 
 fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) -> StepResult {
@@ -197,7 +196,7 @@ fn is_in(plan: &InstallPlan, group: &str, planned: &PlannedComponent) -> bool {
 
 /// Returns the services of components that are held, and the units that stop with them.
 fn affected(baseline: &Baseline, components: &[&Component]) -> Vec<String> {
-    let services = components.iter().flat_map(|one| baseline.services(one));
+    let services = baseline.all_services(components.iter().copied());
     let with_dependents = services.flat_map(|unit| {
         let dependents = baseline.dependents.get(unit).into_iter().flatten();
         dependents.cloned().chain([unit.to_owned()])

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use manifests::product::Component;
 
-use super::error::StepError;
+use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult};
 use crate::health::{self, Expected};
 use crate::history::report::{ComponentHealth, HealthState};
-use crate::host::UnitState;
 use crate::plan::PlannedComponent;
 
 /// What was found.
@@ -62,8 +61,7 @@ fn unasked(
         return Some("services are not touched here".to_owned());
     }
     let services = baseline.services(&planned.component);
-    let was_up = |unit: &&str| baseline.units.get(*unit).is_some_and(UnitState::is_up);
-    if !services.iter().any(was_up) {
+    if !services.iter().any(|unit| baseline.was_up(unit)) {
         return Some("the service did not run before".to_owned());
     }
     unit.contains("@.")
@@ -107,10 +105,7 @@ fn ask(
             if is_excused {
                 return Ok(HealthState::AsBefore { why: ill.why });
             }
-            Err(StepError::Differs(format!(
-                "{} is not healthy: {}",
-                component.title, ill.why
-            )))
+            differs(format!("{} is not healthy: {}", component.title, ill.why))
         }
     }
 }
@@ -124,13 +119,12 @@ pub(super) fn runs_again(
     if !context.has_units(baseline) {
         return Ok(String::new());
     }
-    for unit in components.iter().flat_map(|one| baseline.services(one)) {
-        let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
+    for unit in baseline.all_services(components.iter().copied()) {
         let now = context.host.unit(unit)?;
-        if was_up && !now.is_up() {
-            return Err(StepError::Differs(format!(
+        if baseline.was_up(unit) && !now.is_up() {
+            return differs(format!(
                 "{unit} was stopped for the run and does not run again"
-            )));
+            ));
         }
     }
     Ok(String::new())
@@ -145,9 +139,9 @@ pub(super) fn same_processes(
     for (unit, pid) in processes {
         let now = context.host.main_process(unit)?;
         if now.as_ref().map(|process| process.pid) != Some(*pid) {
-            return Err(StepError::Differs(format!(
+            return differs(format!(
                 "{unit} was well, but its main process has ended since"
-            )));
+            ));
         }
     }
     Ok(String::new())

@@ -6,7 +6,7 @@
 
 use super::error::StepError;
 use super::{Baseline, Context, StepResult};
-use crate::host::{HostError, UnitAction, UnitState};
+use crate::host::{HostError, UnitAction};
 use crate::layout::Layout;
 use crate::secure_fs;
 use manifests::product::Component;
@@ -30,20 +30,15 @@ impl Context<'_> {
             return Ok("no systemd: services are not touched".to_owned());
         }
         secure_fs::ensure_dir(&self.layout.released(), 0o700)?;
-        let held: Vec<&str> = held
-            .iter()
-            .flat_map(|component| baseline.services(component))
-            .collect();
-        for component in self.plan.all_components() {
-            for unit in baseline.services(component) {
-                if !held.contains(&unit) {
-                    self.create_token(unit)?;
-                }
-                let dir = self.layout.drop_in_dir(unit);
-                secure_fs::ensure_dir(&dir, 0o755)?;
-                let text = drop_in_text("/run/airgap-bundle/released", unit);
-                secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)?;
+        let held: Vec<&str> = baseline.all_services(held.iter().copied()).collect();
+        for unit in baseline.all_services(self.plan.all_components()) {
+            if !held.contains(&unit) {
+                self.create_token(unit)?;
             }
+            let dir = self.layout.drop_in_dir(unit);
+            secure_fs::ensure_dir(&dir, 0o755)?;
+            let text = drop_in_text("/run/airgap-bundle/released", unit);
+            secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)?;
         }
         self.host.daemon_reload()?;
         Ok(String::new())
@@ -51,9 +46,8 @@ impl Context<'_> {
 
     fn create_token(&self, unit: &str) -> Result<(), StepError> {
         let token = self.layout.released().join(unit);
-        secure_fs::ensure_dir(&self.layout.released(), 0o700)
-            .and_then(|()| secure_fs::write_atomic(&token, b"", 0o600))
-            .map_err(StepError::from)
+        secure_fs::ensure_dir(&self.layout.released(), 0o700)?;
+        Ok(secure_fs::write_atomic(&token, b"", 0o600)?)
     }
 
     /// Deletes the tokens, then stops triggers and services: all it can, whatever one of them says.
@@ -61,11 +55,7 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        let services = || {
-            components
-                .iter()
-                .flat_map(|component| baseline.services(component))
-        };
+        let services = || baseline.all_services(components.iter().copied());
         let triggers = components
             .iter()
             .flat_map(|component| baseline.triggers(component));
@@ -102,17 +92,16 @@ impl Context<'_> {
                 self.create_token(unit)?;
             }
             for unit in services.iter().copied().chain(baseline.triggers(component)) {
-                if baseline.units.get(unit).is_some_and(UnitState::is_up) {
+                if baseline.was_up(unit) {
                     self.start(unit)?;
                 } else {
                     left_down.push(unit.to_owned());
                 }
             }
-            for unit in services
+            let dependents = services
                 .iter()
-                .filter_map(|unit| baseline.dependents.get(*unit))
-                .flatten()
-            {
+                .filter_map(|unit| baseline.dependents.get(*unit));
+            for unit in dependents.flatten() {
                 self.start(unit)?;
             }
         }
@@ -126,10 +115,8 @@ impl Context<'_> {
     }
 
     fn start(&self, unit: &str) -> Result<(), StepError> {
-        self.host
-            .change_unit(UnitAction::ResetFailed, unit)
-            .and_then(|()| self.host.change_unit(UnitAction::Start, unit))
-            .map_err(StepError::from)
+        self.host.change_unit(UnitAction::ResetFailed, unit)?;
+        Ok(self.host.change_unit(UnitAction::Start, unit)?)
     }
 
     /// Gives every unit back the enablement it had; scriptlets change it. A unit that the new
@@ -144,15 +131,9 @@ impl Context<'_> {
         }
         self.host.daemon_reload()?;
         let mut notes = Vec::new();
-        for unit in components
-            .iter()
-            .flat_map(|component| baseline.services(component))
-        {
+        for unit in baseline.all_services(components.iter().copied()) {
             let now = self.host.unit(unit)?.file;
-            let was = baseline
-                .units
-                .get(unit)
-                .map_or("", |state| state.file.as_str());
+            let was = baseline.units.get(unit).map_or("", |state| &state.file);
             let action = match was {
                 _ if now == was => continue,
                 "enabled" => UnitAction::Enable,
@@ -173,27 +154,20 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        for component in self.plan.all_components() {
-            for unit in baseline.services(component) {
-                let dir = self.layout.drop_in_dir(unit);
-                secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])
-                    .and_then(|()| secure_fs::remove_dir_if_empty(&dir))?;
-            }
+        for unit in baseline.all_services(self.plan.all_components()) {
+            let dir = self.layout.drop_in_dir(unit);
+            secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])?;
+            secure_fs::remove_dir_if_empty(&dir)?;
         }
         self.host.daemon_reload()?;
-        for unit in self
-            .plan
-            .all_components()
-            .flat_map(|component| baseline.services(component))
-        {
-            secure_fs::remove_if_present(&self.layout.released().join(unit))?;
-        }
         let released = self.layout.released();
-        secure_fs::remove_dir_if_empty(&released).and_then(|()| {
-            released
-                .parent()
-                .map_or(Ok(()), secure_fs::remove_dir_if_empty)
-        })?;
+        for unit in baseline.all_services(self.plan.all_components()) {
+            secure_fs::remove_if_present(&released.join(unit))?;
+        }
+        secure_fs::remove_dir_if_empty(&released)?;
+        if let Some(parent) = released.parent() {
+            secure_fs::remove_dir_if_empty(parent)?;
+        }
         Ok(String::new())
     }
 }

@@ -69,9 +69,9 @@ pub struct Context<'a> {
 /// What a run does that was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStop {
-    /// It goes back: there is nobody to take it up later.
+    /// It goes back: nothing would resume it later.
     Revert,
-    /// It ends where it is, held; the boot unit takes it up. For shutdowns.
+    /// It ends where it is, held, and the boot unit resumes it. For shutdowns.
     Hold,
 }
 
@@ -80,7 +80,7 @@ pub enum OnStop {
 pub enum Ended {
     /// The run came to its end, whichever.
     Reported(Box<RunReport>),
-    /// The run was told to stop, and waits, held, to be taken up.
+    /// The run was asked to stop, and waits, held, to be resumed.
     Held,
 }
 
@@ -133,7 +133,7 @@ impl Context<'_> {
         !baseline.units.is_empty() && self.layout.is_live()
     }
 
-    /// Runs one step between its journal records, and tells the listener.
+    /// Runs one step between its journal records, and reports it to the listener.
     pub(crate) fn step(
         &self,
         journal: &mut Journal<'_>,

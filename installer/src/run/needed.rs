@@ -21,7 +21,7 @@ pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeS
 }
 
 /// Returns every directory that a package makes, inner ones first: its own, and those above its files
-/// that nobody owns and rpm makes without a word.
+/// that no package owns and rpm makes silently.
 fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
     let mut found: BTreeSet<&str> = planned.own_directories.iter().map(String::as_str).collect();
     for path in planned.files.iter().chain(&planned.own_directories) {
@@ -54,8 +54,8 @@ fn ownership(context: &Context<'_>, path: &str) -> Option<Ownership> {
     })
 }
 
-/// Puts directories back that were there before packages were brought: present, and dressed as they
-/// were.
+/// Puts directories back that were there before packages were brought: present, with the owner
+/// and mode that they had.
 pub(super) fn restore_directories(
     context: &Context<'_>,
     before: &BTreeMap<String, Ownership>,
@@ -121,7 +121,7 @@ pub(super) fn clear(
 }
 
 /// Removes the directories of a package that went, as far as they are empty and were not there before
-/// it came. What is in the others is somebody else's by now.
+/// it came. What is in the others now belongs to others.
 pub(super) fn clear_directories(
     context: &Context<'_>,
     absent: &BTreeSet<String>,

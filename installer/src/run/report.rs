@@ -9,7 +9,7 @@ use crate::history::report::{Outcome, REPORT_TYPE, RunReport, changes};
 use crate::trust::sequence;
 
 /// The target is reached and recorded, and the drop-ins could not be removed: the report says so,
-/// and the run stays open, so that `install revert` finishes it forward.
+/// and the run stays open, so that `install resume` finishes it forward.
 pub(super) fn unfinished(
     context: &Context<'_>,
     started: u64,
@@ -56,7 +56,7 @@ pub(super) fn finish(
 
 fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: State) -> RunReport {
     let mut changes = changes(context.plan);
-    // What an undo had no use for may have become somebody else's.
+    // Another package may need by now what an undo had no use for.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
     for change in removed.filter(|_| outcome == Outcome::Done) {
         let package = change.package;
@@ -96,8 +96,8 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         changes,
         health: state.told.health,
         notes: state.told.notes.iter().map(Note::to_string).collect(),
-        data: stores::told(context),
-        // One that cannot be read is said when it is to be sealed.
+        data: stores::report(context),
+        // A damaged list of recipients is reported when the backup is to be sealed.
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
     }

@@ -30,7 +30,7 @@ const ALSO_WRITTEN: [&str; 2] = ["/etc", "/var/tmp"];
 
 const FILE: &str = "reserve";
 const FILE_ELSEWHERE: &str = ".airgap-bundle-reserve";
-/// In the state directory: where the other reserves are, for whoever has to give them up.
+/// In the state directory: where the other reserves are, so that any process can give them up.
 const LIST: &str = "reserves.json";
 
 /// What is kept back on one filesystem.
@@ -50,7 +50,7 @@ impl Reserve {
     }
 }
 
-/// Says what a run of this plan has to keep back, and where; the state directory's comes first.
+/// Returns what a run of this plan has to keep back, and where; the state directory's comes first.
 pub(crate) fn wanted(
     host: &dyn Host,
     layout: &Layout,

@@ -1,7 +1,7 @@
 //! Backward: what the run touched is put back and compared with what it was.
 //!
-//! A revert does not stop at its first trouble: each step does what it can, and what is left is
-//! said. Only services are not released onto packages that are not the previous ones.
+//! A revert does not stop at its first trouble: each step does what it can, and the report names what is
+//! left. Only services are not released onto packages that are not the previous ones.
 
 use manifests::digest::Sha256;
 use manifests::product::Component;
@@ -18,17 +18,17 @@ use super::{
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::history::report::{Outcome, RunReport};
+use crate::journal::Journal;
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};
 use crate::journal::step::{GroupStep, RevertStep, Step};
-use crate::journal::Journal;
 use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
 
 /// Name of a step over all groups.
 const ALL: &str = "all";
 
-/// Reverts after a failed step, and says how that went; nothing if it was told to stop and waits,
-/// held, to be taken up.
+/// Reverts after a failed step, and returns how that ended; nothing if it was asked to stop and waits,
+/// held, to be resumed.
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
@@ -36,7 +36,7 @@ pub(super) fn after_failure(
     cause: String,
 ) -> Option<Outcome> {
     reserve::free(context.layout);
-    // Whoever asked a run without a boot unit to stop asked for this; it is not stopped itself.
+    // A run without a boot unit that is asked to stop goes back, and nothing stops it on that way.
     let goes_on = || false;
     let stopped = if context.on_stop == OnStop::Hold {
         context.stopped

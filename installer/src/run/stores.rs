@@ -20,8 +20,8 @@ use crate::stores::{self, Access, Discovery, Limit};
 /// How long a way back waits for a store that does not answer: after a boot its server may start later
 /// than the recovery, and go through its log first.
 const COMES_UP_SECS: u64 = 120;
-/// How often that is told.
-const TOLD_EVERY_SECS: u64 = 10;
+/// How often that wait is reported.
+const REPORTED_EVERY_SECS: u64 = 10;
 
 /// Reads which dumps there are in a backup; runs without stores have none.
 pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
@@ -36,10 +36,10 @@ fn read(dir: &DumpDir) -> Result<Dumps, StepError> {
     }
 }
 
-/// Says what became of the stores of a run.
-pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
+/// Reports what became of the stores of a run.
+pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
     let dumps = dumps_of(&context.dir().backup()).unwrap_or_default();
-    let told = |store: &PlannedStore| DataReport {
+    let report = |store: &PlannedStore| DataReport {
         name: store.name.clone(),
         endpoint: store.endpoint.clone(),
         dump: dumps.of(&store.name).map(|dump| DumpReport {
@@ -49,7 +49,7 @@ pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
         }),
         elsewhere: store.elsewhere.clone(),
     };
-    context.plan.stores.iter().map(told).collect()
+    context.plan.stores.iter().map(report).collect()
 }
 
 impl Context<'_> {
@@ -69,14 +69,14 @@ impl Context<'_> {
     /// Waits for a store as long as it does not answer. Where it never answers,
     /// the next call that needs it fails and says why.
     fn await_store(&self, access: &Access, store: &PlannedStore) {
-        // To find out that nobody answers may take long, too.
+        // A single try may take long, too.
         let until = self.host.now().saturating_add(COMES_UP_SECS);
         for waited in 0..COMES_UP_SECS {
             let gives_up = (self.stopped)() || self.host.now() >= until;
             if gives_up || self.host.store_look(access, self.limit()).is_ok() {
                 return;
             }
-            if waited % TOLD_EVERY_SECS == 0 {
+            if waited % REPORTED_EVERY_SECS == 0 {
                 (self.listener)(&Event::Waiting {
                     what: format!("{} ({}) to answer", store.name, store.endpoint),
                 });

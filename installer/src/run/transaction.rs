@@ -22,7 +22,7 @@ const OURS: &str = "an rpm that an earlier run started";
 impl Context<'_> {
     /// Waits until no rpm is at work, with a bound; who holds it up is named, never ended. An rpm that
     /// outlived its installer takes rpm's lock only after it has read and tested its packages: until
-    /// then the lock that it inherited from us tells of it.
+    /// then the lock that it inherited from us shows that it is there.
     pub(crate) fn wait_for_rpm(&self) -> Result<(), StepError> {
         let mut waited = 0;
         loop {
@@ -112,7 +112,7 @@ impl Context<'_> {
     }
 
     /// Makes rpm's database readable again. On Berkeley DB, locks of a killed rpm stay in files beside
-    /// it, and whoever comes next is refused or waits for ever.
+    /// it, and the next rpm is refused or waits for ever.
     pub(super) fn heal_rpmdb(&self) -> Result<(), StepError> {
         self.wait_for_rpm()?;
         Ok(self.host.heal_rpmdb()?)

@@ -81,10 +81,10 @@ pub enum StepError {
 impl StepError {
     /// Makes one error of several; nothing if there is none.
     pub(super) fn all(errors: Vec<Self>) -> Result<(), Self> {
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(Self::Several(errors)),
+        if errors.is_empty() {
+            return Ok(());
         }
+        Err(Self::Several(errors))
     }
 }
 

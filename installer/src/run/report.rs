@@ -82,8 +82,11 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
     }
     if outcome == Outcome::Done {
         let backup = context.dir().backup();
-        let changed = changes::notes(&backup);
-        state.told.notes.extend(changed.into_iter().map(Note::Info));
+        let configuration = changes::notes(&backup);
+        state
+            .told
+            .notes
+            .extend(configuration.into_iter().map(Note::Info));
     }
     RunReport {
         document: REPORT_TYPE.to_owned(),

@@ -193,11 +193,9 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
         let backup = seal::backup_of_undone(&place.layout, run, args.run);
         let dumps =
             dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
-        let components: Vec<_> = past.plan.known_components().cloned().collect();
-        let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
-        let inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
+        let inventory = Inventory::take(&place.host, &place.layout, &past.plan.to_restore())
             .map_err(|error| install::cannot_look(&error))?;
-        let plan = restore::plan(&past, &args.stores, &dumps, &inventory)
+        let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)
             .map_err(|problems| install::refusal("the dumps cannot be restored", &problems))?;
         eprint!("{}", render::plan(&plan));
         let undone = execute::undone(place, run, &plan)?;
@@ -209,7 +207,13 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
             recipients: &recipients,
         };
         execute::start(place, lock, &request, || {
-            preflight::host(&place.host, &place.layout, &plan, Backup::of(&recipients))
+            preflight::host(
+                &place.host,
+                &place.stores(),
+                &place.layout,
+                &plan,
+                Backup::of(&recipients),
+            )
         })
     };
     let done = start();

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
 use crate::history::{self, PastRun, Retention};
+use crate::journal::HostDisk;
 use crate::journal::lock::{LockError, RunLock};
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
@@ -36,6 +37,8 @@ pub(super) fn start(
     let run = request.run;
     let context = Context {
         host: &place.host,
+        stores: &place.stores(),
+        disk: &HostDisk,
         layout: &place.layout,
         plan: request.plan,
         run,
@@ -206,6 +209,8 @@ fn in_unit(
     let survives = run_unit::is_possible(&place.host, &place.layout);
     let context = Context {
         host: &place.host,
+        stores: &place.stores(),
+        disk: &HostDisk,
         layout: &place.layout,
         plan,
         run,

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure, chain};
 use crate::host::HostError;
 use crate::inventory::Inventory;
 use crate::journal::lock::{LockError, RunLock};
-use crate::plan::{self, Consent, InstallPlan};
+use crate::plan::{self, Consent, Inputs, InstallPlan};
 use crate::preflight::Backup;
 use crate::preflight::extras;
 use crate::problem::Problem;
@@ -69,23 +69,34 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 }
 
 impl ConsentArgs {
-    /// Plans the upgrade by an opened bundle. Nothing is changed.
-    pub(super) fn plan(&self, place: &Place, open: &OpenBundle) -> Result<InstallPlan, Failure> {
-        let consent = Consent {
+    fn consent(&self) -> Consent {
+        Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
             dump_limit_secs: self.dump_time_limit,
-        };
-        let mut inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
-            .map_err(|error| cannot_look(&error))?;
-        if consent.allows_downgrade() {
-            // An ordinary user may not look there; then the plan says that there is no way back.
-            inventory.stored = history::stored(&place.layout).unwrap_or_default();
         }
-        plan::plan(open.metadata(), &inventory, &consent)
-            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
     }
+}
+
+/// Plans the upgrade by an opened bundle. Nothing is changed.
+pub(super) fn plan(
+    place: &Place,
+    open: &OpenBundle,
+    args: &ConsentArgs,
+) -> Result<InstallPlan, Failure> {
+    let inventory = Inventory::for_bundle(&place.host, &place.layout, open.metadata())
+        .map_err(|error| cannot_look(&error))?;
+    // An ordinary user may not look there; then the plan says that there is no way back.
+    let stored = history::stored(&place.layout).unwrap_or_default();
+    let inputs = Inputs {
+        metadata: open.metadata(),
+        inventory: &inventory,
+        stored: &stored,
+        consent: &args.consent(),
+    };
+    plan::upgrade(&inputs)
+        .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
 }
 
 impl InstallArgs {
@@ -113,13 +124,19 @@ pub(super) fn run(place: &Place, args: &InstallArgs) -> Result<u8, Failure> {
     // What a run kept back that was killed before it began.
     reserve::free(&place.layout);
     sealing::settle(place, &lock);
-    let plan = args.consent.plan(place, &open)?;
+    let plan = plan(place, &open, &args.consent)?;
     eprint!("{}", render::plan(&plan));
     if plan.is_empty() {
         render::result(place, &plan, "Nothing to do.");
         return Ok(0);
     }
-    let problems = preflight::host(&place.host, &place.layout, &plan, Backup::of(&recipients));
+    let problems = preflight::host(
+        &place.host,
+        &place.stores(),
+        &place.layout,
+        &plan,
+        Backup::of(&recipients),
+    );
     if !problems.is_empty() {
         return Err(refusal(
             "the host is not ready; nothing was changed",

@@ -19,12 +19,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
 use crate::history::Retention;
 use crate::host::linux::LinuxHost;
 use crate::layout::Layout;
+use crate::stores::HostStores;
 
 /// Installs a signed bundle on this host, or shows what that would do.
 #[derive(Debug, Parser)]
@@ -215,6 +216,19 @@ struct Place {
     host: LinuxHost,
     output: Output,
     parts_dirs: Vec<PathBuf>,
+}
+
+/// Returns the definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+impl Place {
+    /// Returns the data stores as this host reaches them.
+    fn stores(&self) -> HostStores<'_> {
+        HostStores::new(&self.host, &self.layout)
+    }
 }
 
 /// Runs the program.

@@ -1,9 +1,6 @@
 //! `install undo ID` and `install rollback ID`.
 
 use clap::Args;
-use std::collections::BTreeSet;
-
-use manifests::digest::Sha256;
 
 use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
@@ -13,8 +10,8 @@ use crate::failure::Failure;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
 use crate::journal::lock::RunLock;
-use crate::plan::InstallPlan;
 use crate::plan::undo::{self as planning, DataChoice};
+use crate::plan::{Earlier, InstallPlan};
 use crate::preflight::{self, Backup};
 use crate::run::{self, reserve};
 
@@ -79,18 +76,14 @@ fn plan(
     choice: &DataChoice,
 ) -> Result<InstallPlan, Failure> {
     let id = past.id;
-    let later: Vec<&PastRun> = history::effective(runs)
+    let later: Vec<Earlier<'_>> = history::effective(runs)
         .into_iter()
         .filter(|other| other.id > id)
+        .map(PastRun::earlier)
         .collect();
-    let components: Vec<_> = past.plan.known_components().cloned().collect();
-    let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
-    let mut inventory = Inventory::take_of(&place.host, &place.layout, &packages, &components)
+    let inventory = Inventory::take(&place.host, &place.layout, &past.plan.to_undo())
         .map_err(|error| install::cannot_look(&error))?;
-    let back = past.plan.changes().filter_map(|change| change.from);
-    let back: BTreeSet<Sha256> = back.map(|rpm| rpm.sha256).collect();
-    inventory.look_back(&place.host, &place.layout, &back);
-    planning::plan(past, &later, &inventory, choice)
+    planning::plan(past.earlier(), &later, &inventory, choice)
         .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))
 }
 
@@ -116,7 +109,8 @@ fn go_back(
     };
     execute::start(place, lock, &request, || {
         let backup = Backup::of(recipients);
-        let mut problems = preflight::host(&place.host, &place.layout, plan, backup);
+        let mut problems =
+            preflight::host(&place.host, &place.stores(), &place.layout, plan, backup);
         preflight::rpm_tests(&place.host, &place.layout, plan, &mut problems);
         problems
     })

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use manifests::parts::PartsError;
+use manifests::parts::{PARTS_SUFFIX, PartsError, is_part};
+use manifests::reader::ReadError;
 use manifests::signature::QuorumError;
 use manifests::trust::VerifyError;
 
 use super::{Place, install, render, sealing, shown, trust};
-use crate::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
+use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
 use crate::history::{self, PastRun, Retention};
@@ -17,8 +18,8 @@ use crate::plan::{self, InstallPlan};
 /// Opens a bundle and verifies what stands before its payload.
 pub(super) fn open(place: &Place, path: &Path) -> Result<OpenBundle, Failure> {
     let roots = trust::enrolled(place)?;
-    let opened = if PartsSet::is_list(path) {
-        PartsSet::open(path, &place.parts_dirs, &roots).and_then(UntrustedBundle::open_parts)
+    let opened = if path.to_string_lossy().ends_with(PARTS_SUFFIX) {
+        UntrustedBundle::open_parts(path, &place.parts_dirs, &roots)
     } else {
         UntrustedBundle::open(path)
     };
@@ -30,22 +31,28 @@ pub(super) fn open(place: &Place, path: &Path) -> Result<OpenBundle, Failure> {
 /// Says why a bundle is refused.
 pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
     let next = match error {
-        BundleError::File(_) | BundleError::Read { .. } => "check the path and the medium",
-        BundleError::Untrusted(why) => untrusted(why),
-        BundleError::PartsList(PartsError::Untrusted(why)) => untrusted(why),
-        BundleError::PartsList(_) | BundleError::OtherBundle => {
+        BundleError::File(_)
+        | BundleError::Refused(ReadError::Input(_) | ReadError::Unreadable { .. }) => {
+            "check the path and the medium"
+        }
+        BundleError::Refused(
+            ReadError::Untrusted(why) | ReadError::PartsList(PartsError::Untrusted(why)),
+        ) => untrusted(why),
+        BundleError::Refused(ReadError::PartsList(_) | ReadError::OtherBundle) => {
             "do not use these parts; get them again from the builder"
         }
-        BundleError::Parts { .. } => {
+        BundleError::Refused(ReadError::Parts { .. }) => {
             "copy these parts again, or write them anew on the builder with `bundle repair`; name \
              other directories that hold parts with --parts-dir"
         }
         BundleError::InstallerTooOld { .. } => "use the installer that lies beside the bundle",
-        _ if is_part(path) => "this is one part of a split bundle: name its NAME.parts.json",
+        _ if is_part(&path.to_string_lossy()) => {
+            "this is one part of a split bundle: name its NAME.parts.json"
+        }
         _ => "copy the bundle again and compare `sha256sum` on both sides",
     };
     let exit = match error {
-        BundleError::File(_) => Exit::Usage,
+        BundleError::File(_) | BundleError::Refused(ReadError::Unreadable { .. }) => Exit::Usage,
         _ => Exit::Verification,
     };
     Failure::because(exit, format!("cannot accept {}", shown(path)), error, next)
@@ -69,13 +76,6 @@ fn untrusted(why: &VerifyError) -> &'static str {
         }
         _ => "do not use this bundle; get it again from the builder",
     }
-}
-
-/// `NAME.part001`, whatever the name.
-fn is_part(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    let tail = name.rsplit_once(".part").map(|(_, digits)| digits);
-    tail.is_some_and(|digits| digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_digit()))
 }
 
 pub(super) fn verify(place: &Place, path: &Path) -> Result<u8, Failure> {
@@ -117,7 +117,7 @@ pub(super) fn plan(
     consent: &install::ConsentArgs,
 ) -> Result<u8, Failure> {
     let open = open(place, path)?;
-    let plan = consent.plan(place, &open)?;
+    let plan = install::plan(place, &open, consent)?;
     render::result(place, &plan, &render::plan(&plan));
     Ok(if check && !plan.is_empty() {
         Exit::Pending as u8

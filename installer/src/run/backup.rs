@@ -3,10 +3,11 @@
 use super::error::StepError;
 use super::execute::groups;
 use super::state::{Note, State};
-use super::{Baseline, Context, StepResult, baseline, vendor_defaults};
+use super::{Context, StepResult, baseline, vendor_defaults};
 use crate::backup::capture::Writers;
 use crate::health::Ill;
 use crate::plan::Group;
+use crate::plan::scope::trees;
 
 pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
     // A package may have been changed between the plan and the lock.
@@ -20,7 +21,7 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
             None => format!("{} has been installed meanwhile", change.package),
         }));
     }
-    state.saved.baseline = Baseline::take(context)?;
+    state.saved.baseline = baseline::take(context)?;
     for (component, Ill { why, .. }) in &state.saved.baseline.unwell {
         state.told.notes.push(Note::Info(format!(
             "{component} was not well before the run: {why}"
@@ -56,7 +57,7 @@ pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]
         .iter()
         .flat_map(|group| groups(context.plan, group))
         .collect();
-    let (taken, _) = baseline::trees(&earlier, &state.saved.baseline);
+    let (taken, _) = trees(&earlier, &state.saved.baseline);
     before.replace(now.without(&taken));
     state.saved.keep(context, before)?;
     Ok(String::new())

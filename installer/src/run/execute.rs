@@ -77,10 +77,10 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError
 }
 
 fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, StepError> {
-    let bytes = context.plan.to_bytes()?;
-    reserve::take(context.host, context.layout, context.plan, lock)?;
-    let journal = Journal::create(lock, context.layout, context.run, Sha256::of(&bytes));
-    Ok(journal?)
+    let Context { disk, layout, .. } = *context;
+    let digest = Sha256::of(&context.plan.to_bytes()?);
+    reserve::take(context.host, layout, context.plan, disk)?;
+    Ok(Journal::create(lock, disk, layout, context.run, digest)?)
 }
 
 fn forward(

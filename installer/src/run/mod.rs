@@ -1,7 +1,7 @@
 //! A run: the plan executed step by step, each step journalled around its effect, and the revert.
 
 mod backup;
-pub(crate) mod baseline;
+mod baseline;
 mod check;
 mod config;
 pub mod error;
@@ -21,7 +21,6 @@ mod stores;
 mod transaction;
 mod vendor_defaults;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
@@ -31,16 +30,16 @@ use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
-use crate::journal::{Journal, Phase};
+use crate::journal::{Disk, Journal, Phase};
 use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
+use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
-pub use baseline::Baseline;
+pub use crate::plan::Baseline;
 pub use error::StepError;
 pub use execute::{execute, is_prepared, prepare};
-pub(crate) use packages_forward::mode;
 pub use revert::close_open_run;
 pub use stores::dumps_of;
 
@@ -48,6 +47,10 @@ pub use stores::dumps_of;
 pub struct Context<'a> {
     /// The host.
     pub host: &'a dyn Host,
+    /// Its data stores.
+    pub stores: &'a dyn Stores,
+    /// Where its journal and reserves are written.
+    pub disk: &'a dyn Disk,
     /// Where things are.
     pub layout: &'a Layout,
     /// What to do.
@@ -196,6 +199,3 @@ impl Context<'_> {
         Blobs::open(&self.dir().backup().blobs())
     }
 }
-
-/// Lines of `rpm -V`, by package.
-pub(crate) type VerifyLines = BTreeMap<String, Vec<String>>;

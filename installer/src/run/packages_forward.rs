@@ -9,8 +9,8 @@ use super::error::StepError;
 use super::state::{Note, State};
 use super::transaction::Answer;
 use super::{Context, StepResult, needed};
-use crate::host::{Erasure, RpmMode};
-use crate::plan::{Group, InstallPlan, PackageChange, PlanKind};
+use crate::host::Erasure;
+use crate::plan::{Group, PackageChange};
 
 /// Brings the packages of a group, and lets go those that an undo has no use for. What another package
 /// needs by now stays, and the report says so.
@@ -23,7 +23,7 @@ pub(super) fn transact(
     let changes = || groups.iter().flat_map(|group| group.changes());
     let coming = changes().filter_map(|change| change.to);
     let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
-    if let Answer::Complaint(text) = context.transact(&digests, mode(context.plan), log)? {
+    if let Answer::Complaint(text) = context.transact(&digests, context.plan.rpm_mode(), log)? {
         return Err(StepError::Rejected(text));
     }
     let going: Vec<PackageChange<'_>> = changes().filter(|c| c.to.is_none()).collect();
@@ -91,13 +91,5 @@ fn refused(
             Ok(Some(text))
         }
         Answer::Complaint(text) => Err(StepError::Rejected(text)),
-    }
-}
-
-/// Returns how rpm is called for a plan.
-pub(crate) const fn mode(plan: &InstallPlan) -> RpmMode {
-    match plan.kind {
-        PlanKind::Upgrade if plan.downgrade_because.is_none() => RpmMode::Upgrade,
-        PlanKind::Upgrade | PlanKind::Undo { .. } | PlanKind::Restore { .. } => RpmMode::GoBack,
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn finish(
     // Before the report closes the run: a run that is cut off here is finished forward, and comes here
     // again.
     if report.outcome == Outcome::Done
-        && let Err(why) = sequence::advance(context.layout, context.plan, context.run)
+        && let Some(mark) = context.plan.mark(context.run)
+        && let Err(why) = sequence::advance(context.layout, &mark)
     {
         let note = Note::Attention(format!(
             "the bundle's sequence could not be recorded: {why}. Older bundles are refused only by \

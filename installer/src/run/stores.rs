@@ -13,9 +13,8 @@ use crate::history::report::{DataReport, DumpReport};
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::PlannedStore;
 use crate::stores::dumping::{self, dump_store};
-use crate::stores::engine::Restoring;
 use crate::stores::record::{Dumps, StoreDump};
-use crate::stores::{self, Access, Discovery, Limit};
+use crate::stores::{self, Access, Discovery, Limit, Restoring};
 
 /// How long a way back waits for a store that does not answer: after a boot its server may start later
 /// than the recovery, and go through its log first.
@@ -73,7 +72,7 @@ impl Context<'_> {
         let until = self.host.now().saturating_add(COMES_UP_SECS);
         for waited in 0..COMES_UP_SECS {
             let gives_up = (self.stopped)() || self.host.now() >= until;
-            if gives_up || self.host.store_look(access, self.limit()).is_ok() {
+            if gives_up || self.stores.look(access, self.limit()).is_ok() {
                 return;
             }
             if waited % REPORTED_EVERY_SECS == 0 {
@@ -114,8 +113,17 @@ fn dump_one(
     dir: &DumpDir,
 ) -> Result<StoreDump, StepError> {
     let access = discovery.access(&store.name, &store.endpoint);
-    let dump = access
-        .and_then(|access| dump_store(context.host, access, store, &dir.files, context.limit()))?;
+    let (now, limit) = (context.host.now(), context.limit());
+    let dump = access.and_then(|access| {
+        dump_store(
+            context.stores,
+            access,
+            &store.label(),
+            &dir.files,
+            now,
+            limit,
+        )
+    })?;
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
     context.write_document(&dir.document, &dumps)?;
@@ -214,8 +222,8 @@ fn put(
         items: dump.items,
     };
     context
-        .host
-        .store_restore(access, &restoring, context.limit())
+        .stores
+        .restore(access, &restoring, context.limit())
         .map_err(StepError::from)
 }
 

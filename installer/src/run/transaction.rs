@@ -13,7 +13,6 @@ use super::error::StepError;
 use crate::bundle::StagedRpmSet;
 use crate::event::Event;
 use crate::host::{Erasure, RpmAnswer, RpmMode, cmd, query};
-use crate::plan::{InstallPlan, PackageChange};
 use crate::secure_fs::{self, FsError};
 
 /// Who holds the lock that our rpms inherit.
@@ -121,7 +120,7 @@ impl Context<'_> {
     /// rpm does not sync what it unpacks (before 4.16 not even at its end).
     fn sync_touched(&self) -> Result<(), StepError> {
         let mut places: Vec<String> = vec!["/var".to_owned(), "/etc".to_owned(), "/usr".to_owned()];
-        places.extend(directories(self.plan));
+        places.extend(self.plan.directories());
         for place in places {
             let path = self.layout.at(&place);
             if path.exists() {
@@ -130,17 +129,6 @@ impl Context<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns the directories of all packages of a plan.
-pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
-    let rpms = plan.changes().flat_map(PackageChange::rpms);
-    let mut found: Vec<String> = rpms
-        .flat_map(|rpm| rpm.directories.iter().cloned())
-        .collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 /// What rpm says about a transaction. Its exit is not the truth about the host; the check is.

@@ -14,13 +14,12 @@ use crate::backup::blobs::Blobs;
 use crate::history;
 use crate::layout::BackupDir;
 
+pub use crate::plan::scope::YOURS;
 pub(crate) use carry::carry_over;
 pub use text::{Pictured, picture};
 
 /// The type a stored document names.
 pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
-/// What is added to the name of a file of which an edit could not be carried over.
-pub const YOURS: &str = ".yours";
 
 /// Every file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Limit;
 use super::{CmdError, Finished, drain, find, prepare_at, spawn_with};
-use crate::stores::Limit;
 
 /// Where vendors of databases put their tools, newest version last.
 const VERSIONED: [(&str, &str, &str); 2] = [

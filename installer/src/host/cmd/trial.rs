@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use std::os::unix::process::CommandExt as _;
 
+use super::Limit;
 use super::tool::{end_group, wait};
 use super::{CmdError, Finished, drain, prepare, prepare_at, query, spawn_with};
-use crate::stores::Limit;
 
 /// Puts a command into a network of its own, in which there is nothing.
 const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);

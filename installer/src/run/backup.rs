@@ -66,6 +66,6 @@ pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]
 pub(super) fn commit(context: &Context<'_>, state: &State) -> StepResult {
     let all: Vec<&Group> = context.plan.groups.iter().collect();
     let after = baseline::snapshot(context, &state.saved.baseline, &all, Writers::AtWork)?;
-    context.write_document(&context.dir().backup().after(), &after)?;
+    super::write_document(&context.dir().backup().after(), &after)?;
     Ok(String::new())
 }

@@ -38,7 +38,7 @@ pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> St
         run: context.run,
         files: state.told.config_changes.clone(),
     };
-    context.write_document(&context.dir().backup().config_changes(), &document)?;
+    super::write_document(&context.dir().backup().config_changes(), &document)?;
     let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;
     let beside = |change: &&FileChange| change.decision == Decision::PutBeside;
     Ok(format!(

@@ -175,16 +175,6 @@ impl Context<'_> {
         result
     }
 
-    /// Writes a document into the run's directory.
-    pub(crate) fn write_document<T: serde::Serialize>(
-        &self,
-        path: &Path,
-        document: &T,
-    ) -> Result<(), StepError> {
-        let bytes = manifests::json::canonical(document)?;
-        Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
-    }
-
     /// Returns the states around the run that this one undoes.
     fn undone(&self) -> Result<&Undone, StepError> {
         let missing = || StepError::Missing("the undone run has no backup".to_owned());
@@ -198,4 +188,10 @@ impl Context<'_> {
     pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
         Blobs::open(&self.dir().backup().blobs())
     }
+}
+
+/// Writes a document of a run.
+fn write_document<T: serde::Serialize>(path: &Path, document: &T) -> Result<(), StepError> {
+    let bytes = manifests::json::canonical(document)?;
+    Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
 }

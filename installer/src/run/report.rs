@@ -47,7 +47,7 @@ pub(super) fn finish(
         ));
         report.notes.push(note.to_string());
     }
-    if let Err(error) = context.write_document(&context.dir().report(), &report) {
+    if let Err(error) = super::write_document(&context.dir().report(), &report) {
         let why = chain(&error);
         let note = format!("this report could not be stored: {why}");
         report.notes.push(note);

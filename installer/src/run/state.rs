@@ -99,8 +99,8 @@ impl Saved {
         before: Snapshot,
     ) -> Result<(), StepError> {
         let dir = context.dir().backup();
-        context.write_document(&dir.before(), &before)?;
-        context.write_document(&dir.baseline(), &self.baseline)?;
+        super::write_document(&dir.before(), &before)?;
+        super::write_document(&dir.baseline(), &self.baseline)?;
         self.before = Some(before);
         Ok(())
     }

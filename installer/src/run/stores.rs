@@ -126,7 +126,7 @@ fn dump_one(
     })?;
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
-    context.write_document(&dir.document, &dumps)?;
+    super::write_document(&dir.document, &dumps)?;
     Ok(dump)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use builder::package::describe;
 use fuzz::{MemoryFile, Sections, append, compress, read_bundle, root_bytes, sign_tar};
 use installer::journal::{Phase, Record, line_of};
-use installer::journal::step::{RevertStep, Step};
+use installer::journal::step::{GroupStep, RevertStep, Step};
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry};
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
@@ -63,7 +63,7 @@ fn main() {
         }
     }
     seeds.write("journal", "forward", &journal(&[]));
-    seeds.write("journal", "reverted", &journal(&RevertStep::ALL));
+    seeds.write("journal", "reverted", &journal(RevertStep::ALL));
     settings(&seeds);
 }
 
@@ -212,23 +212,28 @@ fn without_digests(rpm: &[u8]) -> Vec<u8> {
 
 /// The journal of a run over one group, reverted by these steps after its transaction.
 fn journal(revert: &[RevertStep]) -> Vec<u8> {
-    let name = || "gateway".to_owned();
+    let of_group = |step| Step::Group(step, "gateway".to_owned());
     let mut steps = vec![
         Step::Backup,
         Step::InstallHolds,
-        Step::Hold(name()),
-        Step::Refresh(name()),
-        Step::Transaction(name()),
+        of_group(GroupStep::Hold),
+        of_group(GroupStep::Refresh),
+        of_group(GroupStep::Transaction),
     ];
     if revert.is_empty() {
-        let rest = [Step::Check, Step::Configure, Step::Release, Step::Health];
-        steps.extend(rest.map(|step| step(name())));
+        let rest = [
+            GroupStep::Check,
+            GroupStep::Configure,
+            GroupStep::Release,
+            GroupStep::Health,
+        ];
+        steps.extend(rest.map(of_group));
         steps.extend([Step::Commit, Step::RemoveHolds]);
     }
     steps.extend(revert.iter().map(|step| Step::Revert(*step)));
     let (mut text, mut previous, mut seq) = (String::new(), String::new(), 0);
     for step in steps {
-        let fails = !revert.is_empty() && step == Step::Transaction(name());
+        let fails = !revert.is_empty() && step == of_group(GroupStep::Transaction);
         for phase in [
             Phase::Intent,
             if fails { Phase::Failed } else { Phase::Done },

@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use super::snapshot::{Kind, Snapshot};
 use crate::backup::seal::{self, Unlocked};
+use crate::layout::BackupDir;
 use crate::secure_fs;
 use crate::stores::record::Dumps;
 
@@ -75,22 +76,28 @@ impl Held {
 
     fn judge(&self) -> Checked {
         let mut checked = Checked::default();
-        if !self.documents.contains_key("before.json") {
-            checked.troubles.push("before.json is missing".to_owned());
+        let [before, _] = BackupDir::SNAPSHOTS;
+        if !self.documents.contains_key(before) {
+            checked.troubles.push(format!("{before} is missing"));
         }
-        for name in ["before.json", "after.json"] {
+        for name in BackupDir::SNAPSHOTS {
             let snapshot: Option<Snapshot> = self.document(name, &mut checked);
             for entry in snapshot
                 .iter()
                 .flat_map(|snapshot| snapshot.entries.values())
             {
                 if let Kind::File { size, sha256 } = &entry.kind {
-                    self.expect(&format!("blobs/{sha256}"), *size, sha256, &mut checked);
+                    self.expect(
+                        &format!("{}/{sha256}", BackupDir::BLOBS),
+                        *size,
+                        sha256,
+                        &mut checked,
+                    );
                 }
             }
         }
-        for (document, dir) in [("stores.json", "stores"), ("aside.json", "aside")] {
-            let dumps: Option<Dumps> = self.document(document, &mut checked);
+        for dir in BackupDir::DUMPS {
+            let dumps: Option<Dumps> = self.document(&format!("{dir}.json"), &mut checked);
             for dump in dumps.iter().flat_map(|dumps| &dumps.stores) {
                 for part in &dump.parts {
                     let name = format!("{dir}/{}/{}", dump.name, part.name);

@@ -11,7 +11,7 @@ use super::{Place, install, render, require_root, shown, view};
 use crate::backup;
 use crate::backup::check;
 use crate::backup::seal::{self, Kept};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::report::DataReport;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
@@ -102,7 +102,7 @@ fn one(place: &Place, run: &PastRun) -> Listed {
     let dir = place.layout.run(run.id);
     let kept = match seal::kept(&place.layout, run.id) {
         Ok(Kept::Sealed) => "sealed",
-        Ok(_) if dir.join("backup").exists() => "readable by root",
+        Ok(_) if dir.backup().exists() => "readable by root",
         Ok(_) => "removed",
         Err(_) => "not readable",
     };
@@ -135,7 +135,7 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     if runs.is_empty() {
         let has_backup = |run: &&PastRun| {
             let dir = place.layout.run(run.id);
-            dir.join("backup").exists() || dir.join("backup.age").exists()
+            dir.backup().exists() || dir.sealed().exists()
         };
         wanted.extend(all.iter().filter(has_backup).map(|run| run.id));
     }
@@ -143,7 +143,7 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     for run in wanted {
         let checked = match unseal.unlock(place, run)? {
             Some(unlocked) => check::sealed(unlocked),
-            None => check::plain(&place.layout.run(run).join("backup")),
+            None => check::plain(&place.layout.run(run).backup()),
         };
         verdicts.push(Verdict {
             run,
@@ -191,7 +191,8 @@ fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
     }
     let start = || {
         let backup = seal::backup_of_undone(&place.layout, run, args.run);
-        let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
+        let dumps =
+            dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
         let inventory = Inventory::take(&place.host, &place.layout, &past.plan.to_restore())
             .map_err(|error| install::cannot_look(&error))?;
         let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)

@@ -11,6 +11,7 @@ use crate::backup::seal::{self, Kept};
 use crate::failure::{Exit, Failure};
 use crate::history::PastRun;
 use crate::history::report::Outcome;
+use crate::layout::BackupDir;
 use crate::plan::Group;
 
 /// What it shows: lines of configuration files, and so whatever is secret in them.
@@ -38,7 +39,7 @@ pub(super) fn run(place: &Place, args: &ConfigChangesArgs) -> Result<u8, Failure
         None => last(place)?,
     };
     let backup = match &args.backup {
-        Some(dir) => dir.clone(),
+        Some(dir) => BackupDir::at(dir.clone()),
         None => plain(place, run.id)?,
     };
     let damaged = |why: String| {
@@ -80,7 +81,7 @@ fn heading(run: &PastRun) -> String {
 fn last(place: &Place) -> Result<PastRun, Failure> {
     let has_some = |run: &PastRun| {
         let is_sealed = seal::kept(&place.layout, run.id) == Ok(Kept::Sealed);
-        let document = place.layout.run(run.id).join(changes::DOCUMENT);
+        let document = place.layout.run(run.id).backup().config_changes();
         document.exists() || (is_sealed && run.plan.groups.iter().any(Group::has_pictures))
     };
     let mut runs = view::runs(place)?;
@@ -96,12 +97,12 @@ fn last(place: &Place) -> Result<PastRun, Failure> {
 }
 
 /// Returns the backup of a run, if it can be read as it is.
-fn plain(place: &Place, run: u64) -> Result<PathBuf, Failure> {
+fn plain(place: &Place, run: u64) -> Result<BackupDir, Failure> {
     let dir = place.layout.run(run);
     if seal::kept(&place.layout, run) != Ok(Kept::Sealed) {
-        return Ok(dir.join("backup"));
+        return Ok(dir.backup());
     }
-    let sealed = shown(&dir.join("backup.age"));
+    let sealed = shown(&dir.sealed());
     Err(Failure::new(
         Exit::Refused,
         format!("cannot show what run {run} did to configuration"),

@@ -48,7 +48,8 @@ pub(super) fn start(
         lock_wait_secs: request.lock_wait_secs,
         undone: request.undone,
     };
-    context.wait_for_rpm().map_err(|why| install::busy(&why))?;
+    let free = context.wait_for_rpm();
+    free.map_err(|error| install::busy(&chain(&error)))?;
     let problems = check();
     if !problems.is_empty() {
         let what = "the packages cannot be installed here; nothing was changed";
@@ -60,19 +61,20 @@ pub(super) fn start(
         return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
     }
     run::prepare(&place.layout, run, request.plan)
+        .map_err(|error| chain(&error))
         .and_then(|()| seal::record(&place.layout, run, request.recipients))
         .map_err(|why| install::internal(&why))?;
     if run_unit::is_possible(&place.host, &place.layout) {
         let installer = run_unit::arm(&place.host, &place.layout);
-        let installer = installer.map_err(|why| install::internal(&why))?;
+        let installer = installer.map_err(|error| install::internal(&chain(&error)))?;
         // The unit takes the lock; whoever comes in between finds the host as it was.
         drop(lock);
         let wait = request.lock_wait_secs;
         run_unit::start_run(&place.host, &place.layout, &installer, run, wait)
-            .map_err(|why| install::internal(&why))?;
+            .map_err(|error| install::internal(&chain(&error)))?;
         return follow(place, run, &stopped);
     }
-    let ended = run::execute(&context, &lock).map_err(|why| install::internal(&why))?;
+    let ended = run::execute(&context, &lock).map_err(|error| install::internal(&chain(&error)))?;
     Ok(end(place, &lock, ended))
 }
 
@@ -128,13 +130,13 @@ pub(super) fn follow_open(place: &Place) -> Result<u8, Failure> {
 pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8, Failure> {
     require_root("execute a run")?;
     let lock = wait_for_lock(place)?;
-    let plan: InstallPlan = history::read_document(&place.layout.run(id).join("plan.json"))
+    let plan: InstallPlan = history::read_document(&place.layout.run(id).plan())
         .map_err(|why| install::internal(&why))?;
     let undone = undone(place, id, &plan)?;
     let undone = undone.as_ref();
     // Without a journal nothing was changed, and there is nothing to take up.
     let work = |context: &Context<'_>| {
-        run::execute(context, &lock).map_err(|why| not_begun(id, &why, Exit::Internal))
+        run::execute(context, &lock).map_err(|error| not_begun(id, &chain(&error), Exit::Internal))
     };
     let code = in_unit(place, &lock, id, &plan, undone, lock_wait_secs, work)?;
     // To systemd only a revert that failed has failed: then the recovery unit tries once more.
@@ -179,7 +181,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
         lock_wait_secs,
         |context| {
             let closed = run::close_open_run(context, &lock);
-            closed.map_err(|why| not_closed(id, &why))
+            closed.map_err(|error| not_closed(id, &chain(&error)))
         },
     )?;
     // To systemd, a run that was put back is a success: trying again would change nothing.
@@ -261,8 +263,9 @@ fn end(place: &Place, lock: &RunLock, ended: Ended) -> u8 {
 /// Removes what waits for an unfinished run. A trouble with it is told, and changes no outcome.
 fn disarm(place: &Place) {
     if run_unit::is_possible(&place.host, &place.layout)
-        && let Err(why) = run_unit::disarm(&place.host, &place.layout)
+        && let Err(error) = run_unit::disarm(&place.host, &place.layout)
     {
+        let why = chain(&error);
         render::warning(&format!("the boot unit could not be removed: {why}"));
     }
 }
@@ -298,17 +301,17 @@ pub(super) fn undone(
     let dir = seal::backup_of_undone(&place.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
-            before: history::read_document(&dir.join("before.json"))?,
+            before: history::read_document(&dir.before())?,
             // A run that was reverted has none, and is not undone either.
-            after: match dir.join("after.json") {
+            after: match dir.after() {
                 path if path.exists() => history::read_document(&path)?,
-                _ => history::read_document(&dir.join("before.json"))?,
+                _ => history::read_document(&dir.before())?,
             },
-            blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
-            baseline: history::read_document(&dir.join("baseline.json"))?,
-            plan: history::read_document(&place.layout.run(run).join("plan.json"))?,
-            dumps: run::dumps_of(&dir)?,
-            dumps_dir: dir.join("stores"),
+            blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
+            baseline: history::read_document(&dir.baseline())?,
+            plan: history::read_document(&place.layout.run(run).plan())?,
+            dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
+            dumps_dir: dir.dumps().files,
         })
     };
     load().map(Some).map_err(|why| {

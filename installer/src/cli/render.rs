@@ -13,9 +13,9 @@ use crate::problem::Problem;
 
 /// Prints the three parts of a failure.
 pub(super) fn failure(failure: &Failure) {
-    eprintln!("error: {}", failure.what);
-    eprintln!("  why: {}", failure.why);
-    eprintln!(" next: {}", failure.next);
+    eprintln!("error: {}", failure.explained.what);
+    eprintln!("  why: {}", failure.explained.why);
+    eprintln!(" next: {}", failure.explained.next);
 }
 
 /// Prints a warning.

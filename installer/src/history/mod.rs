@@ -64,12 +64,12 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
 /// Reads one run. A run whose plan was never complete had no journal and no effect: it is left out.
 pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     let dir = layout.run(id);
-    if !dir.join("plan.json").exists() || !dir.join("journal").exists() {
+    if !dir.plan().exists() || !dir.journal().exists() {
         return Ok(None);
     }
     secure_fs::check_own(&dir).map_err(|error| chain(&error))?;
-    let plan = read_document(&dir.join("plan.json"))?;
-    let path = dir.join("report.json");
+    let plan = read_document(&dir.plan())?;
+    let path = dir.report();
     let report = if path.exists() {
         Some(read_document(&path)?)
     } else {

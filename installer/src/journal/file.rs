@@ -57,7 +57,7 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<Self, JournalError> {
-        let path = layout.run(run).join("journal");
+        let path = layout.run(run).journal();
         let mut file = disk.open(secure_fs::create_new(&path, 0o600)?);
         let made = file
             .reserve(&path, RESERVED_BYTES)
@@ -88,7 +88,7 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let path = layout.run(run).join("journal");
+        let path = layout.run(run).journal();
         let records = read(&path)?;
         let mut file = disk.open(secure_fs::open_lock(&path)?);
         let whole: u64 = records
@@ -178,6 +178,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
 mod tests {
     use super::*;
     use crate::journal::HostDisk;
+    use crate::journal::step::GroupStep;
 
     fn journal_with_three_records(layout: &Layout) -> PathBuf {
         let lock = RunLock::take(layout).unwrap();
@@ -188,9 +189,14 @@ mod tests {
             journal.append(&Step::Backup, phase, 5, "note").unwrap();
         }
         journal
-            .append(&Step::Hold("a".to_owned()), Phase::Intent, 6, "")
+            .append(
+                &Step::Group(GroupStep::Hold, "a".to_owned()),
+                Phase::Intent,
+                6,
+                "",
+            )
             .unwrap();
-        layout.run(1).join("journal")
+        layout.run(1).journal()
     }
 
     #[test]

@@ -53,6 +53,20 @@ impl Baseline {
             .collect()
     }
 
+    /// Returns the services of several components.
+    pub(crate) fn all_services<'a>(
+        &'a self,
+        components: impl IntoIterator<Item = &'a Component>,
+    ) -> impl Iterator<Item = &'a str> {
+        let each = components.into_iter();
+        each.flat_map(|component| self.services(component))
+    }
+
+    /// Whether a unit ran before.
+    pub(crate) fn was_up(&self, unit: &str) -> bool {
+        self.units.get(unit).is_some_and(UnitState::is_up)
+    }
+
     /// Returns the sockets, timers and paths that start a component's services.
     pub(crate) fn triggers<'a>(&'a self, component: &'a Component) -> BTreeSet<&'a str> {
         let services = self.services(component).into_iter();

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::failure::chain;
+use super::error::StepError;
 use crate::history;
 use crate::host::Host;
 use crate::journal::Disk;
@@ -17,7 +17,7 @@ use crate::secure_fs::{self, FsError};
 
 const FILE: &str = "reserve";
 const FILE_ELSEWHERE: &str = ".airgap-bundle-reserve";
-/// In the state directory: where the other reserves are, for whoever has to give them up.
+/// In the state directory: where the other reserves are, so that any process can give them up.
 const LIST: &str = "reserves.json";
 
 /// What is kept back on one filesystem.
@@ -44,11 +44,11 @@ pub(super) fn take(
     layout: &Layout,
     plan: &InstallPlan,
     disk: &dyn Disk,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     free(layout);
-    let needs = scope::needs(host, layout, plan).map_err(|error| chain(&error))?;
+    let needs = scope::needs(host, layout, plan)?;
     let wanted: Vec<Reserve> = needs.into_iter().map(Reserve::from).collect();
-    let taken = take_all(layout, &wanted, disk).map_err(|error| chain(&error));
+    let taken = take_all(layout, &wanted, disk).map_err(StepError::from);
     if taken.is_err() {
         free(layout);
     }
@@ -73,7 +73,7 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
 
 /// Takes more of it in the state directory, once it is known how much data a way back will have to
 /// keep.
-pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
+pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
     }
@@ -90,7 +90,7 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
         let made = secure_fs::create_new(&file, 0o600)?;
         secure_fs::reserve_space(&made, &file, bytes + bytes / 8)
     };
-    take().map_err(|error| format!("the room for a way back cannot be kept: {}", chain(&error)))
+    take().map_err(StepError::Room)
 }
 
 /// Gives all of it up. That something could not be given up changes nothing in what follows.

@@ -21,15 +21,6 @@ use crate::secure_fs;
 use crate::{settings, stores};
 use redact::Secrets;
 
-/// What a run's directory gives.
-const OF_RUN: [&str; 6] = [
-    "plan.json",
-    "report.json",
-    "journal",
-    "events.jsonl",
-    "rpm.log",
-    "rpm-revert.log",
-];
 /// Largest part that is taken of one file: its end.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 const LEVEL: i32 = 9;
@@ -159,8 +150,8 @@ impl Support {
     }
 
     fn run(&mut self, layout: &Layout, id: u64) {
-        for name in OF_RUN {
-            let path = layout.run(id).join(name);
+        for path in layout.run(id).records() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.symlink_metadata().is_err() {
                 continue;
             }

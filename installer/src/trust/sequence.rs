@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
@@ -62,13 +61,9 @@ pub enum Remembered {
     Mark(Mark),
 }
 
-fn path(layout: &Layout) -> PathBuf {
-    layout.state().join("sequences.json")
-}
-
 /// Returns every mark, or why there is none to be had.
 pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
-    let path = path(layout);
+    let path = layout.sequences();
     let damaged = |why: String| Remembered::Damaged(format!("{}: {why}", path.display()));
     // A directory that cannot be searched hides whether the file is there.
     let there = path.symlink_metadata().map(|_| ());
@@ -128,7 +123,7 @@ pub fn advance(layout: &Layout, new: &Mark) -> Result<(), String> {
         marks: known,
     };
     let bytes = canonical(&document).map_err(|error| error.to_string())?;
-    secure_fs::write_atomic(&path(layout), &bytes, 0o600).map_err(|error| chain(&error))
+    secure_fs::write_atomic(&layout.sequences(), &bytes, 0o600).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]
@@ -177,7 +172,7 @@ mod tests {
         }
         let other = remembered(&layout, "acme", "dev", &root);
         assert_eq!(other, Remembered::Nothing);
-        let mode = std::fs::metadata(path(&layout)).unwrap().permissions();
+        let mode = std::fs::metadata(layout.sequences()).unwrap().permissions();
         let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -200,12 +195,12 @@ mod tests {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
         advance(&layout, &mark(7, 10)).unwrap();
-        let good = std::fs::read(path(&layout)).unwrap();
-        secure_fs::write_atomic(&path(&layout), &good[..good.len() / 2], 0o600).unwrap();
+        let good = std::fs::read(layout.sequences()).unwrap();
+        secure_fs::write_atomic(&layout.sequences(), &good[..good.len() / 2], 0o600).unwrap();
         let found = remembered(&layout, "acme", "stable", &root);
         assert!(matches!(found, Remembered::Damaged(_)), "{found:?}");
         assert!(advance(&layout, &mark(8, 10)).is_err());
-        secure_fs::remove_if_present(&path(&layout)).unwrap();
+        secure_fs::remove_if_present(&layout.sequences()).unwrap();
         assert_eq!(seen(&layout, &root), None, "lost: the packages decide");
     }
 }

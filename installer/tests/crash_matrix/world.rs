@@ -158,7 +158,7 @@ impl World {
         let inventory = inventory.expect("a healthy host");
         if scene.kind == Kind::Restore {
             data::spoil(&self.layout);
-            let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
+            let dumps = dumps_of(&self.layout.run(1).backup()).expect("dumps");
             let names = ["relay-data".to_owned()];
             return restore::plan(run.earlier(), &names, &dumps, &inventory).expect("a dump");
         }

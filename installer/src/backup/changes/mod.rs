@@ -7,13 +7,12 @@
 mod carry;
 mod text;
 
-use std::path::Path;
-
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::blobs::Blobs;
 use crate::history;
+use crate::layout::BackupDir;
 
 pub use crate::plan::scope::YOURS;
 pub(crate) use carry::carry_over;
@@ -21,8 +20,6 @@ pub use text::{Pictured, picture};
 
 /// The type a stored document names.
 pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
-/// The document's name in a run's directory.
-pub const DOCUMENT: &str = "backup/config-changes.json";
 
 /// Every file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,8 +135,8 @@ impl FileChange {
 }
 
 /// Reads the document of a run whose backup is in `backup`; nothing if it has none.
-pub fn load(backup: &Path) -> Result<Option<(ConfigChanges, Blobs)>, String> {
-    let path = backup.join("config-changes.json");
+pub fn load(backup: &BackupDir) -> Result<Option<(ConfigChanges, Blobs)>, String> {
+    let path = backup.config_changes();
     if !path.exists() {
         return Ok(None);
     }
@@ -147,13 +144,13 @@ pub fn load(backup: &Path) -> Result<Option<(ConfigChanges, Blobs)>, String> {
     if document.document != CONFIG_CHANGES_TYPE {
         return Err(format!("{} is `{}`", path.display(), document.document));
     }
-    let blobs = Blobs::at(&backup.join("blobs"));
+    let blobs = Blobs::at(&backup.blobs());
     Ok(Some((document, blobs)))
 }
 
 /// Returns what a report says of a run's files, a line for each.
 #[must_use]
-pub fn notes(backup: &Path) -> Vec<String> {
+pub fn notes(backup: &BackupDir) -> Vec<String> {
     match load(backup) {
         Ok(None) => Vec::new(),
         Ok(Some((document, _))) => document.files.iter().map(FileChange::line).collect(),

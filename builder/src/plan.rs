@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use manifests::printable::printable;
 use manifests::bundle::{Role, Target, Use};
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -9,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::checksum::Checksum;
-use crate::printable::printable;
 use crate::repo::openpgp::Fingerprint;
 use crate::repo::{RepoPackage, RepoSnapshot};
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use manifests::printable::printable;
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::digest::Sha256;
@@ -14,7 +15,6 @@ use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
 use crate::evidence;
 use crate::explain::Error;
-use crate::printable::printable;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]

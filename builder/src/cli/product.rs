@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use manifests::printable::printable_lines;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::origin::product;
 use super::{Context, Format, show};
 use crate::explain::{Error, usage};
-use crate::printable::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use manifests::printable::printable;
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::parts::PARTS_SUFFIX;
@@ -14,7 +15,6 @@ use super::{Context, Format, confirm, progress, show};
 use crate::cosign::{self, Standing};
 use crate::evidence;
 use crate::explain::{Error, usage};
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

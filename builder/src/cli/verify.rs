@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use manifests::printable::printable;
 use clap::Args as ClapArgs;
 use serde::Serialize;
 
@@ -9,7 +10,6 @@ use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::carry::{self, Nothing};
 use crate::explain::Error;
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@ mod carried;
 
 use std::fmt;
 
+use manifests::printable::printable;
 use manifests::bundle::{Role, Target, Use};
 use manifests::closure::{self, Closure, Index, Missing, Offer, System};
 use manifests::nevra::{Arch, Nevra};
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use crate::hosts::FleetHost;
 use crate::plan::{BuildPlan, PlannedPackage};
-use crate::printable::printable;
 use crate::repo::{RepoPackage, WholeRepo};
 
 pub use carried::carry;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use manifests::printable::printable;
 use manifests::host_inventory::InventoryError;
 
 use super::Unfit;
 use crate::explain::{Exit, Explain, Explained};
-use crate::printable::printable;
 
 /// Inventories that cannot be used, or hosts that cannot use the bundle.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use manifests::printable::printable;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Fault, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -17,7 +18,6 @@ use super::KeyError;
 use super::secret::Secrets;
 use super::uri::TokenUri;
 use crate::explain::{Exit, Explain, Explained};
-use crate::printable::printable;
 
 /// `prime256v1` in DER, as `CKA_EC_PARAMS` names a curve.
 const P256_OID: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];

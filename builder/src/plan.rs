@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use manifests::printable::printable;
 use manifests::bundle::{Role, Target, Use};
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
+use manifests::printable::printable;
 use serde::{Deserialize, Serialize};
 use url::Url;
 

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use manifests::printable::printable;
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::digest::Sha256;
 use manifests::parts::{PARTS_SUFFIX, part_name};
+use manifests::printable::printable;
 
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};

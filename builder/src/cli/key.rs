@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use manifests::printable::printable;
 use clap::{Args as ClapArgs, Subcommand};
+use manifests::printable::printable;
 use manifests::signature::{Algorithm, PublicKey};
 use manifests::trust::RootFile;
 use serde::Serialize;

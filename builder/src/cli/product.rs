@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manifests::printable::printable_lines;
 use clap::{Args as ClapArgs, Subcommand};
+use manifests::printable::printable_lines;
 
 use super::origin::product;
 use super::{Context, Format, show};

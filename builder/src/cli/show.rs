@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use manifests::printable::printable_lines;
 use manifests::json::canonical;
+use manifests::printable::printable_lines;
 use serde::Serialize;
 
 use super::Format;

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use manifests::printable::printable;
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::parts::PARTS_SUFFIX;
+use manifests::printable::printable;
 use manifests::signature::KeyId;
 use serde::Serialize;
 

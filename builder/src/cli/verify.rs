@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manifests::printable::printable;
 use clap::Args as ClapArgs;
+use manifests::printable::printable;
 use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};

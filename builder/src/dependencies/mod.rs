@@ -4,10 +4,10 @@ mod carried;
 
 use std::fmt;
 
-use manifests::printable::printable;
 use manifests::bundle::{Role, Target, Use};
 use manifests::closure::{self, Closure, Index, Missing, Offer, System};
 use manifests::nevra::{Arch, Nevra};
+use manifests::printable::printable;
 use serde::Serialize;
 
 use crate::hosts::FleetHost;

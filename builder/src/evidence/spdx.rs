@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use manifests::printable::printable;
 use manifests::digest::Sha256;
+use manifests::printable::printable;
 use serde::Serialize;
 
 use super::facts::{Facts, Part};

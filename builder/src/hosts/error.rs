@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use manifests::printable::printable;
 use manifests::host_inventory::InventoryError;
+use manifests::printable::printable;
 
 use super::Unfit;
 use crate::explain::{Exit, Explain, Explained};

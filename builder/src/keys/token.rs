@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use manifests::printable::printable;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as Fault, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -10,6 +9,7 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
+use manifests::printable::printable;
 use manifests::signature::{Algorithm, PublicKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use sha2::{Digest as _, Sha256};

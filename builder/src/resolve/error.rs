@@ -1,7 +1,7 @@
 //! Requests that no plan can meet, with what exists instead.
 
-use manifests::printable::printable;
 use manifests::bundle::Target;
+use manifests::printable::printable;
 use manifests::product::{Component, Distro};
 
 use super::Inputs;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use manifests::printable::printable;
 use clap::Args as ClapArgs;
+use manifests::printable::printable;
 use manifests::trust::{RevokedKey, RootFile, TrustRoot};
 use serde::Serialize;
 

@@ -3,7 +3,6 @@
 use manifests::printable::{printable, printable_lines};
 use serde::Serialize;
 
-
 /// Text in which nothing can end a line, reorder or hide what stands beside it. The template escapes
 /// it once more, for HTML. The page's model holds no other text, so that none is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

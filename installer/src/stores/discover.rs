@@ -276,7 +276,7 @@ impl Look<'_> {
             "" => 0,
             text => text
                 .parse()
-                .map_err(|_| "the number of its database is no number")?,
+                .map_err(|_| "the number of its database is not a number")?,
         };
         Ok(Some(Access::Redis(RedisAccess {
             addresses,

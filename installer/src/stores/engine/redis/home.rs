@@ -160,7 +160,8 @@ pub(super) fn place(
         is_of_age(process, number("uptime_in_seconds")) && works_in(process, &dir)
     });
     let process = process.ok_or_else(|| {
-        let why = "its process is none of this host's: it runs in a container, or behind a passed-on port";
+        let why =
+            "its process is not on this host: it runs in a container, or behind a forwarded port";
         no(server, why)
     })?;
     Ok(Place {

@@ -1,10 +1,26 @@
 //! What the first bytes of a program or shared object say.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use manifests::digest::{Sha256, of_reader};
 use manifests::nevra::Arch;
 
 /// How many bytes are looked at.
-pub(crate) const START_BYTES: usize = 20;
+const START_BYTES: usize = 20;
 const SHARED_OBJECT: u16 = 3;
+
+/// Reads at most `max` bytes of a file, and returns its start, how many bytes were read and their digest.
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<(Vec<u8>, u64, Sha256)> {
+    let mut file = File::open(path)?.take(max);
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(START_BYTES as u64)
+        .read_to_end(&mut start)?;
+    let (size, sha256) = of_reader(&mut start.chain(file))?;
+    Ok((start, size, sha256))
+}
 
 /// Whether a file is a 64-bit little-endian ELF file whose `e_machine` is the architecture's.
 pub(crate) fn is_for(start: &[u8], arch: Arch) -> bool {

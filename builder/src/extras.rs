@@ -1,13 +1,11 @@
 //! Files beside packages, as far as the product manifest allows them: each is for the very version
 //! that the bundle brings.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use manifests::bundle::Role;
 use manifests::bundle_path::{BundlePath, BundlePathError};
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::Sha256;
 use manifests::limits::PAYLOAD_MAX_BYTES;
 use manifests::nevra::Arch;
 use manifests::product::{ExtraFormat, ExtraRule, ExtraTarget, ProductManifest};
@@ -235,23 +233,10 @@ fn versions(plan: &BuildPlan, component: &str) -> Vec<(String, Arch)> {
 }
 
 fn read(path: &Path) -> Result<(Vec<u8>, u64, Sha256), ExtraErrorKind> {
-    let file = File::open(path).map_err(ExtraErrorKind::Unreadable)?;
-    let mut file = file.take(PAYLOAD_MAX_BYTES + 1);
-    let (mut hasher, mut size, mut start) = (Hasher::default(), 0_u64, Vec::new());
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let taken = file.read(&mut buffer).map_err(ExtraErrorKind::Unreadable)?;
-        if taken == 0 {
-            break;
-        }
-        if start.len() < elf::START_BYTES {
-            start.extend_from_slice(&buffer[..taken.min(elf::START_BYTES)]);
-        }
-        hasher.update(&buffer[..taken]);
-        size += taken as u64;
-    }
+    let read = elf::read(path, PAYLOAD_MAX_BYTES + 1);
+    let (start, size, sha256) = read.map_err(ExtraErrorKind::Unreadable)?;
     if size > PAYLOAD_MAX_BYTES {
         return Err(ExtraErrorKind::TooLarge);
     }
-    Ok((start, size, hasher.finish()))
+    Ok((start, size, sha256))
 }

@@ -1,11 +1,9 @@
 //! The installers a bundle carries: one program per target architecture.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 
 use crate::elf;
@@ -133,26 +131,11 @@ pub fn find(choice: &Choice, archs: &[Arch]) -> Result<Vec<Installer>, Installer
 }
 
 fn hash(arch: Arch, path: &Path) -> Result<Installer, InstallerError> {
-    let unreadable = |source| InstallerError::Unreadable {
+    let read = elf::read(path, INSTALLER_MAX_BYTES);
+    let (start, size, sha256) = read.map_err(|source| InstallerError::Unreadable {
         path: path.to_owned(),
         source,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut file = file.take(INSTALLER_MAX_BYTES);
-    let (mut hasher, mut size) = (Hasher::default(), 0_u64);
-    let mut buffer = vec![0; 256 * 1024];
-    let mut start = Vec::new();
-    loop {
-        let taken = file.read(&mut buffer).map_err(unreadable)?;
-        if taken == 0 {
-            break;
-        }
-        if start.len() < elf::START_BYTES {
-            start.extend_from_slice(&buffer[..taken.min(elf::START_BYTES)]);
-        }
-        hasher.update(&buffer[..taken]);
-        size += taken as u64;
-    }
+    })?;
     if !elf::is_for(&start, arch) {
         let path = path.to_owned();
         return Err(InstallerError::NotAProgram { path, arch });
@@ -161,6 +144,6 @@ fn hash(arch: Arch, path: &Path) -> Result<Installer, InstallerError> {
         arch,
         path: path.to_owned(),
         size,
-        sha256: hasher.finish(),
+        sha256,
     })
 }

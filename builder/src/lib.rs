@@ -20,12 +20,11 @@
 //! Rooms, each using only those before it:
 //! `explain` `interrupt` `checksum` `elf` `sniff` `output` `event` `transport`
 //! `repo` `plan` `hosts` `resolve` `dependencies` `download` `package` `fit` `extras`
-//! `installers` `lock` `evidence` `keys` `assemble` `archive` `carry` `cosign` `diff`
+//! `installers` `lock` `evidence` `keys` `assemble` `archive` `parts` `cosign` `diff`
 //! `pipeline` `cli`.
 
 pub mod archive;
 pub mod assemble;
-pub mod carry;
 pub mod checksum;
 pub mod cli;
 pub mod cosign;
@@ -45,6 +44,7 @@ pub mod keys;
 pub mod lock;
 pub mod output;
 pub mod package;
+pub mod parts;
 pub mod pipeline;
 pub mod plan;
 pub mod repo;

@@ -22,6 +22,7 @@ pub fn read_bundle(bytes: &[u8]) -> Result<VerifiedMetadata, BundleError> {
 /// Compresses a tar stream.
 pub fn compress(tar: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(true).unwrap();
     encoder.write_all(tar).unwrap();
     encoder.finish().unwrap()
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+pub use manifests::explained::chain;
+
 /// How a command ended. The numbers are part of the interface (docs/exit-codes.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -64,22 +66,6 @@ impl Failure {
     ) -> Self {
         Self::new(exit, what, chain(error), next)
     }
-}
-
-/// Joins an error and its sources into one line, leaving out what a source repeats.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let part = error.to_string();
-        if !text.contains(&part) {
-            text.push_str(": ");
-            text.push_str(&part);
-        }
-        source = error.source();
-    }
-    text
 }
 
 impl fmt::Display for Failure {

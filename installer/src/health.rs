@@ -119,10 +119,10 @@ pub fn ask_before(
     let Some(health) = &component.health else {
         return stays_up(host, unit).map(|_| ());
     };
-    let started = std::time::Instant::now();
+    let started = host.steady_clock();
     loop {
         let verdict = look(host, layout, component, health, unit, expected);
-        if verdict.is_ok() || started.elapsed() > SETTLE {
+        if verdict.is_ok() || waited(host, started) > SETTLE {
             return verdict.map(|_| ());
         }
         host.sleep(Duration::from_millis(health.interval_ms));
@@ -144,7 +144,7 @@ pub fn wait(
     let Some(health) = &component.health else {
         return stays_up(host, unit);
     };
-    let started = std::time::Instant::now();
+    let started = host.steady_clock();
     let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
     let mut streak = Streak::default();
     let mut last = Ill::new(IllKind::Stopped, "it was never asked");
@@ -167,17 +167,21 @@ pub fn wait(
         if stopped() {
             return Err(Ill::new(IllKind::Stopped, "the run was told to stop"));
         }
-        if started.elapsed() >= Duration::from_secs(health.budget_secs) {
+        if waited(host, started) >= Duration::from_secs(health.budget_secs) {
             break;
         }
         host.sleep(Duration::from_millis(health.interval_ms));
     }
     let state = host.unit(unit).unwrap_or_default();
-    let waited = health.budget_secs;
+    let budget = health.budget_secs;
     Err(Ill {
-        why: format!("{} (after {waited} s{})", last.why, again(&state)),
+        why: format!("{} (after {budget} s{})", last.why, again(&state)),
         ..last
     })
+}
+
+fn waited(host: &dyn Host, started: Duration) -> Duration {
+    host.steady_clock().saturating_sub(started)
 }
 
 /// Tells that systemd had to start a service again: it comes up, and goes down by itself.

@@ -1,14 +1,12 @@
-//! What a signed manifest promises about the documents inside its bundle, and what they must keep.
-//! Both readers, the host's and the builder's own, apply these rules.
+//! What a signed manifest promises about the documents inside its bundle, and what they must keep. The
+//! reader and the writer apply these rules.
 
 use std::cell::Cell;
 
-use crate::bundle::{BundleManifest, Entry};
+use crate::bundle::{BundleManifest, BundledRpm, Entry};
 use crate::bundle_path::BundlePath;
-use crate::digest::Sha256;
 use crate::json::read_counted;
 use crate::limits::JSON_VALUES_MAX;
-use crate::nevra::Nevra;
 use crate::package_files::{PACKAGE_FILES_TYPE, PackageFiles};
 use crate::product::ProductManifest;
 
@@ -42,11 +40,12 @@ pub fn read_product(
     Ok(product)
 }
 
-/// Reads a file list, which must describe the RPM that its name says. All lists of a bundle share
-/// `left`, which begins at [`PACKAGE_FILES_VALUES_MAX`](crate::limits::PACKAGE_FILES_VALUES_MAX).
+/// Reads a file list, which must describe the RPM that its name says, and name the same package as the
+/// manifest. All lists of a bundle share `left`, which begins at [`PACKAGE_FILES_VALUES_MAX`](crate::limits::PACKAGE_FILES_VALUES_MAX).
 pub fn read_package_files(
     bytes: &[u8],
     entry: &Entry,
+    manifest: &BundleManifest,
     left: &Cell<usize>,
 ) -> Result<PackageFiles, ContentError> {
     let refuse = |reason: String| ContentError {
@@ -64,22 +63,12 @@ pub fn read_package_files(
     if BundlePath::for_package_files(&list.rpm) != entry.path {
         return Err(refuse("it describes another RPM".to_owned()));
     }
-    Ok(list)
-}
-
-/// Checks that every RPM has its file list, and that both name the same package.
-pub fn check_lists<'a>(
-    manifest: &BundleManifest,
-    listed: impl Fn(&Sha256) -> Option<&'a Nevra>,
-) -> Result<(), ContentError> {
-    for rpm in &manifest.rpms {
-        if listed(&rpm.sha256) != Some(&rpm.nevra) {
-            let reason = "its file list is missing or names another package";
-            return Err(ContentError {
-                path: rpm.path.clone(),
-                reason: format!("{reason} than {}", rpm.nevra),
-            });
-        }
+    let is_other = |rpm: &&BundledRpm| rpm.sha256 == list.rpm && rpm.nevra != list.nevra;
+    if let Some(rpm) = manifest.rpms.iter().find(is_other) {
+        return Err(refuse(format!(
+            "it names another package than {}",
+            rpm.nevra
+        )));
     }
-    Ok(())
+    Ok(list)
 }

@@ -1,6 +1,7 @@
 //! SHA-256 digests as a type, so that a digest is never confused with another string.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use sha2::Digest as _;
@@ -113,6 +114,39 @@ impl Hasher {
     }
 }
 
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads to the end, and returns how many bytes there were and their digest.
+pub fn of_reader(from: &mut dyn Read) -> io::Result<(u64, Sha256)> {
+    copy(from, &mut io::sink())
+}
+
+/// Copies to the end, and returns how many bytes there were and their digest.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<(u64, Sha256)> {
+    let (mut hasher, mut size) = (Hasher::default(), 0);
+    let mut buffer = vec![0_u8; 128 * 1024];
+    loop {
+        let taken = match from.read(&mut buffer) {
+            Ok(0) => return Ok((size, hasher.finish())),
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&buffer[..taken]);
+        to.write_all(&buffer[..taken])?;
+        size += taken as u64;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +156,16 @@ mod tests {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha256::of(b"").to_string(), text);
         assert_eq!(text.parse::<Sha256>().unwrap(), Sha256::of(b""));
+    }
+
+    #[test]
+    fn a_copy_has_the_bytes_that_were_hashed() {
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut copied = Vec::new();
+        let found = copy(&mut &bytes[..], &mut copied).unwrap();
+        assert_eq!(found, (bytes.len() as u64, Sha256::of(&bytes)));
+        assert_eq!(of_reader(&mut &copied[..]).unwrap(), found);
+        assert_eq!(of_reader(&mut io::empty()).unwrap(), (0, Sha256::of(b"")));
     }
 
     #[test]

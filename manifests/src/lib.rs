@@ -7,12 +7,14 @@
 //! * A [`trust::VerifiedManifest`] is made by [`trust::verify_manifest`] alone, which verifies the
 //!   exact bytes before it parses them.
 //! * So is a [`parts::VerifiedParts`] by [`parts::verify_parts`].
+//! * [`reader`] is the only reader of bundles, [`cpio`] the only one of the archives inside RPMs; both know
+//!   nothing but `Read`.
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 //!
 //! Rooms, each using only those before it:
-//! `explained` `printable` `string_serde` `percent` `secret` `limits` `json` `digest` `evr` `nevra`
-//! `signature` `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
-//! `acceptance` `trust` `parts`.
+//! `explained` `printable` `string_serde` `percent` `secret` `cpio` `limits` `json` `digest` `evr`
+//! `nevra` `signature` `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
+//! `acceptance` `trust` `parts` `reader`.
 
 #![deny(missing_docs)]
 
@@ -21,6 +23,7 @@ pub mod bundle;
 pub mod bundle_path;
 pub mod closure;
 pub mod contents;
+pub mod cpio;
 pub mod digest;
 pub mod evr;
 pub mod explained;
@@ -34,6 +37,7 @@ pub mod parts;
 pub mod percent;
 pub mod printable;
 pub mod product;
+pub mod reader;
 pub mod secret;
 pub mod signature;
 pub mod string_serde;

@@ -163,6 +163,13 @@ pub fn number_in(bundle: &str, file_name: &str) -> Option<u32> {
     (part_name(bundle, number) == file_name).then_some(number)
 }
 
+/// Whether a file name is that of a part, whatever the bundle is called.
+#[must_use]
+pub fn is_part(file_name: &str) -> bool {
+    let tail = file_name.rsplit_once(".part").map(|(_, digits)| digits);
+    tail.is_some_and(|digits| digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_digit()))
+}
+
 /// Returns the file name of a bundle's parts document: `NAME.parts.json`.
 #[must_use]
 pub fn document_name(bundle: &str) -> String {

@@ -8,9 +8,10 @@ use std::path::Path;
 use manifests::bundle::{BundleManifest, Entry};
 use manifests::bundle_path::BundlePath;
 use manifests::format::MANIFEST_PATH;
+use manifests::reader::{Front, Visitor};
 use manifests::trust::VerifiedManifest;
 
-use super::{ArchiveError, RawManifest, Visitor};
+use super::ArchiveError;
 use crate::output::{OutputError, PendingTree};
 
 /// What to take out.
@@ -115,27 +116,26 @@ fn covers(wish: &str, path: &BundlePath) -> bool {
 }
 
 impl Visitor for Extraction {
-    fn manifest(
-        &mut self,
-        raw: &RawManifest,
-        verified: &VerifiedManifest,
-    ) -> Result<(), ArchiveError> {
+    type Error = ArchiveError;
+
+    fn manifest(&mut self, front: &Front, verified: &VerifiedManifest) -> Result<(), ArchiveError> {
         self.check_wishes(verified.manifest())?;
         self.choose_packages(verified.manifest())?;
         let own = |text: String| text.parse::<BundlePath>();
         if let Ok(path) = own(MANIFEST_PATH.to_owned()) {
-            self.whole(&path, &raw.bytes)?;
+            self.whole(&path, &front.manifest)?;
         }
-        for signature in &raw.signatures {
+        for signature in &front.signatures {
             if let Ok(path) = own(format!("signatures/{}.sig", signature.key_id())) {
                 self.whole(&path, signature.as_bytes())?;
             }
         }
+        for (name, bytes) in front.chain.files() {
+            if let Ok(path) = own(format!("trust/{name}")) {
+                self.whole(&path, &bytes)?;
+            }
+        }
         Ok(())
-    }
-
-    fn trust(&mut self, path: &BundlePath, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.whole(path, bytes)
     }
 
     fn begin(&mut self, entry: &Entry) -> Result<(), ArchiveError> {

@@ -1,29 +1,68 @@
-//! The bundle file: writing it, and reading it as strictly as a host does.
+//! The bundle file: writing it, and reading it with the reader that a host uses.
 
 mod extract;
-mod frame;
-mod read;
-mod verify;
 mod write;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use manifests::bundle::DocumentError;
-use manifests::bundle_path::BundlePath;
-use manifests::contents::ContentError;
+use manifests::explained::chain;
 use manifests::format::HeaderError;
+use manifests::parts::PartsError;
+use manifests::reader::{self, Checked, ReadError, Verified, Visitor};
 use manifests::signature::QuorumError;
-use manifests::trust::{CarriedError, VerifyError};
+use manifests::trust::{TrustRoot, VerifyError};
 
 use crate::explain::{Exit, Explain, Explained};
-use crate::interrupt::Interrupted;
+use crate::interrupt::{self, Interrupted};
 use crate::output::OutputError;
 
 pub use extract::{Extraction, Selection};
-pub use read::{Entries, RawManifest, read_manifest};
-pub use verify::{Checked, Verified, Visitor, check, verify, verify_with};
 pub use write::{rewrite, write};
+
+/// Reads a bundle from its first byte to its last.
+pub fn verify(file: impl Read, roots: &[TrustRoot]) -> Result<Verified, ArchiveError> {
+    verify_with(file, roots, &mut Nothing)
+}
+
+/// Does the same and shows every entry to a visitor.
+pub fn verify_with(
+    file: impl Read,
+    roots: &[TrustRoot],
+    visitor: &mut dyn Visitor<Error = ArchiveError>,
+) -> Result<Verified, ArchiveError> {
+    reader::verify_with(Interruptible(file), roots, visitor)
+}
+
+/// Checks everything but who signed.
+pub fn check(file: impl Read) -> Result<Checked, ArchiveError> {
+    reader::check_with(Interruptible(file), &mut Nothing)
+}
+
+/// A visitor that looks at nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Nothing;
+
+impl Visitor for Nothing {
+    type Error = ArchiveError;
+}
+
+/// A file whose reading a signal ends.
+#[derive(Debug)]
+pub struct Interruptible<R>(pub R);
+
+impl<R: Seek> Seek for Interruptible<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl<R: Read> Read for Interruptible<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        interrupt::check().map_err(io::Error::other)?;
+        self.0.read(buffer)
+    }
+}
 
 /// A bundle file that cannot be written, read or believed.
 #[derive(Debug, thiserror::Error)]
@@ -36,60 +75,18 @@ pub enum ArchiveError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The frame is not one that a bundle has.
-    #[error("it is not a bundle: {0}")]
-    Frame(&'static str),
-    /// The compressed data ends early or does not match its checksum.
-    #[error("it is damaged or cut off: {0}")]
-    Damaged(#[source] std::io::Error),
-    /// A header that no bundle has.
-    #[error("it is not a bundle of format 1: {0}")]
+    /// Its bytes are refused.
+    #[error(transparent)]
+    Refused(ReadError),
+    /// An entry that no bundle can hold.
+    #[error(transparent)]
     Header(#[from] HeaderError),
-    /// An entry that is not where it belongs, or not expected at all.
-    #[error("entry `{found}` comes where {expected} is expected")]
-    Order {
-        /// The entry.
-        found: String,
-        /// What belongs there.
-        expected: String,
-    },
-    /// An entry larger than readers take.
-    #[error("entry `{path}` claims {size} bytes; at most {limit} are read")]
-    TooLarge {
-        /// The entry.
-        path: BundlePath,
-        /// What it claims.
-        size: u64,
-        /// The bound.
-        limit: u64,
-    },
-    /// An entry whose size is not the listed one.
-    #[error("entry `{0}` does not have the size that the signed manifest lists")]
-    Size(BundlePath),
-    /// An entry whose bytes are not the listed ones.
-    #[error("entry `{0}` does not have the digest that the signed manifest lists")]
-    Digest(BundlePath),
-    /// An entry with another time.
-    #[error("entry `{0}` does not have the time that the signed manifest names")]
-    Time(BundlePath),
-    /// Padding that is not zero, or bytes after the end.
-    #[error("{0}")]
-    Excess(&'static str),
-    /// More signatures or trust documents than readers look at.
-    #[error("it carries too many {0}")]
-    TooMany(&'static str),
-    /// The manifest is not to be believed.
-    #[error(transparent)]
-    Untrusted(#[from] VerifyError),
-    /// The manifest cannot be read.
-    #[error("its manifest is not acceptable: {0}")]
-    Manifest(#[source] DocumentError),
-    /// A listed document that a host would refuse.
-    #[error(transparent)]
-    Content(#[from] ContentError),
-    /// A carried chain of root documents that is damaged.
-    #[error("the carried root documents are not usable: {0}")]
-    CarriedRoots(#[from] CarriedError),
+    /// More signatures than readers look at.
+    #[error("it carries too many signatures")]
+    TooManySignatures,
+    /// Another bundle than the one that was checked.
+    #[error("it changed while it was signed")]
+    Replaced,
     /// Asked for an entry that the bundle does not hold.
     #[error("it holds no {0}")]
     NotCarried(String),
@@ -107,11 +104,28 @@ pub enum ArchiveError {
     Interrupted(#[from] Interrupted),
 }
 
+impl From<ReadError> for ArchiveError {
+    /// A signal comes through the reader as an error of its file.
+    fn from(error: ReadError) -> Self {
+        let is_signal = |error: &io::Error| {
+            error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<Interrupted>())
+        };
+        match error {
+            ReadError::Input(error) if is_signal(&error) => Self::Interrupted(Interrupted),
+            error => Self::Refused(error),
+        }
+    }
+}
+
 impl Explain for ArchiveError {
     fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.source.kind() == ErrorKind::AlreadyExists => Exit::Usage,
-            Self::Open { .. } | Self::NotCarried(_) => Exit::Usage,
+            Self::Open { .. }
+            | Self::NotCarried(_)
+            | Self::Refused(ReadError::Unreadable { .. }) => Exit::Usage,
             Self::Write(_) | Self::Output(_) => Exit::Internal,
             Self::Interrupted(_) => Exit::Interrupted,
             _ => Exit::Verification,
@@ -142,28 +156,58 @@ impl Explain for ArchiveError {
                 "run the command again while nothing else writes to these files",
             ),
             Self::Interrupted(_) => ("stopped", "run the same command again"),
-            Self::Untrusted(VerifyError::NoTrustRoot) => (
-                "cannot verify the bundle",
-                "name the root document that you trust with --trust-root root.json",
-            ),
-            Self::Untrusted(VerifyError::Quorum(QuorumError::UnknownKeys { .. })) => (
-                "the bundle is not verified",
-                "if it comes from somebody else, get their root.json by another way, compare its \
-                 fingerprint with them, and pass it with --trust-root",
-            ),
-            Self::Untrusted(VerifyError::Revoked { .. } | VerifyError::Retired { .. }) => (
-                "the bundle is not verified",
-                "ask whoever built it for one that is signed with a key of the newest root document",
-            ),
-            _ => (
-                "the bundle is not verified",
-                "do not use this file: copy it again from where it was built, or build it again",
-            ),
+            Self::Refused(error) => refused(error),
+            _ => ("the bundle is not verified", AGAIN),
         };
         let reason = match self {
-            Self::Untrusted(VerifyError::Manifest(why)) => format!("{self}: {why}"),
+            Self::Refused(error) => chain(error),
             _ => self.to_string(),
         };
         Explained::new(failed, reason, next)
     }
+}
+
+const AGAIN: &str =
+    "do not use this file: copy it again from where it was built, or build it again";
+
+/// Says what failed and what to do about a bundle that is refused.
+const fn refused(error: &ReadError) -> (&'static str, &'static str) {
+    let failed = match error {
+        ReadError::Unreadable { .. } => "cannot read a file",
+        ReadError::Untrusted(VerifyError::NoTrustRoot) => "cannot verify the bundle",
+        ReadError::PartsList(_) => "the list of parts is not verified",
+        _ => "the bundle is not verified",
+    };
+    let next = match error {
+        ReadError::Input(_) | ReadError::Unreadable { .. } => {
+            "check the path, its permissions and the medium"
+        }
+        ReadError::Untrusted(VerifyError::NoTrustRoot)
+        | ReadError::PartsList(PartsError::Untrusted(VerifyError::NoTrustRoot)) => {
+            "name the root document that you trust with --trust-root root.json"
+        }
+        ReadError::Untrusted(VerifyError::Quorum(QuorumError::UnknownKeys { .. }))
+        | ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(
+            QuorumError::UnknownKeys { .. },
+        ))) => {
+            "if it comes from somebody else, get their root.json by another way, compare its \
+             fingerprint with them, and pass it with --trust-root"
+        }
+        ReadError::Untrusted(VerifyError::Revoked { .. } | VerifyError::Retired { .. }) => {
+            "ask whoever built it for one that is signed with a key of the newest root document"
+        }
+        ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(QuorumError::Unsigned))) => {
+            "copy the NAME.parts.<key id>.sig that belongs beside it"
+        }
+        ReadError::PartsList(_) => {
+            "do not use it: copy it again from where it was made, or split the bundle again"
+        }
+        ReadError::Parts { .. } => {
+            "copy these parts again, or let `bundle repair` write them from the bundle or another \
+             copy; name other directories that hold parts with --parts-dir"
+        }
+        ReadError::OtherBundle => "do not use it: build or split it again",
+        _ => AGAIN,
+    };
+    (failed, next)
 }

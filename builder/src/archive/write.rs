@@ -6,19 +6,18 @@ use std::path::Path;
 
 use manifests::bundle::Entry;
 use manifests::bundle_path::BundlePath;
-use manifests::digest::Hasher;
+use manifests::digest;
 use manifests::format::{
     BLOCK_BYTES, ZSTD_JOB_BYTES, ZSTD_LEVEL, ZSTD_OVERLAP_LOG, header_for, padding,
 };
 use manifests::limits::ZSTD_WINDOW_MAX_LOG;
+use manifests::reader::{Checked, Visitor, check_with};
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
-use super::ArchiveError;
-use super::verify::{Checked, Visitor, check_with};
+use super::{ArchiveError, Interruptible};
 use crate::assemble::SignedBundle;
 use crate::assemble::Source;
-use crate::interrupt;
 
 /// Writes a bundle. The bytes depend on the bundle alone: level, window, job size and overlap are
 /// fixed, and with at least one worker the number of workers does not show.
@@ -55,9 +54,9 @@ pub fn rewrite(
     let mut encoder = encoder(output, workers).map_err(ArchiveError::Write)?;
     put_front(&mut encoder, front, mtime)?;
     let mut again = Again { encoder, mtime };
-    let second = check_with(input, &mut again)?;
-    if second.raw.bytes != checked.raw.bytes {
-        return Err(ArchiveError::Excess("it changed while it was signed"));
+    let second = check_with(Interruptible(input), &mut again)?;
+    if second.front.manifest != checked.front.manifest {
+        return Err(ArchiveError::Replaced);
     }
     finish(again.encoder)
 }
@@ -69,6 +68,8 @@ struct Again<W: Write> {
 }
 
 impl<W: Write> Visitor for Again<W> {
+    type Error = ArchiveError;
+
     fn begin(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
         let header = header_for(&entry.path, entry.size, self.mtime)?;
         put(&mut self.encoder, &header)
@@ -124,28 +125,18 @@ fn pad(output: &mut impl Write, size: u64) -> Result<(), ArchiveError> {
 
 /// Copies a checked file, and checks once more that it is the file that was checked.
 fn copy(output: &mut impl Write, path: &Path, entry: &Entry) -> Result<(), ArchiveError> {
-    let changed = || ArchiveError::Changed(path.to_owned());
     let open = |source| ArchiveError::Open {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(open)?.take(entry.size);
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        interrupt::check()?;
-        let taken = file.read(&mut buffer).map_err(open)?;
-        if taken == 0 {
-            break;
-        }
-        hasher.update(&buffer[..taken]);
-        size += taken as u64;
-        put(output, &buffer[..taken])?;
+    let mut file = Interruptible(File::open(path).map_err(open)?).take(entry.size);
+    let copied = digest::copy(&mut file, output);
+    crate::interrupt::check()?;
+    if copied.map_err(ArchiveError::Write)? == (entry.size, entry.sha256) {
+        Ok(())
+    } else {
+        Err(ArchiveError::Changed(path.to_owned()))
     }
-    if size != entry.size || hasher.finish() != entry.sha256 {
-        return Err(changed());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

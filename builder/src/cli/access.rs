@@ -24,29 +24,29 @@ const NO_ACCESS: &str = "cannot set up the way to the servers";
 /// How servers are reached.
 #[derive(Debug, Clone, Args)]
 pub(super) struct AccessArgs {
-    /// File with logins by host; it must be readable by its owner alone [default: ~/.netrc]
+    /// File with logins by host; it must be readable by its owner alone [default: ~/.netrc].
     #[arg(long, value_name = "FILE", env = "NETRC")]
     netrc: Option<PathBuf>,
 
     /// File with the read token (or USER:PASSWORD) for a host; without HOST the one of the base address.
-    /// The variable `BUNDLE_TOKEN` holds such a token itself (repeatable)
+    /// The variable `BUNDLE_TOKEN` holds such a token itself (repeatable).
     #[arg(long, value_name = "[HOST[:PORT]=]FILE", env = "BUNDLE_TOKEN_FILE")]
     token_file: Vec<String>,
 
-    /// Send logins over plain http to other machines too: everybody on the way can read them
+    /// Send logins over plain http to other machines too: everybody on the way can read them.
     #[arg(long)]
     unsafe_send_credentials_over_plain_http: bool,
 
-    /// Certificate authorities (PEM) that count beside the system's (repeatable)
+    /// Certificate authorities (PEM) that count beside the system's (repeatable).
     #[arg(long, value_name = "FILE", env = "BUNDLE_CA_FILE")]
     ca_file: Vec<PathBuf>,
 
-    /// Use no network: build from what earlier builds left in the cache
+    /// Use no network: build from what earlier builds left in the cache.
     #[arg(long, env = "BUNDLE_OFFLINE")]
     offline: bool,
 
     /// Directory that keeps packages and verified metadata, shared by builds
-    /// [default: $XDG_CACHE_HOME/airgap-bundle/rpms]
+    /// [default: $XDG_CACHE_HOME/airgap-bundle/rpms].
     #[arg(
         long,
         visible_alias = "cache",
@@ -55,19 +55,19 @@ pub(super) struct AccessArgs {
     )]
     cache_dir: Option<PathBuf>,
 
-    /// Files fetched at a time
+    /// Files fetched at a time.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=64), env = "BUNDLE_JOBS")]
     jobs: u16,
 
-    /// Connections in all; a large file is fetched over several, at most 16
+    /// Connections in all; a large file is fetched over several, at most 16.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256), env = "BUNDLE_CONNECTIONS")]
     connections: u16,
 
-    /// Smallest part of a file that gets a connection of its own
+    /// Smallest part of a file that gets a connection of its own.
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024, hide = true, value_parser = clap::value_parser!(u64).range(1..))]
     part_bytes: u64,
 
-    /// Longest silence of a server, in seconds
+    /// Longest silence of a server, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), env = "BUNDLE_TIMEOUT")]
     timeout: u64,
 }

@@ -10,7 +10,6 @@ use manifests::nevra::Arch;
 use super::origin::OriginArgs;
 use super::places::{KeyArgs, SignArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, PartSize};
 use crate::dependencies::Dependencies;
 use crate::event::Observer;
 use crate::explain::{Error, usage};
@@ -19,6 +18,7 @@ use crate::installers;
 use crate::keys::Request;
 use crate::lock::Lock;
 use crate::output;
+use crate::parts::{self, PartSize};
 use crate::pipeline::{self, Origin, Settings, Wish};
 use crate::plan::BuildPlan;
 use crate::repo;
@@ -50,7 +50,7 @@ the page for the person who approves the transfer.";
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Version or line to upgrade to, such as 5.3 or 5.3.2
+    /// Version or line to upgrade to, such as 5.3 or 5.3.2.
     #[arg(
         long,
         value_name = "VERSION",
@@ -63,7 +63,7 @@ pub(super) struct Args {
     origin: OriginArgs,
 
     /// Installed versions to serve: [COMPONENT=]VERSION or LINE (repeatable), or `any`
-    /// [default: the newest earlier patch and the newest of the line before]
+    /// [default: the newest earlier patch and the newest of the line before].
     #[arg(
         long,
         value_name = "[COMPONENT=]VERSION",
@@ -73,23 +73,23 @@ pub(super) struct Args {
     from: Vec<String>,
 
     /// What a host runs, as `install inventory` wrote it there (repeatable): the bundle carries what
-    /// these hosts need and the very packages they run, and what they would refuse is refused now
+    /// these hosts need and the very packages they run, and what they would refuse is refused now.
     #[arg(long, value_name = "FILE")]
     inventory: Vec<PathBuf>,
 
-    /// Package key file to use instead of the published one (repeatable)
+    /// Package key file to use instead of the published one (repeatable).
     #[arg(long, value_name = "FILE", env = "BUNDLE_PACKAGE_KEY")]
     package_key: Vec<PathBuf>,
 
-    /// Carry this package although it has no strong signature; recorded in the bundle (repeatable)
+    /// Carry this package although it has no strong signature; recorded in the bundle (repeatable).
     #[arg(long, value_name = "NAME")]
     accept_unsigned_package: Vec<String>,
 
-    /// Take this package although its bytes are not those of the lock before (repeatable)
+    /// Take this package although its bytes are not those of the lock before (repeatable).
     #[arg(long, value_name = "NAME-VERSION-RELEASE.ARCH")]
     accept_replaced: Vec<String>,
 
-    /// Where the bundle goes; its lock, root.json and installers go beside it
+    /// Where the bundle goes; its lock, root.json and installers go beside it.
     #[arg(
         short,
         long,
@@ -100,53 +100,54 @@ pub(super) struct Args {
     out: PathBuf,
 
     /// Write parts of this size instead of one file, such as 1G, 4480M or 4.7GB (K, M and G count in
-    /// 1024, KB, MB and GB in 1000); FAT takes files below 4G
+    /// 1024, KB, MB and GB in 1000); FAT takes files below 4G.
     #[arg(long, value_name = "SIZE", env = "BUNDLE_SPLIT")]
     split: Option<PartSize>,
 
-    /// Sequence number [default: one more than the lock that is there, or the metadata's revision]
+    /// Sequence number [default: one more than the lock that is there, or the metadata's revision].
     #[arg(long, value_name = "N", env = "BUNDLE_SEQUENCE")]
     sequence: Option<u64>,
 
-    /// Where the lock is written [default: the bundle's name with .lock.json]
+    /// Where the lock is written [default: the bundle's name with .lock.json].
     #[arg(long, value_name = "FILE", env = "BUNDLE_LOCK")]
     lock: Option<PathBuf>,
 
-    /// Build exactly what this lock names, without reading metadata
+    /// Build exactly what this lock names, without reading metadata.
     #[arg(long, value_name = "FILE")]
     locked: Option<PathBuf>,
 
-    /// Installer to carry [default: install-ARCH beside this program] (repeatable)
+    /// Installer to carry [default: install-ARCH beside this program] (repeatable).
     #[arg(long, value_name = "ARCH=FILE", value_parser = installer)]
     installer: Vec<(Arch, PathBuf)>,
 
-    /// Carry no installer for this architecture (repeatable)
+    /// Carry no installer for this architecture (repeatable).
     #[arg(long, value_name = "ARCH")]
     without_installer: Vec<Arch>,
 
-    /// File to carry beside the packages, such as a plugin built for the target version (repeatable)
+    /// File to carry beside the packages, such as a plugin built for the target version
+    /// (repeatable).
     #[arg(long, value_name = "FILE")]
     extra: Vec<PathBuf>,
 
-    /// Print the plan and fetch no package
+    /// Print the plan and fetch no package.
     #[arg(long, visible_alias = "dry-run")]
     plan: bool,
 
     /// Carry what else the targets need from these repositories, by address or by id in the product
-    /// manifest (repeatable); with --inventory only what those hosts lack
+    /// manifest (repeatable); with --inventory only what those hosts lack.
     #[arg(long, value_name = "URL|ID")]
     with_deps: Vec<String>,
 
     /// Carry this package too, for hosts without it: one of the `tools` of the product manifest
-    /// (repeatable)
+    /// (repeatable).
     #[arg(long, value_name = "NAME", requires = "with_deps")]
     tool: Vec<String>,
 
-    /// Compression threads; the result does not depend on it
+    /// Compression threads; the result does not depend on it.
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
 
-    /// Put no signature on the bundle: `bundle sign` adds them, on another machine
+    /// Put no signature on the bundle: `bundle sign` adds them, on another machine.
     #[arg(long, conflicts_with = "key")]
     unsigned: bool,
 
@@ -220,7 +221,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     }
     let settings = settings(args, lock_path(args))?;
     if let Some(size) = args.split {
-        carry::check_size(&args.out, 0, size)?;
+        parts::check_size(&args.out, 0, size)?;
     }
     let built = if let Some(path) = &args.locked {
         let lock = Lock::read(path)?;

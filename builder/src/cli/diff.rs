@@ -21,11 +21,11 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle before, or the NAME.parts.json of a split one
+    /// The bundle before, or the NAME.parts.json of a split one.
     #[arg(value_name = "A")]
     a: PathBuf,
 
-    /// The bundle after
+    /// The bundle after.
     #[arg(value_name = "B")]
     b: PathBuf,
 

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use manifests::digest::Sha256;
+use manifests::reader::{Entries, Front};
 use serde::Serialize;
 
 use super::{Context, Format, show};
-use crate::archive::{ArchiveError, Entries, read_manifest};
+use crate::archive::ArchiveError;
 use crate::explain::Error;
 
 /// Print the SHA-256 of a bundle's manifest: the bundle's identity. Nothing is verified.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The bundle
+    /// The bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -29,8 +30,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         path: args.file.clone(),
         source,
     })?;
-    let raw = read_manifest(&mut Entries::open(file)?)?;
-    let digest = Sha256::of(&raw.bytes).to_string();
+    let front = Entries::open(file).and_then(|mut entries| Front::read_signed(&mut entries));
+    let digest = Sha256::of(&front.map_err(ArchiveError::from)?.manifest).to_string();
     match context.format {
         Format::Json => show::json(&Digest { digest }),
         Format::Text => show::text(&digest),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::archive::{ArchiveError, Extraction, Selection};
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,19 +25,19 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "BUNDLE")]
     file: PathBuf,
 
-    /// Entries, or directories such as `docs` [default: everything]
+    /// Entries, or directories such as `docs` [default: everything].
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
 
-    /// The new directory [default: the bundle's name without its ending, here]
+    /// The new directory [default: the bundle's name without its ending, here].
     #[arg(long, visible_alias = "out", short = 'o', value_name = "DIR")]
     to: Option<PathBuf>,
 
-    /// Take the packages of a target, target and previous ones (repeatable)
+    /// Take the packages of a target, target and previous ones (repeatable).
     #[arg(long, value_name = "DISTRO-ARCH")]
     packages: Vec<String>,
 
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         targets: args.packages.clone(),
     };
     let mut extraction = Extraction::begin(&to, selection).map_err(ArchiveError::from)?;
-    let passed = carry::pass(
+    let passed = parts::pass(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -17,14 +17,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Write completions to standard output
+    /// Write completions to standard output.
     Completions {
-        /// The shell
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write one man page per command into a directory
+    /// Write one man page per command into a directory.
     Man {
-        /// The directory
+        /// The directory.
         directory: PathBuf,
     },
 }

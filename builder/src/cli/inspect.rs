@@ -10,16 +10,17 @@ use manifests::bundle::{BundleManifest, Role};
 use manifests::digest::Sha256;
 use manifests::parts::{PARTS_SUFFIX, part_name};
 use manifests::printable::printable;
+use manifests::reader::{Entries, Front};
 
 use super::{Context, Format, show};
-use crate::archive::{ArchiveError, Entries, read_manifest};
+use crate::archive::ArchiveError;
 use crate::evidence;
 use crate::explain::Error;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -29,13 +30,18 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         path: args.file.clone(),
         source,
     })?;
-    let raw = read_manifest(&mut Entries::open(input)?)?;
-    let manifest = raw.parse_unverified()?;
+    let front = Entries::open(input).and_then(|mut entries| Front::read_signed(&mut entries));
+    let front = front.map_err(ArchiveError::from)?;
+    let manifest = front.parse_unverified().map_err(ArchiveError::from)?;
     match context.format {
         Format::Json => show::json(&manifest),
         Format::Text => {
-            let keys: Vec<&str> = raw.signatures.iter().map(|s| s.key_id().as_str()).collect();
-            show::text(&text(&manifest, &Sha256::of(&raw.bytes), &keys));
+            let keys: Vec<&str> = front
+                .signatures
+                .iter()
+                .map(|s| s.key_id().as_str())
+                .collect();
+            show::text(&text(&manifest, &Sha256::of(&front.manifest), &keys));
         }
     }
     Ok(())

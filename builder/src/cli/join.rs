@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show, split};
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,11 +21,11 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The NAME.parts.json of the split bundle
+    /// The NAME.parts.json of the split bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The new file [default: NAME, beside the list]
+    /// The new file [default: NAME, beside the list].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         Some(out) => out.clone(),
         None => split::whole_name(&args.file),
     };
-    let passed = carry::join(
+    let passed = parts::join(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -36,33 +36,34 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show a key's id, and what the newest root document says of it
+    /// Show a key's id, and what the newest root document says of it.
     Show {
         #[command(flatten)]
         sign: SignArgs,
     },
-    /// Make this build machine's key and first root document, unless they are there; or a key alone
+    /// Make this build machine's key and first root document, unless they are there; or a key
+    /// alone.
     Create {
-        /// Protect it with a passphrase
+        /// Protect it with a passphrase.
         #[arg(long)]
         encrypt: bool,
 
         /// File with the passphrase, readable by you alone [default: `BUNDLE_KEY_PASSPHRASE`, or asked on
-        /// the terminal]
+        /// the terminal].
         #[arg(long, value_name = "FILE", env = "BUNDLE_KEY_PASSPHRASE_FILE")]
         passphrase_file: Option<PathBuf>,
 
-        /// Make a key in this file, and no root document
+        /// Make a key in this file, and no root document.
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Write the newest root document or a public key
+    /// Write the newest root document or a public key.
     Export {
-        /// What to write
+        /// What to write.
         #[arg(value_enum)]
         what: Export,
 
-        /// Where to [default: standard output]
+        /// Where to [default: standard output].
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
 

@@ -48,11 +48,11 @@ Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 130 interrupted.";
 #[derive(Debug, Parser)]
 #[command(name = "bundle", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
-    /// Format of the results on standard output, and of progress and errors on standard error
+    /// Format of the results on standard output, and of progress and errors on standard error.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, env = "BUNDLE_OUTPUT")]
     output: Format,
 
-    /// Show no progress
+    /// Show no progress.
     #[arg(long, global = true, env = "BUNDLE_QUIET")]
     quiet: bool,
 
@@ -95,6 +95,12 @@ enum Command {
 struct Context {
     format: Format,
     quiet: bool,
+}
+
+/// Returns the definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.

@@ -16,7 +16,7 @@ use crate::transport::Transport;
 /// Where packages come from.
 #[derive(Debug, Clone, Args)]
 pub(super) struct OriginArgs {
-    /// Distributions, by id or alias, such as el8 or centos7 (repeat or separate with commas)
+    /// Distributions, by id or alias, such as el8 or centos7 (repeat or separate with commas).
     #[arg(
         long,
         value_name = "DISTRO",
@@ -25,21 +25,21 @@ pub(super) struct OriginArgs {
     )]
     pub(super) distro: Vec<String>,
 
-    /// Architectures: `x86_64`, `aarch64` [default: `x86_64`]
+    /// Architectures: `x86_64`, `aarch64` [default: `x86_64`].
     #[arg(long, value_name = "ARCH", value_delimiter = ',', env = "BUNDLE_ARCH")]
     pub(super) arch: Vec<Arch>,
 
-    /// Product manifest (TOML) [default: the built-in Tyk]
+    /// Product manifest (TOML) [default: the built-in Tyk].
     #[arg(long, value_name = "FILE", env = "BUNDLE_PRODUCT")]
     product: Option<PathBuf>,
 
     /// Address or directory that replaces the product's base address; REPO=ADDRESS replaces one
-    /// repository's (repeatable; http, https, file, /path or ./path)
+    /// repository's (repeatable; http, https, file, /path or ./path).
     #[arg(long, value_name = "[REPO=]ADDRESS", env = "BUNDLE_REPO_URL")]
     repo_url: Vec<Override>,
 
     /// Accept this vendor key, by its full fingerprint (repeatable); where the product manifest pins
-    /// another, name the repository or `package:KEY` that it is for
+    /// another, name the repository or `package:KEY` that it is for.
     #[arg(
         long,
         value_name = "[ROLE=]FINGERPRINT",

@@ -14,7 +14,7 @@ const NAME: &str = "airgap-bundle";
 /// The place of our own keys.
 #[derive(Debug, Clone, Args)]
 pub(super) struct KeyArgs {
-    /// Directory of the signing key and trust/ [default: $XDG_CONFIG_HOME/airgap-bundle]
+    /// Directory of the signing key and trust/ [default: $XDG_CONFIG_HOME/airgap-bundle].
     #[arg(long, value_name = "DIR", env = "BUNDLE_CONFIG_DIR")]
     config_dir: Option<PathBuf>,
 }
@@ -31,12 +31,12 @@ impl KeyArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct SignArgs {
     /// Key to sign with, a PKCS#8 file or a pkcs11: URI (repeatable) [default: this build machine's
-    /// own]
+    /// own].
     #[arg(long, value_name = "FILE|URI")]
     key: Vec<String>,
 
     /// File with the passphrase of an encrypted key, readable by you alone [default:
-    /// `BUNDLE_KEY_PASSPHRASE`, or asked on the terminal]
+    /// `BUNDLE_KEY_PASSPHRASE`, or asked on the terminal].
     #[arg(long, value_name = "FILE", env = "BUNDLE_KEY_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ impl SignArgs {
 /// Whose bundles are believed.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TrustArgs {
-    /// Root document to trust [default: this build machine's own]
+    /// Root document to trust [default: this build machine's own].
     #[arg(long, value_name = "FILE", env = "BUNDLE_TRUST_ROOT")]
     trust_root: Option<PathBuf>,
 
@@ -107,7 +107,7 @@ impl TrustArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct PartsArgs {
     /// Another directory that holds parts, such as a mounted disc (repeatable); looked at before the
-    /// directory of NAME.parts.json
+    /// directory of NAME.parts.json.
     #[arg(long, value_name = "DIR")]
     pub(super) parts_dir: Vec<PathBuf>,
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,15 +23,15 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The NAME.parts.json of the split bundle
+    /// The NAME.parts.json of the split bundle.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The bundle, or the NAME.parts.json of another copy
+    /// The bundle, or the NAME.parts.json of another copy.
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
 
-    /// Directory for the parts that are written [default: beside the list]
+    /// Directory for the parts that are written [default: beside the list].
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -57,7 +57,7 @@ struct RepairedPart {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let done = carry::repair(
+    let done = parts::repair(
         &args.file,
         &args.parts.parts_dir,
         &roots,

@@ -33,19 +33,19 @@ The page to read before signing: bundle extract bundle.tar.zst --to review docs"
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "BUNDLE")]
     file: PathBuf,
 
-    /// Where the signed bundle goes [default: in the place of the unsigned one]
+    /// Where the signed bundle goes [default: in the place of the unsigned one].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Sign without asking
+    /// Sign without asking.
     #[arg(long)]
     yes: bool,
 
-    /// Compression threads; the result does not depend on it
+    /// Compression threads; the result does not depend on it.
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     compression_threads: Option<u32>,
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, SignArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, PartSize};
 use crate::explain::{Error, usage};
+use crate::parts::{self, PartSize};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,15 +25,15 @@ On the host: ./install bundle.tar.zst.parts.json, with --parts-dir for every fur
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "BUNDLE")]
     file: PathBuf,
 
-    /// Bytes per part: 1G, 4480M, 4.7GB (K, M and G count in 1024, KB, MB and GB in 1000)
+    /// Bytes per part: 1G, 4480M, 4.7GB (K, M and G count in 1024, KB, MB and GB in 1000).
     #[arg(long, value_name = "SIZE")]
     size: PartSize,
 
-    /// Name of the whole file, after which the parts are named [default: the bundle's]
+    /// Name of the whole file, after which the parts are named [default: the bundle's].
     #[arg(short, long, value_name = "NAME")]
     out: Option<PathBuf>,
 
@@ -66,8 +66,8 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         None => whole_name(&args.file),
     };
     let known = std::fs::metadata(&args.file).map_or(0, |metadata| metadata.len());
-    carry::check_size(&out, known, args.size)?;
-    let (passed, files) = carry::split(
+    parts::check_size(&out, known, args.size)?;
+    let (passed, files) = parts::split(
         (&args.file, &args.parts.parts_dir),
         &roots,
         &out,

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::carry::{self, Nothing};
+use crate::archive::Nothing;
 use crate::explain::Error;
+use crate::parts;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +25,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The bundle, or the NAME.parts.json of a split one
+    /// The bundle, or the NAME.parts.json of a split one.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -54,7 +55,7 @@ struct Verdict {
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let roots = args.trust.roots()?;
-    let passed = carry::pass(
+    let passed = parts::pass(
         &args.file,
         &args.parts.parts_dir,
         &roots,
@@ -79,7 +80,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         sequence: manifest.sequence,
         bytes: verified.total_bytes,
         file_sha256: passed.sha256.to_string(),
-        parts: passed.parts.as_ref().map(|p| p.document().parts.len()),
+        parts: passed.parts,
     };
     let parts = verdict.parts.map_or(String::new(), |parts| {
         format!("\nparts     {parts}, every one of them good")

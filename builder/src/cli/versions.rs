@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     origin: OriginArgs,
 
-    /// Only versions of this line
+    /// Only versions of this line.
     #[arg(long, value_name = "LINE")]
     line: Option<String>,
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use manifests::digest::Sha256;
 use manifests::limits::SIGNATURES_MAX;
+use manifests::reader::{Checked, ReadError};
 use manifests::signature::{KeyId, QuorumError, Signature};
 use manifests::trust::{TrustRoot, VerifyError};
 
-use crate::archive::{self, ArchiveError, Checked};
+use crate::archive::{self, ArchiveError};
 use crate::assemble::front;
 use crate::event::{Counted, Observer};
 use crate::explain::Error;
@@ -121,7 +122,7 @@ impl Standing {
             self.kept.push(signature);
         }
         if self.kept.len() > SIGNATURES_MAX {
-            return Err(ArchiveError::TooMany("signatures").into());
+            return Err(ArchiveError::TooManySignatures.into());
         }
         self.kept.sort_by(|a, b| a.key_id().cmp(b.key_id()));
         Ok(())
@@ -156,18 +157,22 @@ pub fn examine(
     observer: &dyn Observer,
 ) -> Result<Offered, Error> {
     let checked = archive::check(open(path, "checking", observer)?)?;
-    let trusted = roots.iter().map(|root| checked.chain.follow(root).0).next();
+    let trusted = roots
+        .iter()
+        .map(|root| checked.front.chain.follow(root).0)
+        .next();
     let is_own = trusted.is_none();
-    let own = || checked.chain.check().ok().flatten();
+    let own = || checked.front.chain.check().ok().flatten();
     let root = trusted
         .or_else(own)
-        .ok_or(ArchiveError::Untrusted(VerifyError::NoTrustRoot))?;
-    let (raw, product) = (&checked.raw, &checked.manifest.product);
-    let signatures = Standing::of(&raw.bytes, &raw.signatures, root, product);
-    let mut signatures = signatures.map_err(ArchiveError::Untrusted)?;
+        .ok_or(ReadError::Untrusted(VerifyError::NoTrustRoot))
+        .map_err(ArchiveError::from)?;
+    let (front, product) = (&checked.front, &checked.manifest.product);
+    let signatures = Standing::of(&front.manifest, &front.signatures, root, product);
+    let mut signatures = signatures.map_err(|error| ArchiveError::Refused(error.into()))?;
     signatures.is_own = is_own;
     Ok(Offered {
-        digest: Sha256::of(&checked.raw.bytes),
+        digest: Sha256::of(&checked.front.manifest),
         checked,
         signatures,
     })
@@ -181,10 +186,14 @@ pub fn sign(
     (out, workers): (&Path, u32),
     observer: &dyn Observer,
 ) -> Result<Standing, Error> {
-    let manifest = &offered.checked.raw.bytes;
+    let manifest = &offered.checked.front.manifest;
     offered.signatures.check(signers)?;
     offered.signatures.add(manifest, signers)?;
-    let front = front(manifest, &offered.signatures.kept, &offered.checked.trust)?;
+    let front = front(
+        manifest,
+        &offered.signatures.kept,
+        &offered.checked.front.chain.files(),
+    )?;
     let mut pending = Pending::begin(out, 0o644)?;
     let input = open(path, "writing", observer)?;
     archive::rewrite(input, &offered.checked, &front, pending.file_mut(), workers)?;

@@ -4,15 +4,16 @@
 use std::path::{Path, PathBuf};
 
 use manifests::parts::{PartsDocument, PartsError, signature_name};
+use manifests::reader::ReadError;
 use manifests::trust::{TrustRoot, VerifyError};
 
 use super::Standing;
 use crate::archive::ArchiveError;
-use crate::carry::{CarryError, Passed, pass_unsigned};
 use crate::event::Observer;
 use crate::explain::Error;
 use crate::keys::Signer;
 use crate::output::Pending;
+use crate::parts::{Passed, pass_unsigned};
 
 /// A list whose parts and bundle are whole.
 #[derive(Debug)]
@@ -52,14 +53,12 @@ pub fn examine_parts(
     observer: &dyn Observer,
 ) -> Result<OfferedParts, Error> {
     let root = roots.first().cloned();
-    let root = root.ok_or(ArchiveError::Untrusted(VerifyError::NoTrustRoot))?;
+    let root = root.ok_or_else(|| refused(ReadError::Untrusted(VerifyError::NoTrustRoot)))?;
     let (list, passed) = pass_unsigned(path, parts_dirs, roots, observer)?;
     let product = &list.document.product;
     let signatures = Standing::of(&list.bytes, &list.signatures, root, product);
-    let signatures = signatures.map_err(|error| CarryError::Document {
-        path: path.to_owned(),
-        source: PartsError::Untrusted(error),
-    })?;
+    let signatures =
+        signatures.map_err(|error| refused(ReadError::PartsList(PartsError::Untrusted(error))))?;
     Ok(OfferedParts {
         path: path.to_owned(),
         bytes: list.bytes,
@@ -67,6 +66,10 @@ pub fn examine_parts(
         signatures,
         passed,
     })
+}
+
+const fn refused(error: ReadError) -> ArchiveError {
+    ArchiveError::Refused(error)
 }
 
 /// Signs the list, and returns the new files beside it.

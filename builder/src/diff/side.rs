@@ -1,23 +1,21 @@
 //! One bundle, read once and verified, as far as a comparison needs it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use manifests::bundle::{BundleManifest, Entry};
-use manifests::contents::read_package_files;
 use manifests::digest::Sha256;
 use manifests::format::Section;
-use manifests::limits::PACKAGE_FILES_VALUES_MAX;
 use manifests::package_files::PackageFiles;
+use manifests::reader::{Document, Visitor};
 use manifests::trust::{TrustRoot, VerifiedManifest};
 use rpm::PackageMetadata;
 
 use super::package::LogEntry;
-use crate::archive::{ArchiveError, Visitor};
-use crate::carry::{self, CarryError};
+use crate::archive::ArchiveError;
 use crate::event::Observer;
+use crate::parts::{self, CarryError};
 
 /// A longer header is not kept, and its change log not shown.
 const HEADER_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -43,7 +41,7 @@ impl Side {
         observer: &dyn Observer,
     ) -> Result<Self, CarryError> {
         let mut gather = Gather::default();
-        let passed = carry::pass(
+        let passed = parts::pass(
             path,
             parts_dirs,
             roots,
@@ -89,48 +87,43 @@ struct Gather {
     bytes: Vec<u8>,
     files: BTreeMap<Sha256, PackageFiles>,
     logs: BTreeMap<Sha256, Vec<LogEntry>>,
-    section: Option<Section>,
+    is_package: bool,
 }
 
 impl Visitor for Gather {
+    type Error = ArchiveError;
+
     fn begin(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
         self.bytes.clear();
-        self.section = Section::of(&entry.path);
+        self.is_package = Section::of(&entry.path) == Some(Section::Packages);
         Ok(())
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let wanted = match self.section {
-            Some(Section::Files) => usize::MAX,
-            Some(Section::Packages) => header_end(&self.bytes),
-            _ => 0,
-        };
         let mut left = bytes;
-        let mut wanted = wanted;
-        while self.bytes.len() < wanted && !left.is_empty() {
-            let (now, later) = left.split_at(left.len().min(wanted - self.bytes.len()));
+        while self.is_package && !left.is_empty() {
+            // What was just read may say how much more belongs to the header.
+            let wanted = header_end(&self.bytes).saturating_sub(self.bytes.len());
+            if wanted == 0 {
+                break;
+            }
+            let (now, later) = left.split_at(left.len().min(wanted));
             self.bytes.extend_from_slice(now);
             left = later;
-            // What was just read may say how much more belongs to the header.
-            if self.section == Some(Section::Packages) {
-                wanted = header_end(&self.bytes);
-            }
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, document: Document) -> Result<(), ArchiveError> {
+        if let Document::Files(list) = document {
+            self.files.insert(list.rpm, list);
         }
         Ok(())
     }
 
     fn end(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
-        match self.section {
-            Some(Section::Files) => {
-                // The reader that shows the entries has counted them all together.
-                let values = Cell::new(PACKAGE_FILES_VALUES_MAX);
-                let list = read_package_files(&self.bytes, entry, &values)?;
-                self.files.insert(list.rpm, list);
-            }
-            Some(Section::Packages) => {
-                self.logs.insert(entry.sha256, change_log(&self.bytes));
-            }
-            _ => {}
+        if self.is_package {
+            self.logs.insert(entry.sha256, change_log(&self.bytes));
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 //! The order of the checks in [`check`] is the order of trust: identity and signature of the
 //! header first, then everything the signed header says about the payload.
 
-mod cpio;
 mod files;
 mod header;
 mod index;
@@ -15,6 +14,7 @@ mod signature;
 use std::path::{Path, PathBuf};
 
 use manifests::bundle::{HeaderDigests, LintFlag};
+use manifests::cpio::CpioError;
 use manifests::digest::Sha256;
 use manifests::package_files::PackageFiles;
 
@@ -85,6 +85,15 @@ pub enum PackageError {
     /// Nothing strong covers the payload.
     #[error("no SHA-256 digest covers its payload")]
     NoPayloadDigest,
+}
+
+impl From<CpioError> for PackageError {
+    fn from(error: CpioError) -> Self {
+        Self::Payload(match error {
+            CpioError::Copy(error) => error.to_string(),
+            form @ CpioError::Form(_) => form.to_string(),
+        })
+    }
 }
 
 impl Explain for PackageError {

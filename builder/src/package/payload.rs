@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
-use manifests::digest::Hasher;
+use manifests::cpio::{self, Member};
+use manifests::digest;
 use manifests::package_files::PackagedFile;
 use rpm::DigestAlgorithm;
 
-use super::cpio::{Archive, Entry};
 use super::header::{Header, unreadable};
 use super::{PackageError, files};
 use crate::checksum::{self, Algorithm};
+
+const XZ_MEMORY_MAX_BYTES: u64 = 1024 * 1024 * 1024;
+const ZSTD_WINDOW_MAX_LOG: u32 = 27;
 
 /// Checks the payload against its digest in the header, else file by file. The crate `rpm` accepts
 /// a header signature without looking at a payload that has no digest (measured on packages as
@@ -37,15 +40,8 @@ fn check_whole(path: &Path, header: &Header, expected: &str) -> Result<(), Packa
     let mut file = File::open(path).map_err(unreadable)?;
     file.seek(SeekFrom::Start(header.payload_offset))
         .map_err(unreadable)?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).map_err(unreadable)? {
-            0 => break,
-            taken => hasher.update(&buffer[..taken]),
-        }
-    }
-    if hasher.finish().to_string() == expected {
+    let (_, found) = digest::of_reader(&mut file).map_err(unreadable)?;
+    if found.to_string() == expected {
         Ok(())
     } else {
         Err(PackageError::Digest {
@@ -60,7 +56,7 @@ fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(),
     let mut file = File::open(path).map_err(unreadable)?;
     file.seek(SeekFrom::Start(header.payload_offset))
         .map_err(unreadable)?;
-    let mut archive = Archive::open(BufReader::new(file)).map_err(broken)?;
+    let mut archive = unpacked(BufReader::new(file)).map_err(broken)?;
     let files = files::describe_files(&header.metadata)?;
     let mut missing: BTreeMap<&str, &PackagedFile> = files
         .iter()
@@ -70,29 +66,33 @@ fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(),
         return Err(PackageError::Payload("a path is listed twice".to_owned()));
     }
     let mut links = HardLinks::default();
-    while let Some(entry) = archive.next().map_err(broken)? {
+    cpio::members(&mut archive, &mut |member, body| {
+        let name = std::str::from_utf8(&member.name);
+        let name = name.map_err(|_| differs(&member.text(), "is not text"))?;
         let file = missing
-            .remove(entry.name.as_str())
-            .ok_or_else(|| differs(&entry.name, "is there twice, or not in the header"))?;
-        let body = read_body(&mut archive, &entry, file, algorithm)?;
+            .remove(name)
+            .ok_or_else(|| differs(name, "is there twice, or not in the header"))?;
+        let body = read_body(body, member, file, algorithm)?;
         if file.ghost {
-            continue;
+            return Ok(());
         }
-        check_kind(&entry, file)?;
+        check_kind(member, file)?;
         if !file.is_regular() {
             let expected = if is_symlink(file) { &*file.link } else { "" };
             if body.text != expected.as_bytes() {
                 return Err(differs(&file.path, "has another target"));
             }
-        } else if entry.links > 1 && entry.size == 0 && file.size > 0 {
-            links.waiting.push((entry.inode, file));
+        } else if member.shared().is_some() && member.size == 0 && file.size > 0 {
+            links.waiting.push((member.shared(), file));
         } else if body.digest != file.digest && (file.size > 0 || !file.digest.is_empty()) {
             let what = file.path.clone();
             return Err(PackageError::Digest { what });
-        } else if entry.links > 1 {
-            links.found.insert(entry.inode, &file.digest);
+        } else if member.shared().is_some() {
+            links.found.insert(member.shared(), &file.digest);
         }
-    }
+        Ok(())
+    })?;
+    cpio::check_end(&mut archive)?;
     links.check()?;
     let carried = |file: &&&PackagedFile| !file.ghost && (file.is_regular() || is_symlink(file));
     match missing.values().find(carried) {
@@ -101,8 +101,30 @@ fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(),
     }
 }
 
+/// Unpacks a payload. What follows the compressed data is read as more of it, so that it cannot hide
+/// there.
+fn unpacked<'a>(mut payload: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let start = payload.fill_buf()?;
+    Ok(if start.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::bufread::MultiGzDecoder::new(payload))
+    } else if start.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        let all = liblzma::stream::CONCATENATED;
+        let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_MAX_BYTES, all)?;
+        Box::new(liblzma::bufread::XzDecoder::new_stream(payload, stream))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(payload)?;
+        decoder.window_log_max(ZSTD_WINDOW_MAX_LOG)?;
+        Box::new(decoder)
+    } else if start.starts_with(b"0707") {
+        Box::new(payload)
+    } else {
+        let reason = "its compression is not one of gzip, xz, zstd";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    })
+}
+
 /// rpm 4.11 takes the type from the archive, newer ones from the header: both must say the same.
-fn check_kind(entry: &Entry, file: &PackagedFile) -> Result<(), PackageError> {
+fn check_kind(entry: &Member, file: &PackagedFile) -> Result<(), PackageError> {
     if entry.mode & 0o177_777 != file.mode {
         return Err(differs(&file.path, "has another type or other permissions"));
     }
@@ -121,8 +143,8 @@ struct Body {
 }
 
 fn read_body(
-    archive: &mut Archive<'_>,
-    entry: &Entry,
+    body: &mut dyn Read,
+    member: &Member,
     file: &PackagedFile,
     algorithm: Algorithm,
 ) -> Result<Body, PackageError> {
@@ -132,28 +154,31 @@ fn read_body(
     } else {
         file.link.len() as u64
     };
-    if !file.ghost && u64::from(entry.size) > most {
+    if !file.ghost && member.size > most {
         return Err(differs(&file.path, "is larger than the header says"));
     }
     let mut hasher = checksum::Hasher::new(algorithm);
     let mut text = Vec::new();
-    archive
-        .body(entry.size, |bytes| {
-            hasher.update(bytes);
-            if !file.is_regular() && !file.ghost {
-                text.extend_from_slice(bytes);
-            }
-        })
-        .map_err(broken)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match body.read(&mut buffer).map_err(broken)? {
+            0 => break,
+            taken if file.is_regular() || file.ghost => hasher.update(&buffer[..taken]),
+            taken => text.extend_from_slice(&buffer[..taken]),
+        }
+    }
     let digest = hasher.finish().hex().to_owned();
     Ok(Body { digest, text })
 }
 
+/// What the names of one file share.
+type Identity = Option<[u32; 3]>;
+
 /// Names of one file: the archive has its content once, with the last of them.
 #[derive(Default)]
 struct HardLinks<'a> {
-    waiting: Vec<(u32, &'a PackagedFile)>,
-    found: BTreeMap<u32, &'a str>,
+    waiting: Vec<(Identity, &'a PackagedFile)>,
+    found: BTreeMap<Identity, &'a str>,
 }
 
 impl HardLinks<'_> {

@@ -10,7 +10,6 @@ use manifests::product::ProductManifest;
 use super::{Built, Origin, Settings};
 use crate::archive::{self, ArchiveError};
 use crate::assemble::{Beside, SignedBundle, assemble, sign};
-use crate::carry::{self, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::download::{DownloadError, Failure, FailureKind};
 use crate::event::{Counted, Event, Observer};
 use crate::explain::Error;
@@ -20,6 +19,7 @@ use crate::keys::{Opened, Signers};
 use crate::lock::{Earlier, LOCK_TYPE, Lock, LockError, LockedInstaller, LockedRpm, tool_version};
 use crate::output::{self, OutputError, Pending};
 use crate::package::DownloadedRpm;
+use crate::parts::{self, Disk, PartSize, PartsReader, PartsWriter, PendingParts};
 use crate::plan::BuildPlan;
 use crate::repo::vendor_keys::PackageKeys;
 
@@ -205,7 +205,7 @@ impl Carried {
     fn commit(self, out: &Path) -> Result<Vec<PathBuf>, OutputError> {
         match self {
             Self::Whole(bundle, _) => {
-                carry::remove_set(out)?;
+                parts::remove_set(out)?;
                 bundle.commit()?;
                 Ok(vec![out.to_owned()])
             }
@@ -272,11 +272,11 @@ fn write_parts(
     let product = &signed.unsigned().manifest().product;
     let parts = writer.finish(product, signed.digest(), signers)?;
     observer.event(&Event::Stage("reading the parts back"));
-    let mut reader = PartsReader::new(parts.temporary());
+    let mut reader = PartsReader::new(Disk, parts.temporary());
     let size = parts.document().size;
     let counted = Counted::begin(&mut reader, READ_BACK, &name_of(settings), size, observer);
     read_back(counted, signers)?;
-    reader.finish()?;
+    reader.finish().map_err(ArchiveError::from)?;
     Ok(Carried::Parts(Box::new(parts)))
 }
 

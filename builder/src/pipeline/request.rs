@@ -8,12 +8,12 @@ use manifests::nevra::{Arch, Nevra};
 use manifests::product::ProductManifest;
 use manifests::signature::KeyId;
 
-use crate::carry::PartSize;
 use crate::dependencies::Dependencies;
 use crate::hosts::{Fleet, Unfit};
 use crate::installers;
 use crate::keys::{KeyStore, Request};
 use crate::lock::Lock;
+use crate::parts::PartSize;
 use crate::plan::BuildPlan;
 use crate::repo::Override;
 use crate::repo::vendor_keys::{Accepted, PackageKeys};

@@ -6,7 +6,7 @@ use crate::vendor::{BUILT, REVISION, Vendor, names};
 #[test]
 fn a_build_makes_a_bundle_that_verifies_and_says_what_it_holds() {
     let (vendor, user) = (Vendor::new(), User::new());
-    user.build_el8(&vendor).assert_ok();
+    user.build_el8(&vendor).assert_ok().assert_as_before();
     let written = names(&user.path("out"));
     for name in ["bundle.tar.zst", "root.json"] {
         assert!(written.iter().any(|w| w == name), "{name}: {written:?}");
@@ -16,12 +16,17 @@ fn a_build_makes_a_bundle_that_verifies_and_says_what_it_holds() {
         "{written:?}"
     );
     let bundle = user.bundle();
-    user.run(&["verify", text(&bundle)]).assert_ok();
+    user.run(&["verify", text(&bundle)])
+        .assert_ok()
+        .assert_as_before();
+    user.run(&["inspect", text(&bundle)])
+        .assert_ok()
+        .assert_as_before();
     let root = user.path("out/root.json");
     user.run(&["verify", "--trust-root", text(&root), text(&bundle)])
         .assert_ok();
     let inspected = user.run(&["--output", "json", "inspect", text(&bundle)]);
-    let said = &inspected.assert_ok().stdout;
+    let said = &inspected.assert_ok().assert_as_before().stdout;
     // The newest by rpm's order, the newest earlier patch, and the newest of the line before; the
     // pin decides for the agent.
     for nevra in [
@@ -85,7 +90,8 @@ fn from_adds_what_the_hosts_run() {
     let plan = |from: &[&str]| {
         let mut more = vec!["--version", "5.3", "--distro", "rocky8", "--plan"];
         more.extend(from.iter().flat_map(|text| ["--from", text]));
-        user.build(&vendor, &more).assert_ok().stdout.clone()
+        let run = user.build(&vendor, &more);
+        run.assert_ok().assert_as_before().stdout.clone()
     };
     assert!(plan(&["5.1"]).contains("relay-5.1.0-1"));
     assert!(plan(&["relay=5.2.0"]).contains("relay-5.2.0-1"));
@@ -102,6 +108,6 @@ fn versions_lists_what_is_published() {
     let (vendor, user) = (Vendor::new(), User::new());
     let product = vendor.product();
     let run = user.run(&["versions", "--product", text(&product), "--distro", "el8"]);
-    let said = &run.assert_ok().stdout;
+    let said = &run.assert_ok().assert_as_before().stdout;
     assert!(said.contains("5.3.10") && said.contains("1.10.0"), "{said}");
 }

@@ -5,7 +5,7 @@
     reason = "a test makes a directory and damages a part"
 )]
 
-use crate::people::{TRUST, id_of, init, make_key};
+use crate::people::{TRUST, id_of, init, make_key, openssl_accepts};
 use crate::program::{User, text};
 use crate::vendor::{Vendor, names};
 
@@ -90,16 +90,7 @@ fn signatures_in_any_order_give_the_file_that_one_build_with_all_keys_gives() {
     for key in ["a", "b"] {
         let public = user.path(&format!("{key}.pub.pem"));
         let signature = user.path(&format!("x/signatures/{}.sig", id_of(&public)));
-        let manifest = user.path("x/manifest.json");
-        let args = [
-            "dgst",
-            "-sha256",
-            "-verify",
-            text(&public),
-            "-signature",
-            text(&signature),
-        ];
-        crate::people::stock("openssl", &[&args[..], &[text(&manifest)]].concat(), &[]);
+        openssl_accepts(&public, &signature, &user.path("x/manifest.json"));
     }
 }
 

@@ -44,7 +44,7 @@ impl Two {
         let run = self
             .user
             .run(&["diff", text(&a), text(&b), "--output", "json"]);
-        serde_json::from_str(&run.assert_ok().stdout).unwrap()
+        serde_json::from_str(&run.assert_ok().assert_as_before().stdout).unwrap()
     }
 }
 
@@ -99,7 +99,7 @@ fn the_text_names_configs_and_escapes_what_others_wrote() {
     let two = Two::new();
     let (a, b) = (two.user.path("a"), two.user.path("b"));
     let run = two.user.run(&["diff", text(&a), text(&b)]);
-    let said = &run.assert_ok().stdout;
+    let said = &run.assert_ok().assert_as_before().stdout;
     for word in [
         "upgraded   relay: relay-5.3.9-1.x86_64 -> relay-5.3.10-1.x86_64",
         "CONFIG another default: /etc/relay.conf",

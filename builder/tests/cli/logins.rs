@@ -286,7 +286,6 @@ fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one()
         network,
         origin,
     };
-    let out = user.path("out");
     let build = |more: &[&str]| build(&user, &from, &variables, more);
     let run = build(&["--output", "json"]);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
@@ -298,7 +297,12 @@ fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one()
     run.assert_ok();
     assert_secret(&user, &run, &from);
 
-    let (bundle, all) = (user.bundle(), out.join("all"));
+    read_with_every_command(&user, &variables, &from);
+}
+
+/// Runs every command that reads a bundle, and looks for secrets in what it leaves.
+fn read_with_every_command(user: &User, variables: &[(&str, &str)], from: &Private) {
+    let (bundle, all) = (user.bundle(), user.path("out/all"));
     let commands: [&[&str]; 6] = [
         &["inspect", text(&bundle)],
         &["--output", "json", "verify", text(&bundle)],
@@ -308,9 +312,9 @@ fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one()
         &["split", text(&bundle), "--size", "1M"],
     ];
     for command in commands {
-        let run = user.run_with(&variables, command);
+        let run = user.run_with(variables, command);
         run.assert_ok();
-        assert_secret(&user, &run, &from);
+        assert_secret(user, &run, from);
     }
     assert!(all.join("manifest.json").exists());
 }

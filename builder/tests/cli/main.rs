@@ -19,6 +19,8 @@ mod extras;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
 mod hosts;
 #[cfg(test)]
 mod http;
@@ -62,6 +64,8 @@ mod runbook;
 mod scripted;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]

@@ -79,3 +79,10 @@ pub(crate) fn init(user: &User, root: (&str, &[&str]), release: (&str, &[&str]))
         .assert_ok();
     }
 }
+
+/// Has stock openssl check a signature.
+pub(crate) fn openssl_accepts(public: &Path, signature: &Path, document: &Path) {
+    let key = ["dgst", "-sha256", "-verify", text(public)];
+    let signed = ["-signature", text(signature), text(document)];
+    stock("openssl", &[&key[..], &signed].concat(), &[]);
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::snapshots;
 use crate::vendor::{Vendor, names};
 
 /// A user with a home and an empty directory for the results.
@@ -141,16 +142,26 @@ fn catches_interrupts(process: u32) -> bool {
 
 impl Run {
     fn of(output: &Output) -> Self {
-        Self {
+        let run = Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        };
+        if let Some(code @ 1..) = run.code {
+            snapshots::compare("errors", &format!("exit code {code}\n{}", run.stderr));
         }
+        run
     }
 
     #[track_caller]
     pub(crate) fn assert_ok(&self) -> &Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// Compares what it printed as its result with the picture of it.
+    pub(crate) fn assert_as_before(&self) -> &Self {
+        snapshots::compare("results", &self.stdout);
         self
     }
 

@@ -7,7 +7,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::people::{TRUST, id_of, init, make_key, stock};
+use crate::people::{TRUST, id_of, init, make_key, openssl_accepts, stock};
 use crate::program::{Run, User, text};
 use crate::vendor::Vendor;
 
@@ -86,6 +86,17 @@ impl Holder {
         };
         format!("pkcs11:token=Team%20keys;{key}?module-path={MODULE}{pin}")
     }
+
+    /// Returns the first key's public half as openssl reads it, by way of pkcs11-tool.
+    fn public_by_stock_tools(&self) -> String {
+        let der = self.user.path("token.der");
+        let token = ["--module", MODULE, "--token-label", "Team keys"];
+        let read = ["--read-object", "--type", "pubkey", "--id", "01", "-o"];
+        let all = [&token[..], &read, &[text(&der)]].concat();
+        stock("pkcs11-tool", &all, &[("SOFTHSM2_CONF", &self.config)]);
+        let pkey = ["pkey", "-pubin", "-inform", "DER", "-in", text(&der)];
+        stock("openssl", &pkey, &[])
+    }
 }
 
 #[test]
@@ -104,27 +115,9 @@ fn a_token_signs_root_documents_and_bundles_that_stock_tools_accept() {
         "token.pub.pem",
     ];
     holder.run(&export).assert_ok();
-    // As openssl reads the same key out of the token, by way of pkcs11-tool.
-    let der = user.path("token.der");
-    let tool = [
-        "--module",
-        MODULE,
-        "--token-label",
-        "Team keys",
-        "--read-object",
-        "--type",
-        "pubkey",
-    ];
-    let read = [&tool[..], &["--id", "01", "-o", text(&der)]].concat();
-    stock("pkcs11-tool", &read, &[("SOFTHSM2_CONF", &holder.config)]);
-    let pem = stock(
-        "openssl",
-        &["pkey", "-pubin", "-inform", "DER", "-in", text(&der)],
-        &[],
-    );
     assert_eq!(
         std::fs::read_to_string(user.path("token.pub.pem")).unwrap(),
-        pem
+        holder.public_by_stock_tools()
     );
 
     // 2 of 2: a file and the token, in both roles.
@@ -152,19 +145,9 @@ fn a_token_signs_root_documents_and_bundles_that_stock_tools_accept() {
     );
     let public = user.path("token.pub.pem");
     let id = id_of(&public);
-    let verify = |signature: &std::path::Path, document: &std::path::Path| {
-        let key = [
-            "dgst",
-            "-sha256",
-            "-verify",
-            text(&public),
-            "-signature",
-            text(signature),
-        ];
-        stock("openssl", &[&key[..], &[text(document)]].concat(), &[]);
-    };
     let trust = user.path(TRUST);
-    verify(
+    openssl_accepts(
+        &public,
         &trust.join(format!("root.2.{id}.sig")),
         &trust.join("root.2.json"),
     );
@@ -183,7 +166,8 @@ fn a_token_signs_root_documents_and_bundles_that_stock_tools_accept() {
     holder
         .run(&["extract", text(&bundle), "--to", "x"])
         .assert_ok();
-    verify(
+    openssl_accepts(
+        &public,
         &user.path(&format!("x/signatures/{id}.sig")),
         &user.path("x/manifest.json"),
     );

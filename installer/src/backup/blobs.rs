@@ -1,10 +1,10 @@
 //! Contents of backed-up files, stored once each under their digest.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::{Sha256, copy, of_reader};
 
 use crate::secure_fs::{self, FsError, at};
 
@@ -72,7 +72,7 @@ impl Blobs {
     /// Whether a content is there and undamaged.
     fn holds(&self, sha256: &Sha256) -> bool {
         let file = secure_fs::open_read(&self.path(sha256));
-        file.is_ok_and(|mut file| hash(&mut file).is_ok_and(|(_, found)| found == *sha256))
+        file.is_ok_and(|mut file| of_reader(&mut file).is_ok_and(|(_, found)| found == *sha256))
     }
 
     /// Stores a content that is in memory.
@@ -104,25 +104,5 @@ impl Blobs {
             });
         }
         Ok(bytes)
-    }
-}
-
-/// Returns size and digest of an open file's content.
-pub(super) fn hash(file: &mut File) -> io::Result<(u64, Sha256)> {
-    copy(file, &mut io::sink())
-}
-
-fn copy(from: &mut File, to: &mut dyn io::Write) -> io::Result<(u64, Sha256)> {
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    let mut size = 0;
-    loop {
-        let read = from.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((size, hasher.finish()));
-        }
-        hasher.update(&buffer[..read]);
-        to.write_all(&buffer[..read])?;
-        size += read as u64;
     }
 }

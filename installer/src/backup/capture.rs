@@ -5,9 +5,10 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use manifests::digest::{hex, of_reader};
 use walkdir::WalkDir;
 
-use super::blobs::{self, BlobError, Blobs};
+use super::blobs::{BlobError, Blobs};
 use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
@@ -196,7 +197,7 @@ fn capture_kind(
     }
     let (size, sha256) = match contents {
         Contents::Keep(blobs) => blobs.store(&mut file, real)?,
-        Contents::Hash => blobs::hash(&mut file).map_err(at("read", real))?,
+        Contents::Hash => of_reader(&mut file).map_err(at("read", real))?,
     };
     Ok(Kind::File { size, sha256 })
 }
@@ -242,19 +243,10 @@ fn xattrs(real: &Path) -> Result<BTreeMap<String, String>, FsError> {
     for name in names {
         let value = xattr::get(real, &name).map_err(at("read an extended attribute of", real))?;
         if let (Some(name), Some(value)) = (name.to_str(), value) {
-            found.insert(name.to_owned(), to_hex(&value));
+            found.insert(name.to_owned(), hex(&value));
         }
     }
     Ok(found)
-}
-
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {

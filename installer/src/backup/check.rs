@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::{Sha256, of_reader};
 use walkdir::WalkDir;
 
 use super::snapshot::{Kind, Snapshot};
@@ -42,19 +42,8 @@ impl Held {
             self.documents.insert(name.to_owned(), bytes);
             return Ok(());
         }
-        let (mut hasher, mut size) = (Hasher::default(), 0);
-        let mut buffer = vec![0_u8; 128 * 1024];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => break,
-                read => {
-                    hasher.update(&buffer[..read]);
-                    size += read as u64;
-                }
-            }
-        }
         self.contents
-            .insert(name.to_owned(), (size, hasher.finish()));
+            .insert(name.to_owned(), of_reader(&mut content)?);
         Ok(())
     }
 

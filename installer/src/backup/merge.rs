@@ -1,11 +1,12 @@
 //! What configuration should be after an undo: the state before the undone run, with the edits
 //! that people made since. A three-way merge in which the state right after the run is the base.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::digest::Sha256;
 
 use super::blobs::{BlobError, Blobs};
+use super::changes::{YOURS, carry_over};
 use super::snapshot::{Entry, Kind, Snapshot};
 
 /// The merged state, and what a person should know of it.
@@ -17,7 +18,10 @@ pub struct Merged {
     pub kept: Vec<String>,
     /// Edited since and changed by the run: merged cleanly.
     pub merged: Vec<String>,
-    /// Edited since and changed by the run in the same places: kept as they are.
+    /// Edited since, and the edit does not fit into the state before the run: that state is back, the
+    /// edit is beside it in `.yours`; with the reason.
+    pub beside: Vec<(String, String)>,
+    /// Edited since and changed by the run, and not to be put beside: kept as they are.
     pub conflicts: Vec<String>,
 }
 
@@ -43,8 +47,10 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
         snapshot: Snapshot::new(union(states), current.excluded.clone()),
         kept: Vec::new(),
         merged: Vec::new(),
+        beside: Vec::new(),
         conflicts: Vec::new(),
     };
+    let mut edits = BTreeMap::new();
     let paths: BTreeSet<&String> = before
         .entries
         .keys()
@@ -61,18 +67,45 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
         } else if same(old, base) {
             merged.kept.push(path.clone());
             own.cloned()
-        } else if let Some(entry) = merge_contents(old, base, own, blobs)? {
-            merged.merged.push(path.clone());
-            Some(entry)
         } else {
-            merged.conflicts.push(path.clone());
-            own.cloned()
+            match merge_contents(old, base, own, blobs)? {
+                Ok(entry) => {
+                    merged.merged.push(path.clone());
+                    Some(entry)
+                }
+                Err(why) if can_be_beside(path, old, own, current) => {
+                    merged.beside.push((path.clone(), why));
+                    edits.extend(own.map(|own| (format!("{path}{YOURS}"), own.clone())));
+                    old.cloned()
+                }
+                Err(_) => {
+                    merged.conflicts.push(path.clone());
+                    own.cloned()
+                }
+            }
         };
         if let Some(entry) = chosen {
             merged.snapshot.entries.insert(path.clone(), entry);
         }
     }
+    merged.snapshot.entries.extend(edits);
     Ok(merged)
+}
+
+/// Whether an edit can be put beside the file of before the run: both are files, and nothing but a file
+/// or a symlink, in a tree that was looked at, has the name.
+fn can_be_beside(path: &str, old: Option<&Entry>, own: Option<&Entry>, current: &Snapshot) -> bool {
+    let is_file = |entry: &Entry| matches!(entry.kind, Kind::File { .. });
+    let aside = format!("{path}{YOURS}");
+    let is_below = |root: &String| aside == *root || aside.starts_with(&format!("{root}/"));
+    let is_free = current
+        .entries
+        .get(&aside)
+        .is_none_or(|entry| matches!(entry.kind, Kind::File { .. } | Kind::Symlink { .. }));
+    old.is_some_and(is_file)
+        && own.is_some_and(is_file)
+        && is_free
+        && current.roots.iter().any(is_below)
 }
 
 fn union(states: ThreeWay<'_>) -> Vec<String> {
@@ -96,28 +129,26 @@ fn same(a: Option<&Entry>, b: Option<&Entry>) -> bool {
     }
 }
 
-/// Merges three texts; the owner and mode are those of today.
+/// Merges three texts, or says why that cannot be done; the owner and mode are those of today.
 fn merge_contents(
     old: Option<&Entry>,
     base: Option<&Entry>,
     own: Option<&Entry>,
     blobs: &Blobs,
-) -> Result<Option<Entry>, BlobError> {
-    let mut texts = Vec::new();
+) -> Result<Result<Entry, String>, BlobError> {
+    let mut contents = Vec::new();
     for entry in [old, base, own] {
         let Some(Kind::File { sha256, .. }) = entry.map(|entry| &entry.kind) else {
-            return Ok(None);
+            return Ok(Err("it is no regular file".to_owned()));
         };
-        let Ok(text) = String::from_utf8(blobs.load(sha256)?) else {
-            return Ok(None);
-        };
-        texts.push(text);
+        contents.push(blobs.load(sha256)?);
     }
-    let (Some(own), [old_text, base_text, own_text]) = (own, texts.as_slice()) else {
-        return Ok(None);
+    let (Some(own), [before, after, now]) = (own, contents.as_slice()) else {
+        return Ok(Err("it is no regular file".to_owned()));
     };
-    let Ok(result) = diffy::merge(base_text, own_text, old_text) else {
-        return Ok(None);
+    let result = match carry_over(after, now, before) {
+        Ok(result) => result,
+        Err(why) => return Ok(Err(why)),
     };
     let sha256 = Sha256::of(result.as_bytes());
     blobs.put(&sha256, result.as_bytes())?;
@@ -125,7 +156,7 @@ fn merge_contents(
         size: result.len() as u64,
         sha256,
     };
-    Ok(Some(Entry {
+    Ok(Ok(Entry {
         kind,
         ..own.clone()
     }))
@@ -236,12 +267,31 @@ mod tests {
         );
         assert_eq!(case.text(&merged, "/p/own").unwrap(), "y");
         assert_eq!(case.text(&merged, "/p/both").unwrap(), "A\nb\nc\nd\nold\n");
-        assert_eq!(case.text(&merged, "/p/clash").unwrap(), "mine\n");
+        assert_eq!(case.text(&merged, "/p/clash").unwrap(), "old\n");
+        assert_eq!(case.text(&merged, "/p/clash.yours").unwrap(), "mine\n");
         assert_eq!(case.text(&merged, "/p/later").unwrap(), "l");
         assert_eq!(merged.kept, ["/p/later", "/p/own"]);
         assert_eq!(
             (merged.merged, merged.conflicts),
-            (vec!["/p/both".into()], vec!["/p/clash".into()])
+            (vec!["/p/both".into()], Vec::new())
         );
+        let (path, why) = &merged.beside[0];
+        assert_eq!(path, "/p/clash");
+        assert!(why.contains("same lines"), "{why}");
+    }
+
+    #[test]
+    fn an_undo_never_writes_json_with_a_member_twice() {
+        let case = Case::new();
+        let after = "{\n  \"a\": 1,\n  \"b\": 2,\n  \"c\": 3,\n  \"d\": 4\n}\n";
+        let before = after.replace("\"d\": 4\n", "\"d\": 4,\n  \"new\": 2\n");
+        let edited = after.replace("{\n", "{\n  \"new\": 1,\n");
+        let merged = case.merge(
+            &[("/p/tyk.conf", &before)],
+            &[("/p/tyk.conf", after)],
+            &[("/p/tyk.conf", &edited)],
+        );
+        assert_eq!(case.text(&merged, "/p/tyk.conf").unwrap(), before);
+        assert_eq!(case.text(&merged, "/p/tyk.conf.yours").unwrap(), edited);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::sink;
+use std::io::Write as _;
 use std::path::Path;
 
 use manifests::bundle::Entry;
@@ -40,7 +40,7 @@ impl OpenBundle {
         kept.map_err(|error| self.blamed(error))?;
         secure_fs::sync_dir(&layout.store())?;
         Ok(StagedBundle {
-            metadata: self.into_metadata(),
+            metadata: self.metadata,
         })
     }
 
@@ -56,7 +56,7 @@ impl OpenBundle {
             } else if is_wanted && entry.path.is_under("extras") {
                 self.keep(&layout.stored_extra(&entry.sha256), &entry)?;
             } else {
-                self.copy_payload(&entry, &mut sink())?;
+                self.skip(&entry)?;
             }
         }
         Ok(())
@@ -67,7 +67,11 @@ impl OpenBundle {
         secure_fs::remove_if_present(&pending)?;
         let mut file = secure_fs::create_new(&pending, 0o600)?;
         let stored = self
-            .copy_payload(entry, &mut file)
+            .payload
+            .copy(entry, &mut |piece| {
+                let written = file.write_all(piece);
+                written.map_err(|error| FsError::new("write to", &pending, error).into())
+            })
             .and_then(|()| sync(&file, &pending).map_err(BundleError::from))
             .and_then(|()| secure_fs::rename(&pending, path).map_err(BundleError::from));
         if stored.is_err() {

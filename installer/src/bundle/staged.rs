@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::Sha256;
 
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
@@ -108,7 +107,8 @@ impl StagedRpm {
     }
 
     fn check(&self) -> Result<(), StoredRpmError> {
-        let found = hash(&self.file).map_err(|source| StoredRpmError::Read {
+        let found = secure_fs::hash_whole(&self.file);
+        let (_, found) = found.map_err(|source| StoredRpmError::Read {
             sha256: self.sha256,
             source,
         })?;
@@ -119,20 +119,5 @@ impl StagedRpm {
             expected: self.sha256,
             found,
         })
-    }
-}
-
-pub(super) fn hash(file: &File) -> io::Result<Sha256> {
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    let mut offset = 0;
-    loop {
-        match file.read_at(&mut buffer, offset)? {
-            0 => return Ok(hasher.finish()),
-            read => {
-                hasher.update(&buffer[..read]);
-                offset += read as u64;
-            }
-        }
     }
 }

@@ -5,7 +5,6 @@ use std::io;
 
 use manifests::digest::Sha256;
 
-use super::staged::hash;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 
@@ -51,8 +50,8 @@ impl StagedExtra {
     pub fn reopen(layout: &Layout, sha256: &Sha256) -> Result<Self, StoredExtraError> {
         secure_fs::check_own(&layout.store())?;
         let file = secure_fs::open_read(&layout.stored_extra(sha256))?;
-        let (expected, found) = (*sha256, hash(&file));
-        let found = found.map_err(|source| StoredExtraError::Read {
+        let (expected, found) = (*sha256, secure_fs::hash_whole(&file));
+        let (_, found) = found.map_err(|source| StoredExtraError::Read {
             sha256: expected,
             source,
         })?;

@@ -18,7 +18,6 @@ use crate::history::report::DataReport;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
 use crate::plan::restore;
-use crate::preflight::{self, Backup};
 use crate::run::dumps_of;
 
 /// Show, check, restore or remove what runs saved.
@@ -191,11 +190,9 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     entered.unseal(run, unlocked)?;
     let backup = seal::backup_of_undone(&session.layout, run, args.run);
     let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
-    let components: Vec<_> = past.plan.known_components().cloned().collect();
-    let packages: Vec<&str> = components.iter().map(|c| c.package.as_str()).collect();
-    let inventory = Inventory::take_of(&session.host, &session.layout, &packages, &components)
+    let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_restore())
         .map_err(|error| cannot_look(&error))?;
-    let plan = restore::plan(&past, &args.stores, &dumps, &inventory)
+    let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)
         .map_err(|problems| refusal("the dumps cannot be restored", &problems))?;
     render::announce(&plan);
     let request = Request {
@@ -205,8 +202,7 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
         recipients: &recipients,
     };
     start(session, entered, &request, || {
-        let backup = Backup::of(&recipients);
-        preflight::host(&session.host, &session.layout, &plan, backup)
+        session.preflight(&plan, &recipients)
     })
 }
 

@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
-use manifests::parts::PartsError;
+use manifests::parts::{PARTS_SUFFIX, PartsError, is_part};
+use manifests::reader::ReadError;
 use manifests::signature::QuorumError;
 use manifests::trust::VerifyError;
 
 use super::session::Session;
 use super::{shown, trust};
-use crate::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
+use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure};
 
 /// Opens a bundle and verifies what stands before its payload.
 pub(super) fn open(session: &Session, path: &Path) -> Result<OpenBundle, Failure> {
     let roots = trust::enrolled(session)?;
-    let opened = if PartsSet::is_list(path) {
-        PartsSet::open(path, &session.parts_dirs, &roots).and_then(UntrustedBundle::open_parts)
+    let opened = if path.to_string_lossy().ends_with(PARTS_SUFFIX) {
+        UntrustedBundle::open_parts(path, &session.parts_dirs, &roots)
     } else {
         UntrustedBundle::open(path)
     };
@@ -27,22 +28,28 @@ pub(super) fn open(session: &Session, path: &Path) -> Result<OpenBundle, Failure
 /// Returns why a bundle is refused.
 pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
     let next = match error {
-        BundleError::File(_) | BundleError::Read { .. } => "check the path and the medium",
-        BundleError::Untrusted(why) => untrusted(why),
-        BundleError::PartsList(PartsError::Untrusted(why)) => untrusted(why),
-        BundleError::PartsList(_) | BundleError::OtherBundle => {
+        BundleError::File(_)
+        | BundleError::Refused(ReadError::Input(_) | ReadError::Unreadable { .. }) => {
+            "check the path and the medium"
+        }
+        BundleError::Refused(
+            ReadError::Untrusted(why) | ReadError::PartsList(PartsError::Untrusted(why)),
+        ) => untrusted(why),
+        BundleError::Refused(ReadError::PartsList(_) | ReadError::OtherBundle) => {
             "do not use these parts; get them again from the builder"
         }
-        BundleError::Parts { .. } => {
+        BundleError::Refused(ReadError::Parts { .. }) => {
             "copy these parts again, or write them anew on the builder with `bundle repair`; name \
              other directories that hold parts with --parts-dir"
         }
         BundleError::InstallerTooOld { .. } => "use the installer that lies beside the bundle",
-        _ if is_part(path) => "this is one part of a split bundle: name its NAME.parts.json",
+        _ if is_part(&path.to_string_lossy()) => {
+            "this is one part of a split bundle: name its NAME.parts.json"
+        }
         _ => "copy the bundle again and compare `sha256sum` on both sides",
     };
     let exit = match error {
-        BundleError::File(_) => Exit::Usage,
+        BundleError::File(_) | BundleError::Refused(ReadError::Unreadable { .. }) => Exit::Usage,
         _ => Exit::Verification,
     };
     Failure::because(exit, format!("cannot accept {}", shown(path)), error, next)
@@ -66,11 +73,4 @@ fn untrusted(why: &VerifyError) -> &'static str {
         }
         _ => "do not use this bundle; get it again from the builder",
     }
-}
-
-/// Whether a path looks like `NAME.part001`.
-fn is_part(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    let tail = name.rsplit_once(".part").map(|(_, digits)| digits);
-    tail.is_some_and(|digits| digits.len() >= 3 && digits.chars().all(|c| c.is_ascii_digit()))
 }

@@ -8,7 +8,7 @@ use crate::bundle::OpenBundle;
 use crate::failure::Failure;
 use crate::history;
 use crate::inventory::Inventory;
-use crate::plan::{self, Consent, InstallPlan};
+use crate::plan::{self, Consent, Inputs, InstallPlan};
 
 /// What is done only on an explicit request.
 #[derive(Debug, Args)]
@@ -59,13 +59,17 @@ impl ConsentArgs {
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
             dump_limit_secs: self.dump_time_limit,
         };
-        let mut inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
+        let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;
-        if consent.allows_downgrade() {
-            // An ordinary user may not look there; then the plan says that there is no way back.
-            inventory.stored = history::stored(&session.layout).unwrap_or_default();
-        }
-        plan::plan(open.metadata(), &inventory, &consent)
+        // An ordinary user may not look there; then the plan says that there is no way back.
+        let stored = history::stored(&session.layout).unwrap_or_default();
+        let inputs = Inputs {
+            metadata: open.metadata(),
+            inventory: &inventory,
+            stored: &stored,
+            consent: &consent,
+        };
+        plan::upgrade(&inputs)
             .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
     }
 }

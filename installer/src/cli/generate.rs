@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory as _, Subcommand};
+use clap::Subcommand;
 
-use super::{Cli, shown};
+use super::shown;
 use crate::failure::{Exit, Failure};
 use crate::secure_fs;
 
@@ -31,7 +31,7 @@ enum What {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Failure> {
-    let mut command = Cli::command();
+    let mut command = super::command();
     match &args.what {
         What::Completions { shell } => {
             let mut script = Vec::new();

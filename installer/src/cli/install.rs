@@ -9,7 +9,7 @@ use super::session::{LockWait, Session, require_root};
 use super::start::{Request, start};
 use super::{bundle, render, trust};
 use crate::failure::{Exit, Failure};
-use crate::preflight::{self, Backup, extras};
+use crate::preflight::{self, extras};
 use crate::{history, secure_fs};
 
 #[derive(Debug, clap::Args)]
@@ -50,8 +50,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         render::result(session, &plan, "Nothing to do.");
         return Ok(0);
     }
-    let backup = Backup::of(&recipients);
-    let problems = preflight::host(&session.host, &session.layout, &plan, backup);
+    let problems = session.preflight(&plan, &recipients);
     if !problems.is_empty() {
         let what = "the host is not ready; nothing was changed";
         return Err(refusal(what, &problems));

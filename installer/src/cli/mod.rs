@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
 use session::Session;
@@ -114,6 +114,12 @@ enum Command {
     Rollback(rollback::Args),
     #[command(visible_alias = "revert")]
     Resume(resume::Args),
+}
+
+/// Returns the definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program.
@@ -202,7 +208,7 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory as _, Parser as _};
+    use clap::{Command, Parser as _};
 
     /// A value of the one would be taken for the other's: `trust show X` once worked below X.
     fn no_argument_has_a_flags_name(flags: &Command, command: &Command) {
@@ -222,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        let command = super::Cli::command();
+        let command = super::command();
         command.clone().debug_assert();
         no_argument_has_a_flags_name(&command, &command);
     }

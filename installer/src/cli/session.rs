@@ -6,13 +6,17 @@ use clap::Args;
 
 use super::refusal::{busy, cannot_store, internal};
 use super::{Common, Output, render, sealing};
-use crate::backup::seal::{self, Unlocked};
+use crate::backup::seal::{self, Recipients, Unlocked};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun};
 use crate::host::linux::LinuxHost;
 use crate::journal::lock::{LockError, RunLock};
 use crate::layout::Layout;
+use crate::plan::InstallPlan;
+use crate::preflight::{self, Backup};
+use crate::problem::Problem;
 use crate::run::{self, reserve};
+use crate::stores::HostStores;
 
 /// How long a command waits for rpm.
 #[derive(Debug, Clone, Copy, Args)]
@@ -90,6 +94,17 @@ impl Session {
             }
         }
         self.take_lock()
+    }
+
+    /// Returns the data stores as this host reaches them.
+    pub(super) fn stores(&self) -> HostStores<'_> {
+        HostStores::new(&self.host, &self.layout)
+    }
+
+    /// Checks the host for a plan whose run is sealed to `recipients`.
+    pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Vec<Problem> {
+        let backup = Backup::of(recipients);
+        preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
     }
 
     /// Returns all runs, oldest first.

@@ -6,6 +6,7 @@ use super::{render, stop_signal, work};
 use crate::backup::seal::{self, Recipients};
 use crate::failure::{Exit, Failure};
 use crate::history;
+use crate::journal::HostDisk;
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
 use crate::run::{self, Context, OnStop};
@@ -38,6 +39,8 @@ pub(super) fn start(
     let stopped = stop_signal()?;
     let context = Context {
         host: &session.host,
+        stores: &session.stores(),
+        disk: &HostDisk,
         layout: &session.layout,
         plan: request.plan,
         run,

@@ -1,9 +1,5 @@
 //! `install undo RUN`.
 
-use std::collections::BTreeSet;
-
-use manifests::digest::Sha256;
-
 use super::consent::{elsewhere, reason};
 use super::refusal::{cannot_look, internal, refusal};
 use super::render;
@@ -13,9 +9,9 @@ use super::start::{Request, start};
 use crate::failure::Failure;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
-use crate::plan::InstallPlan;
 use crate::plan::undo::{self as planning, DataChoice};
-use crate::preflight::{self, Backup};
+use crate::plan::{Earlier, InstallPlan};
+use crate::preflight;
 
 /// Go back to before a run: packages and configuration, as a new run.
 #[derive(Debug, clap::Args)]
@@ -76,8 +72,7 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
         recipients: &recipients,
     };
     start(session, entered, &request, || {
-        let backup = Backup::of(&recipients);
-        let mut problems = preflight::host(&session.host, &session.layout, &plan, backup);
+        let mut problems = session.preflight(&plan, &recipients);
         preflight::rpm_tests(&session.host, &session.layout, &plan, &mut problems);
         problems
     })
@@ -86,17 +81,13 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
 fn plan(session: &Session, past: &PastRun, choice: &DataChoice) -> Result<InstallPlan, Failure> {
     let runs = session.runs()?;
     let id = past.id;
-    let later: Vec<&PastRun> = history::effective(&runs)
+    let later: Vec<Earlier<'_>> = history::effective(&runs)
         .into_iter()
         .filter(|other| other.id > id)
+        .map(PastRun::earlier)
         .collect();
-    let components: Vec<_> = past.plan.known_components().cloned().collect();
-    let packages: Vec<&str> = past.plan.changes().map(|change| change.package).collect();
-    let mut inventory = Inventory::take_of(&session.host, &session.layout, &packages, &components)
+    let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_undo())
         .map_err(|error| cannot_look(&error))?;
-    let back = past.plan.changes().filter_map(|change| change.from);
-    let back: BTreeSet<Sha256> = back.map(|rpm| rpm.sha256).collect();
-    inventory.look_back(&session.host, &session.layout, &back);
-    planning::plan(past, &later, &inventory, choice)
+    planning::plan(past.earlier(), &later, &inventory, choice)
         .map_err(|problems| refusal(&format!("run {id} cannot be undone"), &problems))
 }

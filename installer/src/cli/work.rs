@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
 use crate::history::{self, Retention};
+use crate::journal::HostDisk;
 use crate::journal::lock::RunLock;
 use crate::plan::InstallPlan;
 use crate::run::{self, Context, Ended, OnStop, Undone};
@@ -34,6 +35,8 @@ pub(super) fn in_unit(
     let survives = run_unit::is_possible(&session.host, &session.layout);
     let context = Context {
         host: &session.host,
+        stores: &session.stores(),
+        disk: &HostDisk,
         layout: &session.layout,
         plan,
         run,

@@ -1,19 +1,13 @@
 //! Which runs still count. Pure: an undo and the run it undid cancel each other.
 
 use super::PastRun;
-use crate::history::report::Outcome;
 use crate::plan::PlanKind;
 
 /// Returns the runs that ended as done and were not undone since, rising.
 #[must_use]
 pub fn effective(runs: &[PastRun]) -> Vec<&PastRun> {
-    let is_done = |run: &&PastRun| {
-        run.report
-            .as_ref()
-            .is_some_and(|report| report.outcome == Outcome::Done)
-    };
     let mut left: Vec<&PastRun> = Vec::new();
-    for run in runs.iter().filter(is_done) {
+    for run in runs.iter().filter(|run| run.is_done()) {
         match run.plan.kind {
             // The undone run may be older than the ones looked at; then the undo counts.
             PlanKind::Undo { run: undone } if left.iter().any(|earlier| earlier.id == undone) => {
@@ -30,6 +24,7 @@ pub fn effective(runs: &[PastRun]) -> Vec<&PastRun> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::report::Outcome;
     use crate::history::test_runs::past_run;
 
     #[test]

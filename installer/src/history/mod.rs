@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::failure::chain;
 use crate::history::report::{Outcome, RunReport};
 use crate::layout::Layout;
-use crate::plan::{InstallPlan, PackageChange, PlannedRpm};
+use crate::plan::{Earlier, InstallPlan, PackageChange, PlannedRpm};
 use crate::secure_fs;
 
 pub use effective::effective;
@@ -88,6 +88,23 @@ pub fn all(layout: &Layout) -> Result<Vec<PastRun>, String> {
 }
 
 impl PastRun {
+    /// Returns the run as planners see it.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier<'_> {
+        Earlier {
+            id: self.id,
+            plan: &self.plan,
+            is_done: self.is_done(),
+        }
+    }
+
+    /// Whether it ended as done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let report = self.report.as_ref();
+        report.is_some_and(|report| report.outcome == Outcome::Done)
+    }
+
     /// Whether the host may still be between two states: the run was cut off, or its revert failed.
     #[must_use]
     pub fn is_open(&self) -> bool {

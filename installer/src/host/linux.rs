@@ -3,24 +3,24 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
 use super::facts;
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, systemd,
+    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, process,
+    systemd,
 };
 use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{self, PayloadFiles};
 use crate::layout::Layout;
 use crate::secure_fs::{FsError, at};
-use crate::stores::engine::{self, Restoring};
-use crate::stores::{Access, Limit, StoreError, StoreLook};
 
 /// The host this process runs on, or the one below `--root`.
 #[derive(Debug, Clone)]
@@ -72,22 +72,6 @@ fn existing(path: &Path) -> PathBuf {
         .find(|path| path.exists())
         .unwrap_or(Path::new("/"))
         .to_owned()
-}
-
-fn hash_file(path: &Path) -> std::io::Result<Sha256> {
-    struct Sink(Hasher);
-    impl std::io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Sink(Hasher::default());
-    std::io::copy(&mut File::open(path)?, &mut sink)?;
-    Ok(sink.0.finish())
 }
 
 impl Host for LinuxHost {
@@ -200,7 +184,8 @@ impl Host for LinuxHost {
             return Ok(None);
         };
         // Through the link, so that the hashed bytes are those that run, whatever the name says.
-        let Ok(sha256) = hash_file(&link) else {
+        let hashed = File::open(&link).and_then(|mut file| of_reader(&mut file));
+        let Ok((_, sha256)) = hashed else {
             return Ok(None);
         };
         let program = program.to_string_lossy().into_owned();
@@ -211,41 +196,12 @@ impl Host for LinuxHost {
         }))
     }
 
+    fn process(&self, pid: u32) -> Option<ProcessState> {
+        process::find(pid)
+    }
+
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         probe::ask(target)
-    }
-
-    fn store_look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-        engine::look(access, limit)
-    }
-
-    fn store_dump(
-        &self,
-        access: &Access,
-        part: &str,
-        into: &File,
-        limit: Limit<'_>,
-    ) -> Result<(), StoreError> {
-        engine::dump(access, part, into, limit)
-    }
-
-    fn store_prove(
-        &self,
-        access: &Access,
-        part: &str,
-        file: &File,
-        limit: Limit<'_>,
-    ) -> Result<Option<u64>, StoreError> {
-        engine::prove(access, part, file, limit)
-    }
-
-    fn store_restore(
-        &self,
-        access: &Access,
-        restoring: &Restoring<'_>,
-        limit: Limit<'_>,
-    ) -> Result<Vec<String>, StoreError> {
-        engine::restore(self, &self.layout, access, restoring, limit)
     }
 
     fn space(&self, path: &Path) -> Result<Space, HostError> {
@@ -268,6 +224,11 @@ impl Host for LinuxHost {
     fn now(&self) -> u64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         since.map_or(0, |since| since.as_secs())
+    }
+
+    fn steady_clock(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 
     fn sleep(&self, time: Duration) {

@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub mod linux;
 pub mod payload;
 pub(crate) mod probe;
+pub(crate) mod process;
 pub(crate) mod query;
 pub(crate) mod query_all;
 pub(crate) mod rpm;
@@ -22,8 +23,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{PayloadError, PayloadFiles};
-use crate::stores::engine::Restoring;
-use crate::stores::{Access, Limit, StoreError, StoreLook};
 
 pub use cmd::CmdError;
 
@@ -259,6 +258,19 @@ pub struct MainProcess {
     pub sha256: Sha256,
 }
 
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessState {
+    /// When it started, in the kernel's ticks: with its number, this names one process for good.
+    pub started: u64,
+    /// How old it is, in seconds.
+    pub age_secs: u64,
+    /// Device and inode of its working directory; nothing of one that ended and waits for its parent.
+    pub directory: Option<(u64, u64)>,
+    /// The systemd service that it belongs to.
+    pub service: Option<String>,
+}
+
 /// Free space where a path is, or will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -324,38 +336,16 @@ pub trait Host {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Describes the process of a number, if there is one.
+    fn process(&self, pid: u32) -> Option<ProcessState>;
     /// Asks a service over HTTP; an unanswered question is an error text.
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
-    /// Asks a data store whether it can be dumped, without changing anything.
-    fn store_look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError>;
-    /// Writes one part of a store's dump into a new file.
-    fn store_dump(
-        &self,
-        access: &Access,
-        part: &str,
-        into: &std::fs::File,
-        limit: Limit<'_>,
-    ) -> Result<(), StoreError>;
-    /// Proves that a part of a dump can be read, and says how many items it holds.
-    fn store_prove(
-        &self,
-        access: &Access,
-        part: &str,
-        file: &std::fs::File,
-        limit: Limit<'_>,
-    ) -> Result<Option<u64>, StoreError>;
-    /// Puts a dump in the place of what the store holds; the notes say where that is kept aside. Cut
-    /// off at any place, it can be done again.
-    fn store_restore(
-        &self,
-        access: &Access,
-        restoring: &Restoring<'_>,
-        limit: Limit<'_>,
-    ) -> Result<Vec<String>, StoreError>;
     /// Says how much room there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.
     fn now(&self) -> u64;
+    /// Returns the time since some moment, by a clock that is never set.
+    fn steady_clock(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);
 }

@@ -7,45 +7,41 @@ pub mod report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use manifests::bundle::Role;
-use manifests::digest::{Hasher, Sha256};
+use manifests::digest::{Sha256, of_reader};
 use manifests::host_inventory::HostPackage;
 use manifests::package_files::PackageFiles;
-use manifests::product::{Component, ProductManifest};
+use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
 use self::extras::FoundExtras;
 use crate::bundle::{StagedRpmSet, VerifiedMetadata};
-use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage, UnitState};
+use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage};
 use crate::layout::Layout;
-use crate::plan::PlannedRpm;
 use crate::stores::{self, FoundStores};
 use crate::trust::sequence::{self, Remembered};
 
 /// The host as a plan sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     /// Operating system, architecture, rpm.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Installed packages of the product.
     pub packages: Vec<InstalledPackage>,
-    /// Units of the product, by name; empty without systemd.
-    pub units: BTreeMap<String, UnitState>,
     /// Files of the installed packages as they are on disk.
-    pub disk: BTreeMap<String, OnDisk>,
+    pub(crate) disk: BTreeMap<String, OnDisk>,
     /// Every installed package, where the plan may have to look for what others need.
-    pub everything: Vec<HostPackage>,
+    pub(crate) everything: Vec<HostPackage>,
     /// Whether `/bin` is a link into `/usr`.
-    pub merged_usr: bool,
+    pub(crate) merged_usr: bool,
     /// The newest bundle of the product that was installed here.
-    pub remembered: Remembered,
+    pub(crate) remembered: Remembered,
     /// The data stores that the product's components name.
-    pub stores: FoundStores,
-    /// RPMs that earlier runs left in the store, where a plan may have to go back in time.
-    pub stored: Vec<PlannedRpm>,
+    pub(crate) stores: FoundStores,
     /// Files beside packages, as the product manifest knows them.
-    pub extras: Vec<FoundExtras>,
+    pub(crate) extras: Vec<FoundExtras>,
     /// Files of RPMs in the store that a plan goes back to, where their headers can be read.
     pub headers: BTreeMap<Sha256, Vec<InstalledFile>>,
 }
@@ -64,28 +60,31 @@ pub enum OnDisk {
     Unknown,
 }
 
-impl Inventory {
-    /// Takes the inventory of what concerns `product`.
-    pub fn take(
-        host: &dyn Host,
-        layout: &Layout,
-        product: &ProductManifest,
-    ) -> Result<Self, HostError> {
-        let names: Vec<&str> = product
-            .components
-            .iter()
-            .map(|c| c.package.as_str())
-            .collect();
-        Self::take_of(host, layout, &names, &product.components)
-    }
+/// What an inventory is taken of.
+#[derive(Debug, Clone, Default)]
+pub struct Subject<'a> {
+    /// Packages.
+    pub packages: Vec<&'a str>,
+    /// Components, whose units and data stores are looked at too.
+    pub components: Vec<&'a Component>,
+    /// RPMs of the store to which a plan may go back.
+    pub stored: BTreeSet<Sha256>,
+}
 
+impl Inventory {
     /// Takes the inventory of what concerns a bundle: also of what it carries beside the product.
     pub fn for_bundle(
         host: &dyn Host,
         layout: &Layout,
         metadata: &VerifiedMetadata,
     ) -> Result<Self, HostError> {
-        let mut inventory = Self::take(host, layout, metadata.product())?;
+        let components: Vec<&Component> = metadata.product().components.iter().collect();
+        let product = Subject {
+            packages: components.iter().map(|c| c.package.as_str()).collect(),
+            components,
+            stored: BTreeSet::new(),
+        };
+        let mut inventory = Self::take(host, layout, &product)?;
         let manifest = metadata.manifest();
         inventory.remembered = metadata
             .learned()
@@ -136,48 +135,42 @@ impl Inventory {
         self.extras = extras::find(layout, product, arch, is_installed, &carried);
     }
 
-    /// Takes the inventory of some components.
-    pub fn take_of(
+    /// Takes the inventory of some packages and components.
+    pub fn take(
         host: &dyn Host,
         layout: &Layout,
-        packages: &[&str],
-        components: &[Component],
+        subject: &Subject<'_>,
     ) -> Result<Self, HostError> {
         let identity = host.identity()?;
-        let packages = host.installed(packages)?;
-        let mut units = BTreeMap::new();
-        for unit in components
-            .iter()
-            .filter_map(|component| component.unit.as_ref())
-        {
-            // A bare template is no unit that could be asked.
-            if identity.systemd && !unit.contains("@.") {
-                units.insert(unit.clone(), host.unit(unit)?);
-            }
+        let packages = host.installed(&subject.packages)?;
+        let units = subject.components.iter().filter_map(|c| c.unit.as_ref());
+        // A systemd that does not answer is found now, not by a run. A bare template cannot be asked.
+        for unit in units.filter(|unit| identity.systemd && !unit.contains("@.")) {
+            host.unit(unit)?;
         }
         let mut inventory = Self {
             identity,
             packages: Vec::new(),
-            units,
             disk: BTreeMap::new(),
             everything: Vec::new(),
             merged_usr: layout.has_merged_usr(),
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
-            stored: Vec::new(),
             extras: Vec::new(),
             headers: BTreeMap::new(),
         };
         inventory.add(layout, packages);
         let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
-        let installed: Vec<&Component> = components.iter().filter(is_installed).collect();
+        let components = subject.components.iter().copied();
+        let installed: Vec<&Component> = components.filter(is_installed).collect();
         inventory.stores = stores::discover(layout, &installed).shown();
+        inventory.look_back(host, layout, &subject.stored);
         Ok(inventory)
     }
 
     /// Looks at the files of stored RPMs that a plan may go back to. Of one that cannot be read nothing is
-    /// forecast; whether it can be used is for the preflight to say.
-    pub fn look_back(&mut self, host: &dyn Host, layout: &Layout, rpms: &BTreeSet<Sha256>) {
+    /// forecast; whether it can be used is for the preflight to find.
+    fn look_back(&mut self, host: &dyn Host, layout: &Layout, rpms: &BTreeSet<Sha256>) {
         for sha256 in rpms {
             let header = StagedRpmSet::reopen(layout, &[*sha256])
                 .map_err(HostError::from)
@@ -232,22 +225,13 @@ fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
 pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {
     let path = layout.at(path);
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => hash(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
+        Ok(metadata) if metadata.is_file() => digest(&path).map_or(OnDisk::Unknown, OnDisk::Sha256),
         Ok(_) => OnDisk::Other,
         Err(error) if error.kind() == ErrorKind::NotFound => OnDisk::Absent,
         Err(_) => OnDisk::Unknown,
     }
 }
 
-fn hash(path: &std::path::Path) -> std::io::Result<Sha256> {
-    use std::io::Read as _;
-    let mut file = File::open(path)?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+fn digest(path: &Path) -> std::io::Result<Sha256> {
+    Ok(of_reader(&mut File::open(path)?)?.1)
 }

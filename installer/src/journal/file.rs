@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use manifests::digest::Sha256;
 
 use super::reading::{line_of, read_records};
-use super::{Phase, Record, Store};
+use super::{Disk, DiskFile, Phase, Record};
 use crate::journal::lock::RunLock;
 use crate::journal::step::Step;
 use crate::layout::Layout;
@@ -17,7 +17,7 @@ const RESERVED_BYTES: u64 = 1024 * 1024;
 /// An open journal. It borrows the lock: without the lock there is no journal.
 #[derive(Debug)]
 pub struct Journal<'lock> {
-    store: Box<dyn Store>,
+    file: Box<dyn DiskFile>,
     path: PathBuf,
     run: u64,
     plan: Sha256,
@@ -52,13 +52,14 @@ impl<'lock> Journal<'lock> {
     /// Starts the journal of a new run.
     pub fn create(
         lock: &'lock RunLock,
+        disk: &dyn Disk,
         layout: &Layout,
         run: u64,
         plan: Sha256,
     ) -> Result<Self, JournalError> {
         let path = layout.run(run).join("journal");
-        let mut store = lock.store(secure_fs::create_new(&path, 0o600)?);
-        let made = store
+        let mut file = disk.open(secure_fs::create_new(&path, 0o600)?);
+        let made = file
             .reserve(&path, RESERVED_BYTES)
             .and_then(|()| secure_fs::sync_parent(&path));
         if let Err(error) = made {
@@ -67,7 +68,7 @@ impl<'lock> Journal<'lock> {
             return Err(error.into());
         }
         Ok(Self {
-            store,
+            file,
             path,
             run,
             plan,
@@ -82,27 +83,26 @@ impl<'lock> Journal<'lock> {
     /// Continues the journal of an unfinished run. A torn last line is cut off first.
     pub fn reopen(
         lock: &'lock RunLock,
+        disk: &dyn Disk,
         layout: &Layout,
         run: u64,
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         let path = layout.run(run).join("journal");
         let records = read(&path)?;
-        let mut store = lock.store(secure_fs::open_lock(&path)?);
+        let mut file = disk.open(secure_fs::open_lock(&path)?);
         let whole: u64 = records
             .iter()
             .map(|record| line_of(record).len() as u64)
             .sum();
-        store
-            .cut(whole)
-            .map_err(at("cut the torn line of", &path))?;
-        store.sync().map_err(at("sync", &path))?;
+        file.cut(whole).map_err(at("cut the torn line of", &path))?;
+        file.sync().map_err(at("sync", &path))?;
         let last = records.last();
         let seq = last.map_or(0, |record| record.seq);
         let sum = last.map_or_else(String::new, |record| record.sum.clone());
         Ok((
             Self {
-                store,
+                file,
                 path,
                 run,
                 plan,
@@ -138,9 +138,9 @@ impl<'lock> Journal<'lock> {
         let line = line_of(&record);
         self.cut()?;
         self.is_torn = true;
-        self.store
+        self.file
             .append(line.as_bytes())
-            .and_then(|()| self.store.sync())
+            .and_then(|()| self.file.sync())
             .map_err(at("write", &self.path))
             // Whatever reached the disk goes again, so that the next record follows a whole one.
             .inspect_err(|_| drop(self.cut()))?;
@@ -155,7 +155,7 @@ impl<'lock> Journal<'lock> {
     /// journal is opened again.
     fn cut(&mut self) -> Result<(), JournalError> {
         if self.is_torn {
-            self.store
+            self.file
                 .cut(self.length)
                 .map_err(at("cut a failed record of", &self.path))?;
             self.is_torn = false;
@@ -177,11 +177,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::HostDisk;
 
     fn journal_with_three_records(layout: &Layout) -> PathBuf {
         let lock = RunLock::take(layout).unwrap();
         secure_fs::ensure_dir(&layout.run(1), 0o700).unwrap();
-        let mut journal = Journal::create(&lock, layout, 1, Sha256::of(b"plan")).unwrap();
+        let mut journal =
+            Journal::create(&lock, &HostDisk, layout, 1, Sha256::of(b"plan")).unwrap();
         for phase in [Phase::Intent, Phase::Done] {
             journal.append(&Step::Backup, phase, 5, "note").unwrap();
         }
@@ -245,7 +247,7 @@ mod tests {
         std::fs::write(&path, &torn).unwrap();
         let lock = RunLock::take(&layout).unwrap();
         let (mut journal, records) =
-            Journal::reopen(&lock, &layout, 1, Sha256::of(b"plan")).unwrap();
+            Journal::reopen(&lock, &HostDisk, &layout, 1, Sha256::of(b"plan")).unwrap();
         assert_eq!(records.len(), 2);
         journal.append(&Step::Commit, Phase::Intent, 7, "").unwrap();
         let records = read(&path).unwrap();

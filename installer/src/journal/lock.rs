@@ -1,32 +1,21 @@
 //! One run at a time. Whoever holds a [`RunLock`] may change the state directory; the journal
 //! cannot be opened without one.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::journal::Store;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
 /// The held lock. The kernel drops it with the process, also after a kill.
+#[derive(Debug)]
 pub struct RunLock {
     _file: File,
-    open: OpenStore,
 }
 
-/// Makes the store of a journal, or of a reserve, of its open file.
-pub type OpenStore = Box<dyn Fn(File) -> Box<dyn Store>>;
-
-impl fmt::Debug for RunLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunLock").finish_non_exhaustive()
-    }
-}
-
-/// The lock is not to be had.
+/// Why the lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another installer is at work.
@@ -41,13 +30,8 @@ pub enum LockError {
 }
 
 impl RunLock {
-    /// Takes the lock or says who holds it. Does not wait.
+    /// Takes the lock, or reports who holds it. Does not wait.
     pub fn take(layout: &Layout) -> Result<Self, LockError> {
-        Self::take_for(layout, Box::new(|file| Box::new(file)))
-    }
-
-    /// Takes the lock for a journal and reserves that are reached through stores of the caller's.
-    pub fn take_for(layout: &Layout, open: OpenStore) -> Result<Self, LockError> {
         secure_fs::ensure_guarded(&layout.state(), 0o700)?;
         for dir in [layout.runs(), layout.store()] {
             if dir.symlink_metadata().is_ok() {
@@ -69,11 +53,7 @@ impl RunLock {
             .and_then(|()| file.rewind())
             .map_err(at("write", &path))?;
         writeln!(file, "{}", std::process::id()).map_err(at("write", &path))?;
-        Ok(Self { _file: file, open })
-    }
-
-    pub(crate) fn store(&self, file: File) -> Box<dyn Store> {
-        (self.open)(file)
+        Ok(Self { _file: file })
     }
 }
 

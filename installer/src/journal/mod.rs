@@ -1,14 +1,14 @@
 //! The journal of a run: intent before every effect, the result after it.
 
+mod disk;
 mod file;
 pub mod lock;
 mod reading;
 mod record;
 pub mod recover;
 pub mod step;
-mod store;
 
+pub use disk::{Disk, DiskFile, HostDisk};
 pub use file::{Journal, JournalError};
 pub use reading::{Damage, line_of, read_records};
 pub use record::{Phase, Record};
-pub use store::Store;

@@ -98,9 +98,9 @@ fn agree(plan: &mut InstallPlan, what: &str, reason: &str) {
 
 /// Returns the RPM of an installed package that an earlier run left in the store.
 pub(super) fn stored<'a>(
-    inventory: &'a Inventory,
+    stored: &'a [PlannedRpm],
     installed: &InstalledPackage,
 ) -> Option<&'a PlannedRpm> {
-    let mut stored = inventory.stored.iter();
+    let mut stored = stored.iter();
     stored.find(|rpm| rpm.nevra == installed.nevra && rpm.build_time == installed.build_time)
 }

@@ -11,7 +11,7 @@ use manifests::nevra::Nevra;
 use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
 
 use super::lint::refuse_by_lint;
-use super::make::{is_build, planned_rpm};
+use super::upgrade::{is_build, planned_rpm};
 use super::{Group, InstallPlan, PlannedPackage};
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;

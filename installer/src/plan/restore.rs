@@ -2,10 +2,9 @@
 
 use manifests::product::Component;
 
-use crate::history::PastRun;
 use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
-use crate::plan::{DataChange, Group, InstallPlan, PlanKind, PlannedStore};
+use crate::plan::{DataChange, Earlier, Group, InstallPlan, PlanKind, PlannedStore};
 use crate::problem::Problem;
 use crate::stores::record::Dumps;
 
@@ -14,7 +13,7 @@ const GROUP: &str = "data";
 
 /// Plans the restore of some stores of `run` by its dumps, or says everything that speaks against it.
 pub fn plan(
-    run: &PastRun,
+    run: Earlier<'_>,
     names: &[String],
     dumps: &Dumps,
     inventory: &Inventory,
@@ -65,7 +64,7 @@ pub fn plan(
 }
 
 fn store(
-    run: &PastRun,
+    run: Earlier<'_>,
     name: &str,
     dumps: &Dumps,
     inventory: &Inventory,

@@ -8,6 +8,7 @@ use super::{Consent, InstallPlan};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::FoundStore;
+use crate::stores::dumping::StoreLabel;
 
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,17 @@ impl PlannedStore {
     #[must_use]
     pub const fn is_dumped(&self) -> bool {
         self.elsewhere.is_none()
+    }
+
+    /// Returns what messages and records name it by.
+    #[must_use]
+    pub fn label(&self) -> StoreLabel<'_> {
+        StoreLabel {
+            name: &self.name,
+            title: &self.title,
+            endpoint: &self.endpoint,
+            may_be_empty: self.may_be_empty,
+        }
     }
 
     /// Returns the run whose dump this run restores, if it restores one.

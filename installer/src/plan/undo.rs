@@ -2,83 +2,37 @@
 
 mod data;
 
-use crate::history::PastRun;
-use crate::history::report::Outcome;
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
 use crate::plan::forecast::{Forecast, forecast};
-use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm};
+use crate::plan::{
+    Earlier, Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
+};
 use crate::problem::Problem;
 
 pub use data::DataChoice;
 
-/// Plans the undo of `run`, or says everything that speaks against it. `later` are the runs after it
-/// that still count ([`crate::history::effective`]).
+/// Plans the undo of `run`, or returns everything that speaks against it. `later` are the runs after it
+/// that still count.
 pub fn plan(
-    run: &PastRun,
-    later: &[&PastRun],
+    run: Earlier<'_>,
+    later: &[Earlier<'_>],
     inventory: &Inventory,
     choice: &DataChoice,
 ) -> Result<InstallPlan, Vec<Problem>> {
-    let done = |run: &PastRun| {
-        run.report
-            .as_ref()
-            .is_some_and(|report| report.outcome == Outcome::Done)
-    };
-    if !done(run) {
-        return Err(vec![Problem::new(
-            format!(
-                "run {} did not end as done: there is nothing to undo",
-                run.id
-            ),
-            "`install history` lists the runs that can be undone",
-        )]);
-    }
-    if let PlanKind::Restore { .. } = run.plan.kind {
-        return Err(vec![Problem::new(
-            format!("run {} put data back and changed no package", run.id),
-            format!(
-                "the data that it found are in its own dump: `install backup restore {} --store NAME`",
-                run.id
-            ),
-        )]);
-    }
-    let mut problems = Vec::new();
-    let mut components = Vec::new();
-    for planned in run.plan.components() {
-        let package = &planned.component.package;
-        let touches = |other: &&&PastRun| {
-            other
-                .plan
-                .changes()
-                .any(|change| change.package == *package)
-        };
-        if let Some(other) = later.iter().find(touches) {
-            problems.push(Problem::new(
-                format!("run {} changed {package} after run {}", other.id, run.id),
-                format!("undo run {} first", other.id),
-            ));
-        } else {
-            match back(planned, inventory) {
-                Ok(component) => components.push(component),
-                Err(problem) => problems.push(problem),
-            }
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    refuse(run).map_err(|problem| vec![problem])?;
+    let components = components_back(run, later, inventory)?;
     let names: Vec<&str> = components
         .iter()
         .map(|c| c.component.name.as_str())
         .collect();
-    // A way back is one transaction: the old packages were tested together.
     let mut notes = Vec::new();
     let needed = run.plan.groups.iter().flat_map(|group| &group.packages);
     let packages: Vec<PlannedPackage> = needed
         .filter_map(|planned| package_back(planned, later, inventory, &mut notes))
         .collect();
+    // A way back is one transaction: the old packages were tested together.
     let groups = vec![Group {
         name: names.join("+"),
         components,
@@ -86,9 +40,8 @@ pub fn plan(
         // The saved files say what was there.
         extras: Extras::default(),
     }];
-    let kind = PlanKind::Undo { run: run.id };
     let mut plan = InstallPlan {
-        kind,
+        kind: PlanKind::Undo { run: run.id },
         groups,
         notes,
         current: Vec::new(),
@@ -98,9 +51,58 @@ pub fn plan(
         extras_ignored_because: None,
         ..run.plan.clone()
     };
+    let mut problems = Vec::new();
     plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);
     if problems.is_empty() {
         Ok(plan)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Refuses a run of which nothing can be undone.
+fn refuse(run: Earlier<'_>) -> Result<(), Problem> {
+    let id = run.id;
+    if !run.is_done {
+        return Err(Problem::new(
+            format!("run {id} did not end as done: there is nothing to undo"),
+            "`install history` lists the runs that can be undone",
+        ));
+    }
+    if let PlanKind::Restore { .. } = run.plan.kind {
+        return Err(Problem::new(
+            format!("run {id} put data back and changed no package"),
+            format!(
+                "the data that it found are in its own dump: `install backup restore {id} --store NAME`"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Plans the way back of every component of a run.
+fn components_back(
+    run: Earlier<'_>,
+    later: &[Earlier<'_>],
+    inventory: &Inventory,
+) -> Result<Vec<PlannedComponent>, Vec<Problem>> {
+    let (mut components, mut problems) = (Vec::new(), Vec::new());
+    for planned in run.plan.components() {
+        let package = &planned.component.package;
+        if let Some(other) = later.iter().find(|other| other.changed(package)) {
+            problems.push(Problem::new(
+                format!("run {} changed {package} after run {}", other.id, run.id),
+                format!("undo run {} first", other.id),
+            ));
+            continue;
+        }
+        match back(planned, inventory) {
+            Ok(component) => components.push(component),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() {
+        Ok(components)
     } else {
         Err(problems)
     }
@@ -110,7 +112,7 @@ pub fn plan(
 /// somebody else's by now, and stays.
 fn package_back(
     planned: &PlannedPackage,
-    later: &[&PastRun],
+    later: &[Earlier<'_>],
     inventory: &Inventory,
     notes: &mut Vec<String>,
 ) -> Option<PlannedPackage> {
@@ -121,8 +123,7 @@ fn package_back(
         ([], None) => true,
         _ => false,
     };
-    let touches = |other: &&PastRun| other.plan.changes().any(|change| change.package == name);
-    if !is_as_left || later.iter().any(touches) {
+    if !is_as_left || later.iter().any(|other| other.changed(&name)) {
         notes.push(format!(
             "{name} was changed after the run that is undone: it stays as it is"
         ));

@@ -13,11 +13,10 @@ use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
 use crate::failure::chain;
 use crate::host::{Host, RpmMode, cmd};
 use crate::layout::Layout;
-use crate::plan::{Group, InstallPlan, PackageChange, is_build};
+use crate::plan::scope::{self, trees};
+use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
 use crate::problem::Problem;
-use crate::run::baseline::trees;
-use crate::run::reserve;
-use crate::run::{self, Baseline};
+use crate::stores::Stores;
 
 /// The journal, logs, documents, the units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
@@ -45,7 +44,13 @@ impl Backup {
 }
 
 /// Checks the host for a plan, before the payload is staged.
-pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
+pub fn host(
+    host: &dyn Host,
+    stores: &dyn Stores,
+    layout: &Layout,
+    plan: &InstallPlan,
+    backup: Backup,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for program in PROGRAMS
         .into_iter()
@@ -56,7 +61,7 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    let dumps = stores::check(host, layout, plan, &mut problems);
+    let dumps = stores::check(stores, layout, plan, &mut problems);
     space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
@@ -95,25 +100,22 @@ fn space(
     backup: Backup,
     problems: &mut Vec<Problem>,
 ) {
-    let reserves = match reserve::wanted(host, layout, plan) {
-        Ok(reserves) => reserves,
+    let needs = match scope::needs(host, layout, plan) {
+        Ok(needs) => needs,
         Err(error) => {
             let next = "make `rpm -qa` work on this host first";
             return problems.push(Problem::new(chain(&error), next));
         }
     };
-    let state = layout.state();
-    for reserve in reserves {
-        let is_state = reserve.directory() == state;
-        // A transaction writes the new packages before it removes the old ones.
-        let forward = reserve.package_bytes + reserve.package_bytes / 4;
+    for need in needs {
+        let is_state = need.is_state;
         let own = if is_state {
             state_bytes(layout, plan, dumps, backup)
         } else {
             0
         };
-        let needed = reserve.bytes + forward + own;
-        let place = reserve.directory();
+        let needed = need.bytes + need.forward_bytes() + own;
+        let place = need.directory.as_path();
         match host.space(place) {
             Ok(space) if space.read_only => problems.push(Problem::new(
                 format!("{} is on a read-only filesystem", place.display()),
@@ -200,7 +202,7 @@ pub fn rpm_tests(
     plan: &InstallPlan,
     problems: &mut Vec<Problem>,
 ) {
-    let mode = run::mode(plan);
+    let mode = plan.rpm_mode();
     // Each group as it will be met: after those before it.
     let mut targets: Vec<Sha256> = Vec::new();
     for (at, group) in plan.groups.iter().enumerate() {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::host::Host;
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PlannedStore};
 use crate::problem::Problem;
 use crate::stores::dumping::refuse_empty;
-use crate::stores::{self, Limit, UnclearStore};
+use crate::stores::{self, Limit, Stores, UnclearStore};
 
 /// Longest time for a look at one store.
 const LOOK: Duration = Duration::from_secs(30);
@@ -15,7 +14,7 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Looks at every store of the plan, and returns how many bytes its dumps may take: those of stores
 /// whose data change twice, for a way back dumps what it finds before it replaces that.
 pub(super) fn check(
-    host: &dyn Host,
+    reached: &dyn Stores,
     layout: &Layout,
     plan: &InstallPlan,
     problems: &mut Vec<Problem>,
@@ -30,8 +29,8 @@ pub(super) fn check(
     let mut bytes = 0;
     for store in plan.stores.iter().filter(|store| store.is_dumped()) {
         let access = discovery.access(&store.name, &store.endpoint);
-        let look = access.and_then(|access| host.store_look(access, limit));
-        match look.and_then(|look| refuse_empty(store, &look).map(|()| look)) {
+        let look = access.and_then(|access| reached.look(access, limit));
+        match look.and_then(|look| refuse_empty(&store.label(), &look).map(|()| look)) {
             Ok(look) => {
                 let times = 1 + u64::from(store.change.is_some());
                 bytes += times * look.bytes;

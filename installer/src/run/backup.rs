@@ -1,12 +1,13 @@
 //! Saving configuration: before anything changes, once more when nothing writes, and when all is done.
 
 use super::execute::{State, groups};
-use super::{Baseline, Context, StepResult, baseline, vendor_defaults};
+use super::{Context, StepResult, baseline, vendor_defaults};
 use crate::backup::capture::Writers;
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
 use crate::health::Ill;
 use crate::plan::Group;
+use crate::plan::scope::trees;
 
 pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
     // Between the plan and the lock somebody may have changed a package.
@@ -20,7 +21,7 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
             None => format!("{} has been installed meanwhile", change.package),
         });
     }
-    state.baseline = Baseline::take(context).map_err(|error| chain(&error))?;
+    state.baseline = baseline::take(context).map_err(|error| chain(&error))?;
     for (component, Ill { why, .. }) in &state.baseline.unwell {
         state
             .notes
@@ -65,7 +66,7 @@ pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]
         .iter()
         .flat_map(|group| groups(context.plan, group))
         .collect();
-    let (taken, _) = baseline::trees(&earlier, &state.baseline);
+    let (taken, _) = trees(&earlier, &state.baseline);
     before.replace(now.without(&taken));
     store(context, state, before)?;
     Ok(String::new())

@@ -2,6 +2,7 @@
 
 use super::execute::State;
 use super::{Context, StepResult, merge_edit};
+use crate::backup::changes::YOURS;
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
@@ -58,6 +59,13 @@ fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<S
     };
     let mut notes = say(&merged.kept, "your later edit is kept");
     notes.extend(say(&merged.merged, "merged with your later edit"));
+    let beside = |(path, why): &(String, String)| {
+        format!(
+            "{path}: as before the undone run; bring over what you need from your later edit in \
+             {path}{YOURS} ({why})"
+        )
+    };
+    notes.extend(merged.beside.iter().map(beside));
     let conflict = "your later edit is kept; it conflicts with the state before the undone run";
     notes.extend(say(&merged.conflicts, conflict));
     Ok(notes)

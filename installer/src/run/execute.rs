@@ -113,8 +113,14 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
 
 fn open<'lock>(context: &Context<'_>, lock: &'lock RunLock) -> Result<Journal<'lock>, String> {
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
-    reserve::take(context.host, context.layout, context.plan, lock)?;
-    let journal = Journal::create(lock, context.layout, context.run, Sha256::of(&bytes));
+    reserve::take(context.host, context.layout, context.plan, context.disk)?;
+    let journal = Journal::create(
+        lock,
+        context.disk,
+        context.layout,
+        context.run,
+        Sha256::of(&bytes),
+    );
     journal.map_err(|error| chain(&error))
 }
 
@@ -148,7 +154,8 @@ pub(super) fn finish(
     // Before the report closes the run: a run that is cut off here is finished forward, and comes here
     // again.
     if report.outcome == Outcome::Done
-        && let Err(why) = sequence::advance(context.layout, context.plan, context.run)
+        && let Some(mark) = context.plan.mark(context.run)
+        && let Err(why) = sequence::advance(context.layout, &mark)
     {
         report.notes.push(format!(
             "ATTENTION: the bundle's sequence could not be recorded: {why}. Older bundles are refused \

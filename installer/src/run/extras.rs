@@ -56,12 +56,6 @@ pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), Stri
     Ok(())
 }
 
-/// Returns the paths that are written: each is a tree of the backup, whatever else is in its directory.
-/// The directory may be the operator's choice, and shared with others.
-pub(super) fn paths<'a>(groups: &'a [&'a Group]) -> impl Iterator<Item = &'a str> {
-    coming(groups).map(|planned| planned.path.as_str())
-}
-
 fn coming<'a>(groups: &'a [&'a Group]) -> impl Iterator<Item = &'a PlannedExtra> {
     groups.iter().flat_map(|group| &group.extras.coming)
 }

@@ -1,7 +1,7 @@
 //! A run: the plan executed step by step, each step journalled around its effect, and the revert.
 
 mod backup;
-pub(crate) mod baseline;
+mod baseline;
 mod check;
 mod config;
 mod execute;
@@ -18,7 +18,6 @@ mod stores;
 mod transaction;
 mod vendor_defaults;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::backup::blobs::Blobs;
@@ -28,15 +27,15 @@ use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
-use crate::journal::{Journal, JournalError, Phase};
+use crate::journal::{Disk, Journal, JournalError, Phase};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError};
+use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
-pub use baseline::Baseline;
+pub use crate::plan::Baseline;
 pub use execute::{execute, is_prepared, prepare};
-pub(crate) use packages_forward::mode;
 pub use revert::close_open_run;
 pub use stores::dumps_of;
 
@@ -44,6 +43,10 @@ pub use stores::dumps_of;
 pub struct Context<'a> {
     /// The host.
     pub host: &'a dyn Host,
+    /// Its data stores.
+    pub stores: &'a dyn Stores,
+    /// Where its journal and reserves are written.
+    pub disk: &'a dyn Disk,
     /// Where things are.
     pub layout: &'a Layout,
     /// What to do.
@@ -212,6 +215,3 @@ impl Context<'_> {
         Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
     }
 }
-
-/// Lines of `rpm -V`, by package.
-pub(crate) type VerifyLines = BTreeMap<String, Vec<String>>;

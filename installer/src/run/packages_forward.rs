@@ -8,8 +8,8 @@ use manifests::nevra::Nevra;
 use super::execute::State;
 use super::transaction::complaints;
 use super::{Context, StepResult, needed};
-use crate::host::{Erasure, RpmMode};
-use crate::plan::{Group, InstallPlan, PackageChange, PlanKind};
+use crate::host::Erasure;
+use crate::plan::{Group, PackageChange};
 
 /// Brings the packages of a group, and lets go those that an undo has no use for. What somebody else
 /// needs by now stays, and is told.
@@ -22,7 +22,7 @@ pub(super) fn transact(
     let changes = || groups.iter().flat_map(|group| group.changes());
     let coming = changes().filter_map(|change| change.to);
     let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
-    let complaint = context.transact(&digests, mode(context.plan), log)?;
+    let complaint = context.transact(&digests, context.plan.rpm_mode(), log)?;
     if !complaint.is_empty() {
         return Err(complaint);
     }
@@ -90,13 +90,5 @@ fn refused(
         true => Ok(None),
         false if answer.code.is_some() && going.iter().all(is_there) => Ok(Some(complaint)),
         false => Err(complaint),
-    }
-}
-
-/// Returns how rpm is called for a plan.
-pub(crate) const fn mode(plan: &InstallPlan) -> RpmMode {
-    match plan.kind {
-        PlanKind::Upgrade if plan.downgrade_because.is_none() => RpmMode::Upgrade,
-        PlanKind::Upgrade | PlanKind::Undo { .. } | PlanKind::Restore { .. } => RpmMode::GoBack,
     }
 }

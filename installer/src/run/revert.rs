@@ -209,8 +209,9 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
     context.wait_for_rpm()?;
     let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
     let plan = Sha256::of(&bytes);
-    let (mut journal, records) = Journal::reopen(lock, context.layout, context.run, plan)
-        .map_err(|error: JournalError| chain(&error))?;
+    let (mut journal, records) =
+        Journal::reopen(lock, context.disk, context.layout, context.run, plan)
+            .map_err(|error: JournalError| chain(&error))?;
     let started = records
         .first()
         .map_or_else(|| context.host.now(), |record| record.at);

@@ -11,9 +11,8 @@ use crate::history;
 use crate::history::report::{DataReport, DumpReport};
 use crate::plan::PlannedStore;
 use crate::stores::dumping::{self, dump_store};
-use crate::stores::engine::Restoring;
 use crate::stores::record::{Dumps, StoreDump};
-use crate::stores::{self, Access, Discovery, Limit};
+use crate::stores::{self, Access, Discovery, Limit, Restoring};
 
 /// Documents beside the dumps, and the directories that these are in.
 const DUMPS: (&str, &str) = ("backup/stores.json", "backup/stores");
@@ -75,7 +74,7 @@ impl Context<'_> {
         let until = self.host.now().saturating_add(COMES_UP_SECS);
         for waited in 0..COMES_UP_SECS {
             let gives_up = (self.stopped)() || self.host.now() >= until;
-            if gives_up || self.host.store_look(access, self.limit()).is_ok() {
+            if gives_up || self.stores.look(access, self.limit()).is_ok() {
                 return;
             }
             if waited % TOLD_EVERY_SECS == 0 {
@@ -125,8 +124,9 @@ fn dump_one(
 ) -> Result<StoreDump, String> {
     let access = discovery.access(&store.name, &store.endpoint);
     let dir = context.in_run(dir);
+    let (now, limit) = (context.host.now(), context.limit());
     let dump = access
-        .and_then(|access| dump_store(context.host, access, store, &dir, context.limit()))
+        .and_then(|access| dump_store(context.stores, access, &store.label(), &dir, now, limit))
         .map_err(|error| error.to_string())?;
     let mut dumps = context.dumps(document)?;
     dumps.add(dump.clone());
@@ -230,7 +230,7 @@ fn put(
         items: dump.items,
     };
     context
-        .host
-        .store_restore(access, &restoring, context.limit())
+        .stores
+        .restore(access, &restoring, context.limit())
         .map_err(|error| error.to_string())
 }

@@ -13,7 +13,6 @@ use crate::bundle::StagedRpmSet;
 use crate::event::Event;
 use crate::failure::chain;
 use crate::host::{Erasure, RpmAnswer, RpmMode, cmd, query};
-use crate::plan::{InstallPlan, PackageChange};
 use crate::secure_fs::{self, FsError};
 
 /// Who holds the lock that our rpms inherit.
@@ -119,7 +118,7 @@ impl Context<'_> {
     /// rpm does not sync what it unpacks (before 4.16 not even at its end).
     fn sync_touched(&self) -> Result<(), String> {
         let mut places: Vec<String> = vec!["/var".to_owned(), "/etc".to_owned(), "/usr".to_owned()];
-        places.extend(directories(self.plan));
+        places.extend(self.plan.directories());
         for place in places {
             let path = self.layout.at(&place);
             if path.exists() {
@@ -128,17 +127,6 @@ impl Context<'_> {
         }
         Ok(())
     }
-}
-
-/// Returns the directories of all packages of a plan.
-pub(super) fn directories(plan: &InstallPlan) -> Vec<String> {
-    let rpms = plan.changes().flat_map(PackageChange::rpms);
-    let mut found: Vec<String> = rpms
-        .flat_map(|rpm| rpm.directories.iter().cloned())
-        .collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 /// Returns what rpm complained about: a scriptlet that failed although it exits with 0, or its exit.

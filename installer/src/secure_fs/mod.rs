@@ -13,9 +13,11 @@ mod guard;
 mod whole;
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use manifests::digest::{Sha256, of_reader};
 
 pub use beneath::{Ownership, Place, Present};
 pub use guard::{
@@ -59,6 +61,14 @@ pub(crate) fn at<'a>(
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> FsError + 'a {
     move |source| FsError::new(operation, path, source)
+}
+
+/// Returns size and digest of a whole open file, and leaves it at its start.
+pub fn hash_whole(mut file: &File) -> io::Result<(u64, Sha256)> {
+    file.rewind()?;
+    let found = of_reader(&mut file)?;
+    file.rewind()?;
+    Ok(found)
 }
 
 /// Creates a new file that only its owner can read, or with the given mode, whatever the umask; an

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use manifests::product::{Component, DatabaseSettings, Engine, RedisSettings, Setting, StoreRule};
+use manifests::product::{Component, Engine, Setting, StoreRule};
 use serde::{Deserialize, Serialize};
 
-use super::access::{
-    Address, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind, Secret, Tls,
-};
 use super::record::is_name;
 use super::{Access, StoreError};
 use crate::layout::Layout;
@@ -160,7 +157,7 @@ impl Discovery {
         let store = FoundStore {
             names: vec![name],
             title: rule.title.clone(),
-            engine: access.engine(),
+            engine: access.kind(),
             endpoint,
             users: vec![user],
             may_be_empty: rule.may_be_empty,
@@ -188,31 +185,31 @@ fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
 }
 
 /// A look at one component's settings, for one entry of an object or none.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     settings: &'a Settings,
     entry: Option<&'a str>,
 }
 
 impl Look<'_> {
-    fn get(&self, setting: &Setting) -> String {
+    pub(super) fn get(&self, setting: &Setting) -> String {
         match self.entry {
             Some(entry) => self.settings.get(&setting.for_entry(entry)),
             None => self.settings.get(setting),
         }
     }
 
-    fn list(&self, setting: &Setting) -> Vec<String> {
+    pub(super) fn list(&self, setting: &Setting) -> Vec<String> {
         match self.entry {
             Some(entry) => self.settings.list(&setting.for_entry(entry)),
             None => self.settings.list(setting),
         }
     }
 
-    fn is_on(&self, setting: &Setting) -> bool {
+    pub(super) fn is_on(&self, setting: &Setting) -> bool {
         matches!(self.get(setting).as_str(), "true" | "1")
     }
 
-    fn some(&self, setting: &Setting) -> Option<String> {
+    pub(super) fn some(&self, setting: &Setting) -> Option<String> {
         Some(self.get(setting)).filter(|text| !text.is_empty())
     }
 
@@ -231,113 +228,7 @@ impl Look<'_> {
             let kind: String = kind.chars().take(40).collect();
             return Err(format!("its kind is {kind:?}, which is not known here"));
         };
-        match (engine, &rule.redis, &rule.database) {
-            (Engine::Redis, Some(settings), _) => self.redis(settings),
-            (Engine::Postgresql, _, Some(settings)) => self.postgresql(settings),
-            (Engine::Mongodb, _, Some(settings)) => self.mongodb(settings),
-            _ => Err("the product manifest does not say where it is".to_owned()),
-        }
-    }
-
-    fn redis(&self, settings: &RedisSettings) -> Result<Option<Access>, String> {
-        let mut texts = self.list(&settings.addresses);
-        if texts.is_empty() {
-            let Some(host) = self.some(&settings.host) else {
-                return Ok(None);
-            };
-            let host = host.trim_matches(['[', ']']).to_owned();
-            let host = if host.contains(':') {
-                format!("[{host}]")
-            } else {
-                host
-            };
-            texts = vec![format!("{host}:{}", self.get(&settings.port))];
-        }
-        let addresses: Result<Vec<Address>, String> = texts.iter().map(|t| address(t)).collect();
-        let addresses = addresses?;
-        let secret = |setting| self.some(setting).map(Secret::new);
-        let kind = match (
-            self.some(&settings.sentinel_master),
-            self.is_on(&settings.cluster),
-        ) {
-            (Some(master), _) => RedisKind::Sentinel {
-                master,
-                password: secret(&settings.sentinel_password),
-            },
-            (None, true) => RedisKind::Cluster,
-            (None, false) if addresses.len() > 1 => {
-                let why = "several addresses, and neither a cluster nor a master's name";
-                return Err(why.to_owned());
-            }
-            (None, false) => RedisKind::Single,
-        };
-        let database = self.get(&settings.database);
-        let database = match database.as_str() {
-            "" => 0,
-            text => text
-                .parse()
-                .map_err(|_| "the number of its database is not a number")?,
-        };
-        Ok(Some(Access::Redis(RedisAccess {
-            addresses,
-            kind,
-            username: self.some(&settings.username),
-            password: secret(&settings.password),
-            database,
-            tls: self.is_on(&settings.tls).then(|| Tls {
-                ca_file: self.some(&settings.ca_file),
-                cert_file: self.some(&settings.cert_file),
-                key_file: self.some(&settings.key_file),
-                insecure: self.is_on(&settings.tls_insecure),
-            }),
-        })))
-    }
-
-    fn postgresql(&self, settings: &DatabaseSettings) -> Result<Option<Access>, String> {
-        let text = self.some(&settings.connection);
-        let text = text.ok_or("it has no connection string")?;
-        let access = PostgresqlAccess::parse(&text)?;
-        Ok(Some(Access::Postgresql(access)))
-    }
-
-    fn mongodb(&self, settings: &DatabaseSettings) -> Result<Option<Access>, String> {
-        // The default kind of a store that nobody configured.
-        let Some(text) = self.some(&settings.connection) else {
-            return Ok(None);
-        };
-        let tls = self.is_on(&settings.tls).then(|| Tls {
-            ca_file: self.some(&settings.ca_file),
-            cert_file: self.some(&settings.pem_file),
-            key_file: None,
-            insecure: self.is_on(&settings.tls_insecure),
-        });
-        let access = MongodbAccess::parse(&text, tls)?;
-        Ok(Some(Access::Mongodb(access)))
-    }
-}
-
-/// Reads `host:port`, with the address of an IPv6 host in brackets.
-fn address(text: &str) -> Result<Address, String> {
-    let none = || {
-        let text: String = text.chars().take(80).collect();
-        format!("{text:?} is not a host and a port")
-    };
-    let (host, port) = text.trim().rsplit_once(':').ok_or_else(none)?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|h| h.strip_suffix(']'))
-        .unwrap_or(host);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:%".contains(c);
-    let starts_well = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':');
-    let port = port.parse().ok().filter(|port| *port != 0);
-    match port {
-        Some(port) if starts_well && host.chars().all(is_plain) && host.len() <= 253 => {
-            Ok(Address {
-                host: host.to_owned(),
-                port,
-            })
-        }
-        _ => Err(none()),
+        Access::of(*engine, self, rule)
     }
 }
 

@@ -3,38 +3,45 @@
 //! A part has a name that ends in `.partial` until the tool has ended well, the bytes are on the disk,
 //! they are more than none, and the store's own tool could read them back.
 
-use std::fs::File;
-use std::io::{Read, Seek as _};
 use std::path::Path;
-
-use manifests::digest::{Hasher, Sha256};
 
 use super::engine::DumpedPart;
 use super::record::{DumpFile, StoreDump, is_name};
-use super::{Access, Limit, StoreError, StoreLook};
+use super::{Access, Limit, StoreError, StoreLook, Stores};
 use crate::failure::chain;
-use crate::host::Host;
-use crate::plan::PlannedStore;
 use crate::secure_fs::{self, FsError};
+
+/// A store, as messages and records name it.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLabel<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is, for people.
+    pub title: &'a str,
+    /// Where it is, without secrets.
+    pub endpoint: &'a str,
+    /// Whether it may be empty.
+    pub may_be_empty: bool,
+}
 
 /// Looks at a store, dumps it into a directory of its name below `dumps`, and proves the dump.
 pub fn dump_store(
-    host: &dyn Host,
+    stores: &dyn Stores,
     access: &Access,
-    store: &PlannedStore,
+    store: &StoreLabel<'_>,
     dumps: &Path,
+    taken: u64,
     limit: Limit<'_>,
 ) -> Result<StoreDump, StoreError> {
-    let taken = host.now();
-    let look = host.store_look(access, limit)?;
+    let look = stores.look(access, limit)?;
     refuse_empty(store, &look)?;
-    let dir = dumps.join(&store.name);
+    let dir = dumps.join(store.name);
     secure_fs::ensure_dir(dumps, 0o700)
         .and_then(|()| secure_fs::ensure_dir(&dir, 0o700))
         .map_err(|error| unwritten(store, &error))?;
     let (mut parts, mut items) = (Vec::new(), None);
     for name in &look.parts {
-        let (part, counted) = dump_part(host, access, store, &dir, name, limit)?;
+        let (part, counted) = dump_part(stores, access, store, &dir, name, limit)?;
         parts.push(part);
         items = match (items, counted) {
             (Some(known), Some(more)) => Some(known + more),
@@ -49,12 +56,12 @@ pub fn dump_store(
             next,
         ));
     }
-    refuse_less(store, &look, items)?;
+    refuse_less(access, store, &look, items)?;
     Ok(StoreDump {
-        name: store.name.clone(),
-        title: store.title.clone(),
-        engine: store.engine,
-        endpoint: store.endpoint.clone(),
+        name: store.name.to_owned(),
+        title: store.title.to_owned(),
+        engine: access.kind(),
+        endpoint: store.endpoint.to_owned(),
         taken,
         server: look.version,
         items,
@@ -62,12 +69,12 @@ pub fn dump_store(
     })
 }
 
-fn failed(store: &PlannedStore) -> String {
+fn failed(store: &StoreLabel<'_>) -> String {
     format!("the dump of {} ({}) failed", store.name, store.endpoint)
 }
 
 /// An empty store where there should be data is most likely not the store that the product uses.
-pub fn refuse_empty(store: &PlannedStore, look: &StoreLook) -> Result<(), StoreError> {
+pub fn refuse_empty(store: &StoreLabel<'_>, look: &StoreLook) -> Result<(), StoreError> {
     if store.may_be_empty || look.items != Some(0) {
         return Ok(());
     }
@@ -84,19 +91,15 @@ pub fn refuse_empty(store: &PlannedStore, look: &StoreLook) -> Result<(), StoreE
 
 /// A dump that holds less than was there is none.
 fn refuse_less(
-    store: &PlannedStore,
+    access: &Access,
+    store: &StoreLabel<'_>,
     look: &StoreLook,
     items: Option<u64>,
 ) -> Result<(), StoreError> {
     let (Some(before), Some(dumped)) = (look.items, items) else {
         return Ok(());
     };
-    let is_less = match store.engine {
-        // Keys expire while they are dumped.
-        manifests::product::Engine::Redis => before > 0 && dumped == 0,
-        _ => dumped < before,
-    };
-    if !is_less {
+    if !access.engine().misses(before, dumped) {
         return Ok(());
     }
     let why = format!("{before} were there, and the dump holds {dumped}");
@@ -105,9 +108,9 @@ fn refuse_less(
 }
 
 fn dump_part(
-    host: &dyn Host,
+    stores: &dyn Stores,
     access: &Access,
-    store: &PlannedStore,
+    store: &StoreLabel<'_>,
     dir: &Path,
     name: &str,
     limit: Limit<'_>,
@@ -120,11 +123,11 @@ fn dump_part(
     let unwritten = |error: FsError| unwritten(store, &error);
     secure_fs::remove_if_present(&partial).map_err(unwritten)?;
     let file = secure_fs::create_new(&partial, 0o600).map_err(unwritten)?;
-    let made = host.store_dump(access, name, &file, limit).and_then(|()| {
+    let made = stores.dump(access, name, &file, limit).and_then(|()| {
         file.sync_all()
             .map_err(|error| unwritten(FsError::new("sync", &partial, error)))?;
-        let (size, sha256) =
-            hash(&file).map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
+        let (size, sha256) = secure_fs::hash_whole(&file)
+            .map_err(|error| unwritten(FsError::new("read back", &partial, error)))?;
         if size == 0 {
             let next = "look at the server's log, then start again";
             return Err(StoreError::new(
@@ -133,7 +136,7 @@ fn dump_part(
                 next,
             ));
         }
-        let items = host.store_prove(access, name, &file, limit)?;
+        let items = stores.prove(access, name, &file, limit)?;
         secure_fs::rename(&partial, &dir.join(name)).map_err(unwritten)?;
         let name = name.to_owned();
         Ok((DumpFile { name, size, sha256 }, items))
@@ -145,27 +148,9 @@ fn dump_part(
     made
 }
 
-fn unwritten(store: &PlannedStore, error: &FsError) -> StoreError {
+fn unwritten(store: &StoreLabel<'_>, error: &FsError) -> StoreError {
     let next = "free some space below /var/lib/airgap-bundle, then start again";
     StoreError::new(failed(store), chain(error), next)
-}
-
-fn hash(file: &File) -> std::io::Result<(u64, Sha256)> {
-    let mut file = file;
-    file.rewind()?;
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    let mut buffer = vec![0_u8; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => {
-                hasher.update(&buffer[..read]);
-                size += read as u64;
-            }
-        }
-    }
-    file.rewind()?;
-    Ok((size, hasher.finish()))
 }
 
 /// Opens the parts of a dump after checking every byte of them.
@@ -186,7 +171,8 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
         let path = dump.path(dumps, &part.name);
         let file =
             secure_fs::open_read(&path).map_err(|e| StoreError::new(what(), chain(&e), next))?;
-        let found = hash(&file).map_err(|e| StoreError::new(what(), e.to_string(), next))?;
+        let found = secure_fs::hash_whole(&file)
+            .map_err(|e| StoreError::new(what(), e.to_string(), next))?;
         if found != (part.size, part.sha256) {
             let why = format!("{} is not what was dumped", part.name);
             return Err(StoreError::new(what(), why, next));

@@ -6,14 +6,49 @@
 pub mod access;
 pub mod discover;
 pub mod dumping;
-pub mod engine;
+mod engine;
 pub mod record;
+
+use std::fs::File;
 
 use crate::problem::Problem;
 
 pub use crate::host::cmd::Limit;
-pub use access::Access;
 pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
+pub use engine::{
+    Access, DumpedPart, HostStores, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind,
+    Restoring,
+};
+
+/// What can be done with a data store. [`HostStores`] is the real implementation.
+pub trait Stores {
+    /// Looks at a store without changing anything, to find whether it can be dumped.
+    fn look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError>;
+    /// Writes one part of a store's dump into a new file.
+    fn dump(
+        &self,
+        access: &Access,
+        part: &str,
+        into: &File,
+        limit: Limit<'_>,
+    ) -> Result<(), StoreError>;
+    /// Proves that a part of a dump can be read, and returns how many items it holds.
+    fn prove(
+        &self,
+        access: &Access,
+        part: &str,
+        file: &File,
+        limit: Limit<'_>,
+    ) -> Result<Option<u64>, StoreError>;
+    /// Puts a dump in the place of what the store holds, which is kept aside where the store allows
+    /// it; the notes name the place. A restore that was cut off can be repeated.
+    fn restore(
+        &self,
+        access: &Access,
+        restoring: &Restoring<'_>,
+        limit: Limit<'_>,
+    ) -> Result<Vec<String>, StoreError>;
+}
 
 /// What a look at a store tells before it is dumped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

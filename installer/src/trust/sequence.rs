@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::chain;
 use crate::layout::Layout;
-use crate::plan::{InstallPlan, PlanKind};
 use crate::secure_fs;
 
 const SEQUENCES_TYPE: &str = "airgap-bundle/sequences/1";
@@ -110,30 +109,19 @@ pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoo
     }
 }
 
-/// Remembers the bundle of a committed plan. A record that was damaged meanwhile is not written over.
-pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), String> {
-    if plan.kind != PlanKind::Upgrade || plan.signers.is_empty() {
-        return Ok(());
-    }
+/// Remembers a bundle that was committed. A record that was damaged meanwhile is not written over.
+pub fn advance(layout: &Layout, new: &Mark) -> Result<(), String> {
     let mut known = marks(layout).map_err(|other| match other {
         Remembered::Damaged(why) => why,
         _ => "it cannot be read".to_owned(),
     })?;
-    let new = Mark {
-        product: plan.product.clone(),
-        channel: plan.channel.clone(),
-        signers: plan.signers.clone(),
-        sequence: plan.sequence,
-        bundle: plan.bundle,
-        run,
-    };
     let is_same = |mark: &Mark| {
         (&mark.product, &mark.channel, &mark.signers) == (&new.product, &new.channel, &new.signers)
     };
     match known.iter_mut().find(|mark| is_same(mark)) {
         Some(mark) if mark.sequence >= new.sequence => return Ok(()),
-        Some(mark) => *mark = new,
-        None => known.push(new),
+        Some(mark) => mark.clone_from(new),
+        None => known.push(new.clone()),
     }
     let document = Document {
         document: SEQUENCES_TYPE.to_owned(),
@@ -146,20 +134,20 @@ pub fn advance(layout: &Layout, plan: &InstallPlan, run: u64) -> Result<(), Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::test_runs::past_run;
     use crate::trust::test_keys::{document, id, revoking};
 
     fn root(document: &manifests::trust::RootDocument) -> TrustRoot {
         TrustRoot::parse(&canonical(document).unwrap()).unwrap()
     }
 
-    fn plan(sequence: u64, signer: u8) -> InstallPlan {
-        InstallPlan {
+    fn mark(sequence: u64, signer: u8) -> Mark {
+        Mark {
             sequence,
             product: "acme".to_owned(),
             channel: "stable".to_owned(),
             signers: BTreeSet::from([id(signer)]),
-            ..past_run(1, PlanKind::Upgrade, None).plan
+            bundle: Sha256::of(b""),
+            run: 1,
         }
     }
 
@@ -184,17 +172,11 @@ mod tests {
         let root = root(&document(1, 1, 10));
         assert_eq!(seen(&layout, &root), None);
         for (sequence, expected) in [(5, 5), (7, 7), (6, 7), (7, 7)] {
-            advance(&layout, &plan(sequence, 10), 1).unwrap();
+            advance(&layout, &mark(sequence, 10)).unwrap();
             assert_eq!(seen(&layout, &root), Some(expected));
         }
         let other = remembered(&layout, "acme", "dev", &root);
         assert_eq!(other, Remembered::Nothing);
-        let undo = InstallPlan {
-            kind: PlanKind::Undo { run: 1 },
-            ..plan(9, 10)
-        };
-        advance(&layout, &undo, 2).unwrap();
-        assert_eq!(seen(&layout, &root), Some(7), "an undo is no newer bundle");
         let mode = std::fs::metadata(path(&layout)).unwrap().permissions();
         let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
         assert_eq!(mode & 0o777, 0o600);
@@ -203,8 +185,8 @@ mod tests {
     #[test]
     fn a_stolen_key_cannot_raise_the_mark_for_ever_and_a_retired_one_keeps_its() {
         let (_dir, layout) = state();
-        advance(&layout, &plan(7, 10), 1).unwrap();
-        advance(&layout, &plan(u64::MAX, 11), 2).unwrap();
+        advance(&layout, &mark(7, 10)).unwrap();
+        advance(&layout, &mark(u64::MAX, 11)).unwrap();
         let both = root(&document(1, 1, 12));
         assert_eq!(seen(&layout, &both), Some(u64::MAX));
         let revoked = root(&revoking(document(2, 1, 12), 11));
@@ -217,12 +199,12 @@ mod tests {
     fn a_damaged_record_is_said_and_not_written_over() {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
-        advance(&layout, &plan(7, 10), 1).unwrap();
+        advance(&layout, &mark(7, 10)).unwrap();
         let good = std::fs::read(path(&layout)).unwrap();
         secure_fs::write_atomic(&path(&layout), &good[..good.len() / 2], 0o600).unwrap();
         let found = remembered(&layout, "acme", "stable", &root);
         assert!(matches!(found, Remembered::Damaged(_)), "{found:?}");
-        assert!(advance(&layout, &plan(8, 10), 2).is_err());
+        assert!(advance(&layout, &mark(8, 10)).is_err());
         secure_fs::remove_if_present(&path(&layout)).unwrap();
         assert_eq!(seen(&layout, &root), None, "lost: the packages decide");
     }

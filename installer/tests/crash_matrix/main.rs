@@ -19,6 +19,7 @@ mod needs;
 mod planned;
 mod sabotage;
 mod scene;
+mod snapshots;
 mod tally;
 mod vault;
 mod verdict;

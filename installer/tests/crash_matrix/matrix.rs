@@ -35,11 +35,16 @@ impl Film {
         ]
     }
 
+    /// Every moment that left something new, in every way to be killed there.
+    pub(crate) fn kill_cases(&self) -> Vec<(&Image, Between)> {
+        let both = |image| ways(image).iter().map(move |between| (image, *between));
+        self.images.iter().flat_map(both).collect()
+    }
+
     /// Kills the process at every moment, in every way; recovers; kills the recovery at every
     /// `stride`th moment (never, if it is 0), and recovers again.
     fn kills(&self, stride: usize) -> (Tally, Tally) {
-        let both = |image| ways(image).iter().map(move |between| (image, *between));
-        let cases: Vec<(&Image, Between)> = self.images.iter().flat_map(both).collect();
+        let cases = self.kill_cases();
         let [mut once, twice] = each(&cases, |at, (image, between), [once, twice]| {
             let world = World::after(image, *between);
             let wanted = move |moment: usize| stride != 0 && (moment + at).is_multiple_of(stride);
@@ -59,8 +64,8 @@ impl Film {
         (once, twice)
     }
 
-    /// Lets every call to the journal's store fail in every way, once or from then on.
-    fn store_failures(&self) -> Tally {
+    /// Every call to the journal's store, with every way in which it can fail.
+    pub(crate) fn store_cases(&self) -> Vec<(usize, StoreFault)> {
         let mut cases = Vec::new();
         for call in 1..=self.passed.store_calls {
             let writes = self.writes.contains(&call);
@@ -80,7 +85,12 @@ impl Film {
                 }
             }
         }
-        let [tally] = each(&cases, |_, &(call, how), [tally]| {
+        cases
+    }
+
+    /// Lets every call to the journal's store fail in every way, once or from then on.
+    fn store_failures(&self) -> Tally {
+        let [tally] = each(&self.store_cases(), |_, &(call, how), [tally]| {
             let name = format!("{}: store call {call}, {how:?}", self.name);
             tally.count(&name, self.with_store(call, how));
         });
@@ -167,11 +177,15 @@ impl Film {
         tally
     }
 
+    /// Every time at which a run looks whether somebody asked it to stop, with both answers to that.
+    pub(crate) fn stop_cases(&self) -> Vec<(usize, OnStop)> {
+        let both = |question| [(question, OnStop::Hold), (question, OnStop::Revert)];
+        (1..=self.passed.stop_questions).flat_map(both).collect()
+    }
+
     /// Asks the run to stop, at every time at which it looks whether somebody did.
     fn stops(&self) -> Tally {
-        let both = |question| [(question, OnStop::Hold), (question, OnStop::Revert)];
-        let cases: Vec<(usize, OnStop)> = (1..=self.passed.stop_questions).flat_map(both).collect();
-        let [tally] = each(&cases, |_, &(question, on_stop), [tally]| {
+        let [tally] = each(&self.stop_cases(), |_, &(question, on_stop), [tally]| {
             let fault = Fault::Stop { question };
             let world = self.replay(fault, on_stop);
             if on_stop == OnStop::Hold {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use installer::backup::blobs::Blobs;
 use installer::backup::seal;
 use installer::history;
-use installer::inventory::Inventory;
+use installer::inventory::{Inventory, Subject};
 use installer::journal::lock::RunLock;
 use installer::layout::Layout;
 use installer::plan::InstallPlan;
@@ -22,14 +22,12 @@ use installer::run::{
 use installer::run_unit::disarm;
 use installer::secure_fs;
 use manifests::digest::Sha256;
-use manifests::product::Component;
 use tempfile::TempDir;
 
 use crate::extra::{self, Beside};
 use crate::fake::gate::{Fault, Gate};
 use crate::fake::image::{Contents, Image};
 use crate::fake::machine::Machine;
-use crate::fake::store::FakeStore;
 use crate::fake::{FakeHost, data, disk, systemd};
 use crate::scene::{Kind, Scene, unit_name};
 use crate::vault;
@@ -151,21 +149,24 @@ impl World {
         let run = history::load(&self.layout, 1)
             .expect("readable")
             .expect("a run");
-        let components: Vec<Component> = plan.components().map(|c| c.component.clone()).collect();
-        let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
-        let inventory = Inventory::take_of(&host, &self.layout, &packages, &components);
+        let subject = Subject {
+            packages: plan.changes().map(|change| change.package).collect(),
+            components: plan.components().map(|c| &c.component).collect(),
+            ..Subject::default()
+        };
+        let inventory = Inventory::take(&host, &self.layout, &subject);
         let inventory = inventory.expect("a healthy host");
         if scene.kind == Kind::Restore {
             data::spoil(&self.layout);
             let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
             let names = ["relay-data".to_owned()];
-            return restore::plan(&run, &names, &dumps, &inventory).expect("a dump");
+            return restore::plan(run.earlier(), &names, &dumps, &inventory).expect("a dump");
         }
         let choice = DataChoice {
             restore: true,
             ..DataChoice::default()
         };
-        undo::plan(&run, &[], &inventory, &choice).expect("a run that can be undone")
+        undo::plan(run.earlier(), &[], &inventory, &choice).expect("a run that can be undone")
     }
 
     /// Writes what a caller writes before it hands a run over: the boot unit and what it executes.
@@ -224,13 +225,8 @@ impl World {
         Gate::new(&self.layout, &self.machine, fault)
     }
 
-    fn lock(&self, gate: &Rc<Gate>) -> RunLock {
-        let gate = Rc::clone(gate);
-        let open = move |file| -> Box<dyn installer::journal::Store> {
-            let gate = Rc::clone(&gate);
-            Box::new(FakeStore { file, gate })
-        };
-        RunLock::take_for(&self.layout, Box::new(open)).expect("nobody else works here")
+    fn lock(&self) -> RunLock {
+        RunLock::take(&self.layout).expect("nobody else works here")
     }
 
     /// Starts a process that executes the plan.
@@ -240,7 +236,7 @@ impl World {
         gate: &Rc<Gate>,
         on_stop: OnStop,
     ) -> Result<(), String> {
-        let lock = self.lock(gate);
+        let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let run = history::next_id(&self.layout)?;
         vault::unseal(&self.layout, run, plan)?;
@@ -259,7 +255,7 @@ impl World {
 
     /// Starts a process that closes the open run, if there is one: what the boot unit does.
     pub(crate) fn recover(&self, gate: &Rc<Gate>) -> Result<(), String> {
-        let lock = self.lock(gate);
+        let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let Some(open) = history::open_run(&self.layout)? else {
             reserve::free(&self.layout);
@@ -328,6 +324,8 @@ impl World {
     ) -> Context<'a> {
         Context {
             host,
+            stores: host,
+            disk: host,
             layout: &self.layout,
             plan,
             run,

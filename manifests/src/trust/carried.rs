@@ -117,6 +117,15 @@ pub enum CarriedError {
 }
 
 impl CarriedTrust {
+    /// Returns the files by name.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let versions = self.roots.iter();
+        let files = versions.flat_map(|(version, root)| root.files(*version));
+        let named = files.map(|(file, bytes)| (file.to_string(), bytes.to_vec()));
+        named.collect()
+    }
+
     /// Adds a file.
     pub fn add(&mut self, file: RootFile, bytes: Vec<u8>) -> Result<(), CarriedError> {
         let length = bytes.len() as u64;

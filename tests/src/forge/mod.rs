@@ -221,6 +221,7 @@ pub fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8]) -> Result<()> {
 pub fn compress(tar: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
     encoder.window_log(20)?;
+    encoder.include_checksum(true)?;
     encoder.write_all(tar)?;
     Ok(encoder.finish()?)
 }

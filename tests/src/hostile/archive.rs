@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use manifests::format::{BLOCK_BYTES, header_for, padding};
 use zstd::zstd_safe::CParameter;
 
@@ -152,17 +152,18 @@ pub struct Frame {
 const BLOCK_MAX: usize = 128 * 1024;
 
 impl Frame {
-    /// Starts a frame with a window of 1 MiB, without a checksum.
+    /// Starts a frame with a window of 1 MiB.
     #[must_use]
     pub fn start() -> Self {
         Self::with_header(&[0, (20 - 10) << 3])
     }
 
-    /// Starts a frame whose header is these bytes.
+    /// Starts a frame whose header is these bytes, and that has a checksum.
     #[must_use]
     pub fn with_header(header: &[u8]) -> Self {
         let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd];
         bytes.extend(header);
+        bytes[4] |= 0b0000_0100;
         Self { bytes }
     }
 
@@ -192,11 +193,18 @@ impl Frame {
         (0..count).for_each(|_| self.block(0, 0));
     }
 
-    /// Ends the frame.
+    /// Ends the frame with a false checksum: a reader has to refuse it before it comes to that.
     #[must_use]
-    pub fn end(mut self) -> Vec<u8> {
+    pub fn end(self) -> Vec<u8> {
+        self.end_with([0; 4])
+    }
+
+    /// Ends the frame with this checksum.
+    #[must_use]
+    pub fn end_with(mut self, checksum: [u8; 4]) -> Vec<u8> {
         // The last block, with nothing in it.
         self.bytes.extend([1, 0, 0]);
+        self.bytes.extend(checksum);
         self.bytes
     }
 
@@ -204,6 +212,12 @@ impl Frame {
         let header = length << 3 | kind << 1;
         self.bytes.extend(&header.to_le_bytes()[..3]);
     }
+}
+
+/// Returns the checksum of a frame that holds these bytes.
+pub fn frame_checksum(content: &[u8]) -> Result<[u8; 4]> {
+    let packed = pack(content)?;
+    packed.last_chunk().copied().context("an empty frame")
 }
 
 /// The size of a piece of [`Frame::raw`].

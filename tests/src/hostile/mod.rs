@@ -20,7 +20,7 @@ mod workshop;
 
 use anyhow::Result;
 
-pub use archive::{FRAME_PIECE, Frame};
+pub use archive::{FRAME_PIECE, Frame, frame_checksum};
 pub use workshop::Workshop;
 
 /// What an attack's file is given to.

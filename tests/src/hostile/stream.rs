@@ -4,7 +4,7 @@ use anyhow::Result;
 use manifests::format::BLOCK_BYTES;
 use zstd::zstd_safe::CParameter;
 
-use super::archive::{Frame, Item, pack, pack_with};
+use super::archive::{Frame, Item, frame_checksum, pack, pack_with};
 use super::{Attack, Workshop, attack};
 
 const AFTER_END: &str = "data after the end marker";
@@ -122,6 +122,12 @@ pub(super) const ATTACKS: &[Attack] = &[
             bytes[last] ^= 1;
             Ok(bytes)
         },
+    ),
+    attack(
+        "frame-without-a-checksum",
+        "ours: a medium that changes bytes, and nothing that tells it from a forger",
+        "has no checksum",
+        |shop| pack_with(&shop.good_tar()?, &[CParameter::ChecksumFlag(false)]),
     ),
     attack(
         "empty-file",
@@ -257,7 +263,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         |shop| {
             let mut frame = Frame::with_header(&[0b1000_0000, (20 - 10) << 3, 0, 4, 0, 0]);
             frame.raw(&shop.good_tar()?);
-            Ok(frame.end())
+            Ok(frame.end_with(frame_checksum(&shop.good_tar()?)?))
         },
     ),
     attack(
@@ -267,7 +273,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         |shop| {
             let mut frame = Frame::start();
             frame.raw(&shop.good_tar()?);
-            let mut bytes = frame.end();
+            let mut bytes = frame.end_with(frame_checksum(&shop.good_tar()?)?);
             bytes[6] |= 0b110;
             Ok(bytes)
         },
@@ -280,7 +286,8 @@ pub(super) const ATTACKS: &[Attack] = &[
             let mut frame = Frame::start();
             frame.raw(&shop.good_tar()?[..BLOCK_BYTES]);
             frame.nothing(1 << 20);
-            Ok(frame.end())
+            let checksum = frame_checksum(&shop.good_tar()?[..BLOCK_BYTES])?;
+            Ok(frame.end_with(checksum))
         },
     ),
     attack(

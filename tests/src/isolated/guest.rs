@@ -13,7 +13,7 @@ use super::process::ProcessId;
 use super::record::HostRecord;
 use crate::vendor::http;
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 const HTTP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A booted (or powered-off) host as seen from this process.

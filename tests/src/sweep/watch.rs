@@ -11,7 +11,7 @@ use crate::isolated::{Guest, IsolatedHost, Running};
 
 /// The first instants after a record of the journal.
 const REACH_MILLIS: u64 = 60;
-const POLL: Duration = Duration::from_millis(2);
+const POLL: Duration = Duration::from_millis(4);
 /// Nothing that a case waits for takes longer, except on a broken machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// As long as this is there, systemd may take a run up by itself.

@@ -22,11 +22,11 @@ Several commands in a row change one draft: its version stays, and signatures it
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The public key
+    /// The public key.
     #[arg(value_name = "PUB.pem")]
     key: PathBuf,
 
-    /// What it signs
+    /// What it signs.
     #[arg(long, value_enum)]
     role: Role,
 

@@ -21,7 +21,7 @@ On the host: ./install trust add to-host/root.N.json, which finds the other vers
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The directory
+    /// The directory.
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
 

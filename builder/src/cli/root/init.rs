@@ -26,31 +26,31 @@ version 1 that needs it alone; 1 of 1 does not survive the theft of that key.";
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A name for people, such as the team's
+    /// A name for people, such as the team's.
     #[arg(long, value_name = "TITLE")]
     title: String,
 
-    /// Public key that signs root documents (repeatable)
+    /// Public key that signs root documents (repeatable).
     #[arg(long, value_name = "PUB.pem", required = true)]
     root_key: Vec<PathBuf>,
 
-    /// How many of them must sign a root document
+    /// How many of them must sign a root document.
     #[arg(long, value_name = "K")]
     root_threshold: u32,
 
-    /// Public key that signs bundles (repeatable)
+    /// Public key that signs bundles (repeatable).
     #[arg(long, value_name = "PUB.pem", required = true)]
     release_key: Vec<PathBuf>,
 
-    /// How many of them must sign a bundle
+    /// How many of them must sign a bundle.
     #[arg(long, value_name = "M")]
     release_threshold: u32,
 
-    /// Product that the release keys sign for (repeatable); `*` is every one
+    /// Product that the release keys sign for (repeatable); `*` is every one.
     #[arg(long, value_name = "PRODUCT", required = true)]
     product: Vec<String>,
 
-    /// Directory for the chain [default: trust/ of the configuration directory]
+    /// Directory for the chain [default: trust/ of the configuration directory].
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 

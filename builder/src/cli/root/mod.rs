@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
 /// Where the chain is.
 #[derive(Debug, Clone, ClapArgs)]
 struct ChainArgs {
-    /// Directory of the root documents [default: trust/ of the configuration directory]
+    /// Directory of the root documents [default: trust/ of the configuration directory].
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
@@ -87,11 +87,11 @@ impl ChainArgs {
 /// Other numbers of signatures.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 struct ThresholdArgs {
-    /// How many root keys must sign a root document from now on
+    /// How many root keys must sign a root document from now on.
     #[arg(long, value_name = "K")]
     root_threshold: Option<u32>,
 
-    /// How many release keys must sign a bundle from now on
+    /// How many release keys must sign a bundle from now on.
     #[arg(long, value_name = "M")]
     release_threshold: Option<u32>,
 }

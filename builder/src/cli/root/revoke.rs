@@ -23,15 +23,15 @@ A host refuses what such a key signed as soon as a bundle or the administrator b
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The keys, of this or an earlier version
+    /// The keys, of this or an earlier version.
     #[arg(value_name = "ID", required = true)]
     keys: Vec<KeyId>,
 
-    /// Why, for the people who sign this and for those whose host refuses a bundle
+    /// Why, for the people who sign this and for those whose host refuses a bundle.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
-    /// Put a new key in the place of a revoked one, in every role it had (repeatable)
+    /// Put a new key in the place of a revoked one, in every role it had (repeatable).
     #[arg(long, value_name = "ID=PUB.pem", value_parser = replacement)]
     replace: Vec<(KeyId, PathBuf)>,
 

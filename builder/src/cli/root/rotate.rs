@@ -25,11 +25,11 @@ A key that goes this way has merely retired. One that somebody else may have is 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Put a new key in the place of an old one, in every role it has (repeatable)
+    /// Put a new key in the place of an old one, in every role it has (repeatable).
     #[arg(long, value_name = "OLDID=PUB.pem", value_parser = replacement)]
     replace: Vec<(KeyId, PathBuf)>,
 
-    /// Let a key go, from both roles or from one (repeatable)
+    /// Let a key go, from both roles or from one (repeatable).
     #[arg(long, value_name = "ID[=ROLE]", value_parser = removal)]
     remove: Vec<(KeyId, Role)>,
 

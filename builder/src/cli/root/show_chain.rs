@@ -24,7 +24,7 @@ Examples:
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Directory of the root documents [default: trust/ of the configuration directory]
+    /// Directory of the root documents [default: trust/ of the configuration directory].
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
 

@@ -29,11 +29,11 @@ the document as root.N.<key id>.sig; copy it back to the others.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A root.N.json, or a directory whose unfinished version is meant [default: trust/ of the
-    /// configuration directory]
+    /// configuration directory].
     #[arg(value_name = "FILE|DIR")]
     place: Option<PathBuf>,
 
-    /// Sign without asking
+    /// Sign without asking.
     #[arg(long)]
     yes: bool,
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::blobs::Blobs;
 use crate::history;
 
+pub use crate::plan::scope::YOURS;
 pub(crate) use carry::carry_over;
 pub use text::{Pictured, picture};
 
@@ -22,8 +23,6 @@ pub use text::{Pictured, picture};
 pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
 /// The document's name in a run's directory.
 pub const DOCUMENT: &str = "backup/config-changes.json";
-/// What is added to the name of a file of which an edit could not be carried over.
-pub const YOURS: &str = ".yours";
 
 /// Every file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

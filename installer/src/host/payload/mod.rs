@@ -3,19 +3,16 @@
 //! The host's own `rpm2cpio` unpacks it, so that every compression that its rpm can install can be read.
 //! It gets the open descriptor whose bytes were hashed. Nothing is written by name.
 
-mod cpio;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use manifests::cpio::{self, CpioError};
 use manifests::digest::Sha256;
 
 use crate::bundle::StagedRpm;
 use crate::host::cmd::{self, CmdError, inherited_path};
-
-pub use cpio::CpioError;
 
 /// The largest RPMs unpack in well under a minute; a slow disk gets more.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -109,12 +106,12 @@ fn collect(
     let mut found = PayloadFiles::default();
     let mut waiting: BTreeMap<[u32; 3], Vec<String>> = BTreeMap::new();
     let mut left = TOTAL_MAX_BYTES;
-    cpio::members(input, &mut |member, data| {
+    cpio::members(input, &mut |member, data| -> Result<(), CpioError> {
         if !member.is_file() {
             return Ok(());
         }
-        let own = wanted.contains(&member.path).then(|| member.path.clone());
-        let mut names: Vec<String> = own.into_iter().collect();
+        let mut names = vec![member.path()];
+        names.retain(|name| wanted.contains(name));
         if let Some(shared) = member.shared() {
             let others = waiting.entry(shared).or_default();
             others.append(&mut names);
@@ -147,11 +144,11 @@ fn collect(
 fn copy(input: &mut dyn Read, path: &str, into: &mut dyn io::Write) -> Result<bool, CpioError> {
     let mut is_there = false;
     let mut waits_for = None;
-    cpio::members(input, &mut |member, data| {
+    cpio::members(input, &mut |member, data| -> Result<(), CpioError> {
         if !member.is_file() {
             return Ok(());
         }
-        let is_named = member.path == path;
+        let is_named = member.path() == path;
         let is_other_name = waits_for.is_some() && member.shared() == waits_for;
         is_there |= is_named;
         if is_named && member.size == 0 {
@@ -168,10 +165,28 @@ fn copy(input: &mut dyn Read, path: &str, into: &mut dyn io::Write) -> Result<bo
 
 #[cfg(test)]
 mod tests {
-    use super::cpio::tests::{entry, trailer};
     use super::*;
 
     const FILE: u32 = 0o100_644;
+
+    /// Writes an entry: name, mode, inode, links, bytes.
+    fn entry(name: &str, mode: u32, inode: u32, links: u32, data: &str) -> Vec<u8> {
+        let [size, length] = [data.len(), name.len() + 1].map(|n| u32::try_from(n).unwrap());
+        let fields = [inode, mode, 0, 0, links, 0, size, 8, 1, 0, 0, length, 0];
+        let mut bytes = b"070701".to_vec();
+        for field in fields {
+            bytes.extend(format!("{field:08x}").bytes());
+        }
+        for part in [format!("{name}\0"), data.to_owned()] {
+            bytes.extend(part.bytes());
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
+    fn trailer() -> Vec<u8> {
+        entry("TRAILER!!!", 0, 0, 1, "")
+    }
 
     fn archive() -> Vec<u8> {
         [

@@ -43,13 +43,11 @@ fn inventory() -> Inventory {
             crypto_policy: None,
         },
         packages: Vec::new(),
-        units: BTreeMap::new(),
         disk: BTreeMap::new(),
         everything: Vec::new(),
         merged_usr: true,
         remembered: crate::trust::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
-        stored: Vec::new(),
         extras: Vec::new(),
         headers: BTreeMap::new(),
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::PastRun;
 use crate::inventory::Inventory;
-use crate::plan::{DataChange, InstallPlan, PlannedStore};
+use crate::plan::{DataChange, Earlier, InstallPlan, PlannedStore};
 use crate::problem::Problem;
 
 /// What is to become of data that the undone run rewrote. Only a person can know.
@@ -20,7 +19,7 @@ pub struct DataChoice {
 
 /// Plans the stores of an undo.
 pub(super) fn stores(
-    run: &PastRun,
+    run: Earlier<'_>,
     inventory: &Inventory,
     choice: &DataChoice,
     plan: &mut InstallPlan,
@@ -63,7 +62,7 @@ pub(super) fn stores(
 }
 
 fn decide(
-    run: &PastRun,
+    run: Earlier<'_>,
     store: &PlannedStore,
     change: &DataChange,
     choice: &DataChoice,

@@ -11,19 +11,19 @@ const HOSTS_MAX: usize = 64;
 
 /// The pieces of a URL, still encoded.
 #[derive(Default)]
-pub(super) struct Pieces<'a> {
+pub(in crate::stores) struct Pieces<'a> {
     /// User and password.
-    pub(super) login: Option<(&'a str, Option<&'a str>)>,
+    pub(in crate::stores) login: Option<(&'a str, Option<&'a str>)>,
     /// Hosts with their ports.
-    pub(super) hosts: Vec<(&'a str, Option<&'a str>)>,
+    pub(in crate::stores) hosts: Vec<(&'a str, Option<&'a str>)>,
     /// The path without its first slash, if there is one.
-    pub(super) path: Option<&'a str>,
+    pub(in crate::stores) path: Option<&'a str>,
     /// Parameters.
-    pub(super) query: Vec<(&'a str, &'a str)>,
+    pub(in crate::stores) query: Vec<(&'a str, &'a str)>,
 }
 
 /// Refuses what no driver takes.
-pub(super) fn bounded(text: &str) -> Result<&str, String> {
+pub(in crate::stores) fn bounded(text: &str) -> Result<&str, String> {
     if text.len() > TEXT_MAX_BYTES {
         return Err("it is too long for a connection string".to_owned());
     }
@@ -34,7 +34,7 @@ pub(super) fn bounded(text: &str) -> Result<&str, String> {
 }
 
 /// Takes what follows `scheme://` apart.
-pub(super) fn pieces(rest: &str) -> Result<Pieces<'_>, String> {
+pub(in crate::stores) fn pieces(rest: &str) -> Result<Pieces<'_>, String> {
     let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = match before.split_once('/') {
@@ -91,7 +91,7 @@ fn host(text: &str) -> Result<(&str, Option<&str>), String> {
 }
 
 /// Reads a port.
-pub(super) fn port(text: &str) -> Result<u16, String> {
+pub(in crate::stores) fn port(text: &str) -> Result<u16, String> {
     let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|text| text.parse().ok());
     number.filter(|port| *port != 0).ok_or_else(|| {
@@ -112,7 +112,7 @@ fn parameters(query: &str) -> Result<Vec<(&str, &str)>, String> {
 }
 
 /// Undoes percent-encoding.
-pub(super) fn decoded(text: &str) -> Result<String, String> {
+pub(in crate::stores) fn decoded(text: &str) -> Result<String, String> {
     let bytes = percent::decoded(text);
     let bytes = bytes.ok_or("a % in it is not followed by two hexadecimal digits")?;
     let text = String::from_utf8(bytes).map_err(|_| "what it encodes is no text in UTF-8")?;

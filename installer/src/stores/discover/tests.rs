@@ -1,6 +1,7 @@
 use manifests::product::{Component, Engine, ProductManifest, TYK};
 
 use super::*;
+use crate::stores::RedisKind;
 
 struct Host {
     _dir: tempfile::TempDir,

@@ -1,17 +1,26 @@
 //! The kinds of store, each in its room: how it is looked at, dumped, proven and restored.
 //!
 //! A dump is made into an open file that has no final name yet; whether it is whole is proven by the
-//! store's own tool before it gets one (`run/dump.rs`).
+//! store's own tool before it gets one (`stores/dumping.rs`).
 
 mod mongodb;
 mod postgresql;
 mod redis;
+mod site;
 
 use std::fs::File;
 
-use super::{Access, Limit, StoreError, StoreLook};
+use manifests::product::{Engine as Kind, StoreRule};
+
+use self::site::Site;
+use super::discover::Look;
+use super::{Limit, StoreError, StoreLook, Stores};
 use crate::host::Host;
 use crate::layout::Layout;
+
+pub use mongodb::MongodbAccess;
+pub use postgresql::PostgresqlAccess;
+pub use redis::{RedisAccess, RedisKind};
 
 /// A part of a dump, to be restored.
 #[derive(Debug)]
@@ -33,55 +42,140 @@ pub struct Restoring<'a> {
     pub items: Option<u64>,
 }
 
-/// Asks a store whether it can be dumped, without changing anything.
-pub(crate) fn look(access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    match access {
-        Access::Redis(access) => redis::look(access, limit),
-        Access::Postgresql(access) => postgresql::look(access, limit),
-        Access::Mongodb(access) => mongodb::look(access, limit),
+/// What one kind of store can do. Implemented by the access to a store of that kind.
+pub(crate) trait Engine {
+    /// Returns where the store is, without secrets.
+    fn endpoint(&self) -> String;
+    /// Looks at the store without changing anything.
+    fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError>;
+    /// Writes one part of a dump into a new file.
+    fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError>;
+    /// Proves with the store's own tool that a part of a dump can be read, and returns how many items it
+    /// holds.
+    fn prove(&self, site: &Site<'_>, part: &str, file: &File) -> Result<Option<u64>, StoreError>;
+    /// Puts a dump in the place of what the store holds.
+    fn restore(
+        &self,
+        site: &Site<'_>,
+        restoring: &Restoring<'_>,
+    ) -> Result<Vec<String>, StoreError>;
+    /// Whether a dump misses some of the items that were there before it.
+    fn misses(&self, before: u64, dumped: u64) -> bool {
+        dumped < before
     }
 }
 
-/// Writes one part of a dump into a new file.
-pub(crate) fn dump(
-    access: &Access,
-    part: &str,
-    into: &File,
-    limit: Limit<'_>,
-) -> Result<(), StoreError> {
-    match access {
-        Access::Redis(access) => redis::dump(access, part, into, limit),
-        Access::Postgresql(access) => postgresql::dump(access, part, into, limit),
-        Access::Mongodb(access) => mongodb::dump(access, part, into, limit),
+/// Access to a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Redis.
+    Redis(RedisAccess),
+    /// `PostgreSQL`.
+    Postgresql(PostgresqlAccess),
+    /// `MongoDB`.
+    Mongodb(MongodbAccess),
+}
+
+impl Access {
+    /// Reads the way to a store of one kind out of a component's settings; nothing if the store is not
+    /// used.
+    pub(super) fn of(
+        kind: Kind,
+        look: &Look<'_>,
+        rule: &StoreRule,
+    ) -> Result<Option<Self>, String> {
+        let unsaid = "the product manifest does not say where it is";
+        let redis = rule.redis.as_ref().ok_or(unsaid);
+        let database = rule.database.as_ref().ok_or(unsaid);
+        Ok(match kind {
+            Kind::Redis => RedisAccess::of(look, redis?)?.map(Self::Redis),
+            Kind::Postgresql => Some(PostgresqlAccess::of(look, database?)?).map(Self::Postgresql),
+            Kind::Mongodb => MongodbAccess::of(look, database?)?.map(Self::Mongodb),
+        })
+    }
+
+    /// Returns the kind of store.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Redis(_) => Kind::Redis,
+            Self::Postgresql(_) => Kind::Postgresql,
+            Self::Mongodb(_) => Kind::Mongodb,
+        }
+    }
+
+    pub(super) fn engine(&self) -> &dyn Engine {
+        match self {
+            Self::Redis(access) => access,
+            Self::Postgresql(access) => access,
+            Self::Mongodb(access) => access,
+        }
+    }
+
+    /// Returns where it is, without secrets: what a plan shows, and by which two components are known
+    /// to use one store.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.engine().endpoint()
     }
 }
 
-/// Proves that a part of a dump can be read by the store's own tool, and says how many items it holds.
-pub(crate) fn prove(
-    access: &Access,
-    part: &str,
-    file: &File,
-    limit: Limit<'_>,
-) -> Result<Option<u64>, StoreError> {
-    match access {
-        Access::Redis(access) => redis::prove(access, part, file, limit),
-        Access::Postgresql(access) => postgresql::prove(access, part, file, limit),
-        Access::Mongodb(access) => mongodb::prove(access, part, file, limit),
+/// The stores as this host reaches them: with the tools of their servers.
+#[derive(Clone, Copy)]
+pub struct HostStores<'a> {
+    host: &'a dyn Host,
+    layout: &'a Layout,
+}
+
+impl std::fmt::Debug for HostStores<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostStores").finish_non_exhaustive()
     }
 }
 
-/// Puts a dump in the place of what the store holds. What it held is kept aside where the store allows
-/// it; the notes say where. Cut off at any place, it can be done again.
-pub(crate) fn restore(
-    host: &dyn Host,
-    layout: &Layout,
-    access: &Access,
-    restoring: &Restoring<'_>,
-    limit: Limit<'_>,
-) -> Result<Vec<String>, StoreError> {
-    match access {
-        Access::Redis(access) => redis::restore(host, layout, access, restoring, limit),
-        Access::Postgresql(access) => postgresql::restore(access, restoring, limit),
-        Access::Mongodb(access) => mongodb::restore(access, restoring, limit),
+impl<'a> HostStores<'a> {
+    /// Reaches the stores from a host.
+    #[must_use]
+    pub fn new(host: &'a dyn Host, layout: &'a Layout) -> Self {
+        Self { host, layout }
+    }
+
+    fn site<'s>(&'s self, limit: Limit<'s>) -> Site<'s> {
+        Site::new(self.host, self.layout, limit)
+    }
+}
+
+impl Stores for HostStores<'_> {
+    fn look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
+        access.engine().look(&self.site(limit))
+    }
+
+    fn dump(
+        &self,
+        access: &Access,
+        part: &str,
+        into: &File,
+        limit: Limit<'_>,
+    ) -> Result<(), StoreError> {
+        access.engine().dump(&self.site(limit), part, into)
+    }
+
+    fn prove(
+        &self,
+        access: &Access,
+        part: &str,
+        file: &File,
+        limit: Limit<'_>,
+    ) -> Result<Option<u64>, StoreError> {
+        access.engine().prove(&self.site(limit), part, file)
+    }
+
+    fn restore(
+        &self,
+        access: &Access,
+        restoring: &Restoring<'_>,
+        limit: Limit<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        access.engine().restore(&self.site(limit), restoring)
     }
 }

@@ -7,11 +7,11 @@ pub(crate) mod data;
 pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod image;
+mod journal;
 pub(crate) mod machine;
 pub(crate) mod package;
 pub(crate) mod rpmdb;
 pub(crate) mod service;
-pub(crate) mod store;
 pub(crate) mod systemd;
 mod transaction;
 
@@ -28,11 +28,10 @@ use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::payload::PayloadFiles;
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
+    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
 };
 use installer::layout::Layout;
-use installer::stores::engine::Restoring;
-use installer::stores::{Access, Limit, StoreError, StoreLook};
+use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
 use manifests::nevra::{Arch, Nevra};
 
 use self::gate::Gate;
@@ -291,6 +290,10 @@ impl Host for FakeHost {
         self.call("MainPID", |machine| machine.units.main_process(unit))
     }
 
+    fn process(&self, _: u32) -> Option<ProcessState> {
+        None
+    }
+
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         let port = target.url.split(':').nth(2);
         let port = port.and_then(|rest| rest.split('/').next()?.parse().ok());
@@ -302,15 +305,38 @@ impl Host for FakeHost {
         answer.unwrap_or_else(|| Err("connection refused".to_owned()))
     }
 
-    fn store_look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
+    fn space(&self, _: &Path) -> Result<Space, HostError> {
+        self.call("statvfs", |_| Space {
+            free_bytes: u64::MAX,
+            free_inodes: u64::MAX,
+            read_only: false,
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.machine.borrow().clock_ms / 1000
+    }
+
+    fn steady_clock(&self) -> Duration {
+        Duration::from_millis(self.machine.borrow().clock_ms)
+    }
+
+    fn sleep(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.machine.borrow_mut().pass(&self.layout, millis);
+    }
+}
+
+impl Stores for FakeHost {
+    fn look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
         self.ask_store("store look", || data::look(&self.layout))
     }
 
-    fn store_dump(&self, _: &Access, _: &str, into: &File, _: Limit<'_>) -> Result<(), StoreError> {
+    fn dump(&self, _: &Access, _: &str, into: &File, _: Limit<'_>) -> Result<(), StoreError> {
         self.ask_store("store dump", || data::dump(&self.layout, into))
     }
 
-    fn store_prove(
+    fn prove(
         &self,
         _: &Access,
         _: &str,
@@ -321,7 +347,7 @@ impl Host for FakeHost {
         proven.map_err(|error| data::error(&error.to_string()))?
     }
 
-    fn store_restore(
+    fn restore(
         &self,
         _: &Access,
         restoring: &Restoring<'_>,
@@ -343,22 +369,5 @@ impl Host for FakeHost {
         data::restore(&self.layout, &part.file, moment)?;
         self.gate.moment("after", "store restore");
         Ok(Vec::new())
-    }
-
-    fn space(&self, _: &Path) -> Result<Space, HostError> {
-        self.call("statvfs", |_| Space {
-            free_bytes: u64::MAX,
-            free_inodes: u64::MAX,
-            read_only: false,
-        })
-    }
-
-    fn now(&self) -> u64 {
-        self.machine.borrow().clock_ms / 1000
-    }
-
-    fn sleep(&self, time: Duration) {
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.machine.borrow_mut().pass(&self.layout, millis);
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use installer::host::linux::LinuxHost;
 use installer::host::{Host as _, RpmMode};
-use installer::inventory::Inventory;
+use installer::inventory::{Inventory, Subject};
 use installer::plan::forecast::{Fate, forecast};
 use manifests::digest::Sha256;
 use rpm::CompressionType;
@@ -208,8 +208,12 @@ fn play(cells: &[Cell], versions: [&str; 2], sides: [usize; 2], mode: RpmMode) {
     let new = build(versions[1], sides[1], false, cells);
     let sha256 = Sha256::of(&new);
     let new = scratch.store(&new);
-    let mut inventory = Inventory::take_of(&host, &scratch.layout, &["cells"], &[]).unwrap();
-    inventory.look_back(&host, &scratch.layout, &BTreeSet::from([sha256]));
+    let subject = Subject {
+        packages: vec!["cells"],
+        components: Vec::new(),
+        stored: BTreeSet::from([sha256]),
+    };
+    let inventory = Inventory::take(&host, &scratch.layout, &subject).unwrap();
     let target = &inventory.headers[&sha256];
     let forecasts = forecast(&inventory.packages[0], target, &inventory);
     let fate = |cell: Cell| {

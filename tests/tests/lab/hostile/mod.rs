@@ -11,8 +11,6 @@
 )]
 
 #[cfg(test)]
-mod builder_too;
-#[cfg(test)]
 mod case;
 #[cfg(test)]
 mod documented;
@@ -22,6 +20,8 @@ mod host;
 mod runner;
 #[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod verdicts;
 
 use std::io::Write as _;
 use std::sync::Mutex;

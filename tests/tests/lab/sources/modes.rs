@@ -1,7 +1,8 @@
 //! Every flaw of the vendor, one test each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use lab::vendor::http;
 use lab::vendor::{Flaw, Server, Variant, VendorOptions};
 
 use crate::sources::builder::{Builder, LEAF, fixtures, published, rpm, start, vendor};
@@ -79,7 +80,14 @@ fn links_that_are_expired_when_they_are_given_out() {
         ..VendorOptions::default()
     });
     // The clock of a link has whole seconds.
-    std::thread::sleep(Duration::from_millis(1100));
+    let repomd = format!("{}/{LEAF}/repodata/repomd.xml", vendor.base_url());
+    let origin = http::get(&repomd).unwrap();
+    let link = origin.header("location").unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    while http::get(link).unwrap().status != 403 {
+        assert!(Instant::now() < until, "{link} does not expire");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let run = builder.build(&vendor.base_url(), &[], &[]);
     builder.assert_refused(&run, 1, &["403"]);
     vendor.renew_links(Duration::from_mins(5)).unwrap();

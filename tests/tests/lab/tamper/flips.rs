@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::thread;
 
 use installer::bundle::{BundleError, OpenBundle, UntrustedBundle};
-use lab::hostile::{FRAME_PIECE, Frame};
+use lab::hostile::{FRAME_PIECE, Frame, frame_checksum};
 use manifests::format::{BLOCK_BYTES, padding, read_header};
+use manifests::reader::ReadError;
 use manifests::trust::TrustRoot;
 
 use crate::budget;
@@ -23,6 +24,9 @@ const THREADS: usize = 2;
 struct Copy {
     memory: File,
     starts: Vec<usize>,
+    tar: Vec<u8>,
+    /// Where the checksum of the frame stands.
+    end: u64,
 }
 
 impl Copy {
@@ -31,8 +35,14 @@ impl Copy {
         let starts = frame.raw(tar);
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
         let mut memory = File::from(rustix::fs::memfd_create("bundle", flags).unwrap());
-        memory.write_all(&frame.end()).unwrap();
-        Self { memory, starts }
+        let file = frame.end_with(frame_checksum(tar).unwrap());
+        memory.write_all(&file).unwrap();
+        Self {
+            memory,
+            starts,
+            tar: tar.to_vec(),
+            end: file.len() as u64 - 4,
+        }
     }
 
     fn read(&self, roots: &[TrustRoot]) -> Result<(), BundleError> {
@@ -45,13 +55,20 @@ impl Copy {
     }
 
     /// Reads the bundle with one bit flipped, and puts the bit back.
-    fn read_with(&self, at: usize, byte: u8, roots: &[TrustRoot]) -> Result<(), BundleError> {
-        let place = (self.starts[at / FRAME_PIECE] + at % FRAME_PIECE) as u64;
-        let flipped = byte ^ 1 << (at % 8);
-        self.memory.write_all_at(&[flipped], place).unwrap();
+    fn read_with(&mut self, at: usize, roots: &[TrustRoot]) -> Result<(), BundleError> {
+        self.flip(at);
         let read = self.read(roots);
-        self.memory.write_all_at(&[byte], place).unwrap();
+        self.flip(at);
         read
+    }
+
+    /// Flips a bit, and gives the frame the checksum that goes with it.
+    fn flip(&mut self, at: usize) {
+        let place = (self.starts[at / FRAME_PIECE] + at % FRAME_PIECE) as u64;
+        self.tar[at] ^= 1 << (at % 8);
+        let checksum = frame_checksum(&self.tar).unwrap();
+        self.memory.write_all_at(&[self.tar[at]], place).unwrap();
+        self.memory.write_all_at(&checksum, self.end).unwrap();
     }
 }
 
@@ -95,13 +112,15 @@ fn all_are_refused(tar: &[u8], roots: &[TrustRoot], flips: &[usize]) -> usize {
     let share = flips.len().div_ceil(THREADS);
     thread::scope(|scope| {
         let work = |flips: &'_ [usize]| {
-            let copy = Copy::of(tar);
+            let mut copy = Copy::of(tar);
             copy.read(roots).unwrap();
             for &at in flips {
-                let read = copy.read_with(at, tar[at], roots);
+                let read = copy.read_with(at, roots);
                 let error = read.expect_err(&format!("byte {at} is free"));
-                let is_of_the_bundle =
-                    !matches!(error, BundleError::File(_) | BundleError::Read { .. });
+                let is_of_the_bundle = match &error {
+                    BundleError::Refused(error) => !matches!(error, ReadError::Input(_)),
+                    _ => false,
+                };
                 assert!(is_of_the_bundle, "byte {at}: {error}");
             }
             copy.read(roots).unwrap();

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use installer::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
+use installer::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use installer::layout::Layout;
 use lab::forge::{TestKey, split};
 use manifests::digest::Sha256;
+use manifests::reader::ReadError;
 
 use crate::tamper::{Case, case, numbers};
 
@@ -28,8 +29,8 @@ fn parts() -> Parts {
 
 impl Parts {
     fn open(&self) -> Result<OpenBundle, BundleError> {
-        let set = PartsSet::open(&self.list, &[], &self.case.roots)?;
-        OpenBundle::verify(UntrustedBundle::open_parts(set)?, &self.case.roots)
+        let bundle = UntrustedBundle::open_parts(&self.list, &[], &self.case.roots)?;
+        OpenBundle::verify(bundle, &self.case.roots)
     }
 
     fn path(&self, number: usize) -> PathBuf {
@@ -43,7 +44,9 @@ impl Parts {
 
 fn names_of_bad(error: &BundleError) -> Vec<PathBuf> {
     match error {
-        BundleError::Parts { bad, .. } => bad.iter().map(|part| part.path.clone()).collect(),
+        BundleError::Refused(ReadError::Parts { bad, .. }) => {
+            bad.iter().map(|part| part.path.clone()).collect()
+        }
         other => panic!("no part is named: {other}"),
     }
 }
@@ -137,18 +140,17 @@ fn good_parts_of_another_bundle_or_by_another_key_are_refused() {
         other.path(),
     )
     .unwrap();
-    let error = PartsSet::open(&list, &[], &parts.case.roots).unwrap_err();
-    assert!(matches!(error, BundleError::PartsList(_)), "{error}");
+    let error = UntrustedBundle::open_parts(&list, &[], &parts.case.roots).unwrap_err();
+    let is_of_list = matches!(error, BundleError::Refused(ReadError::PartsList(_)));
+    assert!(is_of_list, "{error}");
     // Signed by a trusted key, and the manifest inside is nobody's.
     let key = TestKey::from_seed(1).unwrap();
     let mut tar = parts.case.tar.clone();
     tar[600] ^= 1;
     let forged = lab::forge::compress(&tar).unwrap();
     let list = split((NAME, "acme"), &forged, 5000, &key, other.path()).unwrap();
-    let set = PartsSet::open(&list, &[], &parts.case.roots);
-    if let Ok(set) = set {
-        let archive = UntrustedBundle::open_parts(set).unwrap();
-        let error = OpenBundle::verify(archive, &parts.case.roots).unwrap_err();
-        assert!(matches!(error, BundleError::Untrusted(_)), "{error}");
-    }
+    let bundle = UntrustedBundle::open_parts(&list, &[], &parts.case.roots).unwrap();
+    let error = OpenBundle::verify(bundle, &parts.case.roots).unwrap_err();
+    let is_untrusted = matches!(error, BundleError::Refused(ReadError::Untrusted(_)));
+    assert!(is_untrusted, "{error}");
 }

@@ -162,9 +162,12 @@ fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
     let before = site.snapshot();
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     // As rpm does it: a POSIX write lock over the whole file.
-    let hold = "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); my $l=pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0); fcntl(F,F_SETLK,$l) or die; sleep 60";
+    let hold = "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); my $l=pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0); fcntl(F,F_SETLK,$l) or die; $|=1; print 'held'; sleep 60";
     let mut holder = site.host.spawn(&["perl", "-e", hold]).unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    let is_held = |_: &Guest| Ok(holder.output()?.0 == "held");
+    site.host
+        .wait_until("the lock being held", Duration::from_secs(30), is_held)
+        .unwrap();
     let run = site.install(&["--lock-wait", "2", "/root/bundle.tar.zst"]);
     assert_refused(&site, &run, 7, &["locked by process"]);
     holder.kill().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! What cannot be known without a shell of the server's is not known: its version and its size.
 
+mod access;
 mod archive;
 mod tools;
 
@@ -11,60 +12,70 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use self::tools::Tools;
-use super::Restoring;
+use super::site::Site;
+use super::{Engine, Restoring};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
-use crate::stores::access::MongodbAccess;
 use crate::stores::{Limit, StoreError, StoreLook};
+
+pub use access::MongodbAccess;
 
 const ARCHIVE: &str = "database.archive.gz";
 /// A collection that nobody has: asking for it needs the server, the password and the right to look.
 const NOBODYS: &str = "airgap_bundle.nobody_has_this";
 
-pub(super) fn look(access: &MongodbAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    let tools = Tools::new(access, limit)?;
-    for program in ["mongodump", "mongorestore"] {
-        tools.fit(program)?;
+impl Engine for MongodbAccess {
+    fn endpoint(&self) -> String {
+        MongodbAccess::endpoint(self)
     }
-    tools.reach()?;
-    let what = format!("database `{}` cannot be looked at", access.database);
-    let (database, collection) = (of(access), format!("--collection={NOBODYS}"));
-    let args = ["--archive", database.as_str(), collection.as_str()];
-    tools.run(&what, "mongodump", &args, &[], None)?;
-    Ok(StoreLook {
-        version: "unknown".to_owned(),
-        bytes: 0,
-        items: None,
-        parts: vec![ARCHIVE.to_owned()],
-        not_restorable: None,
-    })
-}
 
-pub(super) fn dump(
-    access: &MongodbAccess,
-    part: &str,
-    into: &File,
-    limit: Limit<'_>,
-) -> Result<(), StoreError> {
-    known(part)?;
-    let tools = Tools::new(access, limit)?;
-    let what = format!("database `{}` cannot be dumped", access.database);
-    let database = of(access);
-    let args = ["--archive", "--gzip", database.as_str()];
-    tools
-        .run(&what, "mongodump", &args, &[], Some(into))
-        .map(drop)
+    fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError> {
+        let tools = Tools::new(self, site.left())?;
+        for program in ["mongodump", "mongorestore"] {
+            tools.fit(program)?;
+        }
+        tools.reach()?;
+        let what = format!("database `{}` cannot be looked at", self.database);
+        let (database, collection) = (of(self), format!("--collection={NOBODYS}"));
+        let args = ["--archive", database.as_str(), collection.as_str()];
+        tools.run(&what, "mongodump", &args, &[], None)?;
+        Ok(StoreLook {
+            version: "unknown".to_owned(),
+            bytes: 0,
+            items: None,
+            parts: vec![ARCHIVE.to_owned()],
+            not_restorable: None,
+        })
+    }
+
+    fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError> {
+        known(part)?;
+        let tools = Tools::new(self, site.left())?;
+        let what = format!("database `{}` cannot be dumped", self.database);
+        let database = of(self);
+        let args = ["--archive", "--gzip", database.as_str()];
+        tools
+            .run(&what, "mongodump", &args, &[], Some(into))
+            .map(drop)
+    }
+
+    fn prove(&self, site: &Site<'_>, part: &str, file: &File) -> Result<Option<u64>, StoreError> {
+        known(part)?;
+        prove(file, site.left())
+    }
+
+    fn restore(
+        &self,
+        site: &Site<'_>,
+        restoring: &Restoring<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        restore(self, restoring, site.left())
+    }
 }
 
 /// Unpacks the archive and reads it to its end; `mongorestore --dryRun` would read the list of contents
 /// alone.
-pub(super) fn prove(
-    _access: &MongodbAccess,
-    part: &str,
-    file: &File,
-    limit: Limit<'_>,
-) -> Result<Option<u64>, StoreError> {
-    known(part)?;
+fn prove(file: &File, limit: Limit<'_>) -> Result<Option<u64>, StoreError> {
     let what = "a dump cannot be read back";
     let damaged = |why: String| {
         let next = "use another dump; look for a failing disk";
@@ -97,7 +108,7 @@ pub(super) fn prove(
     })
 }
 
-pub(super) fn restore(
+fn restore(
     access: &MongodbAccess,
     restoring: &Restoring<'_>,
     limit: Limit<'_>,

@@ -6,10 +6,10 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
+use super::access::MongodbAccess;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path, tail};
 use crate::secure_fs;
-use crate::stores::access::MongodbAccess;
 use crate::stores::{Limit, StoreError};
 
 const PLACE: &str = "/run";

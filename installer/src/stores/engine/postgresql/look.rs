@@ -1,11 +1,12 @@
 //! What can be told of a database before it is dumped.
 
+use super::super::site::Site;
+use super::access::PostgresqlAccess;
 use super::session::{Session, literal};
 use super::{DATABASE, GLOBALS};
 use crate::host::cmd::tool::Tool;
 use crate::problem::Problem;
-use crate::stores::access::PostgresqlAccess;
-use crate::stores::{Limit, StoreError, StoreLook};
+use crate::stores::{StoreError, StoreLook};
 
 /// Since this version, tools say to a server what older servers do not understand
 /// (`transaction_timeout`).
@@ -39,8 +40,8 @@ WHERE e.extname <> 'plpgsql' AND NOT EXISTS (SELECT FROM pg_available_extension_
 WHERE v.name = e.extname AND v.version = e.extversion \
 AND (to_jsonb(v)->>'trusted')::boolean)) o";
 
-pub(super) fn look(access: &PostgresqlAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    let session = Session::new(access, limit)?;
+pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLook, StoreError> {
+    let session = Session::new(access, *site)?;
     let what = format!("database `{}` cannot be looked at", session.database());
     let sql = format!(
         "SELECT current_setting('server_version'), current_setting('server_version_num'), \

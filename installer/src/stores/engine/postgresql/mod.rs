@@ -3,6 +3,7 @@
 //! A restore fills a fresh database beside the old one and gives both their new names in one
 //! transaction: until then the product's database is untouched, and afterwards the old one is kept.
 
+mod access;
 mod beside;
 mod look;
 mod restore;
@@ -13,11 +14,13 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use self::session::{SERVICE, Session};
-use super::Restoring;
+use super::site::Site;
+use super::{Engine, Restoring};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
-use crate::stores::access::PostgresqlAccess;
-use crate::stores::{Limit, StoreError, StoreLook};
+use crate::stores::{StoreError, StoreLook};
+
+pub use access::PostgresqlAccess;
 
 const DATABASE: &str = "database.dump";
 const GLOBALS: &str = "globals.sql";
@@ -29,43 +32,39 @@ const GLOBALS_UNREADABLE: &str =
     "-- The user of the product's configuration may not read the server's roles and tablespaces.";
 const GLOBALS_TAIL_BYTES: u64 = 4096;
 
-pub(super) fn look(access: &PostgresqlAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    look::look(access, limit)
-}
-
-pub(super) fn dump(
-    access: &PostgresqlAccess,
-    part: &str,
-    into: &File,
-    limit: Limit<'_>,
-) -> Result<(), StoreError> {
-    let session = Session::new(access, limit)?;
-    match part {
-        DATABASE => dump_database(&session, into),
-        GLOBALS => dump_globals(&session, into),
-        _ => Err(unknown(part)),
+impl Engine for PostgresqlAccess {
+    fn endpoint(&self) -> String {
+        PostgresqlAccess::endpoint(self)
     }
-}
 
-pub(super) fn prove(
-    access: &PostgresqlAccess,
-    part: &str,
-    file: &File,
-    limit: Limit<'_>,
-) -> Result<Option<u64>, StoreError> {
-    match part {
-        DATABASE => prove_database(&Session::new(access, limit)?, file).map(Some),
-        GLOBALS => prove_globals(file).map(|()| None),
-        _ => Err(unknown(part)),
+    fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError> {
+        look::look(self, site)
     }
-}
 
-pub(super) fn restore(
-    access: &PostgresqlAccess,
-    restoring: &Restoring<'_>,
-    limit: Limit<'_>,
-) -> Result<Vec<String>, StoreError> {
-    restore::restore(access, restoring, limit)
+    fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError> {
+        let session = Session::new(self, *site)?;
+        match part {
+            DATABASE => dump_database(&session, into),
+            GLOBALS => dump_globals(&session, into),
+            _ => Err(unknown(part)),
+        }
+    }
+
+    fn prove(&self, site: &Site<'_>, part: &str, file: &File) -> Result<Option<u64>, StoreError> {
+        match part {
+            DATABASE => prove_database(&Session::new(self, *site)?, file).map(Some),
+            GLOBALS => prove_globals(file).map(|()| None),
+            _ => Err(unknown(part)),
+        }
+    }
+
+    fn restore(
+        &self,
+        site: &Site<'_>,
+        restoring: &Restoring<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        restore::restore(self, restoring, site)
+    }
 }
 
 fn unknown(part: &str) -> StoreError {

@@ -2,21 +2,22 @@
 
 use std::fs::File;
 
+use super::super::site::Site;
+use super::access::PostgresqlAccess;
 use super::beside::Beside;
 use super::session::{SERVICE, Session};
 use super::{DATABASE, look};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
-use crate::stores::access::PostgresqlAccess;
+use crate::stores::StoreError;
 use crate::stores::engine::Restoring;
-use crate::stores::{Limit, StoreError};
 
 pub(super) fn restore(
     access: &PostgresqlAccess,
     restoring: &Restoring<'_>,
-    limit: Limit<'_>,
+    site: &Site<'_>,
 ) -> Result<Vec<String>, StoreError> {
-    let session = Session::new(access, limit)?;
+    let session = Session::new(access, *site)?;
     let database = session.database();
     let what = format!("database `{database}` cannot be restored");
     let part = restoring.parts.iter().find(|part| part.name == DATABASE);

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::time::Instant;
 
+use super::super::site::Site;
+use super::access::{PostgresqlAccess, Secret};
 use super::trouble;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path};
 use crate::secure_fs;
-use crate::stores::access::{PostgresqlAccess, Secret};
 use crate::stores::{Limit, StoreError};
 
 /// What the tools are told to connect to.
@@ -52,29 +52,27 @@ pub(super) struct Session<'a> {
     database: String,
     service: File,
     environment: Vec<(&'static str, String)>,
-    limit: Limit<'a>,
-    until: Instant,
+    site: Site<'a>,
 }
 
 impl<'a> Session<'a> {
     /// Prepares the way to the database of the access.
-    pub(super) fn new(access: &'a PostgresqlAccess, limit: Limit<'a>) -> Result<Self, StoreError> {
+    pub(super) fn new(access: &'a PostgresqlAccess, site: Site<'a>) -> Result<Self, StoreError> {
         let user = access.parameters.get("user");
         let named = access.parameters.get("dbname").or(user);
         let database = named.map_or("root", String::as_str).to_owned();
-        Self::made(access, database, limit, Instant::now() + limit.time)
+        Self::made(access, database, site)
     }
 
     /// Prepares the way to another database of the same server, until the same moment.
     pub(super) fn to(&self, database: &str) -> Result<Self, StoreError> {
-        Self::made(self.access, database.to_owned(), self.limit, self.until)
+        Self::made(self.access, database.to_owned(), self.site)
     }
 
     fn made(
         access: &'a PostgresqlAccess,
         database: String,
-        limit: Limit<'a>,
-        until: Instant,
+        site: Site<'a>,
     ) -> Result<Self, StoreError> {
         let mut parameters = access.parameters.clone();
         parameters.insert("dbname".to_owned(), database.clone());
@@ -111,8 +109,7 @@ impl<'a> Session<'a> {
             database,
             service,
             environment,
-            limit,
-            until,
+            site,
         })
     }
 
@@ -123,10 +120,7 @@ impl<'a> Session<'a> {
 
     /// Returns what is left of the limit.
     pub(super) fn limit(&self) -> Limit<'a> {
-        Limit {
-            time: self.until.saturating_duration_since(Instant::now()),
-            ..self.limit
-        }
+        self.site.left()
     }
 
     /// Runs a tool that belongs to a version of the server, and returns what it left if it succeeded.
@@ -155,7 +149,7 @@ impl<'a> Session<'a> {
                 // What was left of the limit says nothing to anybody.
                 CmdError::Deadline { command, .. } => CmdError::Deadline {
                     command,
-                    seconds: self.limit.time.as_secs(),
+                    seconds: self.site.whole_time().as_secs(),
                 },
                 other => other,
             };

@@ -1,50 +1,26 @@
 //! Questions to one Redis server, through `redis-cli`: commands and passwords on its standard input,
 //! never in an argument. What a server refuses is told apart, for each cause has a cure of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::super::site::Site;
+use super::access::{Address, RedisAccess, Secret, Tls};
 use super::refusal::{CODES, Refusal};
 use crate::host::cmd::Finished;
 use crate::host::cmd::tool::Tool;
 use crate::stores::Limit;
-use crate::stores::access::{Address, RedisAccess, Secret, Tls};
 
 /// The program that asks.
 pub(super) const CLI: &str = "redis-cli";
 /// A server that is well answers at once; one that is stopped must not take the time of a dump.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// A limit that several calls share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Until<'a> {
-    started: Instant,
-    limit: Limit<'a>,
-}
-
-impl<'a> Until<'a> {
-    pub(super) fn new(limit: Limit<'a>) -> Self {
-        let started = Instant::now();
-        Self { started, limit }
-    }
-
-    /// Returns what is left of it.
-    pub(super) fn left(&self) -> Limit<'a> {
-        let time = self.limit.time.saturating_sub(self.started.elapsed());
-        Limit { time, ..self.limit }
-    }
-
-    /// Returns what is left of it, for a question.
-    fn answer(&self) -> Limit<'a> {
-        let left = self.left();
-        Limit {
-            time: left.time.min(ANSWER),
-            ..left
-        }
-    }
-
-    /// Whether no time is left, or somebody asked to stop.
-    pub(super) fn is_over(&self) -> bool {
-        self.left().time.is_zero() || (self.limit.stopped)()
+/// Returns what is left of a limit, for one question.
+fn for_an_answer<'a>(site: &Site<'a>) -> Limit<'a> {
+    let left = site.left();
+    Limit {
+        time: left.time.min(ANSWER),
+        ..left
     }
 }
 
@@ -125,7 +101,7 @@ impl<'a> Server<'a> {
     }
 
     /// Asks one question, and returns what the server said, without blanks around.
-    pub(super) fn ask(&self, question: &str, until: &Until<'_>) -> Result<String, Refusal> {
+    pub(super) fn ask(&self, question: &str, site: &Site<'_>) -> Result<String, Refusal> {
         let mut input = String::new();
         if let Some((user, word)) = self.login() {
             let user = user.map_or_else(String::new, |user| format!("{} ", quoted(user)));
@@ -143,7 +119,7 @@ impl<'a> Server<'a> {
             ..Tool::default()
         };
         let finished = tool
-            .run(until.answer())
+            .run(for_an_answer(site))
             .map_err(|error| self.unasked(question, &error))?;
         self.answer(question, is_login, &finished)
     }
@@ -215,9 +191,9 @@ pub(super) fn keys(info: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::RedisKind;
     use super::super::refusal::Kind;
     use super::*;
-    use crate::stores::access::RedisKind;
 
     fn access(password: &str) -> RedisAccess {
         RedisAccess {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Address;
 use super::home::Home;
 use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, Present};
 use crate::stores::StoreError;
-use crate::stores::access::Address;
 
 /// A file or directory that was there before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

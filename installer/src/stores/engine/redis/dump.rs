@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use super::ask::{CLI, Server, Until, is_needless};
+use super::super::site::Site;
+use super::ask::{CLI, Server, is_needless};
 use super::find::Member;
 use super::refusal::{Kind, Refusal};
 use super::{prove, saved};
@@ -18,11 +19,11 @@ const KNOWS_VARIABLE: u32 = 5;
 const KNOWS_USERS: u32 = 6;
 
 /// Writes a server's dump into a new file.
-pub(super) fn dump(member: &Member<'_>, into: &File, until: &Until<'_>) -> Result<(), StoreError> {
-    let streamed = stream(&member.server, into, until);
+pub(super) fn dump(member: &Member<'_>, into: &File, site: &Site<'_>) -> Result<(), StoreError> {
+    let streamed = stream(&member.server, into, site);
     match streamed {
         Ok(()) => {}
-        Err(refusal) if is_forbidden(&refusal) => saved::save(member, into, until, &refusal)?,
+        Err(refusal) if is_forbidden(&refusal) => saved::save(member, into, site, &refusal)?,
         Err(refusal) => return Err(refusal.into()),
     }
     prove::shape(&member.part, into).map(drop)
@@ -33,7 +34,7 @@ fn is_forbidden(refusal: &Refusal) -> bool {
     matches!(refusal.kind, Kind::Rights | Kind::Unknown | Kind::OldTool)
 }
 
-fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Refusal> {
+fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refusal> {
     let what = "SYNC (redis-cli --rdb)";
     let path = inherited_path(into);
     let mut args = server.arguments();
@@ -44,7 +45,7 @@ fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Ref
         } else {
             KNOWS_VARIABLE
         };
-        let own = version(server, until)?;
+        let own = version(server, site)?;
         if own < least {
             return Err(server.too_old(what, own, least));
         }
@@ -67,7 +68,7 @@ fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Ref
         ..Tool::default()
     };
     let finished = tool
-        .run(until.left())
+        .run(site.left())
         .map_err(|error| server.unasked(what, &error))?;
     if finished.succeeded() && finished.stderr.contains(SUCCESS) {
         return Ok(());
@@ -80,7 +81,7 @@ fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Ref
         .collect();
     let words = words.join("\n");
     if is_needless(&words) && server.login().is_some() {
-        return stream(&server.anonymous(), into, until);
+        return stream(&server.anonymous(), into, site);
     }
     if ["No space left", "short write"]
         .iter()
@@ -92,14 +93,14 @@ fn stream(server: &Server<'_>, into: &File, until: &Until<'_>) -> Result<(), Ref
 }
 
 /// Returns the tool's own major version.
-fn version(server: &Server<'_>, until: &Until<'_>) -> Result<u32, Refusal> {
+fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refusal> {
     let tool = Tool {
         program: CLI,
         args: &["--version"],
         ..Tool::default()
     };
     let finished = tool
-        .run(until.left())
+        .run(site.left())
         .map_err(|error| server.unasked("its tool's version", &error))?;
     major(&finished.stdout).ok_or_else(|| server.refusal("its tool's version", &finished.stdout))
 }

@@ -1,9 +1,10 @@
 //! Which servers a Redis consists of: one, the one that Sentinels name, or the primaries of a cluster.
 
-use super::ask::{Server, Until, field};
+use super::super::site::Site;
+use super::access::{Address, RedisAccess, RedisKind, Secret};
+use super::ask::{Server, field};
 use super::refusal::{Kind, Refusal};
 use crate::stores::StoreError;
-use crate::stores::access::{Address, RedisAccess, RedisKind, Secret};
 
 /// The name of the dump of a Redis that is one server.
 pub(super) const WHOLE: &str = "dump.rdb";
@@ -19,16 +20,16 @@ pub(super) struct Member<'a> {
 /// Finds every server that is dumped; each answers, and is what the configuration says.
 pub(super) fn members<'a>(
     access: &'a RedisAccess,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Vec<Member<'a>>, StoreError> {
     match &access.kind {
         RedisKind::Single => {
             let server = Server::new(access, first(access)?);
-            Ok(vec![alone(server, until)?])
+            Ok(vec![alone(server, site)?])
         }
         RedisKind::Sentinel { master, password } => {
-            let address = master_of(access, master, password.as_ref(), until)?;
-            let member = alone(Server::new(access, &address), until)?;
+            let address = master_of(access, master, password.as_ref(), site)?;
+            let member = alone(Server::new(access, &address), site)?;
             if field(&member.info, "role") != Some("master") {
                 return Err(StoreError::new(
                     format!("the master `{master}` that the sentinels name ({address})"),
@@ -38,7 +39,7 @@ pub(super) fn members<'a>(
             }
             Ok(vec![member])
         }
-        RedisKind::Cluster => primaries(access, until),
+        RedisKind::Cluster => primaries(access, site),
     }
 }
 
@@ -52,8 +53,8 @@ fn first(access: &RedisAccess) -> Result<&Address, StoreError> {
     })
 }
 
-fn alone<'a>(server: Server<'a>, until: &Until<'_>) -> Result<Member<'a>, StoreError> {
-    let info = whole_info(&server, until)?;
+fn alone<'a>(server: Server<'a>, site: &Site<'_>) -> Result<Member<'a>, StoreError> {
+    let info = whole_info(&server, site)?;
     let what = || format!("Redis at {}", server.address);
     match field(&info, "redis_mode") {
         Some("cluster") => Err(StoreError::new(
@@ -75,8 +76,8 @@ fn alone<'a>(server: Server<'a>, until: &Until<'_>) -> Result<Member<'a>, StoreE
 }
 
 /// Asks a server about itself; one that is loading cannot be dumped, and holds less than it will.
-pub(super) fn whole_info(server: &Server<'_>, until: &Until<'_>) -> Result<String, Refusal> {
-    let info = server.ask("INFO", until)?;
+pub(super) fn whole_info(server: &Server<'_>, site: &Site<'_>) -> Result<String, Refusal> {
+    let info = server.ask("INFO", site)?;
     match field(&info, "loading") {
         Some("1") => Err(server.refusal("INFO", "LOADING")),
         _ if field(&info, "redis_version").is_none() => {
@@ -91,21 +92,21 @@ fn master_of(
     access: &RedisAccess,
     master: &str,
     password: Option<&Secret>,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Address, StoreError> {
     first(access)?;
     let question = format!("SENTINEL get-master-addr-by-name {master}");
     let mut troubles = Vec::new();
     for address in &access.addresses {
         let sentinel = Server::sentinel(access, address, password);
-        match sentinel.ask(&question, until) {
+        match sentinel.ask(&question, site) {
             Ok(answer) => match named(&answer) {
                 Some(found) => return Ok(found),
                 None => troubles.push(format!("{address} does not know that master")),
             },
             Err(refusal) => troubles.push(format!("{address}: {}", refusal.error.why)),
         }
-        if until.is_over() {
+        if site.is_over() {
             break;
         }
     }
@@ -126,16 +127,13 @@ fn named(answer: &str) -> Option<Address> {
 }
 
 /// Finds the primaries of a cluster through the first of its members that answers.
-fn primaries<'a>(
-    access: &'a RedisAccess,
-    until: &Until<'_>,
-) -> Result<Vec<Member<'a>>, StoreError> {
+fn primaries<'a>(access: &'a RedisAccess, site: &Site<'_>) -> Result<Vec<Member<'a>>, StoreError> {
     first(access)?;
     let mut trouble = None;
     for address in &access.addresses {
-        match Server::new(access, address).ask("CLUSTER NODES", until) {
-            Ok(nodes) => return members_of(access, address, &nodes, until),
-            Err(refusal) if until.is_over() => return Err(refusal.into()),
+        match Server::new(access, address).ask("CLUSTER NODES", site) {
+            Ok(nodes) => return members_of(access, address, &nodes, site),
+            Err(refusal) if site.is_over() => return Err(refusal.into()),
             Err(refusal) => trouble = Some(explained(refusal)),
         }
     }
@@ -164,12 +162,12 @@ fn members_of<'a>(
     access: &'a RedisAccess,
     asked: &Address,
     nodes: &str,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Vec<Member<'a>>, StoreError> {
     let mut members = Vec::new();
     for address in addresses(nodes, asked)? {
         let server = Server::new(access, &address);
-        let info = whole_info(&server, until)?;
+        let info = whole_info(&server, site)?;
         let part = part_of(&address);
         members.push(Member { part, server, info });
     }

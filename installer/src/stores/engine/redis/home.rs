@@ -8,12 +8,11 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::ask::{Server, Until, field};
-use crate::host::systemd;
+use super::super::site::Site;
+use super::ask::{Server, field};
+use crate::host::{Host, ProcessState};
 use crate::stores::StoreError;
 
-/// Kernel ticks per second, as `/proc` counts on every architecture that this project knows.
-const TICKS: u64 = 100;
 /// Between the server's word about its age and ours some questions were asked.
 const AGE_DIFFERENCE: u64 = 60;
 
@@ -43,24 +42,11 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Finds a process by its number.
-    pub(super) fn of(pid: u32) -> Option<Self> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let started = started(&stat)?;
-        Some(Self { pid, started })
-    }
-
     /// Whether it is there yet; one that ended and waits for its parent is not.
-    pub(super) fn is_alive(&self) -> bool {
-        Self::of(self.pid) == Some(*self)
-            && std::fs::metadata(format!("/proc/{}/cwd", self.pid)).is_ok()
+    pub(super) fn is_alive(&self, host: &dyn Host) -> bool {
+        let found = host.process(self.pid);
+        found.is_some_and(|found| found.started == self.started && found.directory.is_some())
     }
-}
-
-fn started(stat: &str) -> Option<u64> {
-    // The name of a program may hold anything, blanks and brackets too.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
 }
 
 /// The files of a server of this host.
@@ -96,23 +82,21 @@ fn no(server: &Server<'_>, why: impl Into<String>) -> StoreError {
 }
 
 /// Learns everything about a server that a restore here needs.
-pub(super) fn learn(
-    server: &Server<'_>,
-    info: &str,
-    until: &Until<'_>,
-) -> Result<Home, StoreError> {
+pub(super) fn learn(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<Home, StoreError> {
     if field(info, "role") != Some("master") {
         return Err(no(
             server,
             "it is a replica, which takes its data from its master",
         ));
     }
-    let place = place(server, info, until)?;
-    let append = append(server, info, until)?;
-    let cgroup = std::fs::read_to_string(format!("/proc/{}/cgroup", place.process.pid));
-    let cgroup = cgroup.map_err(|error| no(server, format!("its service is unknown: {error}")))?;
-    let unit = unit_of(&cgroup).ok_or_else(|| no(server, "no systemd service runs it"))?;
-    let state = systemd::unit(&unit)
+    let place = place(server, info, site)?;
+    let append = append(server, info, site)?;
+    let process = site.host.process(place.process.pid);
+    let unit = process.and_then(|process| process.service);
+    let unit = unit.ok_or_else(|| no(server, "no systemd service runs it"))?;
+    let state = site
+        .host
+        .unit(&unit)
         .map_err(|error| no(server, format!("systemd does not answer: {error}")))?;
     if state.main_pid != place.process.pid {
         return Err(no(
@@ -128,16 +112,12 @@ pub(super) fn learn(
 }
 
 /// Finds process and directory of a server, if it is one of this host.
-pub(super) fn place(
-    server: &Server<'_>,
-    info: &str,
-    until: &Until<'_>,
-) -> Result<Place, StoreError> {
+pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<Place, StoreError> {
     if !is_here(&server.address.host) {
         return Err(no(server, "it runs on another host"));
     }
     let configured = |name: &str| -> Result<String, StoreError> {
-        let value = setting(server, name, until)?;
+        let value = setting(server, name, site)?;
         value.ok_or_else(|| {
             no(
                 server,
@@ -155,9 +135,11 @@ pub(super) fn place(
     }
     let number = |name: &str| field(info, name).and_then(|text| text.parse::<u64>().ok());
     let pid = number("process_id").and_then(|pid| u32::try_from(pid).ok());
-    let process = pid.and_then(Process::of);
-    let process = process.filter(|process| {
-        is_of_age(process, number("uptime_in_seconds")) && works_in(process, &dir)
+    let age = number("uptime_in_seconds");
+    let process = pid.and_then(|pid| {
+        let found = site.host.process(pid)?;
+        let started = found.started;
+        is_ours(&found, age, &dir).then_some(Process { pid, started })
     });
     let process = process.ok_or_else(|| {
         let why =
@@ -179,34 +161,22 @@ fn is_here(host: &str) -> bool {
     found.peek().is_some() && found.all(|address| UdpSocket::bind(address).is_ok())
 }
 
-fn is_of_age(process: &Process, told: Option<u64>) -> bool {
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let uptime = uptime
-        .split('.')
-        .next()
-        .and_then(|text| text.parse::<u64>().ok());
-    let age = uptime.map(|uptime| uptime.saturating_sub(process.started / TICKS));
-    age.zip(told)
-        .is_some_and(|(age, told)| age.abs_diff(told) <= AGE_DIFFERENCE)
-}
-
-fn works_in(process: &Process, dir: &str) -> bool {
-    let identity = |path: &str| {
-        let found = std::fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino()))
-    };
-    let own = identity(&format!("/proc/{}/cwd", process.pid));
-    own.is_some() && own == identity(dir)
+/// Whether a process has the age that a server gives for itself, and works in its directory.
+fn is_ours(process: &ProcessState, age: Option<u64>, dir: &str) -> bool {
+    let is_of_age = age.is_some_and(|age| age.abs_diff(process.age_secs) <= AGE_DIFFERENCE);
+    let found = std::fs::metadata(dir).ok();
+    let dir = found.map(|found| (found.dev(), found.ino()));
+    is_of_age && dir.is_some() && process.directory == dir
 }
 
 /// Asks for one setting, by its own name: asked for all of them, a server tells its passwords too.
 pub(super) fn setting(
     server: &Server<'_>,
     name: &str,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Option<String>, StoreError> {
     let answer = server
-        .ask(&format!("CONFIG GET {name}"), until)
+        .ask(&format!("CONFIG GET {name}"), site)
         .map_err(|refusal| no(server, refusal.error.why))?;
     let mut lines = answer.lines().map(str::trim_end);
     Ok((lines.next() == Some(name)).then(|| lines.next().unwrap_or("").to_owned()))
@@ -216,9 +186,9 @@ pub(super) fn setting(
 pub(super) fn append(
     server: &Server<'_>,
     info: &str,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Append, StoreError> {
-    let asked = |name: &str| setting(server, name, until);
+    let asked = |name: &str| setting(server, name, site);
     match asked("appendonly")?.as_deref() {
         Some("no") => return Ok(Append::Off),
         Some("yes") => {}
@@ -249,48 +219,9 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
-/// Reads the service out of `/proc/PID/cgroup`: in systemd's own tree, or in the only one.
-fn unit_of(cgroup: &str) -> Option<String> {
-    let mut trees = cgroup.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (tree, path) = rest.split_once(':')?;
-        matches!(tree, "" | "name=systemd").then_some(path)
-    });
-    let service = |path: &str| {
-        let names = path.rsplit('/').find(|name| name.ends_with(".service"));
-        names.map(str::to_owned)
-    };
-    trees.find_map(service)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_service_is_found_in_old_and_new_trees() {
-        let old = "11:cpuset:/\n3:memory:/a.service\n1:name=systemd:/system.slice/redis.service\n";
-        assert_eq!(unit_of(old).as_deref(), Some("redis.service"));
-        let new = "0::/system.slice/system-redis.slice/redis@6380.service\n";
-        assert_eq!(unit_of(new).as_deref(), Some("redis@6380.service"));
-        for other in ["0::/\n", "0::/user.slice/session-2.scope\n", ""] {
-            assert_eq!(unit_of(other), None);
-        }
-    }
-
-    #[test]
-    fn a_process_is_known_by_its_start_and_not_by_its_name() {
-        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 99 1";
-        assert_eq!(started(stat), Some(4242));
-        let own = Process::of(std::process::id()).unwrap();
-        assert!(own.is_alive());
-        let other = Process {
-            started: own.started + 1,
-            ..own
-        };
-        assert!(!other.is_alive());
-        assert!(is_of_age(&own, Some(0)) && !is_of_age(&own, Some(1_000_000)));
-    }
 
     #[test]
     fn addresses_of_this_host_are_known() {

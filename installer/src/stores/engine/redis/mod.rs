@@ -1,6 +1,7 @@
 //! Redis: dumped by `redis-cli --rdb`, which asks the server for a copy as a replica would, proven by
 //! `redis-check-rdb`, and restored by giving a server of this host another file to start from.
 
+mod access;
 mod aside;
 mod ask;
 mod course;
@@ -15,30 +16,70 @@ mod saved;
 
 use std::fs::File;
 
-use super::Restoring;
-use crate::host::Host;
+use super::site::Site;
+use super::{Engine, Restoring};
 use crate::host::cmd::tool;
-use crate::layout::Layout;
 use crate::problem::Problem;
-use crate::stores::access::{RedisAccess, RedisKind};
-use crate::stores::{Limit, StoreError, StoreLook};
+use crate::stores::{StoreError, StoreLook};
 
-use ask::{CLI, Until, field, keys};
+use ask::{CLI, field, keys};
 use find::Member;
 use home::by_hand;
 use prove::CHECK;
 
-pub(super) fn look(access: &RedisAccess, limit: Limit<'_>) -> Result<StoreLook, StoreError> {
-    for program in [CLI, CHECK] {
-        if !tool::is_available(program) {
-            return Err(refusal::missing(program).into());
+pub use access::{RedisAccess, RedisKind};
+
+impl Engine for RedisAccess {
+    fn endpoint(&self) -> String {
+        RedisAccess::endpoint(self)
+    }
+
+    fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError> {
+        for program in [CLI, CHECK] {
+            if !tool::is_available(program) {
+                return Err(refusal::missing(program).into());
+            }
         }
+        let members = find::members(self, site)?;
+        for member in &members {
+            operators::spare(member, site)?;
+        }
+        Ok(look(self, &members, site))
     }
-    let until = Until::new(limit);
-    let members = find::members(access, &until)?;
-    for member in &members {
-        operators::spare(member, &until)?;
+
+    fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError> {
+        let members = find::members(self, site)?;
+        let member = members.into_iter().find(|member| member.part == part);
+        let Some(member) = member else {
+            return Err(StoreError::new(
+                format!("the part `{part}` of Redis"),
+                "no server has that name any more: the cluster changed since it was looked at",
+                "run again",
+            ));
+        };
+        dump::dump(&member, into, site)
     }
+
+    fn prove(&self, site: &Site<'_>, part: &str, file: &File) -> Result<Option<u64>, StoreError> {
+        prove::prove(part, file, site.left()).map(|proof| Some(proof.keys))
+    }
+
+    fn restore(
+        &self,
+        site: &Site<'_>,
+        restoring: &Restoring<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        restore::restore(self, restoring, site)
+    }
+
+    /// Keys expire while they are dumped.
+    fn misses(&self, before: u64, dumped: u64) -> bool {
+        before > 0 && dumped == 0
+    }
+}
+
+/// Sums up what the servers say of themselves.
+fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreLook {
     let number = |info: &str, name: &str| -> Option<u64> { field(info, name)?.parse().ok() };
     let mut versions: Vec<&str> = members
         .iter()
@@ -46,7 +87,7 @@ pub(super) fn look(access: &RedisAccess, limit: Limit<'_>) -> Result<StoreLook, 
         .collect();
     versions.sort_unstable();
     versions.dedup();
-    Ok(StoreLook {
+    StoreLook {
         version: versions.join(", "),
         // What is kept in memory is larger than its dump, which has no pointers.
         bytes: members
@@ -55,15 +96,15 @@ pub(super) fn look(access: &RedisAccess, limit: Limit<'_>) -> Result<StoreLook, 
             .sum(),
         items: Some(members.iter().map(|member| keys(&member.info)).sum()),
         parts: members.iter().map(|member| member.part.clone()).collect(),
-        not_restorable: not_restorable(access, &members, &until),
-    })
+        not_restorable: not_restorable(access, members, site),
+    }
 }
 
 /// Says why a dump cannot be restored from here, if so.
 fn not_restorable(
     access: &RedisAccess,
     members: &[Member<'_>],
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Option<Problem> {
     let no = |why: &str| Some(Problem::new(why, by_hand()));
     match (&access.kind, members) {
@@ -71,47 +112,9 @@ fn not_restorable(
         (RedisKind::Sentinel { .. }, _) => {
             no("sentinels would let another server take over while this one is restored")
         }
-        (RedisKind::Single, [member]) => home::learn(&member.server, &member.info, until)
+        (RedisKind::Single, [member]) => home::learn(&member.server, &member.info, site)
             .err()
             .map(Problem::from),
         (RedisKind::Single, _) => None,
     }
-}
-
-pub(super) fn dump(
-    access: &RedisAccess,
-    part: &str,
-    into: &File,
-    limit: Limit<'_>,
-) -> Result<(), StoreError> {
-    let until = Until::new(limit);
-    let members = find::members(access, &until)?;
-    let member = members.into_iter().find(|member| member.part == part);
-    let Some(member) = member else {
-        return Err(StoreError::new(
-            format!("the part `{part}` of Redis"),
-            "no server has that name any more: the cluster changed since it was looked at",
-            "run again",
-        ));
-    };
-    dump::dump(&member, into, &until)
-}
-
-pub(super) fn prove(
-    _access: &RedisAccess,
-    part: &str,
-    file: &File,
-    limit: Limit<'_>,
-) -> Result<Option<u64>, StoreError> {
-    prove::prove(part, file, limit).map(|proof| Some(proof.keys))
-}
-
-pub(super) fn restore(
-    host: &dyn Host,
-    layout: &Layout,
-    access: &RedisAccess,
-    restoring: &Restoring<'_>,
-    limit: Limit<'_>,
-) -> Result<Vec<String>, StoreError> {
-    restore::restore(host, layout, access, restoring, &Until::new(limit))
 }

@@ -1,16 +1,16 @@
 //! A dump file that is the operator's: a server that saves nothing by itself, and would write our copy over
 //! it on the way to us.
 
-use super::ask::Until;
+use super::super::site::Site;
 use super::find::Member;
 use super::home::setting;
 use crate::stores::StoreError;
 
 /// Refuses a server whose own dump file a dump would replace, although it never writes that file by
 /// itself. A server that does not tell its settings is not known to be one.
-pub(super) fn spare(member: &Member<'_>, until: &Until<'_>) -> Result<(), StoreError> {
+pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreError> {
     let says = |name: &str, wanted: &str| {
-        let told = setting(&member.server, name, until);
+        let told = setting(&member.server, name, site);
         matches!(told, Ok(Some(value)) if value == wanted)
     };
     let never_writes = says("save", "") && says("appendonly", "no");

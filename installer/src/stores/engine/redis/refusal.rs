@@ -1,9 +1,9 @@
 //! What a server refuses, told apart: each cause has a cure of its own, and none repeats a secret.
 
+use super::access::Secret;
 use super::ask::Server;
 use crate::host::cmd::{CmdError, tail};
 use crate::stores::StoreError;
-use crate::stores::access::Secret;
 
 /// Why a server did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,19 +7,19 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::super::site::Site;
+use super::access::{RedisAccess, RedisKind};
 use super::aside;
-use super::ask::{Server, Until, field, keys};
+use super::ask::{Server, field, keys};
 use super::course::{Course, Paper};
 use super::find::{self, WHOLE};
 use super::home::{self, Append, Home, by_hand};
 use super::prove::{self, Proof};
 use super::refusal::Kind;
 use crate::failure::chain;
-use crate::host::{Host, HostError, UnitAction};
-use crate::layout::Layout;
+use crate::host::{HostError, UnitAction};
 use crate::secure_fs::FsError;
 use crate::stores::StoreError;
-use crate::stores::access::{RedisAccess, RedisKind};
 use crate::stores::engine::Restoring;
 
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,21 +28,18 @@ const RESERVE: u64 = 16 * 1024 * 1024;
 
 /// Everything that a restore works with.
 struct Work<'a> {
-    host: &'a dyn Host,
     server: Server<'a>,
     dump: &'a File,
     proof: Proof,
     run: u64,
-    until: &'a Until<'a>,
+    site: &'a Site<'a>,
 }
 
 /// Restores a server of this host.
 pub(super) fn restore(
-    host: &dyn Host,
-    layout: &Layout,
     access: &RedisAccess,
     restoring: &Restoring<'_>,
-    until: &Until<'_>,
+    site: &Site<'_>,
 ) -> Result<Vec<String>, StoreError> {
     let (RedisKind::Single, [address, ..]) = (&access.kind, access.addresses.as_slice()) else {
         return Err(StoreError::new(
@@ -68,7 +65,7 @@ pub(super) fn restore(
             by_hand(),
         ));
     }
-    let proof = prove::prove(&part.name, &part.file, until.left())?;
+    let proof = prove::prove(&part.name, &part.file, site.left())?;
     if restoring.items.is_some_and(|items| items != proof.keys) {
         return Err(StoreError::new(
             format!("the dump `{}`", part.name),
@@ -80,14 +77,13 @@ pub(super) fn restore(
         ));
     }
     let work = Work {
-        host,
         server: Server::new(access, address),
         dump: &part.file,
         proof,
         run: restoring.run,
-        until,
+        site,
     };
-    let paper = Paper::new(layout, restoring.run, address);
+    let paper = Paper::new(site.layout, restoring.run, address);
     work.run(&paper)
 }
 
@@ -113,7 +109,7 @@ impl Work<'_> {
             }
             aside::move_aside(&course)
                 .map_err(|error| touched(&course, "moving its files aside", error))?;
-            aside::put(&course, self.dump, self.host.now())
+            aside::put(&course, self.dump, self.site.host.now())
                 .map_err(|error| touched(&course, "putting the dump in their place", error))?;
             course.is_placed = true;
             written(&course)?;
@@ -132,8 +128,8 @@ impl Work<'_> {
         if course.dump != self.checksum()? {
             return Ok(false);
         }
-        let unit = self.asked(&course.home, self.host.unit(&course.home.unit))?;
-        let is_first = course.home.place.process.is_alive();
+        let unit = self.asked(&course.home, self.site.host.unit(&course.home.unit))?;
+        let is_first = course.home.place.process.is_alive(self.site.host);
         Ok(course.is_placed || !unit.is_up() || (is_first && course.old.is_none()))
     }
 
@@ -149,15 +145,15 @@ impl Work<'_> {
 
     /// Learns what there is to learn, and refuses what cannot end well, while the server runs.
     fn begin(&self) -> Result<Course, StoreError> {
-        let info = find::whole_info(&self.server, self.until)?;
-        let home = home::learn(&self.server, &info, self.until)?;
+        let info = find::whole_info(&self.server, self.site)?;
+        let home = home::learn(&self.server, &info, self.site)?;
         let no = |why: String, next: String| {
             let what = format!("Redis at {} ({})", self.server.address, home.unit);
             Err(StoreError::new(what, why, next))
         };
-        let state = self.asked(&home, self.host.unit(&home.unit))?;
+        let state = self.asked(&home, self.site.host.unit(&home.unit))?;
         for dependent in &state.dependents {
-            if self.asked(&home, self.host.unit(dependent))?.is_up() {
+            if self.asked(&home, self.site.host.unit(dependent))?.is_up() {
                 return no(
                     format!("{dependent} would stop with it, and not start again"),
                     format!("stop {dependent}, run again, and start it afterwards"),
@@ -165,7 +161,7 @@ impl Work<'_> {
             }
         }
         let dir = Path::new(&home.place.dir);
-        let space = self.asked(&home, self.host.space(dir))?;
+        let space = self.asked(&home, self.site.host.space(dir))?;
         let bytes = self.dump.metadata().map_or(u64::MAX, |found| found.len());
         let needed = bytes
             .saturating_mul(aside::copies(&home))
@@ -198,14 +194,17 @@ impl Work<'_> {
     /// Stops the unit and waits for its process: while it stops, a server writes its files once more.
     fn stop(&self, course: &Course) -> Result<(), StoreError> {
         let home = &course.home;
-        self.asked(home, self.host.change_unit(UnitAction::Stop, &home.unit))?;
-        while home.place.process.is_alive() {
-            if self.until.is_over() {
+        self.asked(
+            home,
+            self.site.host.change_unit(UnitAction::Stop, &home.unit),
+        )?;
+        while home.place.process.is_alive(self.site.host) {
+            if self.site.is_over() {
                 return Err(self.failed(course, "stopping it", "it did not end in time"));
             }
-            self.host.sleep(PAUSE);
+            self.site.host.sleep(PAUSE);
         }
-        if self.asked(home, self.host.unit(&home.unit))?.is_up() {
+        if self.asked(home, self.site.host.unit(&home.unit))?.is_up() {
             return Err(self.failed(course, "stopping it", "something started it again"));
         }
         Ok(())
@@ -215,14 +214,17 @@ impl Work<'_> {
     fn start(&self, course: &Course) -> Result<Found, StoreError> {
         let home = &course.home;
         let unit = &home.unit;
-        if !self.asked(home, self.host.unit(unit))?.is_up() {
-            self.asked(home, self.host.change_unit(UnitAction::ResetFailed, unit))?;
-            self.asked(home, self.host.change_unit(UnitAction::Start, unit))?;
+        if !self.asked(home, self.site.host.unit(unit))?.is_up() {
+            self.asked(
+                home,
+                self.site.host.change_unit(UnitAction::ResetFailed, unit),
+            )?;
+            self.asked(home, self.site.host.change_unit(UnitAction::Start, unit))?;
         }
         loop {
-            let why = match self.server.ask("INFO", self.until) {
+            let why = match self.server.ask("INFO", self.site) {
                 Ok(info) if field(&info, "loading") == Some("0") => {
-                    let append = home::append(&self.server, &info, self.until)?;
+                    let append = home::append(&self.server, &info, self.site)?;
                     let keys = keys(&info);
                     return Ok(Found { keys, append });
                 }
@@ -234,13 +236,13 @@ impl Work<'_> {
                     _ => return Err(refusal.into()),
                 },
             };
-            if self.asked(home, self.host.unit(unit))?.active == "failed" {
+            if self.asked(home, self.site.host.unit(unit))?.active == "failed" {
                 return Err(self.failed(course, "starting it with the dump", "its unit failed"));
             }
-            if self.until.is_over() {
+            if self.site.is_over() {
                 return Err(self.failed(course, "starting it with the dump", &why));
             }
-            self.host.sleep(PAUSE);
+            self.site.host.sleep(PAUSE);
         }
     }
 

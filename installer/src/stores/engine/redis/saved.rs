@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::ask::{Until, field};
+use super::super::site::Site;
+use super::ask::field;
 use super::find::Member;
 use super::home;
 use super::refusal::Refusal;
@@ -22,7 +23,7 @@ const CHUNK: usize = 1024 * 1024;
 pub(super) fn save(
     member: &Member<'_>,
     into: &File,
-    until: &Until<'_>,
+    site: &Site<'_>,
     refused: &Refusal,
 ) -> Result<(), StoreError> {
     let neither = |why: &str| {
@@ -37,7 +38,7 @@ pub(super) fn save(
             next,
         )
     };
-    let place = home::place(&member.server, &member.info, until);
+    let place = home::place(&member.server, &member.info, site);
     let place = place.map_err(|error| neither(&error.why))?;
     if !place.saves {
         return Err(neither(
@@ -45,26 +46,26 @@ pub(super) fn save(
         ));
     }
     let path = Path::new(&place.dir).join(&place.dump);
-    wait_for_save(member, &path, until, &neither)?;
-    copy(&path, into, until).map_err(|why| neither(&why))
+    wait_for_save(member, &path, site, &neither)?;
+    copy(&path, into, site).map_err(|why| neither(&why))
 }
 
 fn wait_for_save(
     member: &Member<'_>,
     path: &Path,
-    until: &Until<'_>,
+    site: &Site<'_>,
     neither: &dyn Fn(&str) -> StoreError,
 ) -> Result<(), StoreError> {
     let mut before = None;
     loop {
-        let info = member.server.ask("INFO persistence", until)?;
+        let info = member.server.ask("INFO persistence", site)?;
         let is_on = |name: &str| field(&info, name) == Some("1");
         let is_busy = is_on("rdb_bgsave_in_progress") || is_on("aof_rewrite_in_progress");
         match (&before, is_busy) {
             (_, true) => {}
             (None, false) => {
                 before = Some(identity(path));
-                let asked = member.server.ask("BGSAVE", until);
+                let asked = member.server.ask("BGSAVE", site);
                 asked.map_err(|refusal| neither(&refusal.error.why))?;
             }
             (Some(_), false) if field(&info, "rdb_last_bgsave_status") != Some("ok") => {
@@ -74,7 +75,7 @@ fn wait_for_save(
             (Some(before), false) if identity(path) != *before => return Ok(()),
             (Some(_), false) => {}
         }
-        if until.is_over() {
+        if site.is_over() {
             return Err(neither(
                 "it did not end in time, or the run was told to stop",
             ));
@@ -90,7 +91,7 @@ fn identity(path: &Path) -> Option<Identity> {
     path.symlink_metadata().ok().map(of)
 }
 
-fn copy(path: &Path, mut into: &File, until: &Until<'_>) -> Result<(), String> {
+fn copy(path: &Path, mut into: &File, site: &Site<'_>) -> Result<(), String> {
     let mut from = secure_fs::open_read(path).map_err(|error| chain(&error))?;
     let failed = |error: std::io::Error| format!("the dump file cannot be copied: {error}");
     into.set_len(0).map_err(failed)?;
@@ -102,7 +103,7 @@ fn copy(path: &Path, mut into: &File, until: &Until<'_>) -> Result<(), String> {
             return Ok(());
         }
         into.write_all(&chunk[..read]).map_err(failed)?;
-        if until.is_over() {
+        if site.is_over() {
             return Err("copying it took too long, or the run was told to stop".to_owned());
         }
     }

@@ -8,12 +8,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use installer::host::Host as _;
-use installer::host::linux::LinuxHost;
-use installer::layout::Layout;
-use installer::stores::access::{Access, MongodbAccess};
-use installer::stores::engine::{DumpedPart, Restoring};
-use installer::stores::{Limit, StoreError};
+use installer::stores::{
+    Access, DumpedPart, Limit, MongodbAccess, Restoring, StoreError, Stores as _,
+};
+
+use crate::engines::stores;
 
 const FAKE: &str = include_str!("fake.py");
 const STATE: &str = "AIRGAP_ENGINES_MONGODB";
@@ -23,10 +22,6 @@ const SERVER: &str =
 
 fn store(uri: &str) -> Access {
     Access::Mongodb(MongodbAccess::parse(uri, None).unwrap())
-}
-
-fn host() -> LinuxHost {
-    LinuxHost::new(&Layout::of_running(Path::new("/")))
 }
 
 fn limit() -> Limit<'static> {
@@ -46,12 +41,12 @@ fn restore(access: &Access, dump: &File, items: Option<u64>) -> Result<Vec<Strin
         parts: &parts,
         items,
     };
-    host().store_restore(access, &restoring, limit())
+    stores().restore(access, &restoring, limit())
 }
 
 #[test]
 fn a_host_without_the_tools_is_told_which_package_brings_them() {
-    let error = host().store_look(&store("mongodb://127.0.0.1:1/shop"), limit());
+    let error = stores().look(&store("mongodb://127.0.0.1:1/shop"), limit());
     let error = error.unwrap_err();
     assert!(
         error.why.contains("`mongodump` is not installed"),
@@ -104,15 +99,15 @@ fn the_other_half() {
         "mongodb://u:Right%2FPass@127.0.0.1:1,127.0.0.1:{port}/shop"
     ));
 
-    let look = host().store_look(&access, limit()).unwrap();
+    let look = stores().look(&access, limit()).unwrap();
     assert_eq!((look.parts, look.bytes), (vec![PART.to_owned()], 0));
     let wrong = store(&format!("mongodb://u:Wrong%2FPass@127.0.0.1:{port}/shop"));
-    let error = host().store_look(&wrong, limit()).unwrap_err();
+    let error = stores().look(&wrong, limit()).unwrap_err();
     assert!(
         error.why.contains("does not take this user's password"),
         "{error}"
     );
-    let error = host().store_look(&store("mongodb://u:Right%2FPass@127.0.0.1:1/shop"), limit());
+    let error = stores().look(&store("mongodb://u:Right%2FPass@127.0.0.1:1/shop"), limit());
     assert!(
         error
             .unwrap_err()
@@ -120,12 +115,12 @@ fn the_other_half() {
             .contains("none of its servers can be reached")
     );
     put("version", "r4.0.28");
-    let error = host().store_look(&access, limit()).unwrap_err();
+    let error = stores().look(&access, limit()).unwrap_err();
     assert!(error.why.contains("older than 100.3"), "{error}");
 
     let dump = tempfile::tempfile().unwrap();
-    host().store_dump(&access, PART, &dump, limit()).unwrap();
-    let items = host().store_prove(&access, PART, &dump, limit()).unwrap();
+    stores().dump(&access, PART, &dump, limit()).unwrap();
+    let items = stores().prove(&access, PART, &dump, limit()).unwrap();
     assert_eq!(items, Some(3));
     put(
         "server.json",
@@ -158,9 +153,7 @@ fn the_other_half() {
     for length in [0, 5, bytes.len() / 2, bytes.len() - 1] {
         let cut = tempfile::tempfile().unwrap();
         (&cut).write_all(&bytes[..length]).unwrap();
-        let error = host()
-            .store_prove(&access, PART, &cut, limit())
-            .unwrap_err();
+        let error = stores().prove(&access, PART, &cut, limit()).unwrap_err();
         assert!(error.why.contains("damaged"), "{length}: {error}");
     }
     let seen = fs::read_to_string(state.join("seen")).unwrap();

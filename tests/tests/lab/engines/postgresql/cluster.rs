@@ -157,13 +157,24 @@ impl Cluster {
             .to_owned()
     }
 
-    /// Starts statements that take long, in a session of their own.
+    /// Waits until a question that counts something counts one at least.
+    pub(crate) fn wait_for(&self, sql: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.sql("postgres", sql) == "0" {
+            assert!(Instant::now() < until, "{sql}: still none");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts statements, the last of them a `pg_sleep`, in a session of their own, and waits until it
+    /// sleeps.
     pub(crate) fn session(&self, database: &str, sql: &str) -> Session {
         let child = self
             .psql(database)
             .args(["-c", sql])
             .stderr(Stdio::null())
             .spawn();
+        self.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
         Session(child.unwrap())
     }
 

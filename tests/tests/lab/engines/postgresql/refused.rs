@@ -218,8 +218,10 @@ fn what_a_user_may_not_restore_is_known_before_the_dump() {
         "local all admin trust\nhost shop all 127.0.0.1/32 trust\n",
     )
     .unwrap();
+    let loaded = cluster.sql("postgres", "SELECT pg_conf_load_time()");
     cluster.sql("postgres", "SELECT pg_reload_conf()");
-    thread::sleep(Duration::from_millis(300));
+    let newer = format!("SELECT count(*) WHERE pg_conf_load_time() > '{loaded}'");
+    cluster.wait_for(&newer);
     let told = cure(&dsn(&cluster, "")).unwrap();
     assert!(
         told.contains("neither to `postgres` nor to `template1`"),
@@ -231,7 +233,6 @@ fn what_a_user_may_not_restore_is_known_before_the_dump() {
 fn a_lock_does_not_hang_a_dump_and_no_secret_is_seen_meanwhile() {
     let cluster = with_password();
     let lock = cluster.session("shop", "BEGIN; LOCK items; SELECT pg_sleep(600)");
-    thread::sleep(Duration::from_millis(500));
     let mut store = Store::new(&dsn(&cluster, ""));
     store.time = Duration::from_secs(20);
     let file = tempfile::tempfile().unwrap();
@@ -281,7 +282,6 @@ fn spied() -> usize {
 fn a_dump_that_takes_too_long_is_ended() {
     let cluster = with_password();
     let _lock = cluster.session("shop", "BEGIN; LOCK items; SELECT pg_sleep(600)");
-    thread::sleep(Duration::from_millis(500));
     let mut store = Store::new(&dsn(&cluster, ""));
     // Shorter than the shortest time that a lock is waited for, once the server has answered.
     store.time = Duration::from_millis(900);
@@ -300,16 +300,11 @@ fn a_dump_that_takes_too_long_is_ended() {
 fn a_server_that_dies_during_a_dump_is_told() {
     let mut cluster = with_password();
     let lock = cluster.session("shop", "BEGIN; LOCK items; SELECT pg_sleep(600)");
-    thread::sleep(Duration::from_millis(500));
     let store = Store::new(&dsn(&cluster, ""));
     thread::scope(|scope| {
         let dump = scope.spawn(|| store.dump_part(DATABASE, &tempfile::tempfile().unwrap()));
-        let until = Instant::now() + Duration::from_secs(60);
-        while spied() == 0 {
-            assert!(Instant::now() < until && !dump.is_finished());
-            thread::sleep(Duration::from_millis(10));
-        }
-        thread::sleep(Duration::from_millis(500));
+        cluster.wait_for("SELECT count(*) FROM pg_locks WHERE NOT granted");
+        assert!(!dump.is_finished());
         cluster.stop("QUIT");
         let error = dump.join().unwrap().unwrap_err();
         assert!(error.why.contains("ended the connection"), "{error}");

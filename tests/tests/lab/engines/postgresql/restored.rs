@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::store::{GLOBALS, Store};
@@ -288,7 +287,6 @@ fn whoever_may_not_be_ended_is_named() {
     cluster.sql("shop", "TRUNCATE items");
     let before = cluster.text("shop");
     let session = cluster.session("shop", "SELECT pg_sleep(600)");
-    thread::sleep(Duration::from_millis(500));
     let error = store.restore(&dump, 1).unwrap_err();
     assert!(error.why.contains("admin (process "), "{error}");
     assert!(error.next.contains("close these connections"), "{error}");

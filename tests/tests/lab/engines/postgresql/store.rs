@@ -1,21 +1,18 @@
 //! A store as the installer knows it.
 
 use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
-use installer::host::Host as _;
-use installer::host::linux::LinuxHost;
-use installer::layout::Layout;
-use installer::stores::access::{Access, PostgresqlAccess};
-use installer::stores::engine::{DumpedPart, Restoring};
-use installer::stores::{Limit, StoreError, StoreLook};
+use installer::stores::{
+    Access, DumpedPart, Limit, PostgresqlAccess, Restoring, StoreError, StoreLook, Stores as _,
+};
+
+use crate::engines::stores;
 
 pub(crate) const DATABASE: &str = "database.dump";
 pub(crate) const GLOBALS: &str = "globals.sql";
 
 pub(crate) struct Store {
-    host: LinuxHost,
     access: Access,
     pub(crate) time: Duration,
 }
@@ -30,7 +27,6 @@ pub(crate) struct Dump {
 impl Store {
     pub(crate) fn new(dsn: &str) -> Self {
         Self {
-            host: LinuxHost::new(&Layout::of_running(Path::new("/"))),
             access: Access::Postgresql(PostgresqlAccess::parse(dsn).unwrap()),
             time: Duration::from_secs(120),
         }
@@ -42,17 +38,15 @@ impl Store {
     }
 
     pub(crate) fn look(&self) -> Result<StoreLook, StoreError> {
-        self.host.store_look(&self.access, self.limit(&|| false))
+        stores().look(&self.access, self.limit(&|| false))
     }
 
     pub(crate) fn dump_part(&self, part: &str, into: &File) -> Result<(), StoreError> {
-        self.host
-            .store_dump(&self.access, part, into, self.limit(&|| false))
+        stores().dump(&self.access, part, into, self.limit(&|| false))
     }
 
     pub(crate) fn prove(&self, part: &str, file: &File) -> Result<Option<u64>, StoreError> {
-        self.host
-            .store_prove(&self.access, part, file, self.limit(&|| false))
+        stores().prove(&self.access, part, file, self.limit(&|| false))
     }
 
     /// Dumps everything and proves it.
@@ -90,7 +84,6 @@ impl Store {
             parts: &parts,
             items,
         };
-        self.host
-            .store_restore(&self.access, &restoring, self.limit(stopped))
+        stores().restore(&self.access, &restoring, self.limit(stopped))
     }
 }

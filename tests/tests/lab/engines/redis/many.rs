@@ -5,7 +5,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use installer::stores::access::{RedisAccess, RedisKind, Secret};
+use installer::stores::access::Secret;
+use installer::stores::{RedisAccess, RedisKind};
 
 use super::server::{Server, free_port};
 use super::{address, counted, dump, look, prove, to, with_password};

@@ -7,15 +7,14 @@ mod torn;
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::path::Path;
 use std::time::Duration;
 
-use installer::host::Host as _;
-use installer::host::linux::LinuxHost;
-use installer::layout::Layout;
-use installer::stores::access::{Address, RedisAccess, RedisKind, Secret, Tls};
-use installer::stores::{Access, Limit, StoreError, StoreLook};
+use installer::stores::access::{Address, Secret, Tls};
+use installer::stores::{
+    Access, Limit, RedisAccess, RedisKind, StoreError, StoreLook, Stores as _,
+};
 
+use crate::engines::stores;
 use server::{Authority, Server, escaped};
 
 /// Long enough for everything that ends well.
@@ -34,10 +33,6 @@ fn within(time: Duration) -> Limit<'static> {
         time,
         stopped: &never,
     }
-}
-
-fn host() -> LinuxHost {
-    LinuxHost::new(&Layout::new(Path::new("/")))
 }
 
 fn address(port: u16) -> Address {
@@ -67,17 +62,17 @@ fn with_password(port: u16, user: Option<&str>, password: &str) -> RedisAccess {
 }
 
 fn look(access: &RedisAccess) -> Result<StoreLook, StoreError> {
-    host().store_look(&Access::Redis(access.clone()), long())
+    stores().look(&Access::Redis(access.clone()), long())
 }
 
 fn dump(access: &RedisAccess, part: &str) -> Result<File, StoreError> {
     let file = tempfile::tempfile().unwrap();
-    host().store_dump(&Access::Redis(access.clone()), part, &file, long())?;
+    stores().dump(&Access::Redis(access.clone()), part, &file, long())?;
     Ok(file)
 }
 
 fn prove(access: &RedisAccess, file: &File) -> Result<Option<u64>, StoreError> {
-    host().store_prove(&Access::Redis(access.clone()), "dump.rdb", file, long())
+    stores().prove(&Access::Redis(access.clone()), "dump.rdb", file, long())
 }
 
 /// Dumps the only part and counts its keys.

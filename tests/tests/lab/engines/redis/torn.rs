@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use installer::host::Host as _;
-use installer::stores::access::RedisAccess;
-use installer::stores::{Access, Limit, StoreError};
+use installer::stores::{Access, Limit, RedisAccess, StoreError, Stores as _};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
 
 use super::server::{Server, is_root};
-use super::{LONG, dump, host, look, to, with_password, within};
+use super::{LONG, dump, look, to, with_password, within};
+use crate::engines::stores;
 
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -32,7 +31,7 @@ const KEYS: u32 = 15_000;
 const KEY_BYTES: u32 = 4000;
 
 fn dump_into(access: &RedisAccess, file: &File, limit: Limit<'_>) -> Result<(), StoreError> {
-    host().store_dump(&Access::Redis(access.clone()), "dump.rdb", file, limit)
+    stores().dump(&Access::Redis(access.clone()), "dump.rdb", file, limit)
 }
 
 fn is_begun(file: &File) -> bool {
@@ -91,11 +90,11 @@ fn a_server_that_does_not_answer() {
     server.signal(Signal::STOP);
     let short = within(Duration::from_secs(1));
     let access = Access::Redis(to(server.port));
-    let error = host().store_look(&access, short).unwrap_err();
+    let error = stores().look(&access, short).unwrap_err();
     assert!(error.why.contains("no answer within"), "{error}");
     let file = tempfile::tempfile().unwrap();
-    let error = host()
-        .store_dump(&access, "dump.rdb", &file, short)
+    let error = stores()
+        .dump(&access, "dump.rdb", &file, short)
         .unwrap_err();
     assert!(error.why.contains("no answer within"), "{error}");
 }

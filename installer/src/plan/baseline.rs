@@ -1,0 +1,65 @@
+//! What a host was before the first effect of a run: what the run backs up depends on it, and a revert is
+//! compared with it. Data alone; the run takes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use manifests::product::Component;
+use serde::{Deserialize, Serialize};
+
+use crate::health::Ill;
+use crate::host::UnitState;
+use crate::secure_fs::Ownership;
+
+/// The state before a run, durable in its directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Units of the plan and those that trigger them. Empty without systemd.
+    pub units: BTreeMap<String, UnitState>,
+    /// What `rpm -V` said, by package.
+    pub verify: BTreeMap<String, Vec<String>>,
+    /// Active units that stop when a service stops, by service; a stop does not start them again.
+    pub dependents: BTreeMap<String, Vec<String>>,
+    /// Components that were not well, and why.
+    pub unwell: BTreeMap<String, Ill>,
+    /// Files named like rpm's temporary ones that were there already.
+    pub leftovers: BTreeSet<String>,
+    /// Paths that may come with a package that a component needs, and that were not there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<String>,
+    /// Directories of such packages that were there: rpm dresses them anew, and takes them along when
+    /// nothing else is in them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub directories: BTreeMap<String, Ownership>,
+}
+
+impl Baseline {
+    /// Returns the services of a component: the unit, or the loaded instances of a template.
+    pub(crate) fn services<'a>(&'a self, component: &'a Component) -> Vec<&'a str> {
+        let Some(unit) = &component.unit else {
+            return Vec::new();
+        };
+        let stem = unit.strip_suffix("@.service");
+        let belongs = |name: &&str| match stem {
+            Some(stem) => name
+                .strip_prefix(stem)
+                .is_some_and(|rest| rest.starts_with('@')),
+            None => *name == unit,
+        };
+        self.units
+            .keys()
+            .map(String::as_str)
+            .filter(belongs)
+            .collect()
+    }
+
+    /// Returns the sockets, timers and paths that start a component's services.
+    pub(crate) fn triggers<'a>(&'a self, component: &'a Component) -> BTreeSet<&'a str> {
+        let services = self.services(component).into_iter();
+        services
+            .filter_map(|unit| self.units.get(unit))
+            .flat_map(|s| &s.triggered_by)
+            .map(String::as_str)
+            .collect()
+    }
+}

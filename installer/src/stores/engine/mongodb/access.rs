@@ -1,0 +1,155 @@
+//! Connection strings of `MongoDB`.
+
+use manifests::product::DatabaseSettings;
+
+use crate::stores::access::{Address, Secret, Tls, joined, url};
+use crate::stores::discover::Look;
+
+const PORT: u16 = 27017;
+const DATABASE_MAX_BYTES: usize = 63;
+
+/// Access to a `MongoDB` database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MongodbAccess {
+    /// The whole connection string, with its password.
+    pub uri: Secret,
+    /// Its hosts.
+    pub addresses: Vec<Address>,
+    /// Its database.
+    pub database: String,
+    /// TLS, if the configuration asks for it beside the string.
+    pub tls: Option<Tls>,
+}
+
+impl MongodbAccess {
+    /// Reads the settings of a component; nothing if they hold no connection string.
+    pub(in crate::stores::engine) fn of(
+        look: &Look<'_>,
+        settings: &DatabaseSettings,
+    ) -> Result<Option<Self>, String> {
+        // The default kind of a store that nobody configured.
+        let Some(text) = look.some(&settings.connection) else {
+            return Ok(None);
+        };
+        let tls = look.is_on(&settings.tls).then(|| Tls {
+            ca_file: look.some(&settings.ca_file),
+            cert_file: look.some(&settings.pem_file),
+            key_file: None,
+            insecure: look.is_on(&settings.tls_insecure),
+        });
+        Self::parse(&text, tls).map(Some)
+    }
+
+    /// Reads a connection string. One that names no database means `test`, as the drivers of the
+    /// products read it: what a dump is to hold has to be known.
+    pub fn parse(uri: &str, tls: Option<Tls>) -> Result<Self, String> {
+        let uri = url::bounded(uri.trim())?;
+        if uri.starts_with("mongodb+srv://") {
+            return Err(
+                "its hosts stand in DNS (mongodb+srv://), which is not asked on an isolated host: \
+                 list them in a string that begins with mongodb://"
+                    .to_owned(),
+            );
+        }
+        let rest = uri.strip_prefix("mongodb://");
+        let rest = rest.ok_or_else(|| "it does not begin with mongodb://".to_owned())?;
+        let pieces = url::pieces(rest)?;
+        if let Some((user, password)) = pieces.login {
+            url::decoded(user)?;
+            url::decoded(password.unwrap_or_default())?;
+        }
+        let addresses = pieces.hosts.iter().map(|(host, port)| {
+            let host = url::decoded(host)?;
+            let port = port.map_or(Ok(PORT), url::port)?;
+            if host.is_empty() {
+                return Err("a host in it has no name".to_owned());
+            }
+            Ok(Address { host, port })
+        });
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        if addresses.is_empty() {
+            return Err("it names no host".to_owned());
+        }
+        Ok(Self {
+            database: database(pieces.path.unwrap_or_default())?,
+            addresses,
+            uri: Secret::new(uri),
+            tls,
+        })
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        format!("mongodb {}/{}", joined(&self.addresses), self.database)
+    }
+
+    /// Returns the password of its string, decoded: what must not be shown.
+    pub(crate) fn password(&self) -> Option<String> {
+        let rest = self.uri.reveal().strip_prefix("mongodb://")?;
+        let (_, password) = url::pieces(rest).ok()?.login?;
+        url::decoded(password?).ok()
+    }
+}
+
+fn database(path: &str) -> Result<String, String> {
+    let name = url::decoded(path)?;
+    if name.is_empty() {
+        return Ok("test".to_owned());
+    }
+    let is_odd = |letter: char| "/\\. \"$*".contains(letter) || letter.is_control();
+    if name.len() > DATABASE_MAX_BYTES || name.contains(is_odd) {
+        return Err("what it names cannot be the name of a database".to_owned());
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_ports_and_the_database_are_read() {
+        let uri = "mongodb://us%3Aer:p%40w@h1:1,[fe80::1]:2,h3/tyk_analytics?replicaSet=r0";
+        let access = MongodbAccess::parse(uri, None).unwrap();
+        let shown: Vec<String> = access.addresses.iter().map(Address::to_string).collect();
+        assert_eq!(shown, ["h1:1", "[fe80::1]:2", "h3:27017"]);
+        assert_eq!(access.database, "tyk_analytics");
+        assert_eq!(access.uri.reveal(), uri);
+        for (uri, database) in [
+            ("mongodb://h", "test"),
+            ("mongodb://h/", "test"),
+            ("mongodb://h/?tls=true", "test"),
+            ("mongodb://h?tls=true", "test"),
+            (" mongodb://%2Frun%2Fmongodb.sock/d%C3%BC\n", "dü"),
+        ] {
+            let access = MongodbAccess::parse(uri, Some(Tls::default())).unwrap();
+            assert_eq!(access.database, database);
+            assert!(access.tls.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_gives_a_reason_without_a_word_of_it() {
+        for uri in [
+            "",
+            "Zebra",
+            "mongodb+srv://u:Zebra@cluster/db",
+            "http://Zebra/",
+            "mongodb://",
+            "mongodb:///Zebra",
+            "mongodb://u:Zebra@/db",
+            "mongodb://u:Zebra@h,/db",
+            "mongodb://u:Zebra/@h/db",
+            "mongodb://u:%zZebra@h/db",
+            "mongodb://u:Zebra@h:x/db",
+            "mongodb://h/Zebra.collection",
+            "mongodb://h/Zebra*",
+            "mongodb://h/db?Zebra",
+            &format!("mongodb://h/{}", "Zebra".repeat(20)),
+            &format!("mongodb://h/{}", "Zebra".repeat(20_000)),
+        ] {
+            let reason = MongodbAccess::parse(uri, None).unwrap_err();
+            assert!(!reason.contains("Zebra"), "{reason}");
+            assert!(reason.len() > 10 && reason.len() < 200, "{reason}");
+        }
+    }
+}

@@ -13,6 +13,14 @@ use crate::plan::InstallPlan;
 use crate::problem::Problem;
 use crate::run::{self, Context, Ended, OnStop, Undone};
 use crate::run_unit::{self, Followed, Recorder};
+use crate::stores::HostStores;
+
+impl Place {
+    /// Returns the data stores as this host reaches them.
+    pub(super) fn stores(&self) -> HostStores<'_> {
+        HostStores::new(&self.host, &self.layout)
+    }
+}
 
 /// What is to be executed.
 pub(super) struct Request<'a> {

@@ -25,7 +25,6 @@ use crate::failure::{Exit, Failure};
 use crate::history::Retention;
 use crate::host::linux::LinuxHost;
 use crate::layout::Layout;
-use crate::stores::HostStores;
 
 /// Installs a signed bundle on this host, or shows what that would do.
 #[derive(Debug, Parser)]
@@ -216,13 +215,6 @@ struct Place {
     host: LinuxHost,
     output: Output,
     parts_dirs: Vec<PathBuf>,
-}
-
-impl Place {
-    /// Returns the data stores as this host reaches them.
-    fn stores(&self) -> HostStores<'_> {
-        HostStores::new(&self.host, &self.layout)
-    }
 }
 
 /// Runs the program.

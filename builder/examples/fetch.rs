@@ -10,6 +10,7 @@ use std::time::Duration;
 use builder::checksum::Checksum;
 use builder::download::{Cache, Wanted, fetch_all};
 use builder::event::{Observer, Silent};
+use builder::explain::Explain as _;
 use builder::plan::PlannedPackage;
 use builder::transport::{Breadth, Patience, Setup, Transport};
 
@@ -50,7 +51,7 @@ fn run() -> Result<(), Failure> {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
     let cache = Cache::open(Path::new(cache))?;
     fetch_all(&Transport::new(setup)?, &cache, &wanted?, &observer)
-        .map_err(|error| error.explain().reason)?;
+        .map_err(|error| error.explain().why)?;
     Ok(())
 }
 

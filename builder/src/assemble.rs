@@ -1,24 +1,30 @@
-//! From checked RPMs to the unsigned bundle: every byte of it is decided here.
+//! From checked RPMs to the unsigned bundle: every byte of it is decided here. Then it is signed.
+
+mod signed;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE};
+use manifests::bundle::{
+    BoundsError, BundleManifest, BundledRpm, Encoding, Entry, FORMAT, MANIFEST_TYPE, check_bounds,
+};
 use manifests::bundle_path::{BundlePath, BundlePathError};
-use manifests::contents::{BoundsError, check_bounds};
 use manifests::digest::Sha256;
 use manifests::format::{PRODUCT_PATH, SUMS_PATH, Section};
 use manifests::json::canonical;
 use manifests::limits::MANIFEST_MAX_BYTES;
 use semver::Version;
 
-use crate::error::{Exit, Explained};
 use crate::evidence::{self, EvidenceError};
+use crate::explain::{Exit, Explain, Explained};
 use crate::extras::Extra;
 use crate::installers::Installer;
 use crate::lock::Lock;
 use crate::package::DownloadedRpm;
+
+pub(crate) use signed::front;
+pub use signed::{SignedBundle, sign};
 
 /// The oldest installer that understands what this build writes.
 const MINIMUM_INSTALLER: Version = Version::new(0, 1, 0);
@@ -82,10 +88,8 @@ pub enum AssembleError {
     Inconsistent(String),
 }
 
-impl AssembleError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for AssembleError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Path(_) | Self::TooLarge(_) | Self::ManifestTooLarge => Exit::Usage,
             Self::Evidence(error) => error.exit(),
@@ -93,9 +97,7 @@ impl AssembleError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match self {
             Self::Path(_) => "give the key or package a name of letters, digits and ._+~^-",
             Self::TooLarge(_) | Self::ManifestTooLarge => {

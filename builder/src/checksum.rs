@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use manifests::digest::Sha256;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use manifests::digest::{Sha256, hex};
 use sha2::Digest as _;
 
 /// A checksum of repository metadata. SHA-1 occurs (packagecloud) and only locates a file: what a
@@ -143,12 +142,7 @@ impl Hasher {
 }
 
 fn done(algorithm: Algorithm, bytes: &[u8]) -> Checksum {
-    use fmt::Write as _;
-    let mut hex = String::new();
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
+    let hex = hex(bytes);
     Checksum { algorithm, hex }
 }
 
@@ -188,19 +182,7 @@ impl FromStr for Checksum {
     }
 }
 
-impl Serialize for Checksum {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Checksum {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+manifests::string_serde!(Checksum);
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use manifests::product::{ExtraFormat, ExtraRule, ExtraTarget, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 use crate::elf;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::plan::BuildPlan;
 
 /// A file to carry that was found and hashed.
@@ -86,19 +86,15 @@ pub enum ExtraErrorKind {
     Missing(Sha256),
 }
 
-impl ExtraError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for ExtraError {
+    fn exit(&self) -> Exit {
         match self.kind {
             ExtraErrorKind::NotLocked(_) => Exit::Verification,
             _ => Exit::Usage,
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match &self.kind {
             ExtraErrorKind::Unreadable(_) => "check the path and its permissions",
             ExtraErrorKind::NotAllowed(_) | ExtraErrorKind::NotASharedObject(_) => {

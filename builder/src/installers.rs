@@ -9,7 +9,7 @@ use manifests::digest::{Hasher, Sha256};
 use manifests::nevra::Arch;
 
 use crate::elf;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 
 /// The most an installer may take.
 const INSTALLER_MAX_BYTES: u64 = 512 * 1024 * 1024;
@@ -81,19 +81,15 @@ fn place(path: Option<&Path>) -> String {
     path.map_or(String::new(), |path| format!(" at {}", path.display()))
 }
 
-impl InstallerError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for InstallerError {
+    fn exit(&self) -> Exit {
         match self {
             Self::NotLocked { .. } => Exit::Verification,
             _ => Exit::Usage,
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match self {
             Self::Missing { arch, .. } => format!(
                 "name it with --installer {arch}=FILE, or leave it out with --without-installer {arch} \

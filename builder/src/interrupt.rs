@@ -4,12 +4,28 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::explain::{Exit, Explain, Explained};
+
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// The user asked the program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
+
+impl Explain for Interrupted {
+    fn exit(&self) -> Exit {
+        Exit::Interrupted
+    }
+
+    fn explain(&self) -> Explained {
+        Explained::new(
+            "stopped",
+            "a signal asked the program to stop; nothing was left behind",
+            "run the same command again; finished downloads are reused from the cache",
+        )
+    }
+}
 
 /// Starts listening. A second signal ends the process at once.
 pub fn listen() {

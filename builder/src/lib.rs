@@ -3,7 +3,7 @@
 //! Values flow one way, and each is made only by the step before it:
 //!
 //! `ProductManifest` + [`repo::RepoIndex`] → [`plan::BuildPlan`] → [`package::DownloadedRpm`] →
-//! [`assemble::UnsignedBundle`] → [`sign::SignedBundle`] → file.
+//! [`assemble::UnsignedBundle`] → [`assemble::SignedBundle`] → file.
 //!
 //! Invariants of this crate:
 //!
@@ -16,10 +16,15 @@
 //!   [`output`].
 //! * Nothing reads the clock: times come from packages, the lock or `SOURCE_DATE_EPOCH`.
 //! * `clap`, standard output and exit codes live under [`cli`] and nowhere below.
+//!
+//! Rooms, each using only those before it:
+//! `explain` `interrupt` `printable` `checksum` `elf` `sniff` `output` `event` `transport`
+//! `repo` `plan` `hosts` `resolve` `dependencies` `download` `package` `fit` `extras`
+//! `installers` `lock` `evidence` `keys` `assemble` `archive` `carry` `cosign` `diff`
+//! `pipeline` `cli`.
 
 pub mod archive;
 pub mod assemble;
-pub mod build;
 pub mod carry;
 pub mod checksum;
 pub mod cli;
@@ -28,24 +33,22 @@ pub mod dependencies;
 pub mod diff;
 pub mod download;
 mod elf;
-pub mod error;
 pub mod event;
 pub mod evidence;
+pub mod explain;
 pub mod extras;
+pub mod fit;
 pub mod hosts;
 pub mod installers;
 pub mod interrupt;
-pub mod kept;
+pub mod keys;
 pub mod lock;
-pub mod openpgp;
 pub mod output;
 pub mod package;
+pub mod pipeline;
 pub mod plan;
 pub mod printable;
 pub mod repo;
 pub mod resolve;
-pub mod roots;
-pub mod sign;
 mod sniff;
 pub mod transport;
-pub mod vendor_keys;

@@ -13,11 +13,11 @@ use manifests::product::ProductManifest;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::extras::LockedExtra;
 use crate::hosts::LockedHost;
 use crate::plan::BuildPlan;
-use crate::vendor_keys::{self, Accepted, CarriedKey};
+use crate::repo::vendor_keys::{self, Accepted, CarriedKey};
 
 pub use earlier::Earlier;
 
@@ -123,19 +123,15 @@ pub enum LockError {
     Json(#[source] serde_json::Error),
 }
 
-impl LockError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for LockError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Json(_) => Exit::Internal,
             _ => Exit::Usage,
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match self {
             Self::Unreadable { .. } | Self::Shape { .. } => {
                 "name the .lock.json file that a build wrote beside its bundle".to_owned()

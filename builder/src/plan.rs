@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::checksum::Checksum;
-use crate::openpgp::Fingerprint;
 use crate::printable::printable;
+use crate::repo::openpgp::Fingerprint;
 use crate::repo::{RepoPackage, RepoSnapshot};
 
 /// What a build will fetch and carry. `--plan` prints this value and a build executes it.

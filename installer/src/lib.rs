@@ -15,7 +15,7 @@
 //! Rooms, each using only those before it:
 //! `failure` `layout` `secure_fs` `trust` `bundle` `host` `settings` `health` `problem` `stores`
 //! `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit` `support`
-//! `cli`
+//! `cli`.
 
 pub mod backup;
 pub mod bundle;

@@ -1,16 +1,19 @@
 //! The bundle manifest: the signed list of everything a bundle holds.
 
+mod bounds;
+
 use std::collections::BTreeSet;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle_path::BundlePath;
-use crate::contents::check_bounds;
 use crate::digest::Sha256;
 use crate::format::{PRODUCT_PATH, Section};
 use crate::limits::MANIFEST_MAX_BYTES;
 use crate::nevra::{Arch, Nevra};
+
+pub use bounds::{BoundsError, check_bounds, limit_of};
 
 /// The type a bundle manifest names.
 pub const MANIFEST_TYPE: &str = "airgap-bundle/manifest/1";

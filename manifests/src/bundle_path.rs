@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::digest::Sha256;
 use crate::limits::PATH_MAX_BYTES;
 use crate::nevra::Arch;
@@ -106,19 +104,7 @@ impl fmt::Display for BundlePath {
     }
 }
 
-impl Serialize for BundlePath {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for BundlePath {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+crate::string_serde!(BundlePath);
 
 #[cfg(test)]
 mod tests {

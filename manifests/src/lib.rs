@@ -8,6 +8,11 @@
 //!   exact bytes before it parses them.
 //! * So is a [`parts::VerifiedParts`] by [`parts::verify_parts`].
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
+//!
+//! Rooms, each using only those before it:
+//! `explained` `string_serde` `percent` `secret` `limits` `json` `digest` `evr` `nevra` `signature`
+//! `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
+//! `acceptance` `trust` `parts`.
 
 #![deny(missing_docs)]
 
@@ -18,6 +23,7 @@ pub mod closure;
 pub mod contents;
 pub mod digest;
 pub mod evr;
+pub mod explained;
 pub mod format;
 pub mod host_inventory;
 pub mod json;
@@ -25,6 +31,9 @@ pub mod limits;
 pub mod nevra;
 pub mod package_files;
 pub mod parts;
+pub mod percent;
 pub mod product;
+pub mod secret;
 pub mod signature;
+pub mod string_serde;
 pub mod trust;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use p256::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 use crate::limits::{SIGNATURE_MAX_BYTES, SIGNATURES_MAX};
@@ -255,19 +255,7 @@ impl FromStr for KeyId {
     }
 }
 
-impl Serialize for KeyId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for KeyId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+crate::string_serde!(KeyId);
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use manifests::format::HeaderError;
 use manifests::signature::QuorumError;
 use manifests::trust::{CarriedError, VerifyError};
 
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::interrupt::Interrupted;
 use crate::output::OutputError;
 
@@ -107,10 +107,8 @@ pub enum ArchiveError {
     Interrupted(#[from] Interrupted),
 }
 
-impl ArchiveError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
+impl Explain for ArchiveError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.source.kind() == ErrorKind::AlreadyExists => Exit::Usage,
             Self::Open { .. } | Self::NotCarried(_) => Exit::Usage,
@@ -120,9 +118,7 @@ impl ArchiveError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let (failed, next) = match self {
             Self::Open { .. } => (
                 "cannot read the bundle",

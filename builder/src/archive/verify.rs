@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use manifests::bundle::{BundleManifest, Entry};
+use manifests::bundle::{BundleManifest, Entry, limit_of};
 use manifests::bundle_path::BundlePath;
-use manifests::contents::{check_lists, limit_of, read_package_files, read_product};
+use manifests::contents::{check_lists, read_package_files, read_product};
 use manifests::digest::Sha256;
 use manifests::format::{HeaderClaim, Section};
 use manifests::limits::PACKAGE_FILES_VALUES_MAX;

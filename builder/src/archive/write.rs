@@ -16,9 +16,9 @@ use zstd::stream::write::Encoder;
 
 use super::ArchiveError;
 use super::verify::{Checked, Visitor, check_with};
+use crate::assemble::SignedBundle;
 use crate::assemble::Source;
 use crate::interrupt;
-use crate::sign::SignedBundle;
 
 /// Writes a bundle. The bytes depend on the bundle alone: level, window, job size and overlap are
 /// fixed, and with at least one worker the number of workers does not show.

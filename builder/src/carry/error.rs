@@ -9,10 +9,10 @@ use manifests::signature::QuorumError;
 use manifests::trust::VerifyError;
 
 use crate::archive::ArchiveError;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explain, Explained};
 use crate::interrupt::Interrupted;
+use crate::keys::KeyError;
 use crate::output::OutputError;
-use crate::sign::KeyError;
 
 /// A part that is not what the signed parts document says.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +119,8 @@ pub enum CarryError {
     Interrupted(#[from] Interrupted),
 }
 
-impl CarryError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
+impl Explain for CarryError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Unreadable { .. } | Self::IsPart(_) | Self::Request(_) | Self::Exists(_) => {
                 Exit::Usage
@@ -137,9 +135,7 @@ impl CarryError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         match self {
             Self::Archive(error) => return error.explain(),
             Self::Key(error) => return error.explain(),
@@ -159,7 +155,9 @@ impl CarryError {
         };
         Explained::new(failed, reason, next)
     }
+}
 
+impl CarryError {
     fn frame(&self) -> (&'static str, &'static str) {
         match self {
             Self::Unreadable { .. } => (

@@ -17,8 +17,8 @@ use super::pass::Nothing;
 use super::{CarryError, PartSize, Passed, pass};
 use crate::archive::ArchiveError;
 use crate::event::Observer;
+use crate::keys::Signers;
 use crate::output::{self, Closed, OutputError, Pending, directory_of};
-use crate::sign::Signers;
 
 /// Cuts what is written to it into parts of one size.
 #[derive(Debug)]

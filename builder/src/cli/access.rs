@@ -10,9 +10,8 @@ use clap::Args;
 use url::Url;
 
 use super::places;
-use crate::build::usage;
-use crate::error::Error;
-use crate::kept::Kept;
+use crate::explain::{Error, usage};
+use crate::transport::MetadataCache;
 use crate::transport::{
     Audience, Breadth, Credentials, Login, Network, Patience, PlainHttp, Proxies, Setup, Transport,
     parse_netrc,
@@ -104,7 +103,7 @@ impl AccessArgs {
             credentials: self.credentials(base)?,
             proxies,
             authorities: self.authorities()?,
-            kept: Some(Kept::below(&self.cache()?)),
+            kept: Some(MetadataCache::below(&self.cache()?)),
             network: if self.offline {
                 Network::Offline
             } else {

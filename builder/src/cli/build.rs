@@ -10,19 +10,19 @@ use manifests::nevra::Arch;
 use super::origin::OriginArgs;
 use super::places::{KeyArgs, SignArgs};
 use super::{Context, Format, progress, show};
-use crate::build::{self, Origin, Settings, Wish, usage};
 use crate::carry::{self, PartSize};
 use crate::dependencies::Dependencies;
-use crate::error::Error;
 use crate::event::Observer;
+use crate::explain::{Error, usage};
 use crate::hosts::{Fleet, HostsError};
 use crate::installers;
+use crate::keys::Request;
 use crate::lock::Lock;
 use crate::output;
+use crate::pipeline::{self, Origin, Settings, Wish};
 use crate::plan::BuildPlan;
 use crate::repo;
 use crate::resolve::{self, FromRule};
-use crate::sign::Request;
 
 mod summary;
 
@@ -211,7 +211,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         let origin = args.origin.origin(&args.package_key)?;
         let wish = wish(args, &origin)?;
         let transport = args.origin.transport(&origin)?;
-        let planned = build::plan(&transport, &origin, &wish, &*observer)?;
+        let planned = pipeline::plan(&transport, &origin, &wish, &*observer)?;
         show_plan(&planned.plan, &planned.dependencies, context.format);
         if planned.unfit.is_empty() {
             return Ok(());
@@ -226,12 +226,12 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         let lock = Lock::read(path)?;
         let base = repo::base_url(&lock.product.base_url).ok();
         let transport = args.origin.access.transport(base.as_ref())?;
-        build::build_locked(&transport, lock, &settings, &observer)?
+        pipeline::build_locked(&transport, lock, &settings, &observer)?
     } else {
         let origin = args.origin.origin(&args.package_key)?;
         let wish = wish(args, &origin)?;
         let transport = args.origin.transport(&origin)?;
-        build::build(&transport, &origin, &wish, &settings, &observer)?
+        pipeline::build(&transport, &origin, &wish, &settings, &observer)?
     };
     summary::show(&built, context.format);
     Ok(())
@@ -316,7 +316,7 @@ pub(super) fn run_lock(args: &Args, context: Context) -> Result<(), Error> {
     let wish = wish(args, &origin)?;
     let transport = args.origin.transport(&origin)?;
     let settings = settings(args, Some(path.clone()))?;
-    let lock = build::lock(&transport, &origin, &wish, &settings, &observer)?;
+    let lock = pipeline::lock(&transport, &origin, &wish, &settings, &observer)?;
     summary::show_lock(&lock, &path, context.format);
     Ok(())
 }

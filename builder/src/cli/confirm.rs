@@ -2,8 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
 
 /// Goes on only with `--yes` or a typed yes.
 pub(super) fn agreed(yes: bool, question: &str) -> Result<(), Error> {

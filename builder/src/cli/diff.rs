@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::diff::{self, Side};
-use crate::error::Error;
+use crate::explain::Error;
 
 const EXAMPLES: &str = "\
 Examples:

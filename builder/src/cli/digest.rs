@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
-use crate::error::Error;
+use crate::explain::Error;
 
 /// Print the SHA-256 of a bundle's manifest: the bundle's identity. Nothing is verified.
 #[derive(Debug, ClapArgs)]

@@ -9,7 +9,7 @@ use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::archive::{ArchiveError, Extraction, Selection};
 use crate::carry;
-use crate::error::Error;
+use crate::explain::Error;
 
 const EXAMPLES: &str = "\
 Examples:

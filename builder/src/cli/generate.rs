@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, CommandFactory as _, Subcommand};
 
 use super::{Cli, show};
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
 use crate::output::Pending;
 
 /// Write shell completions or man pages.

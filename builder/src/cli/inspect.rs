@@ -12,8 +12,8 @@ use manifests::parts::{PARTS_SUFFIX, part_name};
 
 use super::{Context, Format, show};
 use crate::archive::{ArchiveError, Entries, read_manifest};
-use crate::error::Error;
 use crate::evidence;
+use crate::explain::Error;
 use crate::printable::printable;
 
 /// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show, split};
 use crate::carry;
-use crate::error::Error;
+use crate::explain::Error;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,11 +9,10 @@ use serde::Serialize;
 
 use super::places::{KeyArgs, SignArgs};
 use super::{Context, Format, show};
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
+use crate::keys::{FileKey, KeyError, KeyName, KeyStore, Request, Secrets, write_key};
 use crate::output::Pending;
 use crate::printable::printable;
-use crate::sign::{FileKey, KeyError, KeyName, KeyStore, Request, Secrets, write_key};
 
 const EXAMPLES: &str = "\
 Examples:

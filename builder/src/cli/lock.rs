@@ -5,8 +5,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as ClapArgs};
 
 use super::{Context, build};
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -13,6 +13,7 @@ mod key;
 mod lock;
 mod origin;
 mod places;
+mod product;
 mod progress;
 mod repair;
 mod root;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::error::Error;
+use crate::explain::Error;
 use crate::interrupt;
 
 const EXAMPLES: &str = "\
@@ -73,6 +74,7 @@ enum Command {
     Build(Box<build::Args>),
     Lock(Box<lock::Args>),
     Versions(versions::Args),
+    Product(product::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Extract(extract::Args),
@@ -115,6 +117,7 @@ pub fn main() -> ExitCode {
             .map_or(Ok(()), lock::check_flags)
             .and_then(|()| lock::run(&args, context)),
         Command::Versions(args) => versions::run(&args, context),
+        Command::Product(args) => product::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Extract(args) => extract::run(&args, context),

@@ -7,11 +7,11 @@ use manifests::nevra::Arch;
 use manifests::product::{ProductManifest, TYK};
 
 use super::access::AccessArgs;
-use crate::build::{Origin, usage};
-use crate::error::Error;
+use crate::explain::{Error, usage};
+use crate::pipeline::Origin;
+use crate::repo::vendor_keys::Accepted;
 use crate::repo::{self, Override};
 use crate::transport::Transport;
-use crate::vendor_keys::Accepted;
 
 /// Where packages come from.
 #[derive(Debug, Clone, Args)]
@@ -85,7 +85,8 @@ impl OriginArgs {
     }
 }
 
-fn product(path: Option<&Path>) -> Result<ProductManifest, Error> {
+/// Reads the product manifest in a file, or the built-in one.
+pub(super) fn product(path: Option<&Path>) -> Result<ProductManifest, Error> {
     let (name, text) = match path {
         None => ("the built-in product manifest".to_owned(), TYK.to_owned()),
         Some(path) => {

@@ -6,9 +6,8 @@ use clap::Args;
 
 use manifests::trust::TrustRoot;
 
-use crate::build::usage;
-use crate::error::Error;
-use crate::sign::{self, KeyError, KeyName, KeyStore, Request, Secrets, Signer};
+use crate::explain::{Error, usage};
+use crate::keys::{self, KeyError, KeyName, KeyStore, Request, Secrets, Signer};
 
 const NAME: &str = "airgap-bundle";
 
@@ -24,9 +23,7 @@ impl KeyArgs {
     pub(super) fn store(&self) -> Result<KeyStore, Error> {
         let named = self.config_dir.clone();
         let directory = named.or_else(|| below("XDG_CONFIG_HOME", ".config"));
-        directory
-            .map(KeyStore::new)
-            .ok_or(Error::Key(KeyError::NoHome))
+        Ok(directory.map(KeyStore::new).ok_or(KeyError::NoHome)?)
     }
 }
 
@@ -99,7 +96,7 @@ impl TrustArgs {
     /// bundle.
     pub(super) fn roots(&self) -> Result<Vec<TrustRoot>, Error> {
         if let Some(path) = &self.trust_root {
-            return Ok(vec![sign::read_root(path)?]);
+            return Ok(vec![keys::read_root(path)?]);
         }
         // Without a root the verdict itself says that nothing is trusted, and what to do.
         Ok(self.keys.store()?.trust_root()?.into_iter().collect())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::carry;
-use crate::error::Error;
+use crate::explain::Error;
 
 const EXAMPLES: &str = "\
 Examples:

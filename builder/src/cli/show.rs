@@ -6,7 +6,7 @@ use manifests::json::canonical;
 use serde::Serialize;
 
 use super::Format;
-use crate::error::{Exit, Explained};
+use crate::explain::{Exit, Explained};
 use crate::printable::printable_lines;
 
 /// Prints a result. A reader that went away is not an error of ours.
@@ -37,21 +37,17 @@ struct ErrorDocument<'a> {
 /// Prints an error in three parts.
 pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
     let mut err = std::io::stderr().lock();
-    let Explained {
-        failed,
-        reason,
-        next,
-    } = explained;
+    let Explained { what, why, next } = explained;
     let _ = match format {
         Format::Text => {
-            let [failed, reason, next] = [failed, reason, next].map(|text| printable_lines(text));
-            writeln!(err, "error: {failed}\nwhy: {reason}\nnext: {next}")
+            let [what, why, next] = [what, why, next].map(|text| printable_lines(text));
+            writeln!(err, "error: {what}\nwhy: {why}\nnext: {next}")
         }
         Format::Json => {
             let document = ErrorDocument {
                 event: "error",
-                error: failed,
-                why: reason,
+                error: what,
+                why,
                 next,
                 exit_code: exit as u8,
             };

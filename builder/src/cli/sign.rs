@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::places::{PartsArgs, SignArgs, TrustArgs};
 use super::{Context, Format, confirm, progress, show};
 use crate::cosign::{self, Standing};
-use crate::error::Error;
 use crate::evidence;
+use crate::explain::{Error, usage};
 use crate::printable::printable;
 
 const EXAMPLES: &str = "\
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
 
 fn run_parts(args: &Args, context: Context) -> Result<(), Error> {
     if args.out.is_some() {
-        return Err(crate::build::usage(
+        return Err(usage(
             "cannot sign the list of parts",
             "its signature lies beside it, and -o names another place",
             "leave -o out",

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::places::{PartsArgs, SignArgs, TrustArgs};
 use super::{Context, Format, progress, show};
-use crate::build::usage;
 use crate::carry::{self, PartSize};
-use crate::error::Error;
+use crate::explain::{Error, usage};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::places::{PartsArgs, TrustArgs};
 use super::{Context, Format, progress, show};
 use crate::carry::{self, Nothing};
-use crate::error::Error;
+use crate::explain::Error;
 use crate::printable::printable;
 
 const EXAMPLES: &str = "\

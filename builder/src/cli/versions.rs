@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::origin::OriginArgs;
 use super::{Context, Format, progress, show};
-use crate::build::{self, Origin, package_names};
-use crate::error::Error;
 use crate::event::Event;
+use crate::explain::Error;
+use crate::pipeline::{self, Origin, package_names};
+use crate::repo::vendor_keys::{self, VendorKeyError};
 use crate::repo::{self, RepoIndex, RepoPackage};
 use crate::resolve;
-use crate::vendor_keys::{self, VendorKeyError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +44,7 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
-    let origin = build::without_dependencies(&args.origin.origin(&[])?);
+    let origin = pipeline::without_dependencies(&args.origin.origin(&[])?);
     let distros: Vec<&Distro> = if args.origin.distro.is_empty() {
         origin.product.distros.iter().collect()
     } else {
@@ -68,13 +68,15 @@ fn read(
     let observer = progress::observer(context);
     let transport = args.origin.transport(origin)?;
     observer.event(&Event::Stage("reading and verifying repository metadata"));
+    let archs = args.origin.archs();
     let keys = vendor_keys::fetch_metadata_keys(
         &transport,
         &origin.product,
         &origin.overrides,
         &origin.trusted,
+        distros,
+        &archs,
     )?;
-    let archs = args.origin.archs();
     let sources = repo::sources_for(&origin.product, distros, &archs, &origin.overrides)
         .map_err(VendorKeyError::Source)?;
     let names = package_names(&origin.product);

@@ -13,10 +13,11 @@ use manifests::signature::{KeyId, QuorumError, Signature};
 use manifests::trust::{TrustRoot, VerifyError};
 
 use crate::archive::{self, ArchiveError, Checked};
-use crate::error::Error;
+use crate::assemble::front;
 use crate::event::{Counted, Observer};
+use crate::explain::Error;
+use crate::keys::{Signer, check_release};
 use crate::output::Pending;
-use crate::sign::{Signer, check_release, front};
 
 pub use parts::{OfferedParts, examine_parts, sign_parts};
 

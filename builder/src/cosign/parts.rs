@@ -9,10 +9,10 @@ use manifests::trust::{TrustRoot, VerifyError};
 use super::Standing;
 use crate::archive::ArchiveError;
 use crate::carry::{CarryError, Passed, pass_unsigned};
-use crate::error::Error;
 use crate::event::Observer;
+use crate::explain::Error;
+use crate::keys::Signer;
 use crate::output::Pending;
-use crate::sign::Signer;
 
 /// A list whose parts and bundle are whole.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use super::*;
 use crate::checksum::Checksum;
 use crate::hosts::tests::{fleet, inventory};
 use crate::hosts::{Fleet, Unfit};
-use crate::openpgp::SignedBy;
 use crate::repo::RepoSnapshot;
+use crate::repo::openpgp::SignedBy;
 
 /// A package with what it needs; it offers its name and version.
 fn listed(nevra: &str, needs: &[&str]) -> (RepoPackage, Capabilities) {

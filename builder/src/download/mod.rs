@@ -16,10 +16,9 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::checksum::Checksum;
-use crate::error::{Exit, Explained};
 use crate::event::Observer;
+use crate::explain::{Error, Exit, Explain, Explained};
 use crate::output::OutputError;
-use crate::package::PackageError;
 use crate::plan::PlannedPackage;
 use crate::repo::fetch_advice;
 use crate::transport::{Transport, TransportErrorKind};
@@ -143,7 +142,7 @@ pub enum FailureKind {
     Store(#[from] OutputError),
     /// The package itself.
     #[error("{0}")]
-    Package(#[from] PackageError),
+    Package(Error),
 }
 
 impl FailureKind {
@@ -160,7 +159,7 @@ impl FailureKind {
         )
     }
 
-    const fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         match self {
             Self::Size { .. }
             | Self::Checksum { .. }
@@ -173,8 +172,8 @@ impl FailureKind {
         }
     }
 
-    const fn advice(&self) -> &'static str {
-        match self {
+    fn advice(&self) -> String {
+        let advice = match self {
             Self::Fetch(TransportErrorKind::NotFound) => {
                 "the repository lists a file that it does not have: ask for another version, or use \
                  a mirror that has it (--repo-url)"
@@ -200,15 +199,14 @@ impl FailureKind {
                  --accept-replaced and the package's full name"
             }
             Self::Store(_) => "make space or name another directory with --cache-dir",
-            Self::Package(error) => error.advice(),
-        }
+            Self::Package(error) => return error.explain().next,
+        };
+        advice.to_owned()
     }
 }
 
-impl DownloadError {
-    /// Returns how the program ends: what matters most of all failures.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
+impl Explain for DownloadError {
+    fn exit(&self) -> Exit {
         let exits: Vec<Exit> = self.failures.iter().map(|f| f.kind.exit()).collect();
         [Exit::Interrupted, Exit::Verification, Exit::Usage]
             .into_iter()
@@ -216,11 +214,9 @@ impl DownloadError {
             .unwrap_or(Exit::Internal)
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let reasons: Vec<String> = self.failures.iter().map(ToString::to_string).collect();
-        let mut advice: Vec<&str> = self.failures.iter().map(|f| f.kind.advice()).collect();
+        let mut advice: Vec<String> = self.failures.iter().map(|f| f.kind.advice()).collect();
         advice.sort_unstable();
         advice.dedup();
         Explained::new(

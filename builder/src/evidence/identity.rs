@@ -1,7 +1,7 @@
 //! Names and times of the documents: they follow from the lock, so that the same lock gives the same
 //! bytes.
 
-use manifests::digest::Sha256;
+use manifests::digest::{Sha256, hex};
 use sha1::{Digest as _, Sha1};
 
 use super::EvidenceError;
@@ -25,8 +25,7 @@ fn uuid5(name: &str) -> String {
     id.copy_from_slice(&digest[..16]);
     id[6] = id[6] & 0x0f | 0x50;
     id[8] = id[8] & 0x3f | 0x80;
-    let hex: Vec<String> = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |range: std::ops::Range<usize>| hex[range].concat();
+    let part = |range: std::ops::Range<usize>| hex(&id[range]);
     format!(
         "urn:uuid:{}-{}-{}-{}-{}",
         part(0..4),

@@ -20,7 +20,7 @@ use manifests::bundle::{BundledRpm, LintFlag};
 use manifests::bundle_path::{BundlePath, BundlePathError};
 use manifests::json::canonical;
 
-use crate::error::Exit;
+use crate::explain::Exit;
 use crate::installers::Installer;
 use crate::lock::{Lock, LockError};
 use crate::package::DownloadedRpm;

@@ -11,7 +11,7 @@ use url::Url;
 use super::facts::{Facts, Part};
 use super::{PROJECT, identity};
 use crate::plan::PlannedRepository;
-use crate::vendor_keys::CarriedKey;
+use crate::repo::vendor_keys::CarriedKey;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

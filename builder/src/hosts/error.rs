@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use manifests::host_inventory::InventoryError;
 
 use super::Unfit;
-use crate::error::Explained;
+use crate::explain::{Exit, Explain, Explained};
 use crate::printable::printable;
 
 /// Inventories that cannot be used, or hosts that cannot use the bundle.
@@ -52,10 +52,12 @@ pub enum HostsError {
     Unfit(Vec<Unfit>),
 }
 
-impl HostsError {
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+impl Explain for HostsError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn explain(&self) -> Explained {
         let (failed, next) = match self {
             Self::Unreadable { .. } => ("cannot read an inventory", "check the path".to_owned()),
             Self::Inventory { .. } => (

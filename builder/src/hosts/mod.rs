@@ -2,8 +2,6 @@
 //! another machine: it is bounded and checked before it is used, and nothing of it is executed.
 
 mod error;
-mod fit;
-mod space;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,7 +15,6 @@ use manifests::product::{Distro, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 pub use error::HostsError;
-pub use fit::{Unfit, check, check_targets};
 
 /// Every host of a build; empty when none was described.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +35,15 @@ pub struct FleetHost {
     pub arch: Arch,
     /// What it said.
     pub inventory: HostInventory,
+}
+
+/// One reason why a host cannot use the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The host, the package and the reason.
+    pub why: String,
+    /// What to do about it.
+    pub next: &'static str,
 }
 
 /// What a lock keeps of a host: enough to build again without its inventory.

@@ -85,6 +85,7 @@ fn refused(path: &Path, reason: &impl ToString) -> LockError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::Explain as _;
     use crate::lock::LOCK_TYPE;
 
     fn sequence(path: &Path) -> Result<Option<u64>, LockError> {

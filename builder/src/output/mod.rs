@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
+use crate::explain::{Exit, Explain, Explained};
+
 pub use resumable::{Resumable, tidy};
 pub use tree::PendingTree;
 
@@ -23,6 +25,21 @@ pub struct OutputError {
     /// What the system said.
     #[source]
     pub source: io::Error,
+}
+
+impl Explain for OutputError {
+    fn exit(&self) -> Exit {
+        Exit::Internal
+    }
+
+    fn explain(&self) -> Explained {
+        Explained::new(
+            "cannot write a file",
+            self.to_string(),
+            "make sure that the directory exists, is writable and has space, then run the command \
+             again",
+        )
+    }
 }
 
 /// A complete, synced file that does not have its name yet. Dropping it removes it.

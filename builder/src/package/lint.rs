@@ -3,7 +3,7 @@
 use manifests::bundle::{HeaderDigests, LintFlag};
 use manifests::package_files::PackageFiles;
 
-use crate::openpgp::SignedBy;
+use crate::repo::openpgp::SignedBy;
 
 /// Compressors that rpm 4.11 (EL7) knows.
 const EL7_COMPRESSORS: [&str; 4] = ["none", "gzip", "bzip2", "xz"];

@@ -19,9 +19,9 @@ use manifests::digest::Sha256;
 use manifests::package_files::PackageFiles;
 
 use crate::download::ReceivedFile;
-use crate::error::Exit;
-use crate::openpgp::{Fingerprint, SignatureError, TrustedKeys};
+use crate::explain::{Exit, Explain, Explained};
 use crate::plan::PlannedPackage;
+use crate::repo::openpgp::{Fingerprint, SignatureError, TrustedKeys};
 
 /// An RPM whose bytes, identity and package signature were checked.
 ///
@@ -87,16 +87,16 @@ pub enum PackageError {
     NoPayloadDigest,
 }
 
-impl PackageError {
-    pub(crate) const fn exit(&self) -> Exit {
+impl Explain for PackageError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Unreadable(_) => Exit::Internal,
             _ => Exit::Verification,
         }
     }
 
-    pub(crate) const fn advice(&self) -> &'static str {
-        match self {
+    fn explain(&self) -> Explained {
+        let next = match self {
             Self::Unsigned | Self::NoPayloadDigest => {
                 "ask the vendor for a properly signed package; if you must carry it as it is, name \
                  it with --accept-unsigned-package NAME"
@@ -111,7 +111,8 @@ impl PackageError {
             }
             Self::Unreadable(_) => "tell the vendor; the repository carries a broken file",
             _ => "do not use this package; tell the vendor what you found",
-        }
+        };
+        Explained::new("cannot use the package", self.to_string(), next)
     }
 }
 

@@ -8,7 +8,7 @@ use rpm::IndexData;
 
 use super::PackageError;
 use super::header::{Header, unreadable};
-use crate::openpgp::{HashRule, Open, SignatureError, SignedBy, TrustedKeys};
+use crate::repo::openpgp::{HashRule, Open, SignatureError, SignedBy, TrustedKeys};
 
 /// Over header and payload, in one piece: version 3 of the package format.
 const OVER_BOTH: [u32; 2] = [1002, 1005];

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::checksum::Checksum;
-use crate::openpgp::Certificate;
+use crate::repo::openpgp::Certificate;
 
 const BUILT: u32 = 1_700_000_000;
 const NEVRA: &str = "relay-5.3.0-1.x86_64";

@@ -14,7 +14,7 @@ use super::{
     RepoPackage, RepoSnapshot, RepoSource, RepomdError, SIGNATURE_MAX_BYTES, href, open, primary,
     repomd,
 };
-use crate::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
+use crate::repo::openpgp::{HashRule, SignatureError, SignedBy, TrustedKeys};
 use crate::sniff::is_web_page;
 use crate::transport::{Network, Request, Transport, TransportError, TransportErrorKind};
 

@@ -1,5 +1,6 @@
 //! Location hrefs, which come from a repository and must stay below it.
 
+use manifests::percent;
 use url::Url;
 
 /// An href that leaves its repository or is no file name.
@@ -30,9 +31,10 @@ pub(super) fn join(base: &Url, href: &str) -> Result<Url, BadHref> {
     if !href.chars().all(plain) {
         return refuse("it is not a plain relative path");
     }
-    let Some(decoded) = percent_decoded(href) else {
+    let Some(decoded) = percent::decoded(href) else {
         return refuse("its percent signs encode nothing readable");
     };
+    let decoded: String = decoded.into_iter().map(char::from).collect();
     if !decoded.chars().all(|c| plain(c) && c != '%') {
         return refuse("it hides characters behind percent signs");
     }
@@ -44,22 +46,6 @@ pub(super) fn join(base: &Url, href: &str) -> Result<Url, BadHref> {
         Ok(url) if url.as_str().starts_with(base.as_str()) => Ok(url),
         _ => refuse("it does not stay below the repository"),
     }
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = String::new();
-    while let Some(byte) = bytes.next() {
-        let character = if byte == b'%' {
-            let high = char::from(bytes.next()?).to_digit(16)?;
-            let low = char::from(bytes.next()?).to_digit(16)?;
-            char::from_u32(high * 16 + low)?
-        } else {
-            char::from(byte)
-        };
-        decoded.push(character);
-    }
-    Some(decoded)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ mod event_bound;
 mod fetch;
 mod href;
 mod open;
+pub mod openpgp;
 mod primary;
 mod repomd;
 mod source;
+pub mod vendor_keys;
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -15,9 +17,9 @@ use serde::Serialize;
 use url::Url;
 
 use crate::checksum::{Checksum, ChecksumError};
-use crate::error::{Exit, Explained};
-use crate::openpgp::{SignatureError, SignedBy};
+use crate::explain::{Exit, Explain, Explained};
 use crate::output::OutputError;
+use crate::repo::openpgp::{SignatureError, SignedBy};
 use crate::transport::{TransportError, TransportErrorKind};
 
 pub use fetch::{Listed, WholeRepo, fetch_index, fetch_offers};
@@ -25,7 +27,9 @@ pub use href::BadHref;
 pub use open::{OpenError, reader as open_list};
 pub use primary::{PrimaryError, read as read_list};
 pub use repomd::{PrimaryEntry, Repomd, RepomdError, parse as read_repomd};
-pub use source::{Override, RepoSource, SourceError, base_address, base_url, key_url, sources_for};
+pub use source::{
+    Override, RepoSource, SourceError, base_address, base_url, key_urls, sources_for,
+};
 
 const REPOMD_MAX_BYTES: u64 = 4 * 1024 * 1024;
 const SIGNATURE_MAX_BYTES: u64 = 64 * 1024;
@@ -132,10 +136,8 @@ pub enum RepoErrorKind {
     Checksum(#[source] ChecksumError),
 }
 
-impl RepoError {
-    /// Returns how the program ends.
-    #[must_use]
-    pub const fn exit(&self) -> Exit {
+impl Explain for RepoError {
+    fn exit(&self) -> Exit {
         match &self.kind {
             RepoErrorKind::Fetch(error) => fetch_exit(&error.kind),
             RepoErrorKind::Unsigned
@@ -147,9 +149,7 @@ impl RepoError {
         }
     }
 
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+    fn explain(&self) -> Explained {
         let next = match &self.kind {
             RepoErrorKind::Fetch(error) => fetch_advice(&error.kind),
             RepoErrorKind::Unsigned | RepoErrorKind::Signature(_) => {

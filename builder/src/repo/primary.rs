@@ -93,14 +93,17 @@ pub fn read(
     base: &Url,
     wanted: Option<&BTreeSet<String>>,
 ) -> Result<Vec<(RepoPackage, Capabilities)>, PrimaryError> {
-    let is_whole = wanted.is_none();
     let mut reader = Reader::from_reader(EventBound { input, left: 0 });
     let mut buffer = Vec::new();
     let mut depth = 0_usize;
-    // Element names below `<package>`; `<format>` repeats some of them deeper down.
-    let mut path: Vec<String> = Vec::new();
-    let mut draft: Option<Draft> = None;
-    let (mut found, mut seen) = (Vec::new(), 0_usize);
+    let mut list = List {
+        base,
+        wanted,
+        path: Vec::new(),
+        draft: None,
+        seen: 0,
+        found: Vec::new(),
+    };
     loop {
         buffer.clear();
         reader.get_mut().left = EVENT_MAX_BYTES;
@@ -108,73 +111,91 @@ pub fn read(
         match event {
             Event::Start(_) => depth += 1,
             Event::End(_) => depth = depth.saturating_sub(1),
+            Event::Eof => break,
             _ => {}
         }
         if depth > DEPTH_MAX {
             return Err(PrimaryError::TooLarge("elements nested too deep"));
         }
-        match event {
-            Event::Start(tag) => {
-                let element = name(&tag);
-                match &mut draft {
-                    None if element == "package" => draft = Some(Draft::default()),
-                    None => {}
-                    Some(draft) => {
-                        draft.attributes(&path, &element, &tag);
-                        if is_whole {
-                            draft.capabilities(&path, &element, &tag)?;
-                        }
-                        path.push(element);
-                    }
-                }
-            }
-            Event::Empty(tag) => {
-                if let Some(draft) = &mut draft {
-                    let element = name(&tag);
-                    draft.attributes(&path, &element, &tag);
-                    if is_whole {
-                        draft.capabilities(&path, &element, &tag)?;
-                    }
-                }
-            }
-            Event::Text(text) => {
-                if let Some(draft) = &mut draft {
-                    draft.text(&path, text.as_ref())?;
-                }
-            }
-            Event::CData(text) => {
-                if let Some(draft) = &mut draft {
-                    draft.text(&path, text.as_ref())?;
-                }
-            }
-            Event::GeneralRef(reference) => {
-                if let Some(draft) = &mut draft {
-                    draft.text(&path, &referred(&reference)?)?;
-                }
-            }
-            Event::End(_) if path.pop().is_none() => {
-                if let Some(mut draft) = draft.take() {
-                    draft.trim();
-                    seen += 1;
-                    if wanted.is_none_or(|wanted| wanted.contains(&draft.name)) {
-                        found.push(draft.finish(base)?);
-                    }
-                }
-            }
-            Event::Eof => break,
-            _ => {}
-        }
-        if seen > PACKAGES_MAX {
+        list.take(event)?;
+        if list.seen > PACKAGES_MAX {
             return Err(PrimaryError::TooLarge("too many packages"));
         }
     }
-    if draft.is_some() {
+    if list.draft.is_some() {
         return Err(PrimaryError::Xml("it ends inside a package".to_owned()));
     }
-    Ok(found)
+    Ok(list.found)
+}
+
+/// A package list, as far as it was read.
+struct List<'a> {
+    base: &'a Url,
+    wanted: Option<&'a BTreeSet<String>>,
+    /// Element names below `<package>`; `<format>` repeats some of them deeper down.
+    path: Vec<String>,
+    draft: Option<Draft>,
+    seen: usize,
+    found: Vec<(RepoPackage, Capabilities)>,
+}
+
+impl List<'_> {
+    fn take(&mut self, event: Event<'_>) -> Result<(), PrimaryError> {
+        let Some(draft) = &mut self.draft else {
+            if matches!(&event, Event::Start(tag) if name(tag) == "package") {
+                self.draft = Some(Draft::default());
+            }
+            return Ok(());
+        };
+        match event {
+            Event::Start(tag) => {
+                let element = name(&tag);
+                draft.element(&self.path, &element, &tag, self.wanted.is_none())?;
+                self.path.push(element);
+            }
+            Event::Empty(tag) => {
+                draft.element(&self.path, &name(&tag), &tag, self.wanted.is_none())?;
+            }
+            Event::Text(text) => draft.text(&self.path, text.as_ref())?,
+            Event::CData(text) => draft.text(&self.path, text.as_ref())?,
+            Event::GeneralRef(reference) => draft.text(&self.path, &referred(&reference)?)?,
+            Event::End(_) if self.path.pop().is_none() => self.finish()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), PrimaryError> {
+        let Some(mut draft) = self.draft.take() else {
+            return Ok(());
+        };
+        draft.trim();
+        self.seen += 1;
+        if self
+            .wanted
+            .is_none_or(|wanted| wanted.contains(&draft.name))
+        {
+            self.found.push(draft.finish(self.base)?);
+        }
+        Ok(())
+    }
 }
 
 impl Draft {
+    fn element(
+        &mut self,
+        path: &[String],
+        element: &str,
+        tag: &BytesStart<'_>,
+        is_whole: bool,
+    ) -> Result<(), PrimaryError> {
+        self.attributes(path, element, tag);
+        if is_whole {
+            self.capabilities(path, element, tag)?;
+        }
+        Ok(())
+    }
+
     fn attributes(&mut self, path: &[String], element: &str, tag: &BytesStart<'_>) {
         if !path.is_empty() {
             return;
@@ -290,109 +311,4 @@ fn xml(error: quick_xml::Error) -> PrimaryError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{self, Read as _};
-
-    use super::*;
-
-    const LIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<!--generated by the amazing packagecloud.io RPM indexer-->
-<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="2">
-<package type="rpm">
-  <name>tyk-gateway</name><arch>x86_64</arch>
-  <version epoch="0" ver="5.3.0" rel="1"/>
-  <checksum type="sha" pkgid="YES">da39a3ee5e6b4b0d3255bfef95601890afd80709</checksum>
-  <summary>x &amp; y</summary><size package="62000000" installed="1" archive="1"/>
-  <location href="tyk-gateway-5.3.0-1.x86_64.rpm"/>
-  <format><rpm:license></rpm:license><rpm:provides><rpm:entry name="x"/></rpm:provides>
-  <file>/opt/x</file><name>decoy</name><location href="../decoy"/></format>
-</package>
-<package type="rpm"><name>other</name><arch>x86_64</arch></package>
-</metadata>"#;
-
-    fn read(text: &str) -> Result<Vec<RepoPackage>, PrimaryError> {
-        let base = "https://host/el/8/x86_64/".parse().unwrap();
-        let wanted = BTreeSet::from(["tyk-gateway".to_owned()]);
-        parse(text.as_bytes(), &base, &wanted)
-    }
-
-    #[test]
-    fn wanted_packages_are_read_and_nothing_below_format_confuses() {
-        let packages = read(LIST).unwrap();
-        assert_eq!(packages.len(), 1);
-        assert_eq!(packages[0].nevra.to_string(), "tyk-gateway-5.3.0-1.x86_64");
-        assert_eq!(packages[0].size, 62_000_000);
-        assert_eq!(
-            packages[0].url.as_str(),
-            "https://host/el/8/x86_64/tyk-gateway-5.3.0-1.x86_64.rpm"
-        );
-    }
-
-    /// What a reference stood for was left out: `/opt/a&amp;b` was `/opt/ab`.
-    #[test]
-    fn texts_in_pieces_are_whole() {
-        let from = "<name>tyk-gateway</name>";
-        let pieces = LIST
-            .replace(from, "<name> tyk&#45;<!-- -->gate<![CDATA[way]]></name>")
-            .replace("/opt/x", "/opt/a &amp; &#98;");
-        let base = "https://host/".parse().unwrap();
-        let wanted = BTreeSet::from(["tyk-gateway".to_owned()]);
-        assert_eq!(parse(pieces.as_bytes(), &base, &wanted).unwrap().len(), 1);
-        let end = pieces.find("<package type=\"rpm\"><name>other").unwrap();
-        let whole = parse_whole(&pieces.as_bytes()[..end], &base).unwrap();
-        assert_eq!(whole[0].1.files, ["/opt/a & b"]);
-        let unknown = LIST.replace(from, "<name>tyk-gateway&x;</name>");
-        assert!(read(&unknown).unwrap_err().to_string().contains("unknown"));
-    }
-
-    #[test]
-    fn hostile_and_incomplete_entries_are_refused() {
-        for (from, to) in [
-            ("href=\"tyk", "href=\"../../tyk"),
-            ("href=\"tyk", "xml:base=\"http://x/\" href=\"tyk"),
-            ("<name>tyk-gateway", "<name>tyk-gateway</name><name>/../x"),
-            ("ver=\"5.3.0\"", "ver=\"5.3.0/..\""),
-            ("<size package=\"62000000\"", "<size"),
-            ("</metadata>", ""),
-        ] {
-            let changed = LIST.replacen(from, to, 1);
-            assert_ne!(changed, LIST);
-            match read(&changed) {
-                Err(_) => {}
-                // A second name makes it another package, which nobody asked for.
-                Ok(found) => assert!(found.is_empty() || to.is_empty(), "{to}"),
-            }
-        }
-        assert!(read(&LIST[..LIST.len() / 2]).is_err());
-    }
-
-    #[test]
-    fn an_empty_list_is_a_list() {
-        assert!(
-            read("<metadata packages=\"0\"></metadata>")
-                .unwrap()
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn what_would_fill_the_memory_is_refused_before_it_does() {
-        let deep = LIST.replace(
-            "<format>",
-            &format!("<format>{}", "<a>".repeat(DEPTH_MAX + 1)),
-        );
-        let outside = "<a>".repeat(DEPTH_MAX + 1);
-        let huge = LIST.replace("size package=\"62000000\"", "size package=\"8589934592\"");
-        for text in [&deep, &outside, &huge] {
-            let error = read(text).unwrap_err();
-            assert!(matches!(error, PrimaryError::TooLarge(_)), "{error}");
-        }
-        // An endless tag, text or comment: nothing after the bound is asked for.
-        for start in ["<metadata><package a=\"", "<metadata>", "<metadata><!-- "] {
-            let endless = io::BufReader::new(start.as_bytes().chain(io::repeat(b'x')));
-            let base = "https://host/".parse().unwrap();
-            let error = parse(endless, &base, &BTreeSet::new()).unwrap_err();
-            assert!(error.to_string().contains("too long"), "{error}");
-        }
-    }
-}
+mod tests;

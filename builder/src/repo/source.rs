@@ -1,5 +1,6 @@
 //! Which repositories a build reads, and from where.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use manifests::nevra::Arch;
@@ -118,15 +119,24 @@ pub fn base_address(product: &ProductManifest, overrides: &[Override]) -> Result
     base_url(base_of(product, overrides))
 }
 
-/// Returns where a repository's metadata key is published.
-pub fn key_url(
+/// Returns where a repository's metadata keys for these distributions and architectures are
+/// published: one address, unless it names them.
+pub fn key_urls(
     product: &ProductManifest,
     repository: &Repository,
     overrides: &[Override],
-) -> Result<Url, SourceError> {
+    distros: &[&Distro],
+    archs: &[Arch],
+) -> Result<BTreeSet<Url>, SourceError> {
     let base = base_address(product, overrides)?;
-    base.join(&repository.key_path)
-        .map_err(|_| SourceError::Address(repository.key_path.clone()))
+    let targets = distros
+        .iter()
+        .flat_map(|distro| archs.iter().map(|arch| (*distro, *arch)));
+    let url = |(distro, arch)| {
+        let path = filled(&repository.key_path, distro, arch);
+        base.join(&path).map_err(|_| SourceError::Address(path))
+    };
+    targets.map(url).collect()
 }
 
 /// Returns the sources of every given distribution and architecture.
@@ -172,10 +182,13 @@ fn address(
         let base = base_of(product, overrides).trim_end_matches('/');
         format!("{base}/{}", repository.path)
     });
-    let filled = template
+    base_url(&filled(&template, distro, arch))
+}
+
+fn filled(template: &str, distro: &Distro, arch: Arch) -> String {
+    template
         .replace("{major}", &distro.major.to_string())
-        .replace("{arch}", arch.as_str());
-    base_url(&filled)
+        .replace("{arch}", arch.as_str())
 }
 
 fn base_of<'a>(product: &'a ProductManifest, overrides: &'a [Override]) -> &'a str {
@@ -229,8 +242,28 @@ mod tests {
             "file:///mirror/tyk-gateway/el/8/x86_64/"
         );
         assert_eq!(replaced[2].url.as_str(), "http://m:8080/pump/8/");
-        let key = key_url(&tyk, &tyk.repositories[0], &overrides).unwrap();
-        assert_eq!(key.as_str(), "file:///mirror/tyk-gateway/gpgkey");
+    }
+
+    #[test]
+    fn a_key_has_one_address_unless_the_address_names_the_target() {
+        let tyk = ProductManifest::from_toml(TYK).unwrap();
+        let distros = ["el8", "el9"].map(|id| tyk.distro(id).unwrap());
+        let archs = [Arch::X86_64, Arch::Aarch64];
+        let mirror: Override = "file:///mirror".parse().unwrap();
+        let urls = |repository: &Repository| {
+            let overrides = std::slice::from_ref(&mirror);
+            let urls = key_urls(&tyk, repository, overrides, &distros, &archs).unwrap();
+            urls.into_iter().map(String::from).collect::<Vec<_>>()
+        };
+        let mut repository = tyk.repositories[0].clone();
+        assert_eq!(urls(&repository), ["file:///mirror/tyk-gateway/gpgkey"]);
+        repository.key_path = "https://host/{major}/key".to_owned();
+        assert_eq!(
+            urls(&repository),
+            ["https://host/8/key", "https://host/9/key"]
+        );
+        repository.key_path = "https://host/{major}/{arch}/key".to_owned();
+        assert_eq!(urls(&repository).len(), 4);
     }
 
     #[test]

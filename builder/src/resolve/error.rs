@@ -7,7 +7,7 @@ use super::Inputs;
 use super::fleet::Unserved;
 use super::previous::From;
 use super::select::{candidates, newest_by_line, newest_matching, version, versions};
-use crate::error::Explained;
+use crate::explain::{Exit, Explain, Explained};
 use crate::printable::printable;
 use crate::repo::RepoPackage;
 
@@ -81,10 +81,12 @@ pub struct Instead {
     pub elsewhere: Vec<String>,
 }
 
-impl ResolveError {
-    /// Returns the error in three parts.
-    #[must_use]
-    pub fn explain(&self) -> Explained {
+impl Explain for ResolveError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn explain(&self) -> Explained {
         let (reason, next) = match self {
             Self::UnknownDistro { name, known } => (
                 format!("`{name}` is not a distribution of this product"),

@@ -2,8 +2,9 @@ use manifests::product::TYK;
 
 use super::*;
 use crate::checksum::Checksum;
+use crate::explain::Explain as _;
 use crate::hosts::tests::{fleet, inventory};
-use crate::openpgp::SignedBy;
+use crate::repo::openpgp::SignedBy;
 
 /// Publishes the same versions for every repository name given as `repository=versions`.
 fn index(distro: &str, published: &[(&str, &str)]) -> Vec<RepoSnapshot> {
@@ -181,7 +182,7 @@ fn hosts_that_cannot_be_served_are_named_all_at_once() {
         "twice has pump",
         "other runs no package",
     ] {
-        assert!(explained.reason.contains(word), "{explained:?}");
+        assert!(explained.why.contains(word), "{explained:?}");
     }
     assert!(explained.next.contains("--repo-url"), "{explained:?}");
     let current: &[&str] = &["tyk-gateway-5.3.10-1.x86_64"];
@@ -312,7 +313,7 @@ fn a_line_without_pin_takes_the_newest_and_says_so() {
 #[test]
 fn what_is_missing_is_named() {
     let error = plan_for(el8(), &["el8"], "7.7", &[]).unwrap_err().explain();
-    assert!(error.reason.contains("gateway 7.7"), "{error:?}");
+    assert!(error.why.contains("gateway 7.7"), "{error:?}");
     assert!(error.next.contains("5.3.10"), "{error:?}");
     let mut both = el8();
     let el7 = [
@@ -325,7 +326,7 @@ fn what_is_missing_is_named() {
         .unwrap_err()
         .explain();
     assert!(
-        error.reason.contains("el7") && error.next.contains("el8"),
+        error.why.contains("el7") && error.next.contains("el8"),
         "{error:?}"
     );
     let mut no_pump = el8();
@@ -336,7 +337,7 @@ fn what_is_missing_is_named() {
         .unwrap_err()
         .explain();
     for word in ["pump", "1.9.0", "1.12.0"] {
-        assert!(error.reason.contains(word), "{error:?}");
+        assert!(error.why.contains(word), "{error:?}");
     }
     assert!(matches!(
         plan_for(el8(), &["debian12"], "5.3", &[]),

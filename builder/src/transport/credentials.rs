@@ -3,34 +3,11 @@
 //! A login belongs to one host and is sent to that host alone: not to where it redirects, and not
 //! over plain HTTP. Nothing here can be printed.
 
-use std::fmt;
-
+use manifests::secret::Secret;
 use url::{Host, Url};
 
 use super::TransportErrorKind;
 use super::netrc::Machine;
-
-/// Text that nobody prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the text.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
 
 /// A user name and a password; packagecloud's read tokens are user names without a password.
 #[derive(Debug, Clone, PartialEq, Eq)]

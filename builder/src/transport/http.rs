@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use manifests::explained::chain;
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, LOCATION,
     RANGE,
@@ -230,17 +231,4 @@ pub(super) fn explain(error: reqwest::Error) -> TransportErrorKind {
     } else {
         TransportErrorKind::Truncated(text)
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -8,6 +8,7 @@ mod body;
 mod credentials;
 mod error;
 mod http;
+mod metadata_cache;
 mod netrc;
 mod proxies;
 mod setup;
@@ -21,12 +22,11 @@ use url::Url;
 
 use backon::{ExponentialBuilder, Retryable as _};
 
-use crate::kept::Kept;
-
 pub(crate) use body::{Body, pause};
-pub use credentials::{Audience, Credentials, Login, PlainHttp, Secret};
+pub use credentials::{Audience, Credentials, Login, PlainHttp};
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use http::{Answer, Extent, Place, Span};
+pub use metadata_cache::MetadataCache;
 pub use netrc::{Machine, NetrcError, parse as parse_netrc};
 pub use proxies::{Proxies, ProxyError};
 pub use setup::{Breadth, Network, Patience, Setup, SetupError};
@@ -42,7 +42,7 @@ pub struct Transport {
     http: Arc<http::Client>,
     patience: Patience,
     breadth: Breadth,
-    kept: Option<Kept>,
+    kept: Option<MetadataCache>,
     network: Network,
 }
 
@@ -103,7 +103,7 @@ impl Transport {
     }
 
     /// Returns where verified metadata are kept.
-    pub(crate) const fn kept(&self) -> Option<&Kept> {
+    pub(crate) const fn kept(&self) -> Option<&MetadataCache> {
         self.kept.as_ref()
     }
 

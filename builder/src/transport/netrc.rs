@@ -1,6 +1,8 @@
 //! `.netrc`: logins by host, as curl and others read them, but strictly.
 
-use super::credentials::{Login, Secret};
+use manifests::secret::Secret;
+
+use super::credentials::Login;
 
 /// An entry.
 #[derive(Debug, Clone, PartialEq, Eq)]

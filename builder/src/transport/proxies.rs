@@ -1,9 +1,8 @@
 //! Proxies, as the environment names them for curl.
 
+use manifests::secret::Secret;
 use reqwest::{NoProxy, Proxy};
 use url::Url;
-
-use super::credentials::Secret;
 
 /// The proxies of a build. Their addresses may hold passwords and are never shown.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +69,7 @@ fn address((variable, value): (&'static str, String)) -> Result<Secret, ProxyErr
     };
     let url = Url::parse(&whole).map_err(|_| fail("does not hold an address"))?;
     match url.scheme() {
-        "http" | "https" if url.host().is_some() => Ok(Secret::new(url.into())),
+        "http" | "https" if url.host().is_some() => Ok(Secret::new(url)),
         "http" | "https" => Err(fail("names no host")),
         _ => Err(fail("names a proxy that is neither http nor https")),
     }

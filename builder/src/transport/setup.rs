@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Credentials, Proxies};
-use crate::kept::Kept;
+use super::{Credentials, MetadataCache, Proxies};
 
 /// How patient the transport is.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +77,7 @@ pub struct Setup {
     /// Files of certificates (PEM) that count beside the system's.
     pub authorities: Vec<Vec<u8>>,
     /// Where verified metadata are kept.
-    pub kept: Option<Kept>,
+    pub kept: Option<MetadataCache>,
     /// Whether there is a network.
     pub network: Network,
 }

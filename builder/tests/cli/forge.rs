@@ -4,6 +4,7 @@
 use std::io::Write as _;
 
 use builder::archive::verify;
+use builder::explain::Explain as _;
 use manifests::bundle::BundleManifest;
 use manifests::digest::Sha256;
 use manifests::format::{BLOCK_BYTES, header_for, padding, read_header};
@@ -58,7 +59,7 @@ impl Forge {
     fn judged(&mut self) -> Result<(), String> {
         let packed = self.packed();
         let verdict = verify(packed.as_slice(), &self.roots);
-        verdict.map(drop).map_err(|error| error.explain().reason)
+        verdict.map(drop).map_err(|error| error.explain().why)
     }
 
     fn packed(&mut self) -> Vec<u8> {

@@ -204,6 +204,11 @@ fn repositories_of_dependencies_are_read_with_an_accepted_key_only() {
     );
     assert!(run.stdout.contains("needs nothing more"), "{}", run.stdout);
     user.assert_nothing_written();
+    // The key of every architecture is asked for, not that of the first alone.
+    let both = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
+    let both = [&both[..], &["--arch", "x86_64,aarch64"]].concat();
+    user.build(&vendor, &both)
+        .assert_refused(1, &["el/8/aarch64/repodata/repomd.xml.key"]);
     // A tool is one that the product manifest names.
     let with_tool = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
     let with_tool = [&with_tool[..], &["--tool", "anything"]].concat();

@@ -47,6 +47,8 @@ mod people;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod product;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod progress;

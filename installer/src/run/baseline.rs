@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use manifests::product::Component;
 
-use super::{Baseline, Context, brought};
+use super::{Baseline, Context, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::failure::chain;
@@ -24,10 +24,10 @@ pub(super) fn take(context: &Context<'_>) -> Result<Baseline, HostError> {
             baseline.verify.insert(change.package.to_owned(), lines);
         }
         baseline.leftovers.extend(leftovers(context, change));
-        baseline.absent.extend(brought::absent(context, change));
+        baseline.absent.extend(needed::absent(context, change));
         baseline
             .directories
-            .extend(brought::directories(context, change));
+            .extend(needed::directories(context, change));
     }
     for component in context.plan.all_components().filter(|_| systemd) {
         record_units(&mut baseline, context, component)?;

@@ -3,7 +3,9 @@
 mod check;
 mod extra;
 mod extra_on_host;
+mod print;
 mod store;
+mod template;
 
 use serde::{Deserialize, Serialize};
 
@@ -274,15 +276,23 @@ pub enum ProductError {
     /// Not JSON of this shape.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// A settings template or a list of pins that cannot be expanded.
+    #[error("line {line}: {why}")]
+    Template {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Contradicts itself.
     #[error("{0}")]
     Inconsistent(String),
 }
 
 impl ProductManifest {
-    /// Reads a product manifest as people write it.
+    /// Reads a product manifest as people write it, and expands its templates.
     pub fn from_toml(text: &str) -> Result<Self, ProductError> {
-        let product: Self = toml::from_str(text)?;
+        let product = template::read(text)?;
         product.check()?;
         Ok(product)
     }

@@ -1,5 +1,17 @@
 use super::*;
 
+mod templates;
+
+/// What `tyk.toml` said before there were templates, in the form that a bundle carries.
+const TYK_IN_FULL: &str = include_str!("tests/tyk.json");
+
+#[test]
+fn the_embedded_product_expands_to_what_it_was_in_full() {
+    let tyk = ProductManifest::from_toml(TYK).unwrap();
+    let json = crate::json::canonical(&tyk).unwrap();
+    assert_eq!(String::from_utf8(json).unwrap(), TYK_IN_FULL);
+}
+
 #[test]
 fn the_embedded_product_is_valid_and_survives_json() {
     let tyk = ProductManifest::from_toml(TYK).unwrap();
@@ -34,4 +46,45 @@ fn an_unknown_field_is_named_with_its_line() {
 fn paths_that_leave_their_place_are_refused() {
     let text = TYK.replacen("/opt/tyk-gateway/tyk.conf", "/opt/../etc/shadow", 1);
     assert!(ProductManifest::from_toml(&text).is_err());
+}
+
+const PAGE: &str = include_str!("../../../docs/product-manifest.md");
+
+#[test]
+fn the_tutorial_shows_a_whole_manifest_that_can_be_used() {
+    let example = include_str!("../../products/examples/lantern.toml");
+    let (tutorial, _) = PAGE.split_once("\n## Reference\n").unwrap();
+    let blocks: Vec<&str> = tutorial
+        .split("```toml\n")
+        .skip(1)
+        .map(|block| block.split_once("```").unwrap().0)
+        .collect();
+    assert_eq!(blocks.join("\n"), example);
+    let lantern = ProductManifest::from_toml(example).unwrap();
+    let pinned = |lead| lantern.pinned("worker", lead).map(|pin| &*pin.version);
+    assert_eq!(pinned("2.4.5"), Some("1.8.0"));
+    assert_eq!(pinned("2.4.7"), Some("1.8"));
+    assert_eq!(pinned("2.5.0"), None);
+    let cache = lantern.components[0].stores[1].redis.as_ref().unwrap();
+    let secret = Source::Env("LANTERN_CACHE_SECRET".to_owned());
+    assert_eq!(cache.password.from, [secret]);
+}
+
+#[test]
+fn the_reference_names_every_field() {
+    let (_, reference) = PAGE.split_once("\n## Reference\n").unwrap();
+    let tyk: serde_json::Value = serde_json::from_str(TYK_IN_FULL).unwrap();
+    let mut rest = vec![&tyk];
+    while let Some(value) = rest.pop() {
+        for (field, below) in value.as_object().into_iter().flatten() {
+            let names = ["`", "[[", "[", "[[component.", "[component."]
+                .map(|start| format!("{start}{field}"));
+            assert!(names.iter().any(|name| reference.contains(name)), "{field}");
+            // These are values of settings, not fields.
+            if field != "names" {
+                rest.push(below);
+            }
+        }
+        rest.extend(value.as_array().into_iter().flatten());
+    }
 }

@@ -7,9 +7,9 @@ use manifests::bundle::{Role, Target};
 use serde::Serialize;
 
 use super::{Format, show};
-use crate::build::Built;
 use crate::evidence;
 use crate::lock::{Lock, LockedRpm};
+use crate::pipeline::Built;
 
 /// The result for programs.
 #[derive(Serialize)]
@@ -197,6 +197,24 @@ fn text(summary: &Summary) -> String {
     for file in summary.files.iter().skip(1) {
         let _ = writeln!(text, "beside    {file}");
     }
+    targets(&mut text, summary);
+    let _ = writeln!(
+        text,
+        "Hosts that run another version need a bundle built with --from VERSION, or --from any."
+    );
+    for flag in &summary.mind {
+        let _ = writeln!(text, "mind: {flag}");
+    }
+    for note in &summary.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    if have >= needed {
+        next_steps(&mut text, summary);
+    }
+    text
+}
+
+fn targets(text: &mut String, summary: &Summary) {
     for target in &summary.targets {
         let _ = writeln!(text, "\n{} {}", target.distro, target.arch);
         for component in &target.components {
@@ -212,20 +230,6 @@ fn text(summary: &Summary) -> String {
             );
         }
     }
-    let _ = writeln!(
-        text,
-        "Hosts that run another version need a bundle built with --from VERSION, or --from any."
-    );
-    for flag in &summary.mind {
-        let _ = writeln!(text, "mind: {flag}");
-    }
-    for note in &summary.notes {
-        let _ = writeln!(text, "note: {note}");
-    }
-    if have >= needed {
-        next_steps(&mut text, summary);
-    }
-    text
 }
 
 fn next_steps(text: &mut String, summary: &Summary) {

@@ -6,9 +6,9 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::super::Context;
 use super::{ChainArgs, ThresholdArgs, drafted};
-use crate::error::Error;
-use crate::roots::{Change, RoleChoice};
-use crate::sign::read_public;
+use crate::explain::Error;
+use crate::keys::read_public;
+use crate::keys::roots::{Change, RoleChoice};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,8 +9,8 @@ use manifests::trust::{RootDocument, RootFile, TrustRoot};
 use serde::Serialize;
 
 use super::super::{Context, Format, show};
-use crate::error::Error;
-use crate::roots::{self, Change, Quorum, RootChain, RootsError, differences, quorums};
+use crate::explain::Error;
+use crate::keys::roots::{self, Change, Quorum, RootChain, RootsError, differences, quorums};
 
 /// A draft, or a version that is being signed.
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{Context, Format, show};
 use super::ChainArgs;
-use crate::error::Error;
+use crate::explain::Error;
 use crate::output::{self, Pending};
 
 const EXAMPLES: &str = "\

@@ -7,10 +7,10 @@ use clap::Args as ClapArgs;
 use super::super::Context;
 use super::super::places::KeyArgs;
 use super::drafted;
-use crate::error::Error;
+use crate::explain::Error;
+use crate::keys::roots::{Enrolled, RootChain, RootsError, first};
+use crate::keys::{KeyError, read_public};
 use crate::output;
-use crate::roots::{Enrolled, RootChain, RootsError, first};
-use crate::sign::{KeyError, read_public};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -15,8 +15,8 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::Context;
 use super::places::KeyArgs;
-use crate::error::Error;
-use crate::roots::RootChain;
+use crate::explain::Error;
+use crate::keys::roots::RootChain;
 
 const EXAMPLES: &str = "\
 Examples:

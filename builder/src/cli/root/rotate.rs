@@ -8,9 +8,9 @@ use manifests::signature::KeyId;
 use super::super::Context;
 use super::add_key::Role;
 use super::{ChainArgs, ThresholdArgs, drafted};
-use crate::error::Error;
-use crate::roots::Change;
-use crate::sign::{KeyError, read_public};
+use crate::explain::Error;
+use crate::keys::roots::Change;
+use crate::keys::{KeyError, read_public};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::super::places::KeyArgs;
 use super::super::{Context, Format, show};
 use super::drafted::quorum_lines;
-use crate::error::Error;
+use crate::explain::Error;
+use crate::keys::roots::{Quorum, RootChain, RootsError, of_threshold};
 use crate::printable::printable;
-use crate::roots::{Quorum, RootChain, RootsError, of_threshold};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,10 +9,9 @@ use manifests::trust::{RootFile, TrustRoot};
 use super::super::places::{KeyArgs, SignArgs};
 use super::super::{Context, Format, confirm, show};
 use super::drafted::{Drafted, quorum_lines};
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
+use crate::keys::roots::{RootChain, RootsError, differences};
 use crate::output::directory_of;
-use crate::roots::{RootChain, RootsError, differences};
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
@@ -59,7 +58,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         Some(place) => place.clone(),
         None => store
             .as_ref()
-            .map_or_else(|_| PathBuf::new(), crate::sign::KeyStore::trust_path),
+            .map_or_else(|_| PathBuf::new(), crate::keys::KeyStore::trust_path),
     };
     let (directory, named) = split(&place)?;
     let chain = RootChain::read(&directory)?;

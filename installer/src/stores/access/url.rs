@@ -2,6 +2,8 @@
 //!
 //! No reason given here holds a word of the string, for any of them may be a secret.
 
+use manifests::percent;
+
 /// A longer string is no connection string.
 const TEXT_MAX_BYTES: usize = 16 * 1024;
 /// More hosts than any set of servers has.
@@ -111,18 +113,8 @@ fn parameters(query: &str) -> Result<Vec<(&str, &str)>, String> {
 
 /// Undoes percent-encoding.
 pub(in crate::stores) fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
-        let value = value.and_then(|value| u8::try_from(value).ok());
-        bytes.push(value.ok_or("a % in it is not followed by two hexadecimal digits")?);
-    }
+    let bytes = percent::decoded(text);
+    let bytes = bytes.ok_or("a % in it is not followed by two hexadecimal digits")?;
     let text = String::from_utf8(bytes).map_err(|_| "what it encodes is no text in UTF-8")?;
     bounded(&text).map(str::to_owned)
 }

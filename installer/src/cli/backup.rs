@@ -142,7 +142,7 @@ fn verify(session: &Session, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Fa
     if runs.is_empty() {
         let has_backup = |run: &&PastRun| {
             let dir = session.layout.run(run.id);
-            dir.join("backup").exists() || dir.join("backup.age").exists()
+            dir.backup().exists() || dir.sealed().exists()
         };
         wanted.extend(all.iter().filter(has_backup).map(|run| run.id));
     }
@@ -150,7 +150,7 @@ fn verify(session: &Session, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Fa
     for run in wanted {
         let checked = match unseal.unlock(session, run)? {
             Some(unlocked) => check::sealed(unlocked),
-            None => check::plain(&session.layout.run(run).join("backup")),
+            None => check::plain(&session.layout.run(run).backup()),
         };
         verdicts.push(Verdict {
             run,
@@ -189,7 +189,7 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
     entered.unseal(run, unlocked)?;
     let backup = seal::backup_of_undone(&session.layout, run, args.run);
-    let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
+    let dumps = dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
     let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_restore())
         .map_err(|error| cannot_look(&error))?;
     let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)

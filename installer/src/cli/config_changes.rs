@@ -40,7 +40,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         None => last(session)?,
     };
     let backup = match &args.backup {
-        Some(dir) => dir.clone(),
+        Some(dir) => BackupDir::at(dir.clone()),
         None => plain(session, run.id)?,
     };
     let damaged = |why: String| {
@@ -82,7 +82,7 @@ fn heading(run: &PastRun) -> String {
 fn last(session: &Session) -> Result<PastRun, Failure> {
     let has_some = |run: &PastRun| {
         let is_sealed = seal::kept(&session.layout, run.id) == Ok(Kept::Sealed);
-        let document = session.layout.run(run.id).join(changes::DOCUMENT);
+        let document = session.layout.run(run.id).backup().config_changes();
         document.exists() || (is_sealed && run.plan.groups.iter().any(Group::has_pictures))
     };
     let mut runs = session.runs()?;
@@ -98,10 +98,10 @@ fn last(session: &Session) -> Result<PastRun, Failure> {
 }
 
 /// Returns the backup of a run, if it can be read as it is.
-fn plain(session: &Session, run: u64) -> Result<PathBuf, Failure> {
+fn plain(session: &Session, run: u64) -> Result<BackupDir, Failure> {
     let dir = session.layout.run(run);
     if seal::kept(&session.layout, run) != Ok(Kept::Sealed) {
-        return Ok(dir.join("backup"));
+        return Ok(dir.backup());
     }
     let sealed = shown(&dir.sealed());
     Err(Failure::new(

@@ -3,7 +3,7 @@
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};
 use super::work;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history;
 use crate::plan::InstallPlan;
 use crate::run;
@@ -21,11 +21,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let id = args.id;
     require_root("execute a run")?;
     let lock = session.wait_for_lock()?;
-    let plan: InstallPlan = history::read_document(&session.layout.run(id).join("plan.json"))
-        .map_err(|why| internal(&why))?;
+    let plan: InstallPlan =
+        history::read_document(&session.layout.run(id).plan()).map_err(|why| internal(&why))?;
     let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
         // Without a journal nothing was changed, and there is nothing to resume.
-        run::execute(context, &lock).map_err(|why| work::not_begun(id, &why, Exit::Internal))
+        run::execute(context, &lock)
+            .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
     })?;
     // To systemd only a revert that failed has failed: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {

@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
+use manifests::explained::Explained;
 
 pub(super) use plan::plan;
 pub(super) use report::report;
@@ -21,7 +22,8 @@ pub(super) use stores::report as data;
 
 /// Prints the three parts of a failure. Like all that is printed here, they may hold foreign text.
 pub(super) fn failure(failure: &Failure) {
-    let parts = [&failure.what, &failure.why, &failure.next];
+    let Explained { what, why, next } = &failure.explained;
+    let parts = [what, why, next];
     let [what, why, next] = parts.map(|text| printable_lines(text));
     eprintln!("error: {what}\n  why: {why}\n next: {next}");
 }

@@ -3,7 +3,7 @@
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};
 use super::{sealing, work};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, PastRun};
 use crate::run::{self, reserve};
 
@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(Exit::Usage, "nothing to resume", why, next));
     };
     let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
-        run::close_open_run(context, &lock).map_err(|why| not_closed(id, &why))
+        run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
     })?;
     // To systemd, a run that was put back is a success: trying again would change nothing.
     Ok(if args.unattended { 0 } else { code })

@@ -4,7 +4,7 @@ use super::refusal::{busy, internal, refusal};
 use super::session::{Entered, Session};
 use super::{render, stop_signal, work};
 use crate::backup::seal::{self, Recipients};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history;
 use crate::journal::HostDisk;
 use crate::plan::InstallPlan;
@@ -50,7 +50,9 @@ pub(super) fn start(
         lock_wait_secs: request.lock_wait_secs,
         undone: undone.as_ref(),
     };
-    context.wait_for_rpm().map_err(|why| busy(&why))?;
+    context
+        .wait_for_rpm()
+        .map_err(|error| busy(&chain(&error)))?;
     let problems = check();
     if !problems.is_empty() {
         let what = "the packages cannot be installed here; nothing was changed";
@@ -62,19 +64,20 @@ pub(super) fn start(
         return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
     }
     run::prepare(&session.layout, run, request.plan)
+        .map_err(|error| chain(&error))
         .and_then(|()| seal::record(&session.layout, run, request.recipients))
         .map_err(|why| internal(&why))?;
     if run_unit::is_possible(&session.host, &session.layout) {
         let installer = run_unit::arm(&session.host, &session.layout);
-        let installer = installer.map_err(|why| internal(&why))?;
+        let installer = installer.map_err(|error| internal(&chain(&error)))?;
         // The unit takes the lock; whatever comes in between finds the host as it was.
         drop(lock);
         let wait = request.lock_wait_secs;
         run_unit::start_run(&session.host, &session.layout, &installer, run, wait)
-            .map_err(|why| internal(&why))?;
+            .map_err(|error| internal(&chain(&error)))?;
         return follow(session, run, &stopped);
     }
-    let ended = run::execute(&context, &lock).map_err(|why| internal(&why))?;
+    let ended = run::execute(&context, &lock).map_err(|error| internal(&chain(&error)))?;
     Ok(work::end(session, &lock, ended))
 }
 

@@ -85,9 +85,12 @@ pub(super) fn finish(session: &Session, report: &RunReport) -> u8 {
 /// outcome.
 pub(super) fn disarm(session: &Session) {
     if run_unit::is_possible(&session.host, &session.layout)
-        && let Err(why) = run_unit::disarm(&session.host, &session.layout)
+        && let Err(error) = run_unit::disarm(&session.host, &session.layout)
     {
-        render::warning(&format!("the boot unit could not be removed: {why}"));
+        render::warning(&format!(
+            "the boot unit could not be removed: {}",
+            chain(&error)
+        ));
     }
 }
 
@@ -103,17 +106,17 @@ pub(super) fn undone(
     let dir = seal::backup_of_undone(&session.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
-            before: history::read_document(&dir.join("before.json"))?,
+            before: history::read_document(&dir.before())?,
             // A run that was reverted has none, and is not undone either.
-            after: match dir.join("after.json") {
+            after: match dir.after() {
                 path if path.exists() => history::read_document(&path)?,
-                _ => history::read_document(&dir.join("before.json"))?,
+                _ => history::read_document(&dir.before())?,
             },
-            blobs: Blobs::open(&dir.join("blobs")).map_err(|error| chain(&error))?,
-            baseline: history::read_document(&dir.join("baseline.json"))?,
-            plan: history::read_document(&session.layout.run(run).join("plan.json"))?,
-            dumps: run::dumps_of(&dir)?,
-            dumps_dir: dir.join("stores"),
+            blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
+            baseline: history::read_document(&dir.baseline())?,
+            plan: history::read_document(&session.layout.run(run).plan())?,
+            dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
+            dumps_dir: dir.dumps().files,
         })
     };
     load().map(Some).map_err(|why| {

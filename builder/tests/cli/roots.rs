@@ -78,7 +78,7 @@ fn one_key_becomes_two_of_three_by_files_between_machines() {
         shown.stdout
     );
     builder.build_el8(&vendor).assert_ok();
-    // Whoever enrolled version 1 follows.
+    // A host that enrolled version 1 follows.
     let bundle = builder.bundle();
     let verify = [
         "verify",

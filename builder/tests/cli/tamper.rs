@@ -1,4 +1,4 @@
-//! Nothing in a bundle is free: every changed byte is refused, also by somebody who knows zstd.
+//! Every byte of a bundle counts: a changed byte is refused, also when the attacker knows zstd.
 
 use std::io::Write as _;
 

@@ -18,7 +18,7 @@ use pgp::types::{KeyDetails as _, Password, Timestamp};
 use rand::RngCore as _;
 use tempfile::TempDir;
 
-/// Newest patch of the target line last; `5.3.10` sorts before `5.3.9` for whoever compares text.
+/// Newest patch of the target line last. A comparison of text would sort `5.3.10` before `5.3.9`.
 const RELAY_EL8: [&str; 5] = ["5.1.0", "5.2.0", "5.2.7", "5.3.9", "5.3.10"];
 const RELAY_EL9: [&str; 1] = ["5.2.0"];
 const AGENT: [&str; 3] = ["1.8.0", "1.9.0", "1.10.0"];

@@ -127,8 +127,8 @@ impl Film {
         }
     }
 
-    /// Lets every record be torn so that it cannot be cut off at once, and kills the process later, at
-    /// every `stride`th moment: whoever comes next must be able to read the journal.
+    /// Tears each record so that it cannot be cut off at once, and kills the process later, at
+    /// every `stride`th moment. The next process must be able to read the journal.
     fn torn_records(&self, stride: usize) -> Tally {
         let cases: Vec<usize> = self
             .writes
@@ -177,13 +177,13 @@ impl Film {
         tally
     }
 
-    /// Every time at which a run looks whether somebody asked it to stop, with both answers to that.
+    /// Every time at which a run checks whether it was asked to stop, with both answers.
     pub(crate) fn stop_cases(&self) -> Vec<(usize, OnStop)> {
         let both = |question| [(question, OnStop::Hold), (question, OnStop::Revert)];
         (1..=self.passed.stop_questions).flat_map(both).collect()
     }
 
-    /// Asks the run to stop, at every time at which it looks whether somebody did.
+    /// Asks the run to stop, at every time at which it checks for that.
     fn stops(&self) -> Tally {
         let [tally] = each(&self.stop_cases(), |_, &(question, on_stop), [tally]| {
             let fault = Fault::Stop { question };

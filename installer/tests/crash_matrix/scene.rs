@@ -145,7 +145,7 @@ impl Scene {
         )
     }
 
-    /// Whether a run that nobody disturbs reaches its target.
+    /// Whether an undisturbed run reaches its target.
     pub(crate) fn ends_done(&self) -> bool {
         match self.flaw {
             Flaw::None => true,
@@ -237,7 +237,7 @@ impl Scene {
                 (bad, 1) if is_ill && bad == self.flawed() => Answers::Nothing,
                 _ => Answers::Pass,
             },
-            // The relay's new version migrates its configuration; nobody else's does.
+            // Only the relay's new version migrates its configuration.
             schema: if crashes {
                 0
             } else {

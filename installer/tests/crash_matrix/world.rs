@@ -203,7 +203,7 @@ impl World {
         let path = self.layout.state().join("rpm-at-work");
         let file = std::fs::File::open(path).expect("rpm is at work");
         let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(&file, operation).expect("nobody else works here");
+        rustix::fs::flock(&file, operation).expect("no other process works here");
         Arc::new(file)
     }
 
@@ -226,7 +226,7 @@ impl World {
     }
 
     fn lock(&self) -> RunLock {
-        RunLock::take(&self.layout).expect("nobody else works here")
+        RunLock::take(&self.layout).expect("no other process works here")
     }
 
     /// Starts a process that executes the plan.

@@ -79,7 +79,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "package-that-is-not-described",
-        "ours, signed: an entry of which nobody knows what it is for",
+        "ours, signed: an entry without a stated purpose",
         CONTRADICTS,
         |shop| {
             shop.signed(|parts| {
@@ -103,7 +103,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "package-without-a-use",
-        "ours, signed: carried for nobody",
+        "ours, signed: carried without a use",
         CONTRADICTS,
         |shop| {
             shop.signed(|parts| {

@@ -81,7 +81,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "fifo",
-        "ours: whoever opens it waits for ever",
+        "ours: a reader that opens it waits for ever",
         KIND,
         |shop| listed(shop, b'6', ""),
     ),
@@ -208,7 +208,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "gnu-volume-label",
-        "ours: an entry that is none, which readers skip without a word",
+        "ours: not a file at all; readers skip it without a word",
         KIND,
         |shop| insert(shop, 0, Item::of_type(b'V', b"label", "", b"")?),
     ),

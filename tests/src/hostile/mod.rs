@@ -28,8 +28,8 @@ pub use workshop::Workshop;
 pub enum Aim {
     /// A bundle, for `verify` and `install`.
     Bundle,
-    /// A bundle that nobody can see through before the host is asked: `verify` accepts what was
-    /// signed, `install` refuses it.
+    /// A bundle that only the host can judge: `verify` accepts what was signed, `install` refuses
+    /// it.
     Host,
     /// A root document, for `trust add`.
     Root,

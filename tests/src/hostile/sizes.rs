@@ -80,7 +80,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "another-time",
-        "ours: bytes of a header that nobody checked can carry whatever the writer likes",
+        "ours: unchecked bytes of a header can carry anything",
         LISTED,
         |shop| field(shop, FIRST, MTIME, b"14522104401\0"),
     ),

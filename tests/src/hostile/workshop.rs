@@ -24,7 +24,7 @@ pub(super) const PACKAGE: &str = "relay-codec";
 pub struct Workshop {
     /// Trusted by the enrolled root document.
     pub(super) key: TestKey,
-    /// Trusted by nobody.
+    /// No root lists this key.
     pub(super) stranger: TestKey,
     /// Trusted together, two of two, by another enrolled root document.
     pub(super) pair: [TestKey; 2],
@@ -212,7 +212,7 @@ impl Workshop {
         self.sign_json(&manifest)
     }
 
-    /// The good archive after a change that nobody signed.
+    /// The good archive after an unsigned change.
     pub(super) fn changed(
         &self,
         change: impl FnOnce(Archive) -> Result<Archive>,

@@ -123,7 +123,7 @@ pub(crate) fn directory_once(
     Ok(complete)
 }
 
-/// Removes what [`directory_once`] made, and its lock. Nobody may be making it again meanwhile.
+/// Removes what [`directory_once`] made, and its lock. No other process may be making it meanwhile.
 pub(crate) fn remove_directory(complete: &Path) -> Result<()> {
     remove_tree(complete)?;
     let lock = complete.with_added_extension("lock");

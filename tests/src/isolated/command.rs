@@ -300,8 +300,8 @@ impl Drop for Running {
     }
 }
 
-/// Output goes to memory rather than to pipes: nothing blocks when nobody reads, and a daemon that
-/// keeps the descriptor does not keep the waiter.
+/// Output goes to memory and not to pipes. A full pipe without a reader would block, and a daemon
+/// that keeps the descriptor would keep the waiter.
 fn memory_file() -> Result<File> {
     memfd_create("lab-output", MemfdFlags::CLOEXEC)
         .map(File::from)

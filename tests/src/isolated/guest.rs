@@ -1,4 +1,4 @@
-//! The inside of a host: what can be asked of it and done in it, whoever started it.
+//! The inside of a host: what a test can look at and do in it, however the host was started.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;

@@ -128,7 +128,7 @@ impl Cargo {
 }
 
 impl Victim {
-    /// Whether nobody is left who would finish the run.
+    /// Whether no process is left that would finish the run.
     pub(super) const fn ends_the_run(self) -> bool {
         !matches!(self, Self::Rpm | Self::Caller)
     }

@@ -30,8 +30,8 @@ impl Data {
         Ok(Self(Some((stores, before))))
     }
 
-    /// Waits until the servers answer and the components are well with them: after a boot nobody else
-    /// does.
+    /// Waits until the servers answer and the components are well with them. After a boot no other
+    /// code waits for that.
     pub(super) fn await_well(&self, host: &IsolatedHost) -> Result<()> {
         match &self.0 {
             Some((stores, _)) => stores.wait_until_well(host),

@@ -175,8 +175,8 @@ impl Kit {
         host.copy_in(&self.installer, INSTALLER, 0o755)?;
         host.copy_in(self.bundle(cargo), BUNDLE, 0o644)?;
         host.write("/root/root.json", &self.root, 0o644)?;
-        // A child that another thread forked in this moment still has the copy open for writing, and until
-        // it executes something itself nobody can execute that.
+        // A child that another thread forked in this moment still has the copy open for writing.
+        // Until it executes another program, the copy cannot be executed.
         host.wait_until("the installer executable", START_DEADLINE, |guest| {
             Ok(guest.run(&[INSTALLER, "--version"])?.code() == Some(0))
         })?;

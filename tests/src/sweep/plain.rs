@@ -52,7 +52,7 @@ pub(super) fn play(host: &IsolatedHost, kit: &Kit, case: &Case, played: &mut Pla
     Ok(())
 }
 
-/// Times a plain upgrade that nobody disturbs.
+/// Times an undisturbed plain upgrade.
 pub(super) fn undisturbed(host: &IsolatedHost, kit: &Kit) -> Result<u64> {
     let (_, after) = kit.carry_rpms(host)?;
     Ok(watch::follow(host, host.spawn(&transaction(&[], &after))?)?.millis)

@@ -21,7 +21,7 @@ pub struct Struck {
     pub strike: Strike,
     /// The last record of the journal then.
     pub phase: String,
-    /// Whether there was somebody to kill.
+    /// Whether there was a process to kill.
     pub hit: bool,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct Played {
     pub(super) called: bool,
     /// What a person should know, and what is allowed.
     pub(super) notes: Vec<String>,
-    /// Everything that was said to whoever called the installer.
+    /// All output of the installers that the sweep called.
     pub(super) transcript: String,
-    /// What the last of them was told by the exit code, if it lived to be told.
+    /// The exit code of the last of them, if it was not killed.
     pub(super) code: Option<i32>,
     /// How many databases restores have kept aside, on a host with stores.
     pub(super) kept_aside: Option<usize>,
@@ -160,7 +160,7 @@ pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> 
     verdict::status(host)
 }
 
-/// Kills the victim, or asks it to end; `false` when there is nobody.
+/// Kills the victim, or asks it to end; `false` when there is no such process.
 fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     if victim == Victim::Power {
         host.power_off_hard()?;
@@ -201,7 +201,7 @@ impl Played {
     }
 }
 
-/// Follows a run that nobody disturbs.
+/// Follows an undisturbed run.
 pub(super) fn undisturbed(host: &IsolatedHost) -> Result<watch::Timeline> {
     watch::follow(host, host.spawn(&[INSTALLER, BUNDLE])?)
 }

@@ -15,7 +15,7 @@ use crate::isolated::Guest;
 /// What a process is to the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The installer that somebody called. Where runs live in a unit it only watches.
+    /// The installer that the sweep called. Where runs live in a unit it only watches.
     Called,
     /// The copy of the installer that a unit executes.
     InUnit,

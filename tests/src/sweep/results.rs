@@ -39,7 +39,7 @@ pub struct Trial {
     /// Digest of the installer, and whether there are stores.
     pub installer: String,
     pub struck: Vec<Struck>,
-    /// Whether somebody had to call `install resume`.
+    /// Whether the sweep had to call `install resume`.
     pub called: bool,
     pub verdict: Verdict,
     /// What is allowed, and worth knowing.

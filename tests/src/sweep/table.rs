@@ -81,7 +81,7 @@ fn verdict(trial: &Trial) -> String {
     }
 }
 
-/// The kills after the first, as far as they found somebody.
+/// The kills after the first that hit a process.
 fn again(struck: &[Struck]) -> String {
     let hits: Vec<String> = struck
         .iter()

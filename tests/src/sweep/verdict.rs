@@ -125,8 +125,8 @@ pub(crate) fn compare(verdict: Verdict, status: &Status) -> Verdict {
     }
 }
 
-/// Adds what the exit code has to say to whoever still listened. Whoever was asked to end learns from
-/// other codes that the run was not.
+/// Compares the verdict with the exit code, if the called installer lived to report one. An
+/// installer that was asked to end reports with other codes that the run did not end.
 pub(super) fn believe(verdict: Verdict, code: Option<i32>) -> Verdict {
     let says = match code {
         Some(0) => Verdict::Done,

@@ -44,7 +44,7 @@ impl Timeline {
     }
 }
 
-/// Whoever is at work in a host: the installer that was called, one in a unit, an rpm.
+/// The processes at work in a host: the installer that was called, one in a unit, an rpm.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// The installer that was called, unless it was killed.
@@ -60,7 +60,7 @@ impl Work {
         }
     }
 
-    /// Says whether nobody is at work, nor will be without being called.
+    /// Whether no process is at work, and none will start unless it is called.
     pub(super) fn is_over(&mut self, guest: &Guest) -> Result<bool> {
         let is_called = match &mut self.called {
             Some(called) => called.is_running()?,
@@ -87,7 +87,7 @@ impl Work {
         Ok(())
     }
 
-    /// Waits until somebody is at work; `false` when nobody comes.
+    /// Waits until a process is at work; `false` when none starts.
     pub(super) fn await_start(&mut self, guest: &Guest) -> Result<bool> {
         while processes::list(guest)?.is_empty() {
             if self.is_over(guest)? {

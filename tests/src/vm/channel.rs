@@ -46,7 +46,7 @@ impl Lines {
                 }
                 Err(error) if started.elapsed() > CONNECT_DEADLINE => {
                     return Err(error)
-                        .with_context(|| format!("nobody listens at {}", socket.display()));
+                        .with_context(|| format!("no process listens at {}", socket.display()));
                 }
                 Err(_) => std::thread::sleep(POLL),
             }
@@ -113,8 +113,8 @@ impl Channel {
         self.lines.say(&line).context("cannot ask the machine")
     }
 
-    /// The answer to the last question, or none by then. Answers to earlier ones, which nobody waited for,
-    /// are passed over.
+    /// The answer to the last question, or nothing if it has not come by then. Answers to earlier
+    /// questions, which were given up, are passed over.
     pub(super) fn answer(&mut self, deadline: Duration) -> Result<Option<Answer>> {
         let until = Instant::now() + deadline;
         loop {
@@ -130,7 +130,7 @@ impl Channel {
             }
             ensure!(
                 number < self.asked,
-                "the agent answers question {number}, which nobody put"
+                "the agent answers question {number}, which was never asked"
             );
         }
     }
@@ -212,6 +212,6 @@ mod tests {
         let answer = channel.answer(ORDER_DEADLINE).unwrap().unwrap();
         assert_eq!((answer.code, answer.stdout.as_str()), (3, "b"));
         drop(agent);
-        assert!(channel.answer(ORDER_DEADLINE).is_err(), "nobody is there");
+        assert!(channel.answer(ORDER_DEADLINE).is_err(), "no agent is there");
     }
 }

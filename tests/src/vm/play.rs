@@ -1,4 +1,4 @@
-//! One case: the run, the cuts, the boots, the recovery that nobody starts, and the judgement.
+//! One case: the run, the cuts, the boots, the recovery that starts by itself, and the judgement.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

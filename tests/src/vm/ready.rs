@@ -156,7 +156,7 @@ impl Ready {
             "an undisturbed run leaves services that are not well"
         );
         machine.cut()?;
-        // What came after the run is none of its moments.
+        // Cuts off the writes after the run: the power is never cut there.
         File::options().write(true).open(&log)?.set_len(recorded)?;
         fs::rename(&log, self.record(cargo))?;
         Ok(Course { millis, done })

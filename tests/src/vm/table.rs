@@ -86,7 +86,7 @@ fn sums(trials: &[Trial]) -> String {
         all.map(of).sum::<u64>() / 1024
     };
     format!(
-        "\npower: {good} of {} Done or Unchanged, nobody helping ({} Done, {} Unchanged, {} failed); \
+        "\npower: {good} of {} Done or Unchanged, without help ({} Done, {} Unchanged, {} failed); \
          {cuts} cuts, {} flushes, {} of {} KiB in the disks' caches lost; recovered {} s after \
          switching on, {} s per case\n",
         trials.len(),

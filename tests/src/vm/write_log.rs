@@ -1,11 +1,12 @@
 //! What a disk keeps when its power is cut.
 //!
-//! qemu's `blklogwrites` records every write and every flush in the order in which it takes them. What
-//! was written before the last flush is on the disk. What came after was in the disk's volatile cache:
-//! each piece of it is there or is not, as a seed says, whatever came before or after it.
+//! qemu's `blklogwrites` records every write and every flush in the order in which it takes them.
+//! What was written before the last flush is on the disk. What came after was in the disk's
+//! volatile cache: a seed decides for each piece whether it reached the disk, independently of the
+//! others.
 //!
-//! The log of a run that nobody disturbed holds every power cut that could have befallen it: the disk
-//! at any moment is what it was at the start, and what the log had by then.
+//! The log of an undisturbed run holds every power cut that could have befallen it. At any moment
+//! the disk holds its first content and the writes that the log had by then.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;

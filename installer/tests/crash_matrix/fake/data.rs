@@ -26,7 +26,7 @@ pub(crate) fn install(layout: &Layout) {
     );
 }
 
-/// Somebody spoils what the new version made of them.
+/// Writes data that a fault of the new version has spoilt.
 pub(crate) fn spoil(layout: &Layout) {
     write(layout, &json!({"schema": 2, "rows": "spoilt"}).to_string());
 }

@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     Rpm {
         operation: usize,
     },
-    /// Somebody asks the run to stop: from this question on the answer is yes.
+    /// The run is asked to stop: from this question on the answer is yes.
     Stop {
         question: usize,
     },
@@ -214,7 +214,7 @@ impl Gate {
         self.fault == Fault::Rpm { operation }
     }
 
-    /// Whether somebody asked the run to stop.
+    /// Whether the run was asked to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         let now = self.count(|passed| &mut passed.stop_questions);
         matches!(self.fault, Fault::Stop { question } if question <= now)

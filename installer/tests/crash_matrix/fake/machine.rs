@@ -24,21 +24,21 @@ pub(crate) struct Visible {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    /// Milliseconds since 1970. Time passes only when somebody sleeps: the worst case for names
-    /// that are made of the second.
+    /// Milliseconds since 1970. Only a sleep moves this clock: the worst case for names that are
+    /// made of the second.
     pub(crate) clock_ms: u64,
     pub(crate) db: Rpmdb,
     pub(crate) units: Manager,
     /// An rpm at work.
     pub(crate) surviving: Option<Surviving>,
-    /// What a scriptlet does that outlives its killed rpm, again and again until another rpm starts:
-    /// nobody knows when it comes to it.
+    /// What a scriptlet that outlives its killed rpm does, at an unknown time. It does it again and
+    /// again until another rpm starts.
     pub(crate) lingering: Vec<Deed>,
     /// When the server of the data store is up again, in milliseconds since 1970.
     pub(crate) store_up_ms: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
-    /// Files that rpm wrote and nobody synced: a power cut empties them.
+    /// Files that rpm wrote and that were not synced: a power cut empties them.
     pub(crate) unsynced: BTreeSet<String>,
 }
 

@@ -106,8 +106,8 @@ impl FakeHost {
     fn transact(&self, mut transaction: Transaction) -> RpmAnswer {
         self.machine.borrow_mut().lingering.clear();
         loop {
-            // The image of a killed installer shows an rpm that goes on; whoever unfolds it may
-            // kill that too.
+            // The image of a killed installer shows an rpm that goes on. The test that uses the
+            // image may kill that rpm too.
             let copy = transaction.clone();
             self.machine.borrow_mut().surviving = Some(Surviving {
                 transaction: copy,

@@ -277,7 +277,7 @@ impl Manager {
                 format!("{state}, {file}, conditions {conditions:?}"),
             )
         };
-        // Whoever asks for a unit that is not there makes no difference.
+        // Asking for an unknown unit makes no difference to the picture.
         let known = |(_, unit): &(&String, &Unit)| {
             unit.definition.is_some() || !matches!(unit.state, State::Inactive)
         };

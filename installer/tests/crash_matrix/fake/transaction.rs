@@ -183,7 +183,7 @@ impl Transaction {
         self.push_scriptlet(old, When::Postun);
     }
 
-    /// Does the next operation; `false` if there is none.
+    /// Does the next operation; `false` if none is left.
     pub(crate) fn advance(&mut self, machine: &mut Machine, layout: &Layout) -> bool {
         if self.starting > 0 {
             self.starting -= 1;

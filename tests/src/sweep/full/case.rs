@@ -35,7 +35,7 @@ pub enum Filling {
     During {
         moment: Moment,
         kib: u64,
-        /// Whether somebody takes away what becomes free afterwards, too.
+        /// Whether space that becomes free afterwards is taken away, too.
         is_kept: bool,
     },
 }

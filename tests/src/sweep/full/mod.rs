@@ -2,11 +2,11 @@
 //! that fills up at a moment of the run that a seed chooses and stays full.
 //!
 //! The disk is a real small ext4 that holds the state directory, or the packages and the rpm
-//! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after at
-//! most one `install resume` on the disk that is still full. Where somebody takes away even what the
-//! installer gives up for its way back (by keeping the disk full, or by filling it once a revert has
-//! begun), the run may wait, open and held, until there is space again; then one `install resume` ends
-//! it. That is counted for itself.
+//! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after
+//! at most one `install resume` on the disk that is still full. The sweep may take away even the
+//! space that the installer frees for its way back: it keeps the disk full, or fills it once a
+//! revert has begun. Then the run may wait, open and held, until there is space again; one `install
+//! resume` ends it. Such cases are counted apart.
 
 mod case;
 mod course;
@@ -43,7 +43,8 @@ pub struct FullSweep {
     pub installer: PathBuf,
     /// The disks.
     pub places: Vec<Place>,
-    /// Free MiB: the first, and the last, which is what a run needs if there is none.
+    /// Free MiB: the first size and the last. Without a last size the sweep goes up to what a run
+    /// needs.
     pub from: u64,
     pub to: Option<u64>,
     /// How many MiB the next size has more; the last one is always tried.
@@ -70,7 +71,7 @@ pub struct Trial {
     pub reached: String,
     /// The last record of the journal when the disk became full during the run.
     pub filled_at: Option<String>,
-    /// Whether somebody had to call `install resume`.
+    /// Whether the sweep had to call `install resume`.
     pub is_resumed: bool,
     /// Whether that helped only when the space had been given back.
     pub has_waited: bool,
@@ -93,8 +94,8 @@ impl Trial {
     }
 }
 
-/// What is kept back is given up when a step has failed. Whoever fills the disk then takes it, and so
-/// does who keeps it full.
+/// When a step has failed, the installer gives up the space it kept back. A sweep that fills the
+/// disk then, or keeps it full, takes that space.
 fn lost_its_reserve(case: &Case, filled_at: Option<&str>) -> bool {
     let Filling::During { is_kept, .. } = case.filling else {
         return false;

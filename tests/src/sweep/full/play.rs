@@ -29,7 +29,7 @@ pub(super) struct Played {
     pub(super) is_resumed: bool,
     /// Whether that did not help before the space was given back.
     pub(super) has_waited: bool,
-    /// Everything that was said to whoever called the installer.
+    /// All output of the installer that the sweep called.
     pub(super) transcript: String,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> 
     verdict::status(host)
 }
 
-/// Waits until nobody works any more, and gives the exit code of who was called.
+/// Waits until no installer or rpm is at work, and returns the exit code of the called installer.
 fn end(host: &IsolatedHost, mut work: Work, played: &mut Played) -> Result<Option<i32>> {
     work.await_end(host)?;
     let Some(called) = work.called.take() else {

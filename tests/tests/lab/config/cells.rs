@@ -126,7 +126,7 @@ const MORE: [Cell; 34] = {
         other(noreplace, None, Edited, Some(Fate::RemovedWithRpmsave)),
         other(plain, None, Unedited, None),
         other(plain, None, Edited, Some(Fate::Removed)),
-        // Only the target has it, and somebody had put a file there.
+        // Only the target has it, and an operator had put a file there.
         other(None, config, Edited, Some(Fate::ReplacedWithRpmorig)),
         other(None, config, AsTarget, None),
         other(None, noreplace, Edited, Some(Fate::KeptWithRpmnew)),

@@ -27,7 +27,7 @@ fn commands() -> String {
 /// A directory with a bundle that differs from the built one.
 struct Case {
     dir: TempDir,
-    /// The root document whose fingerprint somebody told.
+    /// The root document whose fingerprint the reader received by another channel.
     root: Vec<u8>,
 }
 

@@ -82,8 +82,8 @@ fn the_policy_blocks_what_would_be_added() {
     );
     assert_eq!(browser.evaluate(&script), json!("script-src-elem"));
     assert_eq!(browser.evaluate("typeof window.ran"), json!("undefined"));
-    let nobody = listener.accept().unwrap_err();
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let unused = listener.accept().unwrap_err();
+    assert_eq!(unused.kind(), ErrorKind::WouldBlock);
 }
 
 #[test]

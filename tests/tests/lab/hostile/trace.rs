@@ -99,7 +99,7 @@ fn trace(
 /// Tells deeds from looks, and the installer's from those of the rpm that it asks.
 struct Judge {
     state: PathBuf,
-    /// The rpm database, which whoever asks it opens for writing.
+    /// The rpm database, which every reader opens for writing.
     database: PathBuf,
     installer: PathBuf,
     /// Processes that became another program.
@@ -135,7 +135,7 @@ impl Judge {
             return None;
         }
         let is_other = self.others.contains(process);
-        // The C library of whoever asks for a user's name looks for a cache of names.
+        // The C library looks for a cache of names when a program asks for a user's name.
         if is_other && call == "connect" && arguments.contains("\"/var/run/nscd/socket\"") {
             return None;
         }

@@ -36,7 +36,7 @@ fn without_a_flaw_the_bundle_is_right() {
     let (vendor, builder) = (start(VendorOptions::default()), Builder::new());
     let run = builder.build(&vendor.base_url(), &[], &[]);
     builder.assert_right(&run, &published());
-    // Everything began at the origin: nobody remembers where it was redirected to.
+    // Every request began at the origin: the client does not remember where it was redirected to.
     let requests = vendor.requests().unwrap();
     let origin = requests
         .iter()

@@ -140,7 +140,7 @@ fn assert_no_word(dir: &Path, words: &[&str]) {
 fn what_is_said_to_the_proxy_stays_there_and_the_token_passes_it_unseen() {
     let (place, builder) = (place(), Builder::new());
     let (authority, proxy) = (place.authority(), place.proxy.with_login("user:canary"));
-    // Nobody but the proxy knows where that is.
+    // Only the proxy knows where that is.
     let variables = [("https_proxy", proxy.as_str()), ("BUNDLE_TOKEN", "token77")];
     let run = builder.build(
         "https://vendor.invalid",

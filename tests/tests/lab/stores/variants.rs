@@ -11,8 +11,8 @@ use crate::stores::{Site, site, site_on};
 const ODD_PASSWORD: &str = r#"it's a \ "b" @:/?#%&=$ пароль"#;
 const ROWS: &str = "SELECT count(*) FROM tyk_analytics";
 
-/// The dashboard, the gateway and the pump are well on the stores, and the stores let in nobody who
-/// does not know how.
+/// The dashboard, the gateway and the pump are well on the stores, and the stores refuse a login
+/// without the password.
 fn works(site: &Site) {
     let Site { host, stores, .. } = site;
     assert_eq!(site.redis(&["SET", "seen", "yes"]), "OK");

@@ -127,9 +127,9 @@ fn a_signature_by_another_key_or_of_another_bundle_is_refused() {
     let roots = vec![TrustRoot::parse(&stranger.root_document().unwrap()).unwrap()];
     let foreign = Case { roots, ..case };
     assert!(!foreign.accepts(&foreign.file));
-    let nobody = Case {
+    let rootless = Case {
         roots: Vec::new(),
         ..foreign
     };
-    assert!(!nobody.accepts(&nobody.file));
+    assert!(!rootless.accepts(&rootless.file));
 }

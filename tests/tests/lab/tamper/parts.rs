@@ -143,7 +143,7 @@ fn good_parts_of_another_bundle_or_by_another_key_are_refused() {
     let error = UntrustedBundle::open_parts(&list, &[], &parts.case.roots).unwrap_err();
     let is_of_list = matches!(error, BundleError::Refused(ReadError::PartsList(_)));
     assert!(is_of_list, "{error}");
-    // Signed by a trusted key, and the manifest inside is nobody's.
+    // A trusted key signed the list of parts; the manifest inside was changed after its signature.
     let key = TestKey::from_seed(1).unwrap();
     let mut tar = parts.case.tar.clone();
     tar[600] ^= 1;

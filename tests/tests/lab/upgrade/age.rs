@@ -68,7 +68,7 @@ fn replayed_bundles_are_refused_also_when_the_record_is_lost_and_a_downgrade_nee
         assert_refused(&site.install(&[BUNDLE]), 4, words);
         replayed += 1;
     }
-    // An ordinary user may not see the record, and is told.
+    // An ordinary user may not see the record, and the plan reports that.
     let plan = "chmod 711 /root && runuser -u nobody -- /root/install plan /root/bundle.tar.zst";
     let plan = site.host.check(&["sh", "-c", plan]).unwrap();
     assert!(plan.contains("known to root alone"), "{plan}");
@@ -77,13 +77,13 @@ fn replayed_bundles_are_refused_also_when_the_record_is_lost_and_a_downgrade_nee
     site.host.check(&["rm", SEQUENCES]).unwrap();
     carry(old, 6);
     assert_refused(&site.install(&[BUNDLE]), 4, &["newer than the bundle's"]);
-    // It is damaged: somebody has to look.
+    // The record is damaged: an operator has to look.
     site.host.write(SEQUENCES, b"{", 0o600).unwrap();
     carry(new, 8);
     assert_refused(&site.install(&[BUNDLE]), 4, &["cannot be read", SEQUENCES]);
     site.host.check(&["rm", SEQUENCES]).unwrap();
 
-    // Somebody wants it, and says why. The way back lies in the store.
+    // The operator allows the downgrade and gives a reason. The way back lies in the store.
     carry(old, 6);
     let run = site.install(&["--allow-downgrade-because", "x", BUNDLE]);
     assert_eq!(run.code(), Some(2), "{}", run.stderr);

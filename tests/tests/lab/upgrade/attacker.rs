@@ -23,7 +23,7 @@ const PROGRAMS: [(&str, &str); 3] = [
 const OLD: [&str; 3] = ["5.2.5", "5.2.5", "1.8.3"];
 const A: [&str; 3] = ["5.3.0", "5.3.0", "1.9.0"];
 const B: [&str; 3] = ["5.3.2", "5.3.2", "1.9.0"];
-/// Signed by somebody else, and never to be seen on the host.
+/// Signed by a stranger; these versions must never appear on the host.
 const HOSTILE: [&str; 3] = ["5.4.0", "5.4.0", "1.10.0"];
 
 /// Where the host is that is attacked: services take no part in it.

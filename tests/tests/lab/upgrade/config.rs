@@ -7,8 +7,8 @@ const POLICIES: &str = "/opt/tyk-gateway/policies/policies.json";
 const ERROR: &str = "/opt/tyk-gateway/templates/error.json";
 const CONFIG: &str = "/opt/tyk-gateway/tyk.conf";
 
-/// Edits a plain file so that it merges, and one so that it does not. The configuration file was edited by
-/// whoever set the host up.
+/// Edits a plain file so that it merges, and one so that it does not. The configuration file was
+/// edited when the host was set up.
 fn edit(site: &Site) {
     let edits = [
         (POLICIES, "\"rate\": 1000", "\"rate\": 5000"),

@@ -105,7 +105,7 @@ fn an_undo_asks_what_to_do_with_data_and_does_it() {
     site.must_install(&["/root/bundle.tar.zst"]);
     data.stores.wait_until_well(&site.host).unwrap();
     assert_eq!(data.schema(&site), "2");
-    // Redis is nobody's to migrate.
+    // The upgrade does not migrate Redis.
     let after = data.stores.picture(&site.host).unwrap();
     let differences = data.before.differences(&after);
     let redis: Vec<_> = differences

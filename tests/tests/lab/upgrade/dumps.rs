@@ -143,7 +143,7 @@ fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
     data.check_unchanged(site);
 }
 
-/// A store that cannot be reached is a refusal, unless somebody says why that is well.
+/// An unreachable store is a refusal, unless the operator gives a reason to go on.
 #[test]
 fn a_store_that_is_down_is_refused_or_declared() {
     let Some(site) = site("dump-down") else {

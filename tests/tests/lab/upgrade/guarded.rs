@@ -1,5 +1,5 @@
-//! Directories that somebody else could change are not used: not for state, runs and stored packages,
-//! not for trust.
+//! Directories that another user could change are not used: not for state, runs and stored
+//! packages, not for trust.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ fn state_runs_store_and_trust_of_somebody_else_are_refused_by_every_command() {
             at(cure);
         }
     }
-    // Whoever can rename the directory above can put another in its place.
+    // A user who can rename the directory above can put another in its place.
     for (above, args, code) in [
         ("/var/lib", &["history"][..], 1),
         ("/etc/airgap-bundle", &["verify", bundle][..], 3),

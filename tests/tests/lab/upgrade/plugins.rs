@@ -181,13 +181,14 @@ fn a_plugin_without_a_version_in_its_name_is_tried_before_anything_is_changed() 
     assert_refused(&refused, &words);
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 
-    // Loading it is running it, as root: not if somebody else could have written it.
+    // The check would load the plugin and so run its code as root. A file that others can write is
+    // not loaded.
     site.host.check(&["chmod", "666", &path]).unwrap();
     let refused = site.install(&[BUNDLE]);
     assert_refused(&refused, &[&path, "is not known", "others can write"]);
     site.host.check(&["chmod", "640", &path]).unwrap();
 
-    // One that loads into both is none that anybody has to hear of.
+    // A plugin that loads into both versions is not mentioned.
     place(&site, "auth.so", &plugin(&["5.2.5", "5.3.2"]));
     let run = site.must_install(&[BUNDLE]);
     assert!(!run.stderr.contains("auth.so"), "{}", run.stderr);

@@ -80,7 +80,7 @@ fn a_package_that_fails_after_its_removal_does_not_block_the_way_back() {
     fails_and_reverts("postun", "5.4.13", "5.4.8", "1.10.0");
 }
 
-/// A package of somebody else whose trigger fails whenever a gateway is installed.
+/// A package of a third party whose trigger fails whenever a gateway is installed.
 const WATCHER: &str = "Name: watcher
 Version: 1
 Release: 1

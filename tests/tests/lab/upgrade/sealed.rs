@@ -213,8 +213,8 @@ fn a_run_that_reverts_by_itself_needs_no_identity_and_is_sealed_after_it() {
 const CHANGES: &str =
     "write,fsync,fdatasync,linkat,unlink,unlinkat,rename,renameat,renameat2,rmdir,fchmod";
 
-/// Seals a real run's backup, killed at each of its calls that change the disk in turn: whoever comes
-/// next finishes it, and the sealed backup is whole.
+/// Seals a real run's backup, killed at each of its calls that change the disk in turn. The next
+/// process finishes it, and the sealed backup is whole.
 #[test]
 fn sealing_is_killed_at_every_change_of_the_disk() {
     let Some(site) = site("sealed-killed") else {

@@ -32,7 +32,7 @@ fn gateway_says_pass_without_details_then_with_redis() {
     while gateway.hello()["status"] != "fail" {
         assert!(
             start.elapsed() < Duration::from_mins(1),
-            "redis is down and nobody noticed"
+            "redis is down and the service did not notice"
         );
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -43,9 +43,9 @@ fn a_wrong_password_a_missing_one_and_an_unknown_user() {
         "wants a password",
         "configuration",
     );
-    let nobody = with_password(server.port, Some("nobody"), "hush-hush");
+    let powerless = with_password(server.port, Some("nobody"), "hush-hush");
     says(
-        &look(&nobody).unwrap_err(),
+        &look(&powerless).unwrap_err(),
         "of the user `nobody`",
         "configuration",
     );

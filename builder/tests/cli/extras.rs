@@ -46,7 +46,7 @@ impl Site {
 }
 
 #[test]
-fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_wants_the_same_one() {
+fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_requires_the_same_one() {
     let site = Site::new();
     let plugin = site.plugin("auth_5.3.10_amd64.so", 62);
     site.build(&[&plugin]).assert_ok();

@@ -203,7 +203,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 }
 
 #[test]
-fn what_a_bundle_says_about_itself_cannot_paint_the_screen() {
+fn text_of_a_bundle_cannot_control_the_terminal() {
     let mut forge = Forge::new();
     forge.manifest.title = "Courier\u{1b}[2J\nVERIFIED by key".to_owned();
     forge.manifest.channel = "stable\u{202e}".to_owned();

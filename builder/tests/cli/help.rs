@@ -28,7 +28,7 @@ fn check(command: &mut Command, path: &str) {
 }
 
 #[test]
-fn every_help_is_as_it_was() {
+fn every_help_is_unchanged() {
     let mut command = without_values(builder::cli::command().term_width(WIDTH));
     command.build();
     check(&mut command, "bundle");

@@ -152,7 +152,7 @@ fn what_a_host_would_refuse_is_refused_before_anything_is_carried() {
 }
 
 #[test]
-fn flags_that_contradict_inventories_and_what_is_none_are_refused() {
+fn flags_that_contradict_inventories_and_files_that_are_not_inventories_are_refused() {
     let (vendor, user) = (Vendor::new(), User::new());
     let good = save(&vendor, "a.json", &host("8", &["relay-5.1.0-1.x86_64"]));
     let good = text(&good);

@@ -39,7 +39,7 @@ impl Locked {
 }
 
 #[test]
-fn a_lock_with_a_key_that_nobody_accepted_is_refused() {
+fn a_lock_with_a_key_that_was_not_accepted_is_refused() {
     let locked = Locked::new();
     let stranger = Key::make("stranger");
     let carry = |lock: &mut Value| {

@@ -187,7 +187,7 @@ fn files_that_others_can_read_or_that_are_wrong_are_refused() {
 }
 
 #[test]
-fn while_it_runs_nobody_sees_the_token_in_its_arguments() {
+fn the_token_never_stands_in_the_arguments_of_a_build() {
     let user = User::new();
     let stuck = Scripted::start(|_| Reply::whole(b"some bytes").cut(3).stalling());
     let file = secret(&user, CANARY, 0o600);

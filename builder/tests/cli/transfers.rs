@@ -200,7 +200,7 @@ fn another_run_takes_up_what_one_left() {
 }
 
 #[test]
-fn a_damaged_left_over_is_not_believed() {
+fn a_damaged_left_over_is_not_used() {
     let (good, cache) = (bytes(11), cache());
     let left = broken_off(&good, cache.path());
     let is_part = |name: &&String| name.strip_suffix(".part").is_some();

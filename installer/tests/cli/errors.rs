@@ -76,7 +76,7 @@ fn command_lines_that_cannot_be_read() {
 }
 
 #[test]
-fn bundles_that_are_none() {
+fn files_that_are_not_bundles() {
     compare(
         "bundles",
         &[

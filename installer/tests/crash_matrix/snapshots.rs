@@ -64,7 +64,7 @@ fn journal(world: &World, run: u64) -> String {
 }
 
 #[test]
-fn what_a_run_shows_is_as_it_was() {
+fn the_output_of_a_run_is_unchanged() {
     for scene in scenes() {
         let (world, plan) = World::of(&scene);
         let run = history::next_id(&world.layout).expect("readable");
@@ -114,7 +114,7 @@ fn cases(film: &Film) -> String {
 }
 
 #[test]
-fn the_cases_are_those_that_they_were() {
+fn the_cases_are_unchanged() {
     let text: String = scenes()
         .iter()
         .map(|scene| cases(&Film::of(scene)))

@@ -135,7 +135,7 @@ mod tests {
     use super::key;
 
     #[test]
-    fn keys_tell_lists_of_parts_apart() {
+    fn different_lists_of_parts_have_different_keys() {
         assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
         assert_ne!(key(&["ab", ""]), key(&["a", "b"]));
         assert_eq!(key(&[]).len(), 16);

@@ -119,7 +119,7 @@ mod tests {
     use super::mount_points;
 
     #[test]
-    fn a_mount_table_says_where() {
+    fn a_mount_table_gives_the_place() {
         let table = "22 1 254:0 / / rw - ext4 /dev/vda rw\n\
                      90 22 7:0 /tree-0 /hosts/a/root/opt rw,relatime - ext4 /dev/loop0 rw\n";
         assert_eq!(

@@ -103,7 +103,7 @@ mod tests {
     use super::is_kept_aside;
 
     #[test]
-    fn a_database_that_was_kept_is_no_stray() {
+    fn a_database_that_was_kept_is_not_a_stray() {
         assert!(is_kept_aside("tyk_analytics_before_revert_1_2"));
         assert!(!is_kept_aside("tyk_analytics_airgap_1"));
         assert!(!is_kept_aside("tyk_analytics"));

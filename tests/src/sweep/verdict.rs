@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_code_that_says_otherwise_is_a_failure() {
+    fn an_exit_code_that_contradicts_the_host_is_a_failure() {
         assert!(believe(Verdict::Done, Some(0)).is_good());
         assert!(believe(Verdict::Unchanged, Some(5)).is_good());
         assert!(believe(Verdict::Unchanged, None).is_good());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_says_otherwise_is_a_failure() {
+    fn a_report_that_contradicts_the_host_is_a_failure() {
         let status = |outcome: &str| Status {
             is_open: false,
             outcome: Some(outcome.to_owned()),

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_was_cut_off_is_none() {
+    fn a_look_that_was_cut_off_is_ignored() {
         assert!(Look::parse("== packages\na\n").is_err());
     }
 }

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_of_the_log_is_no_write() {
+    fn a_torn_end_of_the_log_is_ignored() {
         let whole = log(&[(0, FLUSH, Vec::new()), (0, 0, vec![1; 4096])]);
         let (fate, _) = settled(&whole[..whole.len() - 1], 0);
         assert_eq!(fate.volatile, 0);

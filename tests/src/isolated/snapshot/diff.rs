@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_changed() {
+    fn names_every_change() {
         let mut later = snapshot();
         later.packages.push("x-0:1-1.noarch 5".to_owned());
         later.units.clear();

@@ -200,7 +200,7 @@ fn paper_shows_every_scriptlet_whatever_was_closed() {
 }
 
 #[test]
-fn headings_and_tables_say_what_they_are() {
+fn headings_and_tables_have_accessible_names() {
     let Some(mut browser) = open() else { return };
     let levels = browser.evaluate(
         "[...document.querySelectorAll('h1, h2, h3, h4')].map(e => Number(e.tagName[1]))",

@@ -10,7 +10,7 @@ use crate::budget;
 const SEED: u64 = 17;
 
 #[test]
-fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which() {
+fn on_a_full_disk_the_host_is_done_or_unchanged_as_reported() {
     if Image::prepare_or_skip().is_none() {
         return;
     }

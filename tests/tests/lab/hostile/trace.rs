@@ -198,7 +198,7 @@ fn places(call: &str, arguments: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn deeds_are_told_from_looks() {
+fn the_judge_separates_deeds_from_looks() {
     let mut judge = Judge::new(Path::new("/t/root"), Path::new("/t/install"));
     let mut is_deed = |line: &str| judge.deed(line).is_some();
     let fine = [

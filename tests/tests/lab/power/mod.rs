@@ -15,7 +15,7 @@ fn is_of_the_sample(case: &Case) -> bool {
 }
 
 #[test]
-fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
+fn after_every_power_cut_the_host_is_done_or_unchanged_without_help() {
     if Image::prepare_or_skip().is_none() {
         return;
     }

@@ -190,7 +190,7 @@ fn a_package_list_that_is_gone_for_a_while() {
 }
 
 #[test]
-fn metadata_that_nobody_vouches_for() {
+fn metadata_without_a_valid_signature() {
     is_refused(Flaw::TamperedRepomd, 3, &["signature"]);
     is_refused(Flaw::TamperedPrimary, 3, &["checksum"]);
     is_refused(Flaw::MissingSignature, 1, &["repomd.xml.asc"]);

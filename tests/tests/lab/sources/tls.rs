@@ -81,7 +81,7 @@ pub(crate) fn serve(dir: &Path, root: &Path) -> (Nginx, String) {
 }
 
 #[test]
-fn an_extra_authority_counts_and_without_it_nothing_is_believed() {
+fn an_extra_authority_is_trusted_and_without_it_no_server_is() {
     let (vendor, dir, builder) = (
         start(VendorOptions::default()),
         tempfile::tempdir().unwrap(),

@@ -137,7 +137,7 @@ fn assert_no_word(dir: &Path, words: &[&str]) {
 }
 
 #[test]
-fn what_is_said_to_the_proxy_stays_there_and_the_token_passes_it_unseen() {
+fn the_proxy_login_stays_at_the_proxy_and_the_token_passes_it_unseen() {
     let (place, builder) = (place(), Builder::new());
     let (authority, proxy) = (place.authority(), place.proxy.with_login("user:canary"));
     // Only the proxy knows where that is.
@@ -201,7 +201,7 @@ fn exceptions_do_not_meet_the_proxy() {
 }
 
 #[test]
-fn a_proxy_that_wants_another_login_is_asked_once_and_named() {
+fn a_proxy_that_refuses_the_login_is_asked_once_and_named() {
     let (place, builder) = (place(), Builder::new());
     let (authority, proxy) = (place.authority(), place.proxy.with_login("user:wrong"));
     let run = builder.build(

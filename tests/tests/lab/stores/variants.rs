@@ -47,7 +47,7 @@ fn works(site: &Site) {
 }
 
 #[test]
-fn nobody_is_asked_for_a_password() {
+fn stores_without_passwords_serve_the_components() {
     let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
     let Some(site) = site("stores-plain", options) else {
         return;
@@ -125,7 +125,7 @@ fn the_older_servers_of_the_older_host() {
 }
 
 #[test]
-fn a_dashboard_says_which_store_it_lacks_and_recovers() {
+fn a_dashboard_names_the_store_it_lacks_and_recovers() {
     let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     let Some(site) = site("stores-lost", options) else {
         return;

@@ -113,7 +113,7 @@ fn chain(first: &TestKey, second: &TestKey) -> Vec<SignedRoot> {
 }
 
 #[test]
-fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
+fn a_renewed_root_is_remembered_and_the_old_key_is_refused() {
     let Some(site) = site("renewed") else { return };
     let (first, second) = (
         TestKey::from_seed(1).unwrap(),

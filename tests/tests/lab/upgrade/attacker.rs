@@ -208,7 +208,7 @@ fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tal
 }
 
 #[test]
-fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
+fn an_attacker_who_swaps_and_rewrites_files_meanwhile_gets_no_byte_installed() {
     let Some(site) = site("attacker") else { return };
     let copy = format!(
         "mkdir -p {ROOT}/proc {ROOT}/run {ROOT}/tmp {ROOT}/dev {ROOT}/root && cd / && \

@@ -35,7 +35,7 @@ fn read(site: &Site, path: &str) -> String {
 }
 
 #[test]
-fn edits_are_carried_over_or_put_beside_told_and_undone() {
+fn edits_are_carried_over_or_put_beside_and_reported_and_undone() {
     let Some(site) = site("config") else { return };
     edit(&site);
     let before = site.snapshot();

@@ -37,7 +37,7 @@ const FLAWS: [(&str, &str, &str); 4] = [
 ];
 
 #[test]
-fn state_runs_store_and_trust_of_somebody_else_are_refused_by_every_command() {
+fn every_command_refuses_state_runs_store_and_trust_of_another_user() {
     let Some(site) = site("guarded") else { return };
     let bundle = "/root/bundle.tar.zst";
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));

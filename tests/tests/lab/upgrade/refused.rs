@@ -202,7 +202,7 @@ fn an_ordinary_user_may_look_and_not_install() {
 }
 
 #[test]
-fn a_second_installer_is_told_who_is_at_work() {
+fn a_second_installer_names_the_one_at_work() {
     let Some(site) = site("second") else { return };
     site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
     let first = site
@@ -231,7 +231,7 @@ fn a_second_installer_is_told_who_is_at_work() {
 }
 
 #[test]
-fn too_little_space_is_said_before_anything_is_staged() {
+fn too_little_space_is_reported_before_anything_is_staged() {
     let Some(site) = site_with(
         "space",
         &["--tmpfs=/var/lib/airgap-bundle:size=8M,mode=0700"],
@@ -269,7 +269,7 @@ fn a_run_that_cannot_take_its_reserve_did_not_begin() {
 }
 
 #[test]
-fn of_twenty_installers_at_once_one_runs_and_nineteen_say_busy() {
+fn of_twenty_installers_at_once_one_runs_and_nineteen_report_busy() {
     let Some(site) = site("twenty") else { return };
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     let script = "cd /root; for i in $(seq 20); do \

@@ -71,7 +71,7 @@ fn a_scriptlet_after_the_transaction_that_fails_although_rpm_exits_with_zero() {
 }
 
 #[test]
-fn a_package_that_does_not_want_to_be_replaced_does_not_block_the_way_back() {
+fn a_package_that_refuses_its_replacement_does_not_block_the_way_back() {
     fails_and_reverts("preun", "5.4.10", "5.4.8", "1.10.0");
 }
 

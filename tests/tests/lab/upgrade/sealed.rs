@@ -93,7 +93,7 @@ fn open_with_stock_tools(
 }
 
 #[test]
-fn a_sealed_run_is_undone_by_whoever_has_the_identity_and_by_nobody_else() {
+fn a_sealed_run_is_undone_only_with_the_identity() {
     let Some(site) = site("sealed") else { return };
     let dir = tempfile::tempdir().unwrap();
     let [ours, other] = ["ours", "other"].map(|name| key(dir.path(), name));

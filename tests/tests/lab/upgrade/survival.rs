@@ -73,7 +73,7 @@ fn a_lost_terminal_changes_nothing_and_status_follows_again() {
 }
 
 #[test]
-fn a_signal_to_the_watcher_is_not_one_to_the_run() {
+fn a_signal_to_the_watcher_does_not_reach_the_run() {
     let Some((site, before, _running)) = hanging("watcher") else {
         return;
     };

@@ -20,7 +20,7 @@ fn a_broken_config_ends_the_service() {
 }
 
 #[test]
-fn exits_with_the_code_it_was_told() {
+fn exits_with_the_requested_code() {
     let gateway = Installed::gateway();
     let mut at_once = gateway.behave("exit-at-once:7");
     assert_eq!(at_once.0.wait().unwrap().code(), Some(7));

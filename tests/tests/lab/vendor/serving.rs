@@ -10,7 +10,7 @@ use crate::vendor::served::{LEAF, fetch, metadata_signature_holds, rpm, start};
 use crate::vendor::support::fixtures;
 
 #[test]
-fn origin_redirects_and_the_second_server_wants_the_query() {
+fn origin_redirects_and_the_second_server_requires_the_query() {
     let vendor = start(VendorOptions::default());
     let repomd = format!("{}/{LEAF}/repodata/repomd.xml", vendor.base_url());
     let origin = http::get(&repomd).unwrap();

@@ -45,7 +45,7 @@ fn restore(access: &Access, dump: &File, items: Option<u64>) -> Result<Vec<Strin
 }
 
 #[test]
-fn a_host_without_the_tools_is_told_which_package_brings_them() {
+fn missing_tools_are_named_with_their_package() {
     let error = stores().look(&store("mongodb://127.0.0.1:1/shop"), limit());
     let error = error.unwrap_err();
     assert!(

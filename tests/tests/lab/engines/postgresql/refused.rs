@@ -43,7 +43,7 @@ fn assert_told(dsn: &str, why: &str, next: &str) {
 }
 
 #[test]
-fn every_way_not_to_reach_a_database_is_told_apart() {
+fn every_way_not_to_reach_a_database_has_its_own_message() {
     let mut cluster = with_password();
     let port = cluster.port;
     assert_told(
@@ -132,7 +132,7 @@ fn certificates(dir: &Path, name: &str) -> PathBuf {
 }
 
 #[test]
-fn tls_is_used_and_its_failures_are_told() {
+fn tls_is_used_and_its_failures_are_reported() {
     let mut cluster = with_password();
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (
@@ -297,7 +297,7 @@ fn a_dump_that_takes_too_long_is_ended() {
 }
 
 #[test]
-fn a_server_that_dies_during_a_dump_is_told() {
+fn a_server_that_dies_during_a_dump_is_reported() {
     let mut cluster = with_password();
     let lock = cluster.session("shop", "BEGIN; LOCK items; SELECT pg_sleep(600)");
     let store = Store::new(&dsn(&cluster, ""));
@@ -321,7 +321,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let cluster = with_password();
     let dir = tempfile::tempdir().unwrap();
     let size = c"size=64k";

@@ -280,7 +280,7 @@ fn clients_that_come_back_at_once_do_not_stand_in_the_way() {
 }
 
 #[test]
-fn whoever_may_not_be_ended_is_named() {
+fn a_session_that_may_not_be_ended_is_named() {
     let cluster = with_shop("");
     let store = store(&cluster);
     let dump = store.dump();

@@ -117,7 +117,7 @@ fn an_empty_server_has_a_dump_without_keys() {
 }
 
 #[test]
-fn a_password_may_hold_what_it_likes() {
+fn a_password_may_hold_any_character() {
     let word = "a \"b\" 'c' \\d %e $f \u{e9} #g";
     let quoted = escaped(word);
     let Some(server) = Server::start(&[&format!("requirepass \"{quoted}\"")]) else {
@@ -130,7 +130,7 @@ fn a_password_may_hold_what_it_likes() {
 }
 
 #[test]
-fn a_needless_password_is_in_nobodys_way() {
+fn a_password_that_the_server_does_not_require_does_no_harm() {
     let Some(server) = Server::start(&[]) else {
         return;
     };

@@ -52,7 +52,7 @@ fn a_wrong_password_a_missing_one_and_an_unknown_user() {
 }
 
 #[test]
-fn nobody_listens_or_there_is_no_such_host() {
+fn a_closed_port_and_an_unknown_host_are_reported() {
     if Server::start(&[]).is_none() {
         return;
     }

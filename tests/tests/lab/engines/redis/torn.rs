@@ -65,7 +65,7 @@ fn a_server_that_is_killed_amidst_a_dump() {
 }
 
 #[test]
-fn somebody_stops_the_run_or_the_time_is_over() {
+fn a_dump_ends_when_the_run_is_stopped_or_its_time_is_over() {
     let Some(server) = slow(&[]) else { return };
     server.populate(0, KEYS, KEY_BYTES);
     let access = to(server.port);
@@ -150,7 +150,7 @@ fn a_disk_that_fills_up_is_named() {
 }
 
 #[test]
-fn nobody_sees_the_password_on_a_command_line() {
+fn the_password_never_stands_on_a_command_line() {
     let word = "rosebud-5fbc";
     let Some(server) = slow(&["user dumper on >rosebud-5fbc ~* &* +@all"]) else {
         return;

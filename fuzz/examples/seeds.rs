@@ -1,5 +1,6 @@
-//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made small.
-//! Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and where to write.
+//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made
+//! small. Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and the output
+//! directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -115,7 +115,8 @@ fn a_wrong_package_key_is_refused() {
     ];
     let run = user.build(&vendor, &request);
     run.assert_refused(3, &[&stranger.fingerprint()]);
-    // Something is pinned for packages: the fingerprint alone does not say that it replaces that.
+    // Another key is pinned for packages. The fingerprint alone does not state that it replaces
+    // that key.
     let fingerprint = stranger.fingerprint();
     let named = format!("package:packages={fingerprint}");
     let bare = [&request[..], &["--trust-vendor-key", &fingerprint]].concat();

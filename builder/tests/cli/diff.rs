@@ -1,4 +1,4 @@
-//! `bundle diff`: what a person has to look at before an upgrade is carried over.
+//! `bundle diff`: what a person has to review before an upgrade is carried over.
 
 use serde_json::Value;
 

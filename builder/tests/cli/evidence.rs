@@ -78,7 +78,7 @@ fn one_lock_gives_the_same_documents_with_another_signing_key() {
     }
 }
 
-/// Markup, quotes, what ends a line, hides, or turns the direction of writing around.
+/// Markup, quotes, and characters that end a line, hide, or change the direction of writing.
 const HOSTILE: &str = "a</code></pre><script>alert(1)</script>\"'&<img src=x onerror=y>\u{202e}\u{200b}\u{1b}[2J\r\nb";
 
 #[test]

@@ -61,7 +61,7 @@ fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_requires_the_sa
         "{said}"
     );
 
-    // Everybody who reads about the bundle reads about it.
+    // Every document about the bundle names it.
     let extracted = site.user.path("extracted");
     site.user
         .run(&["extract", text(&bundle), "--to", text(&extracted), "docs"])

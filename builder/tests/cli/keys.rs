@@ -134,7 +134,7 @@ fn a_passphrase_comes_only_from_a_private_file() {
         pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
         "{pem}"
     );
-    // Stock tools open it, with that passphrase alone.
+    // Stock tools open it, and only with that passphrase.
     let locked = user.path("locked.pem");
     let open = ["pkey", "-in", text(&locked), "-noout", "-passin"];
     stock("openssl", &[&open[..], &["pass:one two"]].concat(), &[]);
@@ -151,7 +151,7 @@ fn a_passphrase_comes_only_from_a_private_file() {
     private(&user.path("pass"), 0o640);
     user.run(&export)
         .assert_refused(1, &["pass can be read by others (mode 640)"]);
-    // A session of its own has no terminal to ask on.
+    // A new session has no terminal to ask on.
     let output = Command::new("setsid")
         .args([
             "-w",

@@ -1,4 +1,5 @@
-//! What some hosts refuse: refused at the build where no host could take it, said where it depends.
+//! What some hosts refuse. The build refuses it where no host could take it; elsewhere it reports
+//! it.
 
 use rpm::CompressionType::{Gzip, Xz, Zstd};
 

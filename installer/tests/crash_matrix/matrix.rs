@@ -97,7 +97,7 @@ impl Film {
         tally
     }
 
-    /// Both where a run is done; elsewhere in turn: nothing looks at which of them it is.
+    /// Both errors where a run is done. Elsewhere they alternate: no code distinguishes them there.
     fn errors(&self, call: usize) -> &'static [StoreError] {
         const BOTH: [StoreError; 2] = [StoreError::NoSpace, StoreError::Io];
         match self.judge.target {
@@ -189,7 +189,7 @@ impl Film {
             let fault = Fault::Stop { question };
             let world = self.replay(fault, on_stop);
             if on_stop == OnStop::Hold {
-                // What a run is held for.
+                // The run is held until this boot.
                 world.reboot();
             }
             let verdict = self.recover(&world, &world.gate(Fault::None));

@@ -29,7 +29,7 @@ impl Scene {
             library("codec", version, &files)
         };
         let mut needed = library("needed", "3.1", &names);
-        // In a directory of its own, which rpm then leaves.
+        // The cache lies in the package's own directory, which rpm then leaves.
         needed.scriptlets[0].does = vec![Deed::Make(format!("{NEEDED}/cache"))];
         vec![
             (None, needed),

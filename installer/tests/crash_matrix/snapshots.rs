@@ -1,5 +1,5 @@
-//! Pictures: what an undisturbed run of each scene shows to people and programs, and which cases the
-//! matrix makes of it.
+//! Snapshots: what an undisturbed run of each scene shows to people and programs, and which cases
+//! the matrix makes of it.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ fn compare(name: &str, text: &str) {
     settings.set_omit_expression(true);
     // The recipient of a scene differs in each process.
     settings.add_filter(r"age1[0-9a-z]+", "[recipient]");
-    // So does what age adds to its header.
+    // age's header differs in each process too.
     settings.add_filter(r"sealed, \d+ KiB", "sealed, [size]");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

@@ -179,7 +179,7 @@ impl World {
         disk::symlink(unit, &self.layout.at(link));
     }
 
-    /// Unfolds what a dead process left, after what happened since.
+    /// Lays out what a dead process left, and then what happened since.
     pub(crate) fn after(image: &Image, between: Between) -> Self {
         let world = Self::empty(image.machine.clone());
         image.unfold(&world.layout);
@@ -281,7 +281,7 @@ impl World {
         let run = history::load(&self.layout, report.run)?;
         if run.is_some_and(|run| !run.is_open()) {
             self.settle(lock, gate);
-            // A trouble with it changes no outcome; the verdict sees what is left.
+            // A failure here changes no outcome; the verdict finds what is left.
             let _ = disarm(host, &self.layout);
         }
         Ok(())

@@ -50,7 +50,7 @@ pub(crate) struct Surviving {
     pub(crate) mark: Option<Arc<File>>,
 }
 
-/// How long after a boot the server of the data store answers: later than a recovery wants it.
+/// How long after a boot the server of the data store answers: later than a recovery needs it.
 const STORE_STARTS_MS: u64 = 40_000;
 
 /// Operations of a surviving rpm in a second.
@@ -84,7 +84,7 @@ impl Machine {
         }
     }
 
-    /// Lets a surviving rpm do one operation, or a scriptlet of a killed one all that it does.
+    /// Lets a surviving rpm do one operation, or a scriptlet of a killed rpm all of its work.
     pub(crate) fn survive(&mut self, layout: &Layout) {
         for deed in &self.lingering {
             self.units.obey(layout, deed);
@@ -136,7 +136,7 @@ impl Machine {
         }
     }
 
-    /// Returns a number that differs between states that an installer could tell apart.
+    /// Returns a number that differs between states that an installer could distinguish.
     pub(crate) fn fingerprint(&self, layout: &Layout) -> u64 {
         let mut hasher = DefaultHasher::new();
         let visible = self.visible(layout);

@@ -1,4 +1,5 @@
-//! A stateful model of a host over a real directory, with rpm's and systemd's real manners.
+//! A stateful model of a host over a real directory, with the behaviour of the real rpm and
+//! systemd.
 //!
 //! The installer's own writes go to the real files; only what it asks of the host is modelled. The
 //! state outlives the process that works on it, so that a later process can be asked to recover.
@@ -209,7 +210,7 @@ impl Host for FakeHost {
             Ok(transaction) => self.transact(transaction),
             Err(refusal) => refusal,
         };
-        // As with the real one, a log that cannot be written changes nothing.
+        // An unwritable log changes nothing, as on a real host.
         let _ = log.write_all(answer.output.as_bytes());
         self.gate.moment("after", "rpm -U");
         Ok(answer)

@@ -1,4 +1,4 @@
-//! The fake rpm database, and what rpm says of it.
+//! The fake rpm database, and rpm's answers about it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -1,4 +1,4 @@
-//! Signed manifests that contradict themselves, and signed documents that are not what they are for.
+//! Signed manifests that contradict themselves, and signed documents of the wrong content.
 
 use anyhow::{Context as _, Result};
 use manifests::bundle::{Role, Use};
@@ -354,8 +354,8 @@ fn list(
     })
 }
 
-/// File lists of a real shape with so many files, each of a package of its own; the last package is
-/// not as signed.
+/// Valid file lists with so many files, each of a package of its own; the last package is not as
+/// signed.
 fn lists(shop: &Workshop, counts: &[usize], summary: &str) -> Result<Vec<u8>> {
     let mut parts = shop.good.clone();
     let old = parts.find("files/")? + 1;

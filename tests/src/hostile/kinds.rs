@@ -1,4 +1,4 @@
-//! Entries that are no regular files, and extensions that speak about the entry after them.
+//! Entries that are not regular files, and extensions that describe the entry after them.
 
 use anyhow::Result;
 
@@ -218,7 +218,7 @@ fn insert(shop: &Workshop, at: usize, item: Item) -> Result<Vec<u8>> {
     shop.changed(|archive| Ok(archive.insert(at, item)))
 }
 
-/// An entry that speaks about the next one, before a package.
+/// An entry that describes the next one, before a package.
 fn before(shop: &Workshop, kind: u8, body: &[u8]) -> Result<Vec<u8>> {
     insert(shop, INSIDE, Item::of_type(kind, b"extension", "", body)?)
 }

@@ -203,7 +203,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         "ours: content that depends on a file which is not part of the bundle",
         "needs a dictionary",
         |shop| {
-            // The bit that says one byte of dictionary id follows the window.
+            // This bit announces one byte of dictionary id after the window.
             let mut bytes = shop.good()?;
             bytes[4] |= 1;
             bytes.insert(6, 7);

@@ -142,7 +142,8 @@ impl<'g> GuestCommand<'g> {
         self
     }
 
-    /// Runs it to its end. A program that fails is not an error here, one that overstays is.
+    /// Runs it to its end. A program that fails is not an error here; a program that exceeds its
+    /// deadline is.
     pub fn run(self) -> Result<Finished> {
         let deadline = self.deadline;
         self.spawn()?.wait(deadline)
@@ -253,7 +254,7 @@ impl Running {
         }
     }
 
-    /// Says whether it still runs.
+    /// Returns whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.poll()?.is_none())
     }

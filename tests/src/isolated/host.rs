@@ -216,7 +216,7 @@ impl IsolatedHost {
         self.record.write()
     }
 
-    /// What can fill the host's small disk; nothing when it has none.
+    /// The ballast of the host's small disk; `None` without such a disk.
     #[must_use]
     pub fn ballast(&self) -> Option<&Ballast> {
         self.disk.as_ref().map(Disk::ballast)

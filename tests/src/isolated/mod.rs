@@ -58,7 +58,7 @@ pub use self::unit::UnitState;
 
 use std::path::Path;
 
-/// Says why the isolated host cannot run here, or `None` when it can.
+/// Returns why the isolated host cannot run here, or `None` when it can.
 ///
 /// Tests skip on a reason, except where `CI=true`, where a missing part is a failure.
 #[must_use]

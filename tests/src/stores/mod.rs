@@ -88,7 +88,7 @@ impl Stores {
         components::wait_until_well(guest, START_DEADLINE)
     }
 
-    /// Waits until every installed component says that it is well, its stores included.
+    /// Waits until every installed component reports that it is well, its stores included.
     pub fn wait_until_well(&self, guest: &Guest) -> Result<()> {
         components::wait_until_well(guest, START_DEADLINE)
     }

@@ -13,7 +13,7 @@ const DATABASE: &str = "tyk_analytics";
 const MIGRATED: [&str; 2] = ["tyk_apis", "tyk_oas_migrations"];
 /// The databases that every server has.
 const SERVERS: [&str; 3] = ["postgres", "template0", "template1"];
-/// A restore leaves what was there under a name that goes on so.
+/// A restore keeps the replaced database under a name with this in it.
 const ASIDE: &str = "_before_revert_";
 
 /// What the stores held before the run; nothing on a host without stores.
@@ -39,7 +39,7 @@ impl Data {
         }
     }
 
-    /// Says what the stores have otherwise than a host in such a state should.
+    /// Returns how the stores differ from those of a host in such a state.
     pub(super) fn reasons(&self, host: &IsolatedHost, verdict: &Verdict) -> Result<Vec<String>> {
         let Some((stores, before)) = &self.0 else {
             return Ok(Vec::new());

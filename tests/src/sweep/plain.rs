@@ -12,7 +12,8 @@ use super::processes;
 use super::watch::{self, Work};
 use crate::isolated::IsolatedHost;
 
-/// What a person does after a crash: takes a moment, and does not trip over rpm's one-second names.
+/// What a person does after a crash: waits a moment, so that rpm's names, made of the second,
+/// differ.
 const A_MOMENT: Duration = Duration::from_secs(2);
 const RESTART: [&str; 5] = [
     "systemctl",

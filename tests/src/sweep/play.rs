@@ -32,7 +32,7 @@ pub(super) struct Played {
     /// Whether the recovery had to be called: systemd did not take the run up, or there was a kill
     /// too many.
     pub(super) called: bool,
-    /// What a person should know, and what is allowed.
+    /// What a person should know, though it is allowed.
     pub(super) notes: Vec<String>,
     /// All output of the installers that the sweep called.
     pub(super) transcript: String,
@@ -42,7 +42,7 @@ pub(super) struct Played {
     pub(super) kept_aside: Option<usize>,
 }
 
-/// The command that puts a host right without anybody's help.
+/// The command that repairs a host without help.
 fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     let help = host.check(&[INSTALLER, "--help"])?;
     let has_resume = help
@@ -104,7 +104,7 @@ fn note_units(host: &IsolatedHost, played: &mut Played) {
     }
 }
 
-/// Waits until the run is taken up, or takes it up; `false` when there is nothing to take up.
+/// Waits until the run is taken up, or takes it up; `false` when no run is open.
 fn recovers(
     host: &IsolatedHost,
     work: &mut Work,
@@ -124,7 +124,7 @@ fn recovers(
     Ok(true)
 }
 
-/// Lets everything end by itself, and calls for the recovery at most once.
+/// Lets everything end by itself, and calls the recovery at most once.
 fn settle(
     host: &IsolatedHost,
     mut work: Work,
@@ -186,7 +186,7 @@ impl Played {
         let (stdout, stderr) = called.output()?;
         self.transcript
             .push_str(&format!("{stderr}{stdout}--- killed ---\n"));
-        // Dropped here: what is left of its process group goes with it; rpm has its own session.
+        // The drop ends the rest of its process group; rpm has its own session.
         Ok(())
     }
 

@@ -105,7 +105,7 @@ fn failure(trial: &Trial) -> String {
     reasons(&name, &trial.verdict, trial.evidence.as_deref())
 }
 
-/// Says why a case failed; nothing of one that did not.
+/// Returns why a case failed; nothing of a case that did not.
 pub(crate) fn reasons(name: &str, verdict: &Verdict, evidence: Option<&Path>) -> String {
     let Verdict::Failed { reasons } = verdict else {
         return String::new();

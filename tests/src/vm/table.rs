@@ -45,7 +45,7 @@ fn later(cut: &Cut) -> String {
     format!("{} s: {}", seconds(cut.at_millis), place(cut))
 }
 
-/// What the journal says, and what the disk lost of what it had not flushed.
+/// The journal's last record, and the unflushed data that the disk lost.
 fn place(cut: &Cut) -> String {
     let journal = cut.journal.as_deref().unwrap_or("none");
     let kib = |bytes: u64| bytes.div_ceil(1024);

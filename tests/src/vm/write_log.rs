@@ -70,7 +70,7 @@ impl WriteLog {
         Ok(Self { file, entries })
     }
 
-    /// Forgets all but so many thousandths of the entries, and says how many it kept.
+    /// Forgets all but so many thousandths of the entries, and returns how many it kept.
     pub(super) fn cut_short(&mut self, permille: u64) -> usize {
         let kept = self.entries.len() as u64 * permille / 1000;
         self.entries
@@ -78,8 +78,8 @@ impl WriteLog {
         self.entries.len()
     }
 
-    /// Brings `disk`, as it was when the log began, to what is left of it after the cut. Of every
-    /// hundred pieces in the cache, `lost_percent` are lost.
+    /// Turns `disk`, as it was when the log began, into its state after the cut. Of every hundred
+    /// pieces in the cache, `lost_percent` are lost.
     pub(super) fn settle(
         &self,
         disk: &Path,

@@ -1,6 +1,6 @@
 //! Connection strings of libpq, in both their forms, as the environment that libpq reads.
 
-/// What of a connection string has a variable.
+/// The parameters of a connection string that have a variable.
 const VARIABLES: &[(&str, &str)] = &[
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
@@ -8,7 +8,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("user", "PGUSER"),
     ("password", "PGPASSWORD"),
     ("dbname", "PGDATABASE"),
-    // The vendor's examples say `database`, which the driver takes for `dbname`.
+    // The vendor's examples use `database`, which the driver takes for `dbname`.
     ("database", "PGDATABASE"),
     ("sslmode", "PGSSLMODE"),
     ("sslrootcert", "PGSSLROOTCERT"),

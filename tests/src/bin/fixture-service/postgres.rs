@@ -17,7 +17,7 @@ pub(crate) struct Postgres {
 pub(crate) enum Failure {
     /// The server does not answer, or refuses the login.
     Unreachable(String),
-    /// The server objects.
+    /// The server reports an error.
     Refused(String),
 }
 

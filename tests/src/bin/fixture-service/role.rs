@@ -131,8 +131,8 @@ impl Service {
         }
     }
 
-    /// A dashboard with a database knows what it lacks before it answers for the first time, and is
-    /// ill until the database was reached once.
+    /// A dashboard with a database looks for its stores before it answers for the first time. It is
+    /// ill until it has reached the database once.
     pub(crate) fn look_first(&self, config: &Config, migrated: bool) {
         let is_dashboard = self.identity.role == Role::Dashboard;
         if !is_dashboard || config.word(migration::ENGINE).is_none() {

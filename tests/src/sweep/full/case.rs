@@ -40,7 +40,7 @@ pub enum Filling {
     },
 }
 
-/// What tells a case from every other.
+/// What distinguishes a case from every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
@@ -103,7 +103,7 @@ impl Case {
         }
     }
 
-    /// Whether the host has to stand another run afterwards, with all the space that it needs.
+    /// Whether the host has to pass another run afterwards, with all the space that it needs.
     pub(super) fn is_tried_again(&self) -> bool {
         let number = match self.key {
             Key::Size(_, mib) => mib,

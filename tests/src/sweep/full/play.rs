@@ -131,7 +131,7 @@ impl Played {
             }
         }
         let agrees = match (&verdict, self.exit) {
-            // What ended later was not known then.
+            // The exit code came before the resume, so it need not agree.
             _ if self.is_resumed => true,
             (Verdict::Done, exit) => exit == Some(0),
             (Verdict::Unchanged, exit) => matches!(exit, Some(1 | 4 | 5)),

@@ -58,7 +58,7 @@ fn no_request_leaves_the_page_and_foreign_text_stays_text() {
     assert!(requests[0].contains("file://"), "{requests:?}");
 }
 
-/// If escaping ever failed, the page's own policy would still stand in the way.
+/// If escaping ever failed, the page's own policy would still block the content.
 #[test]
 fn the_policy_blocks_what_would_be_added() {
     let Some(mut browser) = open() else { return };

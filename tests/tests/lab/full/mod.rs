@@ -32,7 +32,7 @@ fn on_a_full_disk_the_host_is_done_or_unchanged_as_reported() {
     assert!(trials.iter().all(|trial| trial.verdict.is_good()), "{text}");
     for place in Place::ALL {
         let of_place = || trials.iter().filter(|trial| trial.case.place == place);
-        // Without any space nothing is begun; with what a run asks for it is done.
+        // Without any space no run begins; with the space that a run asks for it is done.
         let sizes: Vec<&Trial> = of_place()
             .filter(|trial| matches!(trial.case.filling, Filling::Before { .. }))
             .collect();

@@ -25,7 +25,7 @@ fn after_every_power_cut_the_host_is_done_or_unchanged_without_help() {
              disk had not flushed. `scripts/install-needs` installs what is missing"
         );
     }
-    // What failed is still there after the test.
+    // The disks of failed cases stay after the test.
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power");
     let sample = PowerSweep {
         installer: program::installer().unwrap(),
@@ -43,7 +43,7 @@ fn after_every_power_cut_the_host_is_done_or_unchanged_without_help() {
     assert_eq!(trials.len(), budget::POWER_CUTS);
     let recovered = trials.iter().filter(|trial| trial.verdict.is_good());
     assert_eq!(recovered.count(), budget::POWER_CUTS, "{text}");
-    // Else nothing was at stake.
+    // Without unflushed bytes a power cut would prove nothing.
     let unsafe_bytes: u64 = trials
         .iter()
         .flat_map(|trial| &trial.cuts)

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate that only the user's own authority vouches for: nginx and openssl.
+//! HTTPS with a certificate of the user's own authority: nginx and openssl.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,7 +9,8 @@ use lab::vendor::VendorOptions;
 
 use crate::sources::builder::{Builder, published, start};
 
-/// What the server heard: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line, below its directory.
+/// The headers that the server received: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line, below its
+/// directory.
 pub(crate) const LOG: &str = "heard.log";
 
 /// Ended when dropped.

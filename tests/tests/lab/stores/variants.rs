@@ -7,7 +7,7 @@ use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 
 use crate::stores::{Site, site, site_on};
 
-/// What makes a connection string hard to read.
+/// Characters that make a connection string hard to read.
 const ODD_PASSWORD: &str = r#"it's a \ "b" @:/?#%&=$ пароль"#;
 const ROWS: &str = "SELECT count(*) FROM tyk_analytics";
 
@@ -140,7 +140,8 @@ fn a_dashboard_names_the_store_it_lacks_and_recovers() {
             })
             .unwrap();
         if unit == postgres {
-            // One that starts without its database serves nevertheless, and says so.
+            // A dashboard that starts without its database serves nevertheless, and reports the
+            // lack.
             site.host
                 .check(&["systemctl", "restart", "tyk-dashboard.service"])
                 .unwrap();

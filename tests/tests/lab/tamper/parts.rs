@@ -1,4 +1,4 @@
-//! Bundles in parts: accepted where they lie, refused with the name of whatever part is not as signed.
+//! Bundles in parts: accepted where they lie; a part that is not as signed is refused by its name.
 
 use std::path::{Path, PathBuf};
 
@@ -109,7 +109,7 @@ fn a_flipped_byte_anywhere_names_its_part() {
 #[test]
 fn a_bad_part_is_refused_before_an_rpm_of_it_is_stored() {
     let parts = parts();
-    // The last whole one: what is left over behind it may be too short to hold anything of an RPM.
+    // The last whole part: the remainder behind it may be too short to hold a part of an RPM.
     let last = parts.path(7);
     let mut bytes = std::fs::read(&last).unwrap();
     bytes[0] ^= 1;

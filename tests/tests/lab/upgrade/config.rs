@@ -1,5 +1,5 @@
-//! Configuration over an upgrade: edits that are carried over or put beside, what is told of them, and
-//! the ways back.
+//! Configuration over an upgrade: edits that are carried over or put beside, the reports about
+//! them, and the ways back.
 
 use crate::upgrade::support::{Site, changes, site};
 

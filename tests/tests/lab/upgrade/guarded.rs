@@ -24,7 +24,7 @@ impl Site {
     }
 }
 
-/// What is done to a directory, how it is undone, and what the refusal says.
+/// A change of a directory, its undo, and the words of the refusal.
 const FLAWS: [(&str, &str, &str); 4] = [
     ("chmod g+w $D", "chmod g-w $D", "others can write to it"),
     ("chmod o+w $D", "chmod o-w $D", "others can write to it"),
@@ -113,7 +113,7 @@ struct Fuse {
 }
 
 impl Fuse {
-    /// Nothing where this machine has no FUSE.
+    /// Returns `None` where this machine has no FUSE.
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("image");

@@ -1,4 +1,4 @@
-//! A version that needs packages which the host does not have, or has too old.
+//! A version that needs packages that the host lacks, or has too old.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::upgrade::support::{Site, changes, site};
 
 const NEEDED: [&str; 4] = ["relay-codec", "relay-tables", "relay-dump", "relay-legacy"];
 
-/// Builds for what the host says of itself, and carries the bundle there.
+/// Builds for the host's inventory, and carries the bundle there.
 fn carry(site: &Site, dir: &Path, version: &str, more: &[&str]) {
     let inventory = site.install(&["inventory"]);
     std::fs::write(dir.join("host.json"), &inventory.stdout).unwrap();
@@ -85,7 +85,7 @@ fn what_is_missing_comes_with_the_upgrade_and_goes_with_its_undo() {
     assert_eq!(needed(&site), all);
     let (status, body) = site.host.http_get(9191, "/healthz").unwrap();
     assert!(status == 200 && body.contains("2.2.0"), "{body}");
-    // The next one has nothing to add.
+    // The next upgrade adds nothing.
     let again = site.must_install(&["/root/bundle.tar.zst"]);
     assert!(again.stdout.contains("Nothing to do"), "{}", again.stdout);
     site.must_install(&["undo", "1"]);
@@ -133,7 +133,7 @@ fn what_is_too_old_is_replaced_and_comes_back() {
     // The undo still removes what no package needs.
     assert!(undone.contains("removed: relay-dump"), "{undone}");
     assert_eq!(needed(&site), ["relay-codec-1.0.0", "relay-tables-7.0.0"]);
-    // What stays is whole, whatever lay in its place before.
+    // The package that stays is whole, also where another file was before.
     site.host.check(&["rpm", "-V", "relay-tables"]).unwrap();
     let away = ["rpm", "-e", "tables-user", "relay-tables"];
     site.host.check(&away).unwrap();

@@ -123,7 +123,7 @@ fn a_sealed_run_is_undone_only_with_the_identity() {
     assert_eq!(sealed.code(), Some(4), "{}", sealed.stderr);
     assert!(sealed.stderr.contains("age -d"), "{}", sealed.stderr);
 
-    // Nothing changes without the identity, or with another.
+    // Without the identity, or with a wrong one, nothing changes.
     let upgraded = site.snapshot();
     for key in [&ours, &other] {
         let name = key.file.file_name().unwrap().to_str().unwrap();

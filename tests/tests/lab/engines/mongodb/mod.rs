@@ -1,5 +1,5 @@
-//! `MongoDB`. No server and no tools of it can be had where this was built: scripts that do and say what
-//! the public source and documentation of the tools have stand for both, in a mount namespace.
+//! `MongoDB`. Neither a server nor its tools were available where this was built. Scripts stand for
+//! both, in a mount namespace: they behave as the tools' public source and documentation describe.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};

@@ -17,7 +17,7 @@ use installer::stores::{
 use crate::engines::stores;
 use server::{Authority, Server, escaped};
 
-/// Long enough for everything that ends well.
+/// Longer than any dump that succeeds.
 const LONG: Duration = Duration::from_mins(5);
 
 fn never() -> bool {
@@ -267,7 +267,8 @@ fn a_dump_that_is_not_whole_is_not_proven() {
         flipped[place] ^= 0x10;
         assert!(judged(&flipped).is_err(), "byte {place}");
     }
-    // Cut inside, with an end mark where the last one is: only reading all of it tells.
+    // The file is cut inside and has an end mark where the last one is: only a full read finds
+    // that.
     let mut forged = bytes[..bytes.len() / 2].to_vec();
     forged.extend_from_slice(&bytes[bytes.len() - 9..]);
     assert!(judged(&forged).is_err());

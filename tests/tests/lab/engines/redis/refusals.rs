@@ -1,4 +1,4 @@
-//! What a server refuses is told apart, and never with a secret.
+//! Each refusal of a server has its own message, and never a secret in it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -171,7 +171,7 @@ fn a_replica_is_dumped_and_not_restored() {
     assert_eq!(counted(&access), 5);
 }
 
-/// Hides one program after the other in a mount namespace of its own, and looks there.
+/// Hides one program after the other in a new mount namespace, and looks at the store there.
 #[test]
 fn a_missing_tool_is_named_with_its_package() {
     const PORT: &str = "AIRGAP_TEST_PORT";

@@ -1,4 +1,5 @@
-//! Dumps that do not come to their end: killed servers, full disks, limits, and people who stop them.
+//! Dumps that do not reach their end: killed servers, full disks, limits, and operators who stop
+//! them.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,7 +17,7 @@ use crate::engines::stores;
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Each key takes 2 ms of a dump, which so takes half a minute.
+/// Each key takes 2 ms of a dump, so a dump takes half a minute.
 fn slow(lines: &[&str]) -> Option<Server> {
     let all: Vec<&str> = ["rdb-key-save-delay 2000"]
         .iter()

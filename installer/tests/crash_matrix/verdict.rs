@@ -100,7 +100,7 @@ impl Judge {
             return Err(format!(
                 "{}\n    it says {:?}",
                 self.neither(&now),
-                self.told(world)
+                self.reported(world)
             ));
         };
         if let Some(violation) = world.machine.borrow().violations.first() {
@@ -116,9 +116,9 @@ impl Judge {
         if seal::is_unsettled(&world.layout) {
             return Err("a backup that is to be sealed is plain".to_owned());
         }
-        match (self.told(world)?, end) {
+        match (self.reported(world)?, end) {
             (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),
-            (told, end) => Err(format!("the report says {told:?}, the host is {end:?}")),
+            (reported, end) => Err(format!("the report says {reported:?}, the host is {end:?}")),
         }
     }
 
@@ -154,7 +154,7 @@ impl Judge {
     }
 
     /// The outcome in the run's report, if the run began.
-    fn told(&self, world: &World) -> Result<Option<End>, String> {
+    fn reported(&self, world: &World) -> Result<Option<End>, String> {
         let run = history::load(&world.layout, self.run)?;
         let outcome = run.and_then(|run| run.report).map(|report| report.outcome);
         match outcome {

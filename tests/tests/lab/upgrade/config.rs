@@ -66,7 +66,7 @@ fn edits_are_carried_over_or_put_beside_and_reported_and_undone() {
     assert!(read(&site, &yours).contains("\"problem\""));
     let dress = site.host.check(&["stat", "-c", "%a %U", &yours]).unwrap();
     assert_eq!(dress.trim(), "640 root", "as its editor left it");
-    told(&site);
+    check_reports(&site);
     let plan = site.must_install(&["undo", "1"]).stderr;
     assert!(
         plan.contains("then it is merged with what was there before"),
@@ -76,7 +76,7 @@ fn edits_are_carried_over_or_put_beside_and_reported_and_undone() {
 }
 
 /// What `install config-changes` shows of the last run.
-fn told(site: &Site) {
+fn check_reports(site: &Site) {
     let text = site.must_install(&["config-changes"]).stdout;
     for line in [
         "+    \"org_id\": \"default\",",

@@ -101,8 +101,8 @@ fn check_programs(calls: &Calls) -> usize {
         if text.contains("INVOCATION_ID") && is_client(path) {
             continue;
         }
-        let told = text.replace("REDISCLI_AUTH=canary-redis", "REDISCLI_AUTH=");
-        let text = if is_client(path) { &told } else { text };
+        let shown = text.replace("REDISCLI_AUTH=canary-redis", "REDISCLI_AUTH=");
+        let text = if is_client(path) { &shown } else { text };
         assert!(!text.contains(WORD), "{text}");
         // This search path shows that the installer started it, not a scriptlet.
         let program = path.rsplit('/').next().unwrap_or_default();

@@ -18,11 +18,11 @@ pub(crate) enum Manner {
     RedirectOne(&'static str, String),
     /// Answers with this status.
     Status(&'static str, u16),
-    /// Answers with this status as often as said, then serves.
+    /// Answers with this status so many times, then serves.
     Passing(&'static str, u16, usize),
     /// Announces the whole file and sends half of it.
     Half(&'static str),
-    /// Changes the last byte but one as often as said, then serves.
+    /// Changes the last byte but one so many times, then serves.
     Stale(&'static str, usize),
     /// Announces the whole file and sends a byte now and then.
     Drip(&'static str),

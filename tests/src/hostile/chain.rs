@@ -250,7 +250,7 @@ fn good_with(
     pack(shop, &files(shop, &shop.key, trust)?)
 }
 
-/// The same with a good chain of which some files are missing.
+/// The same with a good chain that lacks some files.
 fn good_without(shop: &Workshop, missing: &str) -> Result<Vec<u8>> {
     let cast = Cast::new()?;
     let mut files = files(shop, &shop.key, cast.rotated()?)?;

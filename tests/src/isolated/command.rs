@@ -87,7 +87,7 @@ fn tail(text: &str) -> &str {
         .map_or("", |(start, _)| &text[start..])
 }
 
-/// A program to run inside the host, as root unless told otherwise, with a clean environment.
+/// A program to run inside the host, as root by default, with a clean environment.
 #[derive(Debug)]
 #[must_use = "a command does nothing until it is run"]
 pub struct GuestCommand<'g> {

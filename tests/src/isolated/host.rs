@@ -90,7 +90,7 @@ impl Deref for IsolatedHost {
 }
 
 impl IsolatedHost {
-    /// Boots a host from the image and waits until its systemd says `running`.
+    /// Boots a host from the image and waits until its systemd reports `running`.
     pub fn boot(image: &Image, options: HostOptions) -> Result<Self> {
         let mut host = Self::assemble(image, options)?;
         host.boot_again()?;

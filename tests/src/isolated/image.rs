@@ -21,7 +21,7 @@ const BUILD_VERSION: &str = "1";
 /// A root to boot from, perhaps with layers upon it. Cheap to copy; the cache owns the files.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Topmost first, as overlayfs wants them.
+    /// Topmost first, as overlayfs expects them.
     pub(super) lowers: Vec<PathBuf>,
     pub(super) key: String,
 }

@@ -51,7 +51,7 @@ fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     Ok(if has_resume { "resume" } else { "revert" })
 }
 
-/// Starts the run of a case, kills as it says, and waits until the host has come to rest.
+/// Starts the run of a case, kills as it defines, and waits until the host has come to rest.
 pub(super) fn play(host: &mut IsolatedHost, case: &Case, played: &mut Played) -> Result<Status> {
     let recovery = recovery_command(host)?;
     let mut work = Work::of(host.spawn(&[INSTALLER, BUNDLE])?);

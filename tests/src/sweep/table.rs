@@ -97,7 +97,7 @@ fn again(struck: &[Struck]) -> String {
 }
 
 fn failure(trial: &Trial) -> String {
-    // The plain way is expected to fail; its table says enough.
+    // The plain way is expected to fail; its table shows enough.
     if trial.way == Way::PlainRpm {
         return String::new();
     }

@@ -49,7 +49,7 @@ impl CacheLock {
     }
 }
 
-/// Names the recipe: a digest of every file that has a say in the result.
+/// Names the recipe: a digest of every file that affects the result.
 pub(crate) fn recipe_digest() -> Result<String> {
     let mut digest = Sha256::new();
     digest.update(NFPM_VERSION);

@@ -39,7 +39,7 @@ const PACKAGES: [&str; 3] = ["tyk-gateway", "tyk-dashboard", "tyk-pump"];
 /// Bumped when the making changes.
 const VERSION: &str = "1";
 
-/// What the sweep's machines may be told to install.
+/// What the sweep's machines may install.
 pub(super) const CARGOES: [Cargo; 2] = [Cargo::Good, Cargo::Hangs];
 
 /// What goes onto the disk.

@@ -213,7 +213,7 @@ fn command(hardware: Hardware<'_>, memory: Option<&Path>) -> Result<Command> {
     Ok(command)
 }
 
-/// The disk, with a volatile cache as far as the machine can tell: it has to flush. qemu itself need
+/// The disk, with a volatile cache as the machine sees it, so it has to flush. qemu itself need
 /// not sync to this machine's disk, which does not lose power (`no-flush`).
 fn drive(hardware: Hardware<'_>) -> Result<Value> {
     let file = |path: &Path| -> Result<Value> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::disk;
 
-/// Where the server keeps its data, and where configuration says that it is.
+/// Where the server keeps its data, and its address in configuration.
 const PATH: &str = "/srv/store/data.json";
 pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) const PORT: &str = "6379";

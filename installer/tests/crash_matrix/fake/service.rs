@@ -1,4 +1,4 @@
-//! A running service. Its program is a file of JSON that says how it behaves.
+//! A running service. Its program is a file of JSON that describes its behaviour.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ pub(super) struct Played {
     pub(super) transcript: String,
 }
 
-/// Fills the disk as the case says, runs, and waits until the host has come to rest. In the end the
+/// Fills the disk as the case defines, runs, and waits until the host has come to rest. In the end the
 /// disk has all of its space again.
 pub(super) fn play(host: &IsolatedHost, case: &Case, played: &mut Played) -> Result<Status> {
     let ballast = host.ballast().context("a host without its disk")?;

@@ -6,7 +6,7 @@ use lab::sweep::full::{Filling, FullSweep, Place, Trial, full_sweep, table};
 
 use crate::budget;
 
-/// Among these are disks that fill up within an rpm transaction, some of which are kept full.
+/// Among these are disks that fill up within an rpm transaction, and disks that are kept full.
 const SEED: u64 = 17;
 
 #[test]

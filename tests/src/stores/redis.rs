@@ -29,8 +29,8 @@ save 300 100
 save 60 10000
 ";
 
-/// The rights that a product uses, and those that dumps need: a replica's snapshot (`redis-cli
-/// --rdb`), or a server's own.
+/// The rights that a product uses, and those that dumps need: a replica's snapshot
+/// (`redis-cli --rdb`), or a server's own.
 const ACL_RIGHTS: &str = "+@all -@admin +psync +sync +replconf +save +bgsave +lastsave +config|get";
 
 pub(super) fn set_up(guest: &Guest, stores: &Stores) -> Result<()> {

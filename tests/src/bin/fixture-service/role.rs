@@ -147,7 +147,7 @@ impl Service {
     }
 
     /// Looks at the systems of the gateway or dashboard every `liveness_check.check_duration`
-    /// nanoseconds, the first time after one such wait; one second unless the configuration says
+    /// nanoseconds, the first time after one such wait; one second unless the configuration sets it
     /// otherwise. A migration that had to wait for its database is tried again each time.
     pub(crate) fn watch_stores(self: &Arc<Self>, config: Config, mut migrated: bool) {
         let look = match self.identity.role {

@@ -5,8 +5,8 @@
 //! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after
 //! at most one resume on the disk that is still full. The sweep may take away even the space that
 //! the installer frees for its way back: it keeps the disk full, or fills it once a revert has
-//! begun. Then the run may wait, open and held, until there is space again; one resume (`install
-//! resume`) ends it. Such cases are counted apart.
+//! begun. Then the run may wait, open and held, until there is space again; one resume
+//! (`install resume`) ends it. Such cases are counted apart.
 
 mod case;
 mod course;
@@ -32,8 +32,7 @@ use super::results::{Line, Results};
 use super::verdict::{self, Verdict};
 use crate::isolated::{IsolatedHost, RpmDatabase};
 
-/// Beyond what a run was seen to take. The installer reserves a little more than a run takes, so
-/// runs with the last of these sizes end *Done*.
+/// Beyond what a run was seen to take. The installer asks for a little more, so runs with the last of these sizes end *Done*.
 const BEYOND_MIB: u64 = 16;
 
 /// What to sweep.

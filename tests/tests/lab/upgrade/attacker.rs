@@ -209,7 +209,7 @@ fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tal
 }
 
 #[test]
-fn an_attacker_who_swaps_and_rewrites_files_meanwhile_gets_no_byte_installed() {
+fn an_attacker_who_swaps_and_rewrites_files_meanwhile_gets_no_wrong_byte_installed() {
     let Some(site) = site("attacker") else { return };
     let copy = format!(
         "mkdir -p {ROOT}/proc {ROOT}/run {ROOT}/tmp {ROOT}/dev {ROOT}/root && cd / && \

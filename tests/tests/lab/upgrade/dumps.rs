@@ -21,8 +21,8 @@ const SABOTAGE: [(&str, &str); 5] = [
     ("truncated", "\"$real\" \"$@\" | head -c -1"),
     (
         "the server stops midway",
-        // Stopped, not killed: after a crash a database counts its sequences on. It resumes by
-        // itself.
+        // Stopped, not killed: after a crash a database would skip values of its sequences. The server
+        // comes back by itself.
         "\"$real\" \"$@\" & pid=$!; kill -STOP $pid\n\
          systemctl stop postgresql@15-main\n\
          setsid sh -c 'sleep 1; systemctl start postgresql@15-main' </dev/null >/dev/null 2>&1 &\n\

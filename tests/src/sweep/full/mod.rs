@@ -32,7 +32,8 @@ use super::results::{Line, Results};
 use super::verdict::{self, Verdict};
 use crate::isolated::{IsolatedHost, RpmDatabase};
 
-/// Beyond what a run was seen to take. The installer asks for a little more, so runs with the last of these sizes end *Done*.
+/// Beyond what a run was seen to take. The installer asks for a little more, so runs with the last of
+/// these sizes end *Done*.
 const BEYOND_MIB: u64 = 16;
 
 /// What to sweep.

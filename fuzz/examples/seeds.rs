@@ -1,5 +1,6 @@
-//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made small.
-//! Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and where to write.
+//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made
+//! small. Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and the output
+//! directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -189,8 +190,8 @@ fn parts(sizes: &[u64]) -> Vec<u8> {
     canonical(&document).unwrap()
 }
 
-/// The same package without anything that a changed byte would contradict: no header digest, and the
-/// payload's digest under a tag that nobody reads.
+/// The same package without anything that a changed byte would contradict: no header digest, and
+/// the payload's digest under a tag that readers ignore.
 fn without_digests(rpm: &[u8]) -> Vec<u8> {
     const LEAD_BYTES: usize = 96;
     let header = {

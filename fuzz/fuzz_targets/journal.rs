@@ -1,4 +1,4 @@
-//! The journal of a run as a power cut, a bad disk or another hand left it.
+//! The journal of a run after a power cut, on a bad disk, or changed by others.
 #![no_main]
 
 use installer::journal::{Record, line_of, read_records};
@@ -14,12 +14,12 @@ fn check(bytes: &[u8]) {
     let Ok(records) = read_records(bytes) else {
         return;
     };
-    // The records' length is where the next one is written.
+    // The next record is written right after the last whole one.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n');
     let whole = whole.map_or(0, |end| end + 1);
     let lines: Vec<String> = records.iter().map(line_of).collect();
     assert_eq!(lines.concat().as_bytes(), &bytes[..whole]);
-    // Cut anywhere, it is the records before the cut.
+    // A journal that is cut anywhere holds the records before the cut.
     let mut length = 0;
     for (at, line) in lines.iter().enumerate() {
         assert_eq!(
@@ -29,7 +29,7 @@ fn check(bytes: &[u8]) {
         length += line.len();
         assert_eq!(read_records(&bytes[..length]).unwrap(), records[..=at]);
     }
-    // What was committed stays so, and what was touched is not forgotten.
+    // A committed run stays committed, and the components it touched stay recorded.
     for cut in 0..records.len() {
         let (before, after) = (decide(&records[..cut]), decide(&records));
         match (before, &after) {

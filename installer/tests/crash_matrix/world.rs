@@ -179,7 +179,7 @@ impl World {
         disk::symlink(unit, &self.layout.at(link));
     }
 
-    /// Unfolds what a dead process left, after what happened since.
+    /// Lays out what a dead process left, and then what happened since.
     pub(crate) fn after(image: &Image, between: Between) -> Self {
         let world = Self::empty(image.machine.clone());
         image.unfold(&world.layout);
@@ -203,7 +203,7 @@ impl World {
         let path = self.layout.state().join("rpm-at-work");
         let file = std::fs::File::open(path).expect("rpm is at work");
         let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(&file, operation).expect("nobody else works here");
+        rustix::fs::flock(&file, operation).expect("no other process works here");
         Arc::new(file)
     }
 
@@ -226,7 +226,7 @@ impl World {
     }
 
     fn lock(&self) -> RunLock {
-        RunLock::take(&self.layout).expect("nobody else works here")
+        RunLock::take(&self.layout).expect("no other process works here")
     }
 
     /// Starts a process that executes the plan.
@@ -281,7 +281,7 @@ impl World {
         let run = history::load(&self.layout, report.run)?;
         if run.is_some_and(|run| !run.is_open()) {
             self.settle(lock, gate);
-            // A trouble with it changes no outcome; the verdict sees what is left.
+            // A failure here changes no outcome; the verdict finds what is left.
             let _ = disarm(host, &self.layout);
         }
         Ok(())

@@ -240,7 +240,7 @@ impl World {
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let run = history::next_id(&self.layout)?;
         vault::unseal(&self.layout, run, plan)?;
-        prepare(&self.layout, run, plan)?;
+        prepare(&self.layout, run, plan).map_err(|error| error.to_string())?;
         vault::record(&self.layout, run)?;
         self.arm();
         let stopped = || gate.is_stopped();
@@ -250,7 +250,8 @@ impl World {
             on_stop,
             ..self.context(&host, plan, run, undone.as_ref())
         };
-        self.end(&host, &lock, gate, execute(&context, &lock)?)
+        let ended = execute(&context, &lock).map_err(|error| error.to_string())?;
+        self.end(&host, &lock, gate, ended)
     }
 
     /// Starts a process that closes the open run, if there is one: what the boot unit does.
@@ -260,11 +261,12 @@ impl World {
         let Some(open) = history::open_run(&self.layout)? else {
             reserve::free(&self.layout);
             self.settle(&lock, gate);
-            return disarm(&host, &self.layout);
+            return disarm(&host, &self.layout).map_err(|error| error.to_string());
         };
         let undone = self.undone(open.id, &open.plan)?;
         let context = self.context(&host, &open.plan, open.id, undone.as_ref());
-        self.end(&host, &lock, gate, close_open_run(&context, &lock)?)
+        let ended = close_open_run(&context, &lock).map_err(|error| error.to_string())?;
+        self.end(&host, &lock, gate, ended)
     }
 
     /// What the command line does when the engine has ended.
@@ -310,7 +312,7 @@ impl World {
             baseline,
             plan: serde_json::from_slice(&plan).expect("a plan"),
             blobs,
-            dumps: dumps_of(&dir)?,
+            dumps: dumps_of(&dir).map_err(|error| error.to_string())?,
             dumps_dir: dir.join("stores"),
         }))
     }

@@ -46,7 +46,7 @@ pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
         _ if is_part(&path.to_string_lossy()) => {
             "this is one part of a split bundle: name its NAME.parts.json"
         }
-        _ => "copy the bundle again and compare `sha256sum` on both sides",
+        BundleError::Refused(_) => "copy the bundle again and compare `sha256sum` on both sides",
     };
     let exit = match error {
         BundleError::File(_) | BundleError::Refused(ReadError::Unreadable { .. }) => Exit::Usage,

@@ -70,6 +70,7 @@ pub(super) enum Ends {
 }
 
 /// How long a child may take.
+#[derive(Clone, Copy)]
 pub(super) enum Until<'a> {
     /// Until the limit; then it is killed.
     Limit(Limit<'a>),

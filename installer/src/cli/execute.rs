@@ -1,8 +1,11 @@
 //! Where a run lives: in a unit of its own, followed from here; or, without systemd, right here.
 
+use std::path::Path;
+
 use super::{Place, install, is_set, render, require_root, sealing, shown, stop_flag, view};
 use crate::backup::blobs::Blobs;
 use crate::backup::seal::{self, Recipients};
+use crate::document::{self, Document};
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
@@ -58,6 +61,8 @@ pub(super) fn start(
     }
     run::prepare(&place.layout, run, request.plan)
         .and_then(|()| seal::record(&place.layout, run, request.recipients))
+        .and_then(|()| run_unit::own_digest().map_err(|error| chain(&error)))
+        .and_then(|own| history::record(&place.layout, run, own))
         .map_err(|why| install::internal(&why))?;
     if run_unit::is_possible(&place.host, &place.layout) {
         let installer = run_unit::arm(&place.host, &place.layout);
@@ -125,8 +130,8 @@ pub(super) fn follow_open(place: &Place) -> Result<u8, Failure> {
 pub(super) fn execute(place: &Place, id: u64, lock_wait_secs: u64) -> Result<u8, Failure> {
     require_root("execute a run")?;
     let lock = wait_for_lock(place)?;
-    let plan: InstallPlan = history::read_document(&place.layout.run(id).plan())
-        .map_err(|why| install::internal(&why))?;
+    let plan: InstallPlan = document::read(&place.layout.run(id).plan())
+        .map_err(|error| install::internal(&chain(&error)))?;
     let undone = undone(place, id, &plan)?;
     let undone = undone.as_ref();
     // Without a journal nothing was changed, and there is nothing to take up.
@@ -150,7 +155,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
     } else {
         install::take_lock(place)?
     };
-    let open = history::open_run(&place.layout).map_err(|why| install::internal(&why))?;
+    let open = history::open_run(&place.layout)?;
     let Some(PastRun { id, plan, .. }) = open else {
         run::reserve::free(&place.layout);
         sealing::settle(place, &lock);
@@ -166,6 +171,7 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
             next,
         ));
     };
+    take_over(place, id)?;
     let undone = undone(place, id, &plan)?;
     let code = in_unit(
         place,
@@ -181,6 +187,20 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
     )?;
     // To systemd, a run that was put back is a success: trying again would change nothing.
     Ok(if unattended { 0 } else { code })
+}
+
+/// Makes an open run this installer's, also for the next boot. A newer installer's stays that one's: it
+/// may have taken steps that this one does not know.
+fn take_over(place: &Place, run: u64) -> Result<(), Failure> {
+    history::refuse_newer(&place.layout, run)?;
+    let own = run_unit::own_digest().map_err(|error| chain(&error));
+    let is_taken_over = own
+        .and_then(|own| history::record(&place.layout, run, own))
+        .map_err(|why| not_closed(run, &why))?;
+    if is_taken_over && run_unit::is_possible(&place.host, &place.layout) {
+        run_unit::arm(&place.host, &place.layout).map_err(|why| not_closed(run, &why))?;
+    }
+    Ok(())
 }
 
 /// Works on a run so that a follower sees it and a shutdown finds it held.
@@ -281,6 +301,10 @@ fn wait_for_lock(place: &Place) -> Result<RunLock, Failure> {
     install::take_lock(place)
 }
 
+fn read<D: Document>(path: &Path) -> Result<D, String> {
+    document::read(path).map_err(|error| chain(&error))
+}
+
 /// Loads the states around the run that the plan of run `id` undoes.
 pub(super) fn undone(
     place: &Place,
@@ -293,15 +317,15 @@ pub(super) fn undone(
     let dir = seal::backup_of_undone(&place.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
-            before: history::read_document(&dir.before())?,
+            before: read(&dir.before())?,
             // A run that was reverted has none, and is not undone either.
             after: match dir.after() {
-                path if path.exists() => history::read_document(&path)?,
-                _ => history::read_document(&dir.before())?,
+                path if path.exists() => read(&path)?,
+                _ => read(&dir.before())?,
             },
             blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
-            baseline: history::read_document(&dir.baseline())?,
-            plan: history::read_document(&place.layout.run(run).plan())?,
+            baseline: read(&dir.baseline())?,
+            plan: read(&place.layout.run(run).plan())?,
             dumps: run::dumps_of(&dir)?,
             dumps_dir: dir.dumps().files,
         })

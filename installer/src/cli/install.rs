@@ -163,8 +163,9 @@ pub(super) fn busy(why: &str) -> Failure {
 }
 
 pub(super) fn refuse_open_run(place: &Place) -> Result<(), Failure> {
-    let open = history::open_run(&place.layout).map_err(|why| internal(&why))?;
-    let Some(open) = open else { return Ok(()) };
+    let Some(open) = history::open_run(&place.layout)? else {
+        return Ok(());
+    };
     Err(Failure::new(
         Exit::Refused,
         format!(

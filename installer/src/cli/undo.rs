@@ -9,7 +9,7 @@ use super::execute::{self, Request};
 use super::sealing::{self, UnsealArgs};
 use super::{Place, install, render, require_root, view};
 use crate::backup::seal::{self, Recipients, Unlocked};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
 use crate::journal::lock::RunLock;
@@ -52,7 +52,7 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64, args: &UndoArgs) -> R
     install::refuse_open_run(place)?;
     reserve::free(&place.layout);
     sealing::settle(place, &lock);
-    let runs = view::runs(place)?;
+    let runs = readable_after(place, id)?;
     let past = view::find(place, id)?;
     let unlocked = args.unseal.unlock(place, id)?;
     // What was sealed does not become plain for good by being undone.
@@ -70,6 +70,18 @@ pub(super) fn undo(place: &Place, id: u64, lock_wait: u64, args: &UndoArgs) -> R
         render::warning(&why);
     }
     done
+}
+
+/// Returns the runs, unless one after run `id` cannot be read that may have changed the host: what an
+/// undo would find is not known then.
+fn readable_after(place: &Place, id: u64) -> Result<Vec<PastRun>, Failure> {
+    let past = view::past(place)?;
+    let Some(one) = past.unreadable_after(id) else {
+        return Ok(past.runs);
+    };
+    let what = format!("cannot go back past run {}; nothing was changed", one.id);
+    let next = format!("go back to before that run first; {}", one.next);
+    Err(Failure::new(Exit::Refused, what, one.why.clone(), next))
 }
 
 fn plan(
@@ -131,7 +143,7 @@ pub(super) fn rollback(
     args: &UndoArgs,
 ) -> Result<u8, Failure> {
     require_root("roll back")?;
-    let runs = view::runs(place)?;
+    let runs = readable_after(place, id)?;
     if id != 0 {
         view::find(place, id)?;
     }

@@ -10,7 +10,7 @@ use super::{Place, install, render, sealing, shown, trust};
 use crate::bundle::{BundleError, OpenBundle, PartsSet, UntrustedBundle};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
-use crate::history::{self, PastRun, Retention};
+use crate::history::{self, History, PastRun, Retention, Unreadable};
 use crate::host::{Host as _, HostError};
 use crate::plan::{self, InstallPlan};
 
@@ -131,7 +131,12 @@ fn unreadable(why: String) -> Failure {
     Failure::new(Exit::Internal, "cannot read the history", why, next)
 }
 
+/// Returns the runs that this installer can read.
 pub(super) fn runs(place: &Place) -> Result<Vec<PastRun>, Failure> {
+    Ok(past(place)?.runs)
+}
+
+pub(super) fn past(place: &Place) -> Result<History, Failure> {
     history::all(&place.layout).map_err(unreadable)
 }
 
@@ -141,9 +146,17 @@ fn word(run: &PastRun) -> &'static str {
         .map_or("CUT OFF", |report| report.outcome.word())
 }
 
+/// A run as `history` lists it for programs.
+#[derive(Debug, serde::Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Readable(&'a RunReport),
+    Unreadable { run: u64, unreadable: &'a str },
+}
+
 pub(super) fn history(place: &Place) -> Result<u8, Failure> {
     sealing::settle_in_passing(place);
-    let runs = runs(place)?;
+    let past = past(place)?;
     let line = |run: &PastRun| {
         let started = run
             .report
@@ -158,15 +171,35 @@ pub(super) fn history(place: &Place) -> Result<u8, Failure> {
         };
         format!("{:>4}  {started:<20}  {:<13}  {what}\n", run.id, word(run))
     };
-    let mut text = "  ID  Started               Outcome        What\n".to_owned();
-    text.extend(runs.iter().map(line));
-    let text = if runs.is_empty() {
-        "No run yet.".to_owned()
-    } else {
-        text
+    let without = |one: &'_ Unreadable| {
+        let (why, next) = (&one.why, &one.next);
+        format!("{:>4}  {:<20}  UNREADABLE     {why}: {next}\n", one.id, "-")
     };
-    let reports: Vec<_> = runs.iter().filter_map(|run| run.report.as_ref()).collect();
-    render::result(place, &reports, &text);
+    let unread = past.unreadable.iter().map(|one| {
+        let (run, unreadable) = (one.id, one.why.as_str());
+        (
+            run,
+            Some(Listed::Unreadable { run, unreadable }),
+            without(one),
+        )
+    });
+    let read = past.runs.iter();
+    let read = read.map(|run| {
+        let listed = run.report.as_ref().map(Listed::Readable);
+        (run.id, listed, line(run))
+    });
+    let mut all: Vec<_> = read.chain(unread).collect();
+    all.sort_by_key(|(id, ..)| *id);
+    let mut text = "  ID  Started               Outcome        What\n".to_owned();
+    text.extend(all.iter().map(|(.., line)| line.as_str()));
+    if all.is_empty() {
+        "No run yet.".clone_into(&mut text);
+    }
+    let listed: Vec<_> = all
+        .into_iter()
+        .filter_map(|(_, listed, _)| listed)
+        .collect();
+    render::result(place, &listed, &text);
     Ok(0)
 }
 
@@ -185,7 +218,14 @@ pub(super) fn history_info(place: &Place, id: u64) -> Result<u8, Failure> {
 
 /// Returns one run, or says which exist.
 pub(super) fn find(place: &Place, id: u64) -> Result<PastRun, Failure> {
-    let mut runs = runs(place)?;
+    let History {
+        mut runs,
+        unreadable,
+    } = past(place)?;
+    if let Some(one) = unreadable.into_iter().find(|one| one.id == id) {
+        let what = format!("run {id} cannot be read");
+        return Err(Failure::new(Exit::Refused, what, one.why, one.next));
+    }
     let at = runs.iter().position(|run| run.id == id);
     at.map(|at| runs.remove(at)).ok_or_else(|| {
         let ids: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
@@ -236,22 +276,32 @@ struct Status<'a> {
 }
 
 pub(super) fn status(place: &Place) -> Result<u8, Failure> {
-    let runs = runs(place)?;
-    let mut text = match (runs.iter().find(|run| run.is_open()), runs.last()) {
-        (Some(open), _) => format!(
+    let past = past(place)?;
+    let runs = &past.runs;
+    let open = runs.iter().find(|run| run.is_open());
+    let mut text = match (open, past.unreadable_open(), runs.last()) {
+        (Some(open), ..) => format!(
             "Run {} is not finished: it is at work in another process, was cut off, or its revert \
              failed.\n  If no installer runs, `install resume` closes it.\n",
             open.id
         ),
-        (None, Some(last)) => {
+        (None, None, Some(last)) => {
             let report = last
                 .report
                 .as_ref()
                 .map_or_else(String::new, render::report);
             format!("No run is open. The last one:\n{report}")
         }
-        (None, None) => "No run yet.\n".to_owned(),
+        (None, None, None) if past.unreadable.is_empty() => "No run yet.\n".to_owned(),
+        _ => String::new(),
     };
+    let unread = |one: &Unreadable| {
+        format!(
+            "Run {} cannot be read: {}\n  {}\n",
+            one.id, one.why, one.next
+        )
+    };
+    text.extend(past.unreadable.iter().map(unread));
     let found = match runs.last() {
         Some(last) => present(place, &last.plan),
         None => Ok(Present::default()),
@@ -273,7 +323,8 @@ pub(super) fn status(place: &Place) -> Result<u8, Failure> {
     let service =
         |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
     text.extend(services.iter().map(service));
-    let open_run = runs.iter().find(|run| run.is_open()).map(|run| run.id);
+    let open_run = open.map(|run| run.id);
+    let open_run = open_run.or_else(|| past.unreadable_open().map(|run| run.id));
     let last_run = runs.last().and_then(|run| run.report.as_ref());
     render::result(
         place,

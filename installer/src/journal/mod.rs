@@ -9,6 +9,6 @@ pub mod step;
 mod store;
 
 pub use file::{Journal, JournalError};
-pub use reading::{Damage, line_of, read_records};
+pub use reading::{Damage, Origin, line_of, read_records};
 pub use record::{Phase, Record};
 pub use store::Store;

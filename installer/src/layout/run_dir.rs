@@ -27,6 +27,12 @@ impl RunDir {
         self.join("report.json")
     }
 
+    /// Which installer works on it.
+    #[must_use]
+    pub fn installer(&self) -> PathBuf {
+        self.join("installer.json")
+    }
+
     /// Its steps.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
@@ -53,10 +59,11 @@ impl RunDir {
 
     /// The documents and logs that hold no content of a backed-up file.
     #[must_use]
-    pub fn records(&self) -> [PathBuf; 6] {
+    pub fn records(&self) -> [PathBuf; 7] {
         [
             self.plan(),
             self.report(),
+            self.installer(),
             self.journal(),
             self.events(),
             self.rpm_log(),

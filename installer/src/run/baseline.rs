@@ -9,6 +9,7 @@ use super::{Context, VerifyLines, brought, extras};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes;
 use crate::backup::snapshot::Snapshot;
+use crate::document::Document;
 use crate::failure::chain;
 use crate::health::{self, Expected, Ill};
 use crate::host::{HostError, UnitState, query};
@@ -17,7 +18,6 @@ use crate::secure_fs::{self, Ownership};
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// Units of the plan and those that trigger them. Empty without systemd.
     pub units: BTreeMap<String, UnitState>,
@@ -36,6 +36,10 @@ pub struct Baseline {
     /// nothing else is in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directories: BTreeMap<String, Ownership>,
+}
+
+impl Document for Baseline {
+    const TYPE: &'static str = "airgap-bundle/baseline/1";
 }
 
 impl Baseline {

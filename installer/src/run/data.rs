@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::execute::State;
 use super::{Context, StepResult, reserve};
+use crate::document;
 use crate::event::Event;
-use crate::history;
+use crate::failure::chain;
 use crate::history::report::{DataReport, DumpReport};
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::PlannedStore;
@@ -28,11 +29,8 @@ pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, String> {
 }
 
 fn read(dir: &DumpDir) -> Result<Dumps, String> {
-    if dir.document.exists() {
-        history::read_document(&dir.document)
-    } else {
-        Ok(Dumps::default())
-    }
+    let found = document::read_if_present(&dir.document).map_err(|error| chain(&error))?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Says what became of the stores of a run.

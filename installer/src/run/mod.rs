@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
+use crate::document::{self, Document};
 use crate::event::{Event, Listener};
 use crate::failure::chain;
 use crate::history::report::RunReport;
@@ -31,7 +32,7 @@ use crate::journal::step::Step;
 use crate::journal::{Journal, JournalError, Phase};
 use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs::FsError;
 use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
@@ -160,13 +161,12 @@ impl Context<'_> {
     }
 
     /// Writes a document into the run's directory.
-    pub(crate) fn write_document<T: serde::Serialize>(
+    pub(crate) fn write_document<D: Document>(
         &self,
         path: &Path,
-        document: &T,
+        document: &D,
     ) -> Result<(), String> {
-        let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
-        secure_fs::write_atomic(path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
+        document::write(path, document).map_err(|error| chain(&error))
     }
 
     /// Runs one step of a way back. The journal is kept as well as it can be: a full disk must not

@@ -11,6 +11,7 @@ use super::reinstall::reinstall;
 use super::wellness::{self, Excuse};
 use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, extras, reserve};
 use crate::backup::restore::{RestoreError, restore};
+use crate::document;
 use crate::failure::chain;
 use crate::history::report::{Outcome, RunReport};
 use crate::journal::lock::RunLock;
@@ -273,8 +274,8 @@ fn finish_forward(
 
 fn load_state(context: &Context<'_>) -> Result<State, String> {
     let dir = context.dir().backup();
-    let baseline = crate::history::read_document(&dir.baseline())?;
-    let before = crate::history::read_document(&dir.before())?;
+    let baseline = document::read(&dir.baseline()).map_err(|error| chain(&error))?;
+    let before = document::read(&dir.before()).map_err(|error| chain(&error))?;
     Ok(State {
         baseline,
         before: Some(before),

@@ -50,7 +50,7 @@ fn with_more_fields(value: &mut Value) {
         Value::Object(members) => {
             members.values_mut().for_each(with_more_fields);
             // Maps by path, package or component are no objects with fields.
-            let is_struct = ["type", "component", "nevra", "sha256", "kind", "taken"];
+            let is_struct = ["type", "package", "nevra", "sha256", "kind", "signers"];
             if is_struct.iter().any(|name| members.contains_key(*name)) {
                 members.insert("of_a_newer_installer".to_owned(), json!([{"a": 1}]));
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{self, Document};
 use crate::failure::{Exit, Failure, chain};
+use crate::journal::{self, JournalError};
 use crate::layout::Layout;
 
 /// The installer that began a run, or took it over.
@@ -41,6 +42,10 @@ pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
     let found = document::read_if_present::<Installer>(&layout.run(run).installer());
     let found = found
         .map_err(|error| Failure::new(Exit::Refused, what(), chain(&error), advice(layout, run)))?;
+    if let Err(error @ JournalError::Newer { .. }) = journal::read(&layout.run(run).journal()) {
+        let next = advice(layout, run);
+        return Err(Failure::new(Exit::Refused, what(), chain(&error), next));
+    }
     let own = crate::version();
     match found.filter(|found| found.version > own) {
         Some(newer) => {

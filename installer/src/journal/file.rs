@@ -176,6 +176,11 @@ impl<'lock> Journal<'lock> {
     }
 }
 
+/// Reads the journal at `path`.
+pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
+    parse(path, &std::fs::read(path).map_err(at("read", path))?)
+}
+
 /// Reads the bytes of the journal at `path`.
 fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, JournalError> {
     read_records(bytes).map_err(|damage| {
@@ -190,10 +195,6 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, JournalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-        parse(path, &std::fs::read(path).unwrap())
-    }
 
     fn journal_with_three_records(layout: &Layout) -> PathBuf {
         let lock = RunLock::take(layout).unwrap();

@@ -8,6 +8,7 @@ pub mod recover;
 pub mod step;
 mod store;
 
+pub(crate) use file::read;
 pub use file::{Journal, JournalError};
 pub use reading::{Damage, Origin, line_of, read_records};
 pub use record::{Phase, Record};

@@ -5,6 +5,7 @@ pub mod forge;
 pub mod hostile;
 pub mod isolated;
 pub mod program;
+pub mod skip;
 pub mod stores;
 pub mod sweep;
 pub mod vendor;

@@ -6,8 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::origin::product;
 use super::{Context, Format, show};
-use crate::build::usage;
-use crate::error::Error;
+use crate::explain::{Error, usage};
 use crate::printable::printable_lines;
 
 const EXAMPLES: &str = "\

@@ -1,5 +1,5 @@
 //! What `rpm -U` will do to files that people may have edited. Pure; rpm's rules are the table in
-//! docs/config-files.md, which tests/tests/config compares with what rpm does.
+//! docs/config-files.md, which tests/tests/lab/config compares with what rpm does.
 
 use serde::{Deserialize, Serialize};
 
@@ -190,7 +190,7 @@ mod tests {
         OnDisk::Sha256(Sha256::of(text.as_bytes()))
     }
 
-    /// What rpm really does is compared in tests/tests/config.
+    /// What rpm really does is compared in tests/tests/lab/config.
     #[test]
     fn the_table_of_rpms_rules_holds() {
         let conf = file(true, true, "v1");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, VerifyLines, brought, extras};
+use super::{Context, VerifyLines, extras, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes;
 use crate::backup::snapshot::Snapshot;
@@ -53,10 +53,10 @@ impl Baseline {
                 baseline.verify.insert(change.package.to_owned(), lines);
             }
             baseline.leftovers.extend(leftovers(context, change));
-            baseline.absent.extend(brought::absent(context, change));
+            baseline.absent.extend(needed::absent(context, change));
             baseline
                 .directories
-                .extend(brought::directories(context, change));
+                .extend(needed::directories(context, change));
         }
         for component in context.plan.all_components().filter(|_| systemd) {
             baseline.record_units(context, component)?;

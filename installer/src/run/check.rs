@@ -3,7 +3,7 @@
 use manifests::product::Component;
 
 use super::baseline::leftovers;
-use super::{Baseline, Context, StepResult, brought};
+use super::{Baseline, Context, StepResult, needed};
 use crate::failure::chain;
 use crate::host::query;
 use crate::plan::{Group, PackageChange, PlannedRpm};
@@ -138,7 +138,7 @@ impl Context<'_> {
 
     fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
         let strays = change.needed.map_or_else(Vec::new, |planned| {
-            brought::strays(self, &baseline.absent, planned)
+            needed::strays(self, &baseline.absent, planned)
         });
         if strays.is_empty() {
             Ok(())

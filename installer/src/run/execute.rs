@@ -7,11 +7,11 @@ use std::path::Path;
 use manifests::digest::Sha256;
 use manifests::product::Component;
 
-use super::defaults::Defaults;
-use super::saving::{back_up, commit, refresh};
-use super::wellness::{self, Excuse};
+use super::backup::{back_up, commit, refresh};
+use super::health::{self, Excuse};
+use super::vendor_defaults::Defaults;
 use super::{
-    Baseline, Context, Ended, OnStop, StepResult, configure, data, extras, install, reserve,
+    Baseline, Context, Ended, OnStop, StepResult, config, extras, packages_forward, reserve, stores,
 };
 use crate::backup::changes::{self, FileChange};
 use crate::backup::seal;
@@ -202,7 +202,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         changes,
         health: state.health,
         notes: state.notes,
-        data: data::told(context),
+        data: stores::told(context),
         // One that cannot be read is said when it is to be sealed.
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
@@ -252,18 +252,18 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             context.hold(&state.baseline, &held)
         }
         Step::Refresh(name) => refresh(context, state, &groups(context.plan, name)),
-        Step::Dump(name) => data::dump(context, name),
+        Step::Dump(name) => stores::dump(context, name),
         Step::Transaction(name) => {
             let groups = groups(context.plan, name);
-            install::transact(context, state, &groups, log)
+            packages_forward::transact(context, state, &groups, log)
         }
         Step::Check(name) => context.check_forward(&state.baseline, &groups(context.plan, name)),
-        Step::Configure(name) => configure::configure(context, state, name),
+        Step::Configure(name) => config::configure(context, state, name),
         Step::Extras(name) => {
             extras::write(context, state.before.as_ref(), &groups(context.plan, name))
         }
         Step::Restore(name) => {
-            let notes = data::restore(context, name)?;
+            let notes = stores::restore(context, name)?;
             state.notes.extend(notes);
             Ok(String::new())
         }
@@ -284,15 +284,15 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
             };
             let mut asked = group(name);
             asked.extend(context.plan.components().filter(stopped_too));
-            let found = wellness::wait(context, &state.baseline, &asked, Excuse::SameKind)?;
+            let found = health::wait(context, &state.baseline, &asked, Excuse::SameKind)?;
             state
                 .health
                 .retain(|known| found.health.iter().all(|new| new.title != known.title));
             state.health.extend(found.health);
             state.processes.extend(found.processes);
             let beside: Vec<&Component> = context.plan.standing_by().collect();
-            wellness::runs_again(context, &state.baseline, &beside)?;
-            wellness::same_processes(context, &state.processes)
+            health::runs_again(context, &state.baseline, &beside)?;
+            health::same_processes(context, &state.processes)
         }
         Step::Commit => commit(context, state),
         Step::RemoveHolds => context.remove_holds(&state.baseline),

@@ -1,22 +1,22 @@
 //! A run: the plan executed step by step, each step journalled around its effect, and the revert.
 
+mod backup;
 pub(crate) mod baseline;
-mod brought;
-mod carry;
 mod check;
-mod configure;
-mod data;
-mod defaults;
+mod config;
 mod execute;
 mod extras;
+mod health;
 mod hold;
-mod install;
-mod reinstall;
+mod merge_edit;
+mod needed;
+mod packages_back;
+mod packages_forward;
 pub mod reserve;
 mod revert;
-mod saving;
+mod stores;
 mod transaction;
-mod wellness;
+mod vendor_defaults;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,10 +36,10 @@ use crate::secure_fs::FsError;
 use crate::stores::record::Dumps;
 
 pub use baseline::Baseline;
-pub use data::dumps_of;
 pub use execute::{execute, is_prepared, prepare};
-pub(crate) use install::mode;
+pub(crate) use packages_forward::mode;
 pub use revert::close_open_run;
+pub use stores::dumps_of;
 
 /// What a run works with.
 pub struct Context<'a> {

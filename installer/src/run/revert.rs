@@ -7,9 +7,9 @@ use manifests::digest::Sha256;
 use manifests::product::Component;
 
 use super::execute::{State, finish, groups, unfinished};
-use super::reinstall::reinstall;
-use super::wellness::{self, Excuse};
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, brought, data, extras, reserve};
+use super::health::{self, Excuse};
+use super::packages_back::reinstall;
+use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, extras, needed, reserve, stores};
 use crate::backup::restore::{RestoreError, restore};
 use crate::document;
 use crate::failure::chain;
@@ -131,13 +131,13 @@ fn perform(
         }
         RevertStep::Transaction => reinstall(context, state, &scope.changed),
         RevertStep::Configuration => put_back(context, state, &scope.changed),
-        RevertStep::Data => data::put_back(context, state),
+        RevertStep::Data => stores::put_back(context, state),
         RevertStep::Check => context.check_reverted(baseline, &scope.changed),
         RevertStep::Release => context.release(baseline, &scope.all),
         RevertStep::Health => {
             let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
             let back: Vec<&PlannedComponent> = back.iter().collect();
-            let found = wellness::wait(context, baseline, &back, Excuse::AnyBefore)?;
+            let found = health::wait(context, baseline, &back, Excuse::AnyBefore)?;
             state.health = found.health;
             Ok(String::new())
         }
@@ -171,7 +171,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     let displaced = context.dir().displaced_anew();
     let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
-        || brought::restore_directories(context, &state.baseline.directories, &packages);
+        || needed::restore_directories(context, &state.baseline.directories, &packages);
     // Files want their directories, and change their times.
     directories()?;
     extras::sweep(context, changed)?;
@@ -257,7 +257,7 @@ fn finish_forward(
     troubles.extend(released.err());
     let health = Step::Health(ALL.to_owned());
     let asked = context.step_back(journal, &health, || {
-        let found = wellness::wait(context, &state.baseline, &all, Excuse::SameKind)?;
+        let found = health::wait(context, &state.baseline, &all, Excuse::SameKind)?;
         state.health = found.health;
         Ok(String::new())
     });

@@ -98,7 +98,8 @@ pub fn install_tyk(guest: &Guest, fixtures: &Fixtures, version: &str) -> Result<
 pub fn wait_for_tyk(guest: &Guest, deadline: Duration) -> Result<()> {
     for (unit, port, path) in SERVICES {
         guest.wait_until(&format!("{unit} answering"), deadline, |guest| {
-            Ok(guest.unit(unit)?.is_active() && guest.http_get(*port, path)?.0 == 200)
+            // To ask systemd starts a program.
+            Ok(guest.http_get(*port, path)?.0 == 200 && guest.unit(unit)?.is_active())
         })?;
     }
     Ok(())

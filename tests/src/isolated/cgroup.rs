@@ -49,17 +49,22 @@ impl Cgroup {
         &self.directories
     }
 
+    /// The processes in there, those of `systemd-nspawn` included.
+    pub(super) fn members(&self) -> impl Iterator<Item = ProcessId> {
+        self.directories.iter().flat_map(|top| members_of(top))
+    }
+
     /// Kills what is still in there (only the host's own processes can be) and removes the
     /// directories, waiting a moment for the last processes to leave them.
     pub(super) fn remove(&self) -> Result<()> {
         self.directories.iter().try_for_each(|top| {
-            members(top).for_each(ProcessId::kill);
+            members_of(top).for_each(ProcessId::kill);
             remove_tree(top)
         })
     }
 }
 
-fn members(top: &Path) -> impl Iterator<Item = ProcessId> {
+fn members_of(top: &Path) -> impl Iterator<Item = ProcessId> {
     WalkDir::new(top)
         .into_iter()
         .filter_map(std::result::Result::ok)

@@ -11,7 +11,6 @@ use std::io::{Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -19,11 +18,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{HostError, Result};
 use super::guest::Guest;
+use super::process::{AtWork, ProcessId};
 use super::trace;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const TAIL_CHARS: usize = 2000;
 
@@ -167,6 +165,7 @@ impl<'g> GuestCommand<'g> {
             })?;
         Ok(Running {
             argv,
+            _at_work: AtWork::note(child.id()),
             child,
             stdout,
             stderr,
@@ -225,6 +224,7 @@ impl<'g> GuestCommand<'g> {
 #[derive(Debug)]
 pub struct Running {
     argv: String,
+    _at_work: AtWork,
     child: Child,
     stdout: File,
     stderr: File,
@@ -234,12 +234,12 @@ impl Running {
     /// Waits for the end. Past the deadline the program is killed and an error shows its output.
     pub fn wait(mut self, deadline: Duration) -> Result<Finished> {
         let started = Instant::now();
-        let mut pause = FIRST_PAUSE;
         loop {
             if let Some(status) = self.poll()? {
                 return self.finish(status);
             }
-            if started.elapsed() > deadline {
+            let left = deadline.saturating_sub(started.elapsed());
+            if left.is_zero() {
                 let (stdout, stderr) = self.output()?;
                 return Err(HostError::Deadline {
                     what: format!("`{}`", self.argv),
@@ -247,8 +247,9 @@ impl Running {
                     state: format!("stdout: {}\nstderr: {}", tail(&stdout), tail(&stderr)),
                 });
             }
-            sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Some(process) = ProcessId::of(self.child.id()) {
+                let _ = process.ends_within(left);
+            }
         }
     }
 

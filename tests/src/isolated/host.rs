@@ -200,7 +200,8 @@ impl IsolatedHost {
         let upper = self.disk.as_ref().and_then(Disk::upper);
         let writable = upper.as_deref().unwrap_or(directory);
         let root = &self.record.root;
-        self.overlay = Some(Overlay::mount(&image.lowers, writable, root)?);
+        let real_disk = upper.is_some();
+        self.overlay = Some(Overlay::mount(&image.lowers, writable, root, real_disk)?);
         match &self.disk {
             Some(disk) => disk.take_trees(root),
             None => Ok(()),

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use super::cgroup::Cgroup;
 use super::error::{HostError, Result};
-use super::process::{ProcessId, namespace_leaders, wake_stopped_children};
+use super::process::{ProcessId, leads_a_namespace_below, wake_stopped_children};
 
 const INIT_DEADLINE: Duration = Duration::from_mins(1);
 const KILL_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
-const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// A child that stops itself is woken after this long at most: two calls of the kernel each time.
+const STOPPED_AT_MOST: Duration = Duration::from_millis(200);
 
 /// What nspawn exits with, under `--keep-unit`, when the host asked for a reboot.
 const REBOOT_CODE: i32 = 133;
@@ -72,7 +73,7 @@ impl Nspawn {
                 argv: "systemd-nspawn".to_owned(),
                 source,
             })?;
-        Self::await_init(child, console)
+        Self::await_init(child, cgroup, console)
     }
 
     pub(super) fn leader(&self) -> ProcessId {
@@ -106,12 +107,12 @@ impl Nspawn {
         Ok(())
     }
 
-    fn await_init(mut child: Child, console: &Path) -> Result<Self> {
+    fn await_init(mut child: Child, cgroup: &Cgroup, console: &Path) -> Result<Self> {
         let started = Instant::now();
         loop {
-            let leader = namespace_leaders(child.id())
-                .into_iter()
-                .find(|leader| runs_systemd(leader.pid));
+            let leader = cgroup.members().find(|process| {
+                leads_a_namespace_below(child.id(), *process) && runs_systemd(process.pid)
+            });
             if let Some(leader) = leader {
                 return Ok(Self { child, leader });
             }
@@ -144,16 +145,17 @@ fn runs_systemd(pid: u32) -> bool {
 
 fn wait_for(child: &mut Child, deadline: Duration) -> Result<Option<ExitStatus>> {
     let started = Instant::now();
-    let mut pause = POLL;
     loop {
         let status = child
             .try_wait()
             .map_err(HostError::io("wait for", "systemd-nspawn"))?;
-        if status.is_some() || started.elapsed() >= deadline {
+        let left = deadline.saturating_sub(started.elapsed());
+        if status.is_some() || left.is_zero() {
             return Ok(status);
         }
         wake_stopped_children();
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(LONGEST_POLL);
+        if let Some(process) = ProcessId::of(child.id()) {
+            let _ = process.ends_within(left.min(STOPPED_AT_MOST));
+        }
     }
 }

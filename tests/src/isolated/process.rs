@@ -1,9 +1,16 @@
 //! Which process: a pid alone is reused, a pid with its start time is not.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use serde::{Deserialize, Serialize};
 
 /// The field numbers of `/proc/<pid>/stat`, counted from the one after the command's name.
@@ -11,10 +18,7 @@ const STATE: usize = 0;
 const PARENT: usize = 1;
 const START_TIME: usize = 19;
 
-const STOPPED: char = 'T';
-
 const LONGEST_DYING: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(5);
 
 /// A process, told apart from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,20 +57,38 @@ impl ProcessId {
     /// Waits, for a few seconds at most, until the process is gone. The first process of a host leaves
     /// its cgroup before it has buried its children.
     pub(super) fn await_end(self) {
-        let started = Instant::now();
-        while self.is_alive() && started.elapsed() < LONGEST_DYING {
-            std::thread::sleep(POLL);
+        let _ = self.ends_within(LONGEST_DYING);
+    }
+
+    /// Waits until the process has ended, its parent's wait for it aside; `false` when it still runs
+    /// after `patience`. The kernel says when: nothing is looked at again and again.
+    #[must_use]
+    pub fn ends_within(self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let Some(pidfd) = self.open() else {
+            return true;
+        };
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut ready = [PollFd::new(&pidfd, PollFlags::IN)];
+            match poll(&mut ready, left.try_into().ok().as_ref()) {
+                Ok(0) | Err(Errno::INTR) if left.is_zero() => return false,
+                Ok(0) | Err(Errno::INTR) => {}
+                _ => return true,
+            }
         }
     }
 
+    /// A descriptor that pins the process; nothing when it has ended.
+    fn open(self) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        self.is_alive().then_some(pidfd)
+    }
+
     fn send(self, signal: Signal) {
-        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
-            return;
-        };
-        // The descriptor pins the process: what is checked after it is opened is what is killed.
-        if let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty())
-            && self.is_alive()
-        {
+        // What is checked after it is opened is what is killed.
+        if let Some(pidfd) = self.open() {
             let _ = pidfd_send_signal(pidfd, signal);
         }
     }
@@ -91,31 +113,52 @@ impl Stat {
     }
 }
 
-/// The children of `parent` that are the first process of a pid namespace of their own.
-pub(super) fn namespace_leaders(parent: u32) -> Vec<ProcessId> {
-    children(parent)
-        .filter(|&(pid, _)| leads_a_namespace(pid))
-        .filter_map(|(pid, _)| ProcessId::of(pid))
-        .collect()
+/// Whether the process is a child of `parent` and the first of a pid namespace of its own.
+pub(super) fn leads_a_namespace_below(parent: u32, process: ProcessId) -> bool {
+    Stat::read(process.pid).is_some_and(|stat| stat.parent == parent)
+        && leads_a_namespace(process.pid)
 }
 
-/// Wakes this process's stopped children. A host that goes down stops its processes before it ends
-/// them, and `nsenter` stops itself with the program it waits for. Outside of the host nothing else
-/// would wake it: it would not take note of the program's end, and the host would wait for that until
-/// its patience ends.
+/// Programs that this process runs in hosts, by the pid of the `nsenter` that it waits for.
+static AT_WORK: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// Marks a child as one of these, as long as it is kept.
+#[derive(Debug)]
+pub(super) struct AtWork(u32);
+
+impl AtWork {
+    pub(super) fn note(pid: u32) -> Self {
+        at_work().insert(pid);
+        Self(pid)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        at_work().remove(&self.0);
+    }
+}
+
+fn at_work() -> MutexGuard<'static, BTreeSet<u32>> {
+    AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes these children where they are stopped. A host that goes down stops its processes before it
+/// ends them, and `nsenter` stops itself with the program it waits for. Outside of the host nothing
+/// else would wake it: it would not take note of the program's end, and the host would wait for that
+/// until its patience ends.
 pub(super) fn wake_stopped_children() {
-    children(std::process::id())
-        .filter(|(_, stat)| stat.state == STOPPED)
-        .filter_map(|(pid, _)| ProcessId::of(pid))
-        .for_each(|child| child.send(Signal::CONT));
-}
-
-fn children(parent: u32) -> impl Iterator<Item = (u32, Stat)> {
-    let processes = fs::read_dir("/proc").into_iter().flatten();
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter_map(|pid| Some((pid, Stat::read(pid)?)))
-        .filter(move |(_, stat)| stat.parent == parent)
+    let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    for &child in at_work().iter() {
+        let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
+            continue;
+        };
+        if let (Ok(Some(_)), Some(child)) =
+            (waitid(WaitId::Pid(pid), stopped), ProcessId::of(child))
+        {
+            child.send(Signal::CONT);
+        }
+    }
 }
 
 fn leads_a_namespace(pid: u32) -> bool {

@@ -35,9 +35,16 @@ impl Response {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Fetches `http://host:port/path`.
 pub fn get(url: &str) -> Result<Response> {
     request("GET", url, &[])
+}
+
+/// The same, and gives up when the server stays silent for `patience`.
+pub(crate) fn get_within(url: &str, patience: Duration) -> Result<Response> {
+    request_within("GET", url, &[], patience)
 }
 
 /// Fetches as basic-auth user `user` with an empty password, as packagecloud's read tokens are used.
@@ -55,13 +62,22 @@ pub(crate) fn basic_auth(user: &str) -> String {
 
 /// Sends one request with the given headers.
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Response> {
+    request_within(method, url, headers, PATIENCE)
+}
+
+fn request_within(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Response> {
     let rest = url
         .strip_prefix("http://")
         .with_context(|| format!("{url} is not http"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream =
         TcpStream::connect(authority).with_context(|| format!("cannot reach {authority}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(patience))?;
     let mut head =
         format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n");
     for (name, value) in headers {

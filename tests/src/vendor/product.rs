@@ -33,7 +33,7 @@ impl Fixtures {
             .filter_map(|part| part.health.as_mut())
         {
             health.consecutive = 2;
-            health.interval_ms = 300;
+            health.interval_ms = 100;
             health.timeout_ms = 2000;
             health.budget_secs = 12;
         }

@@ -1,0 +1,78 @@
+//! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
+
+use super::execute::State;
+use super::{Context, StepResult, merge_edit};
+use crate::backup::merge::{ThreeWay, merge};
+use crate::backup::restore::restore;
+use crate::backup::snapshot::{Kind, Snapshot};
+use crate::failure::chain;
+use crate::plan::{InstallPlan, PlanKind};
+
+/// Brings the configuration of a group to what it should be.
+pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
+    match context.plan.kind {
+        PlanKind::Upgrade => merge_edit::carry(context, state, group),
+        PlanKind::Undo { .. } => {
+            state
+                .notes
+                .extend(merge_back(context, state.before.as_ref())?);
+            Ok(String::new())
+        }
+        PlanKind::Restore { .. } => Ok("configuration stays as it is".to_owned()),
+    }
+}
+
+/// Merges the configuration of before the undone run with what was edited since, writes it, and
+/// returns what a person should know.
+fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<String>, String> {
+    let (Some(undone), Some(current)) = (context.undone, current) else {
+        return Err("the undone run has no backup".to_owned());
+    };
+    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    for entry in undone
+        .before
+        .entries
+        .values()
+        .chain(undone.after.entries.values())
+    {
+        if let Kind::File { sha256, .. } = &entry.kind {
+            blobs
+                .import(&undone.blobs, sha256)
+                .map_err(|error| chain(&error))?;
+        }
+    }
+    // A package that stays keeps its files, whatever was in their place before it came.
+    let kept = kept_files(context, &undone.plan)?;
+    let [before, after, current] =
+        [&undone.before, &undone.after, current].map(|state| state.clone().without(&kept));
+    let states = ThreeWay {
+        before: &before,
+        after: &after,
+        current: &current,
+    };
+    let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
+    let displaced = context.dir().displaced();
+    restore(context.layout, &blobs, &merged.snapshot, &displaced).map_err(|error| chain(&error))?;
+    let say = |paths: &[String], what: &str| -> Vec<String> {
+        paths.iter().map(|path| format!("{path}: {what}")).collect()
+    };
+    let mut notes = say(&merged.kept, "your later edit is kept");
+    notes.extend(say(&merged.merged, "merged with your later edit"));
+    let conflict = "your later edit is kept; it conflicts with the state before the undone run";
+    notes.extend(say(&merged.conflicts, conflict));
+    Ok(notes)
+}
+
+/// Returns the files of packages that came with the undone run and do not go with its undo.
+fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, String> {
+    let mut kept = Vec::new();
+    for planned in undone.groups.iter().flat_map(|group| &group.packages) {
+        let mut changes = context.plan.changes();
+        let goes = changes.any(|change| change.package == planned.name);
+        // One that was to go and is still there is needed by somebody.
+        if !goes || (planned.from.is_none() && context.is_there(&planned.name)?) {
+            kept.extend(planned.files.iter().cloned());
+        }
+    }
+    Ok(kept)
+}

@@ -1,0 +1,200 @@
+//! Configuration of an upgrade: what rpm did to it, and edits of plain files, over which rpm writes
+//! without a word, carried over into the new ones.
+
+use super::execute::{State, members};
+use super::vendor_defaults::Defaults;
+use super::{Context, StepResult};
+use crate::backup::blobs::Blobs;
+use crate::backup::capture::{Contents, Writers, capture};
+use crate::backup::changes::{
+    CONFIG_CHANGES_TYPE, ConfigChanges, Content, Decision, FileChange, YOURS, carry_over,
+};
+use crate::backup::restore::put;
+use crate::backup::snapshot::{Entry, Kind, Snapshot};
+use crate::failure::chain;
+use crate::plan::forecast::Fate;
+
+/// Carries over what the edits of a group's files are, and writes down what became of every file. A
+/// revert has the saved bytes of all of them.
+pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
+    let before = state.before.as_ref().ok_or("there is no backup")?;
+    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    for planned in members(context.plan, group) {
+        for forecast in planned.config.iter().filter(|one| one.fate.is_pictured()) {
+            let file = File {
+                context,
+                before,
+                defaults: &state.defaults,
+                blobs: &blobs,
+                path: &forecast.path,
+            };
+            let change = file.settle(&planned.component.package, forecast.fate)?;
+            state.config_changes.push(change);
+        }
+    }
+    let document = ConfigChanges {
+        document: CONFIG_CHANGES_TYPE.to_owned(),
+        run: context.run,
+        files: state.config_changes.clone(),
+    };
+    context.write_document(&context.dir().backup().config_changes(), &document)?;
+    let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;
+    let beside = |change: &&FileChange| change.decision == Decision::PutBeside;
+    Ok(format!(
+        "{} files, {} edits carried over, {} put beside",
+        document.files.len(),
+        document.files.iter().filter(carried).count(),
+        document.files.iter().filter(beside).count()
+    ))
+}
+
+/// A file after its transaction.
+struct File<'a> {
+    context: &'a Context<'a>,
+    before: &'a Snapshot,
+    defaults: &'a Defaults,
+    blobs: &'a Blobs,
+    path: &'a str,
+}
+
+/// What was decided, and why not better.
+type Verdict = (Decision, Option<String>);
+
+impl File<'_> {
+    fn settle(&self, package: &str, fate: Fate) -> Result<FileChange, String> {
+        let now = self.look(self.path)?;
+        let (decision, why) = match fate {
+            Fate::Overwritten => self.overwritten(now.as_ref())?,
+            _ => (self.observed(now.as_ref())?, None),
+        };
+        let result = match decision {
+            Decision::CarriedOver => self.look(self.path)?,
+            _ => now,
+        };
+        Ok(FileChange {
+            path: self.path.to_owned(),
+            package: package.to_owned(),
+            decision,
+            why,
+            old_default: self.defaults.old.get(self.path).copied(),
+            yours: self.before.entries.get(self.path).and_then(content),
+            new_default: self.defaults.new.get(self.path).copied(),
+            result: result.as_ref().and_then(content),
+        })
+    }
+
+    fn look(&self, path: &str) -> Result<Option<Entry>, String> {
+        let (layout, keep) = (self.context.layout, Contents::Keep(self.blobs));
+        let found = capture(layout, keep, Writers::Stopped, &[path.to_owned()], &[]);
+        let mut found = found.map_err(|error| chain(&error))?;
+        Ok(found.entries.remove(path))
+    }
+
+    /// Says what rpm did, by what is there.
+    fn observed(&self, now: Option<&Entry>) -> Result<Decision, String> {
+        let yours = self.before.entries.get(self.path);
+        let (Some(now), Some(yours)) = (now, yours) else {
+            return Ok(match now {
+                Some(_) => Decision::Recreated,
+                None => Decision::Gone,
+            });
+        };
+        let asides = [
+            (".rpmnew", Decision::KeptWithRpmnew),
+            (".rpmsave", Decision::ReplacedWithRpmsave),
+            (".rpmorig", Decision::ReplacedWithRpmorig),
+        ];
+        for (suffix, decision) in asides {
+            let aside = format!("{}{suffix}", self.path);
+            let found = self.look(&aside)?;
+            if found.is_some() && found.as_ref() != self.before.entries.get(&aside) {
+                return Ok(decision);
+            }
+        }
+        Ok(if now.kind == yours.kind {
+            Decision::Kept
+        } else {
+            Decision::Updated
+        })
+    }
+
+    /// Carries the edit of a plain file over, or puts it beside.
+    fn overwritten(&self, now: Option<&Entry>) -> Result<Verdict, String> {
+        let yours = self.before.entries.get(self.path);
+        let (Some(now), Some(yours)) = (now, yours) else {
+            return Ok((self.observed(now)?, None));
+        };
+        if now.kind == yours.kind {
+            return Ok((Decision::Kept, None));
+        }
+        let old = self.defaults.old.get(self.path).copied();
+        if old.is_some() && content(yours) == old {
+            return Ok((Decision::Updated, None));
+        }
+        match self.merged(old, yours, now)? {
+            Ok(merged) => {
+                self.write(self.path, &merged)?;
+                Ok((Decision::CarriedOver, None))
+            }
+            Err(why) => self.put_beside(yours, why),
+        }
+    }
+
+    /// Merges the edit into what is there now, in its dress.
+    fn merged(
+        &self,
+        old: Option<Content>,
+        yours: &Entry,
+        now: &Entry,
+    ) -> Result<Result<Entry, String>, String> {
+        let (Some(own), Some(new)) = (content(yours), content(now)) else {
+            return Ok(Err("it is no regular file".to_owned()));
+        };
+        let Some(old) = old else {
+            let why = self.defaults.unknown.get(self.path).cloned();
+            let why = why.unwrap_or_else(|| "the previous package has no such file".to_owned());
+            return Ok(Err(format!("the old default is not known: {why}")));
+        };
+        let load = |content: Content| {
+            let bytes = self.blobs.load(&content.sha256);
+            bytes.map_err(|error| chain(&error))
+        };
+        let merged = match carry_over(&load(old)?, &load(own)?, &load(new)?) {
+            Ok(merged) => merged,
+            Err(why) => return Ok(Err(why)),
+        };
+        let sha256 = manifests::digest::Sha256::of(merged.as_bytes());
+        let stored = self.blobs.put(&sha256, merged.as_bytes());
+        stored.map_err(|error| chain(&error))?;
+        let size = merged.len() as u64;
+        Ok(Ok(Entry {
+            kind: Kind::File { size, sha256 },
+            ..now.clone()
+        }))
+    }
+
+    fn put_beside(&self, yours: &Entry, why: String) -> Result<Verdict, String> {
+        let beside = format!("{}{YOURS}", self.path);
+        let is_free = match self.look(&beside)? {
+            None => true,
+            Some(entry) => matches!(entry.kind, Kind::File { .. } | Kind::Symlink { .. }),
+        };
+        if !is_free || !matches!(yours.kind, Kind::File { .. } | Kind::Symlink { .. }) {
+            return Ok((Decision::OnlyInBackup, Some(why)));
+        }
+        self.write(&beside, yours)?;
+        Ok((Decision::PutBeside, Some(why)))
+    }
+
+    fn write(&self, path: &str, entry: &Entry) -> Result<(), String> {
+        put(self.context.layout, self.blobs, path, entry).map_err(|error| chain(&error))
+    }
+}
+
+/// Returns the content of a regular file.
+const fn content(entry: &Entry) -> Option<Content> {
+    match entry.kind {
+        Kind::File { size, sha256 } => Some(Content { sha256, size }),
+        _ => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! What a server refuses is told apart, and never with a secret.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test starts itself elsewhere"
+)]
+
+use std::process::Command;
+
+use installer::stores::StoreError;
+use installer::stores::access::Address;
+
+use super::server::{Server, free_port, is_root};
+use super::{counted, dump, look, to, with_password};
+
+#[track_caller]
+fn says(error: &StoreError, why: &str, next: &str) {
+    assert!(
+        error.why.contains(why) && error.next.contains(next),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("hush"), "{error}");
+}
+
+#[test]
+fn a_wrong_password_a_missing_one_and_an_unknown_user() {
+    let Some(server) = Server::start(&["requirepass hush-hush"]) else {
+        return;
+    };
+    let wrong = with_password(server.port, None, "hush");
+    says(
+        &look(&wrong).unwrap_err(),
+        "refuses the password",
+        "configuration",
+    );
+    says(
+        &dump(&wrong, "dump.rdb").unwrap_err(),
+        "refuses the password",
+        "configuration",
+    );
+    says(
+        &look(&to(server.port)).unwrap_err(),
+        "wants a password",
+        "configuration",
+    );
+    let nobody = with_password(server.port, Some("nobody"), "hush-hush");
+    says(
+        &look(&nobody).unwrap_err(),
+        "of the user `nobody`",
+        "configuration",
+    );
+}
+
+#[test]
+fn nobody_listens_or_there_is_no_such_host() {
+    if Server::start(&[]).is_none() {
+        return;
+    }
+    let down = to(free_port());
+    says(&look(&down).unwrap_err(), "Connection refused", "start it");
+    says(
+        &dump(&down, "dump.rdb").unwrap_err(),
+        "Connection refused",
+        "start it",
+    );
+    let mut nowhere = to(6379);
+    nowhere.addresses = vec![Address {
+        host: "no-such-host.invalid".to_owned(),
+        port: 6379,
+    }];
+    says(
+        &look(&nowhere).unwrap_err(),
+        "cannot be reached",
+        "correct host",
+    );
+}
+
+#[test]
+fn missing_rights_are_named() {
+    let lines = [
+        "user blind on >hush-1 -@all +ping",
+        "user reader on >hush-2 -@all +info",
+    ];
+    let Some(server) = Server::start(&lines) else {
+        return;
+    };
+    let blind = with_password(server.port, Some("blind"), "hush-1");
+    says(
+        &look(&blind).unwrap_err(),
+        "`blind` may not run INFO",
+        "+info",
+    );
+    let reader = with_password(server.port, Some("reader"), "hush-2");
+    look(&reader).unwrap();
+    says(
+        &dump(&reader, "dump.rdb").unwrap_err(),
+        "`reader` may not run SYNC",
+        "+sync",
+    );
+}
+
+#[test]
+fn renamed_commands_are_missed() {
+    let lines = [
+        "rename-command SYNC \"\"",
+        "rename-command CONFIG hush-config",
+    ];
+    let Some(server) = Server::start(&lines) else {
+        return;
+    };
+    let access = to(server.port);
+    let problem = look(&access).unwrap().not_restorable.unwrap();
+    assert!(
+        problem.what.contains("CONFIG, or it was renamed"),
+        "{problem:?}"
+    );
+    says(
+        &dump(&access, "dump.rdb").unwrap_err(),
+        "does not know the command SYNC",
+        "by hand",
+    );
+}
+
+#[test]
+fn an_operators_dump_file_is_not_written_over() {
+    let Some(server) = Server::start(&["repl-diskless-sync no"]) else {
+        return;
+    };
+    let access = to(server.port);
+    let refused = look(&access).unwrap_err();
+    says(
+        &refused,
+        "own dump file",
+        "CONFIG SET repl-diskless-sync yes",
+    );
+    server.ask("CONFIG SET repl-diskless-sync yes");
+    look(&access).unwrap();
+}
+
+#[test]
+fn a_login_that_the_server_does_not_know_is_not_repeated() {
+    let Some(server) = Server::start(&["rename-command AUTH \"\""]) else {
+        return;
+    };
+    let access = with_password(server.port, None, "hush-hush");
+    says(
+        &look(&access).unwrap_err(),
+        "does not know the command AUTH",
+        "by hand",
+    );
+}
+
+#[test]
+fn a_replica_is_dumped_and_not_restored() {
+    let Some(master) = Server::start(&[]) else {
+        return;
+    };
+    master.fill(&[(0, 5)]);
+    let Some(replica) = Server::start(&[&format!("replicaof 127.0.0.1 {}", master.port)]) else {
+        return;
+    };
+    let access = to(replica.port);
+    while !replica
+        .ask("INFO replication")
+        .contains("master_link_status:up")
+    {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let problem = look(&access).unwrap().not_restorable.unwrap();
+    assert!(problem.what.contains("replica"), "{problem:?}");
+    assert_eq!(counted(&access), 5);
+}
+
+/// Hides one program after the other in a mount namespace of its own, and looks there.
+#[test]
+fn a_missing_tool_is_named_with_its_package() {
+    const PORT: &str = "AIRGAP_TEST_PORT";
+    let tools = ["redis-cli", "redis-check-rdb"];
+    if let Ok(port) = std::env::var(PORT) {
+        let tool = std::env::var("AIRGAP_TEST_TOOL").unwrap();
+        let error = look(&to(port.parse().unwrap())).unwrap_err();
+        assert!(error.what.contains(&tool), "{error}");
+        says(&error, "not installed", "`redis`");
+        return;
+    }
+    if !is_root() {
+        return;
+    }
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    look(&to(server.port)).unwrap();
+    let own = std::env::current_exe().unwrap();
+    for tool in tools {
+        let script = "mount --bind /dev/null /usr/bin/$AIRGAP_TEST_TOOL && exec \"$@\"";
+        let output = Command::new("unshare")
+            .args(["-m", "sh", "-c", script, "sh"])
+            .arg(&own)
+            .args([
+                "--exact",
+                "redis::refusals::a_missing_tool_is_named_with_its_package",
+            ])
+            .env(PORT, server.port.to_string())
+            .env("AIRGAP_TEST_TOOL", tool)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+}

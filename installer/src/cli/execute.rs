@@ -193,12 +193,19 @@ pub(super) fn resume(place: &Place, unattended: bool, lock_wait_secs: u64) -> Re
 /// may have taken steps that this one does not know.
 fn take_over(place: &Place, run: u64) -> Result<(), Failure> {
     history::refuse_newer(&place.layout, run)?;
-    let own = run_unit::own_digest().map_err(|error| chain(&error));
-    let is_taken_over = own
-        .and_then(|own| history::record(&place.layout, run, own))
-        .map_err(|why| not_closed(run, &why))?;
-    if is_taken_over && run_unit::is_possible(&place.host, &place.layout) {
-        run_unit::arm(&place.host, &place.layout).map_err(|why| not_closed(run, &why))?;
+    let record = || -> Result<(), String> {
+        let own = run_unit::own_digest().map_err(|error| chain(&error))?;
+        let is_taken_over = history::record(&place.layout, run, own)?;
+        if is_taken_over && run_unit::is_possible(&place.host, &place.layout) {
+            run_unit::arm(&place.host, &place.layout)?;
+        }
+        Ok(())
+    };
+    // A full disk must not keep the host from being put back.
+    if let Err(why) = record() {
+        render::warning(&format!(
+            "the next boot may go on with run {run} by another installer: {why}"
+        ));
     }
     Ok(())
 }

@@ -121,14 +121,12 @@ pub fn to_bytes<D: Document>(document: &D) -> Result<Vec<u8>, serde_json::Error>
 
 /// Writes a document in the place of an earlier one, unless a newer installer wrote that.
 pub fn write<D: Document>(path: &Path, document: &D) -> Result<(), ReadError> {
-    match bytes(path) {
-        Ok(earlier) => {
-            if let Err(error @ ReadError::Newer { .. }) = check_type::<D>(path, &earlier) {
-                return Err(error);
-            }
-        }
-        Err(error) if error.is_absent() => {}
-        Err(error) => return Err(error),
+    // Whatever else is wrong with the earlier one, it is replaced.
+    let earlier = bytes(path);
+    if let Ok(Err(newer @ ReadError::Newer { .. })) =
+        earlier.map(|earlier| check_type::<D>(path, &earlier))
+    {
+        return Err(newer);
     }
     let bytes = to_bytes(document).map_err(|error| ReadError::Damaged {
         path: path.to_owned(),

@@ -51,7 +51,7 @@ fn with_more_fields(value: &mut Value) {
             members.values_mut().for_each(with_more_fields);
             // Maps by path, package or component are no objects with fields.
             let is_struct = ["type", "package", "nevra", "sha256", "kind", "signers"];
-            if is_struct.iter().any(|name| members.contains_key(*name)) {
+            if members.len() > 1 && is_struct.iter().any(|name| members.contains_key(*name)) {
                 members.insert("of_a_newer_installer".to_owned(), json!([{"a": 1}]));
             }
         }
@@ -87,7 +87,7 @@ fn every_document_of_a_released_installer_is_read_and_says_the_same() {
         }
         seen.insert(name);
     }
-    assert_eq!(seen.len(), 12, "{seen:?}");
+    assert_eq!(seen.len(), 13, "{seen:?}");
 }
 
 #[test]

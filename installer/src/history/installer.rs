@@ -5,7 +5,7 @@ use manifests::digest::Sha256;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{self, Document};
+use crate::document::{self, Document, ReadError};
 use crate::failure::{Exit, Failure, chain};
 use crate::journal::{self, JournalError};
 use crate::layout::Layout;
@@ -27,7 +27,7 @@ impl Document for Installer {
 /// did before.
 pub fn record(layout: &Layout, run: u64, sha256: Sha256) -> Result<bool, String> {
     let path = layout.run(run).installer();
-    let earlier = document::read_if_present::<Installer>(&path).map_err(|error| chain(&error))?;
+    let earlier = document::read::<Installer>(&path).ok();
     let version = crate::version();
     let own = Installer { version, sha256 };
     if earlier.as_ref() != Some(&own) {
@@ -39,9 +39,14 @@ pub fn record(layout: &Layout, run: u64, sha256: Sha256) -> Result<bool, String>
 /// Refuses to go on with an open run of a newer installer.
 pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
     let what = || format!("run {run} is not this installer's to go on with");
-    let found = document::read_if_present::<Installer>(&layout.run(run).installer());
-    let found = found
-        .map_err(|error| Failure::new(Exit::Refused, what(), chain(&error), advice(layout, run)))?;
+    let found = match document::read::<Installer>(&layout.run(run).installer()) {
+        Err(error @ ReadError::Newer { .. }) => {
+            let next = advice(layout, run);
+            return Err(Failure::new(Exit::Refused, what(), chain(&error), next));
+        }
+        // A damaged record keeps no host from being put back.
+        found => found.ok(),
+    };
     if let Err(error @ JournalError::Newer { .. }) = journal::read(&layout.run(run).journal()) {
         let next = advice(layout, run);
         return Err(Failure::new(Exit::Refused, what(), chain(&error), next));

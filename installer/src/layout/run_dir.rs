@@ -306,7 +306,7 @@ mod tests {
         for (source, text) in sources() {
             for name in files.iter().map(|file| file.file_name().unwrap()) {
                 let name = name.to_str().unwrap();
-                for literal in [format!("\"{name}\""), format!("/{name}\"")] {
+                for literal in [format!("\"{name}\""), format!("backup/{name}\"")] {
                     // Support calls a text about the host's stores as the document of dumps is called.
                     let is_its_own = source.ends_with("support/mod.rs") && name == "stores.json";
                     let is_there = text.contains(&literal) && !is_its_own;

@@ -17,9 +17,9 @@ fn check(bytes: &[u8]) {
     // The next record is written right after the last whole one.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n');
     let whole = whole.map_or(0, |end| end + 1);
-    let lines: Vec<String> = records.iter().map(line_of).collect();
-    assert_eq!(lines.concat().as_bytes(), &bytes[..whole]);
-    // A journal that is cut anywhere holds the records before the cut.
+    let lines: Vec<&[u8]> = bytes[..whole].split_inclusive(|&byte| byte == b'\n').collect();
+    assert_eq!(lines.len(), records.len());
+    // Cut anywhere, it is the records before the cut.
     let mut length = 0;
     for (at, line) in lines.iter().enumerate() {
         assert_eq!(

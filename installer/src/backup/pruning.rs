@@ -20,9 +20,9 @@ pub fn size(run: &RunDir) -> u64 {
 }
 
 /// Removes the backups of all but the newest `keep` runs that have one, and never that of an open run.
-/// Returns what was removed.
+/// A run that cannot be read keeps its own and does not count. Returns what was removed.
 pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
-    let mut runs = history::all(layout)?;
+    let mut runs = history::all(layout)?.runs;
     runs.retain(|run| !layout.run(run.id).backups().is_empty());
     let last = runs.len().saturating_sub(keep);
     let mut gone = Vec::new();

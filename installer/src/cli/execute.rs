@@ -3,8 +3,8 @@
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};
 use super::work;
+use crate::document;
 use crate::failure::{Exit, Failure, chain};
-use crate::history;
 use crate::plan::InstallPlan;
 use crate::run;
 
@@ -22,7 +22,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("execute a run")?;
     let lock = session.wait_for_lock()?;
     let plan: InstallPlan =
-        history::read_document(&session.layout.run(id).plan()).map_err(|why| internal(&why))?;
+        document::read(&session.layout.run(id).plan()).map_err(|error| internal(&chain(&error)))?;
     let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
         // Without a journal nothing was changed, and there is nothing to resume.
         run::execute(context, &lock)

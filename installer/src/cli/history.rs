@@ -6,7 +6,8 @@ use manifests::printable::printable;
 use super::session::{Session, unreadable};
 use super::{render, sealing};
 use crate::failure::Failure;
-use crate::history::{self, PastRun, Retention};
+use crate::history::report::RunReport;
+use crate::history::{self, PastRun, Retention, Unreadable};
 use crate::plan::PlanKind;
 
 /// List the runs on this host.
@@ -56,32 +57,51 @@ fn word(run: &PastRun) -> &'static str {
         .map_or("CUT OFF", |report| report.outcome.word())
 }
 
+/// A run as `history` lists it for programs.
+#[derive(Debug, serde::Serialize)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Readable(&'a RunReport),
+    Unreadable { run: u64, unreadable: &'a str },
+}
+
 fn list(session: &Session) -> Result<u8, Failure> {
     sealing::settle_in_passing(session);
-    let runs = session.runs()?;
-    let line = |run: &PastRun| {
-        let started = run
-            .report
-            .as_ref()
-            .map_or("-".to_owned(), |report| render::time(report.started));
-        let title = printable(&run.plan.title);
-        let what = match run.plan.kind {
-            PlanKind::Upgrade => format!("{title} {}", printable(&run.plan.version)),
-            PlanKind::Undo { run } => format!("{title} undo of run {run}"),
-            PlanKind::Restore { run } => format!("{title} data of before run {run}"),
-        };
-        format!("{:>4}  {started:<20}  {:<13}  {what}\n", run.id, word(run))
-    };
+    let past = session.past()?;
+    let read = past.runs.iter().map(|run| {
+        let listed = run.report.as_ref().map(Listed::Readable);
+        (run.id, listed, line(run))
+    });
+    let unread = past.unreadable.iter().map(|one| {
+        let Unreadable { id, why, next, .. } = one;
+        let line = format!("{id:>4}  {:<20}  UNREADABLE     {why}: {next}\n", "-");
+        let (run, unreadable) = (*id, why.as_str());
+        (run, Some(Listed::Unreadable { run, unreadable }), line)
+    });
+    let mut all: Vec<_> = read.chain(unread).collect();
+    all.sort_by_key(|(id, ..)| *id);
     let mut text = "  ID  Started               Outcome        What\n".to_owned();
-    text.extend(runs.iter().map(line));
-    let text = if runs.is_empty() {
-        "No run yet.".to_owned()
-    } else {
-        text
-    };
-    let reports: Vec<_> = runs.iter().filter_map(|run| run.report.as_ref()).collect();
-    render::result(session, &reports, &text);
+    text.extend(all.iter().map(|(.., line)| line.as_str()));
+    if all.is_empty() {
+        "No run yet.".clone_into(&mut text);
+    }
+    let listed = all.into_iter().filter_map(|(_, listed, _)| listed);
+    render::result(session, &listed.collect::<Vec<_>>(), &text);
     Ok(0)
+}
+
+fn line(run: &PastRun) -> String {
+    let started = run
+        .report
+        .as_ref()
+        .map_or("-".to_owned(), |report| render::time(report.started));
+    let title = printable(&run.plan.title);
+    let what = match run.plan.kind {
+        PlanKind::Upgrade => format!("{title} {}", printable(&run.plan.version)),
+        PlanKind::Undo { run } => format!("{title} undo of run {run}"),
+        PlanKind::Restore { run } => format!("{title} data of before run {run}"),
+    };
+    format!("{:>4}  {started:<20}  {:<13}  {what}\n", run.id, word(run))
 }
 
 fn info(session: &Session, id: u64) -> Result<u8, Failure> {

@@ -19,8 +19,8 @@ pub(super) struct Args {
 /// that does not end as done.
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("roll back")?;
-    let runs = session.runs()?;
     let id = args.id;
+    let runs = session.runs_readable_after(id)?;
     if id != 0 {
         session.run(id)?;
     }

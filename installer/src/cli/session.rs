@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::refusal::{busy, cannot_store, internal};
+use super::refusal::{busy, cannot_store};
 use super::{Common, Output, render, sealing};
 use crate::backup::seal::{self, Recipients, Unlocked};
 use crate::failure::{Exit, Failure, chain};
-use crate::history::{self, PastRun};
+use crate::history::{self, History, PastRun};
 use crate::host::linux::LinuxHost;
 use crate::journal::lock::{LockError, RunLock};
 use crate::layout::Layout;
@@ -107,14 +107,38 @@ impl Session {
         preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
     }
 
-    /// Returns all runs, oldest first.
+    /// Returns the runs that this installer can read, oldest first.
     pub(super) fn runs(&self) -> Result<Vec<PastRun>, Failure> {
+        Ok(self.past()?.runs)
+    }
+
+    /// Returns all runs.
+    pub(super) fn past(&self) -> Result<History, Failure> {
         history::all(&self.layout).map_err(unreadable)
+    }
+
+    /// Returns the runs, unless one after run `id` cannot be read that may have changed the host: what
+    /// an undo would find is not known then.
+    pub(super) fn runs_readable_after(&self, id: u64) -> Result<Vec<PastRun>, Failure> {
+        let past = self.past()?;
+        let Some(one) = past.unreadable_after(id) else {
+            return Ok(past.runs);
+        };
+        let what = format!("cannot go back past run {}; nothing was changed", one.id);
+        let next = format!("go back to before that run first; {}", one.next);
+        Err(Failure::new(Exit::Refused, what, one.why.clone(), next))
     }
 
     /// Returns one run; the failure lists those that exist.
     pub(super) fn run(&self, id: u64) -> Result<PastRun, Failure> {
-        let mut runs = self.runs()?;
+        let History {
+            mut runs,
+            unreadable,
+        } = self.past()?;
+        if let Some(one) = unreadable.into_iter().find(|one| one.id == id) {
+            let what = format!("run {id} cannot be read");
+            return Err(Failure::new(Exit::Refused, what, one.why, one.next));
+        }
         if let Some(at) = runs.iter().position(|run| run.id == id) {
             return Ok(runs.remove(at));
         }
@@ -138,8 +162,7 @@ impl Entered<'_> {
     /// Refuses an open run, and removes what runs left that were killed before they began.
     pub(super) fn make_ready(&self) -> Result<(), Failure> {
         let session = self.unsealed.session;
-        let open = history::open_run(&session.layout).map_err(|why| internal(&why))?;
-        if let Some(open) = open {
+        if let Some(open) = history::open_run(&session.layout)? {
             return Err(Failure::new(
                 Exit::Refused,
                 format!(

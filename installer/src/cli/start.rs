@@ -66,6 +66,8 @@ pub(super) fn start(
     run::prepare(&session.layout, run, request.plan)
         .map_err(|error| chain(&error))
         .and_then(|()| seal::record(&session.layout, run, request.recipients))
+        .and_then(|()| run_unit::own_digest().map_err(|error| chain(&error)))
+        .and_then(|own| history::record(&session.layout, run, own))
         .map_err(|why| internal(&why))?;
     if run_unit::is_possible(&session.host, &session.layout) {
         let installer = run_unit::arm(&session.host, &session.layout);

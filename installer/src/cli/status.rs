@@ -3,8 +3,8 @@
 use super::session::Session;
 use super::{render, start};
 use crate::failure::{Exit, Failure, chain};
-use crate::history::PastRun;
 use crate::history::report::RunReport;
+use crate::history::{History, PastRun, Unreadable};
 use crate::host::{Host as _, HostError};
 use crate::plan::InstallPlan;
 
@@ -51,8 +51,9 @@ struct Status<'a> {
 }
 
 fn show(session: &Session) -> Result<u8, Failure> {
-    let runs = session.runs()?;
-    let mut text = text(&runs);
+    let past = session.past()?;
+    let mut text = text(&past);
+    let runs = &past.runs;
     let found = match runs.last() {
         Some(last) => present(session, &last.plan),
         None => Ok(Present::default()),
@@ -70,7 +71,7 @@ fn show(session: &Session) -> Result<u8, Failure> {
         |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
     text.extend(services.iter().map(service));
     let status = Status {
-        open_run: runs.iter().find(|run| run.is_open()).map(|run| run.id),
+        open_run: open_run(&past),
         last_run: runs.last().and_then(|run| run.report.as_ref()),
         installed,
         services,
@@ -98,21 +99,32 @@ fn present(session: &Session, plan: &InstallPlan) -> Result<Present, HostError> 
     Ok(Present(installed.collect(), services))
 }
 
+fn open_run(past: &History) -> Option<u64> {
+    let open = past.runs.iter().find(|run| run.is_open());
+    let open = open.map(|run| run.id);
+    open.or_else(|| past.unreadable_open().map(|run| run.id))
+}
+
 /// Returns whether a run is open, and how the last one ended.
-fn text(runs: &[PastRun]) -> String {
-    match (runs.iter().find(|run| run.is_open()), runs.last()) {
-        (Some(open), _) => format!(
+fn text(past: &History) -> String {
+    let open = past.runs.iter().find(|run| run.is_open());
+    let mut text = match (open, past.unreadable_open(), past.runs.last()) {
+        (Some(open), ..) => format!(
             "Run {} is not finished: it is at work in another process, was cut off, or its revert \
              failed.\n  If no installer runs, `install resume` closes it.\n",
             open.id
         ),
-        (None, Some(last)) => {
-            let report = last
-                .report
-                .as_ref()
-                .map_or_else(String::new, render::report);
+        (None, None, Some(PastRun { report, .. })) => {
+            let report = report.as_ref().map_or_else(String::new, render::report);
             format!("No run is open. The last one:\n{report}")
         }
-        (None, None) => "No run yet.\n".to_owned(),
-    }
+        (None, None, None) if past.unreadable.is_empty() => "No run yet.\n".to_owned(),
+        _ => String::new(),
+    };
+    let unread = |one: &Unreadable| {
+        let Unreadable { id, why, next, .. } = one;
+        format!("Run {id} cannot be read: {why}\n  {next}\n")
+    };
+    text.extend(past.unreadable.iter().map(unread));
+    text
 }

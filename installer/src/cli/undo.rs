@@ -79,7 +79,7 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
 }
 
 fn plan(session: &Session, past: &PastRun, choice: &DataChoice) -> Result<InstallPlan, Failure> {
-    let runs = session.runs()?;
+    let runs = session.runs_readable_after(past.id)?;
     let id = past.id;
     let later: Vec<Earlier<'_>> = history::effective(&runs)
         .into_iter()

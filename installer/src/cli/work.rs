@@ -1,9 +1,12 @@
 //! Works on a prepared or an open run in this process, and settles what follows its end.
 
+use std::path::Path;
+
 use super::session::{LockWait, Session};
 use super::{render, sealing, shown, stop_signal};
 use crate::backup::blobs::Blobs;
 use crate::backup::seal;
+use crate::document::{self, Document};
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::RunReport;
@@ -94,6 +97,10 @@ pub(super) fn disarm(session: &Session) {
     }
 }
 
+fn read<D: Document>(path: &Path) -> Result<D, String> {
+    document::read(path).map_err(|error| chain(&error))
+}
+
 /// Loads the states around the run that the plan of run `id` undoes.
 pub(super) fn undone(
     session: &Session,
@@ -106,15 +113,15 @@ pub(super) fn undone(
     let dir = seal::backup_of_undone(&session.layout, id, run);
     let load = || -> Result<Undone, String> {
         Ok(Undone {
-            before: history::read_document(&dir.before())?,
+            before: read(&dir.before())?,
             // A run that was reverted has none, and is not undone either.
             after: match dir.after() {
-                path if path.exists() => history::read_document(&path)?,
-                _ => history::read_document(&dir.before())?,
+                path if path.exists() => read(&path)?,
+                _ => read(&dir.before())?,
             },
             blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
-            baseline: history::read_document(&dir.baseline())?,
-            plan: history::read_document(&session.layout.run(run).plan())?,
+            baseline: read(&dir.baseline())?,
+            plan: read(&session.layout.run(run).plan())?,
             dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
             dumps_dir: dir.dumps().files,
         })

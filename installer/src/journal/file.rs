@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 
-use super::reading::{line_of, read_records};
+use super::reading::{Origin, line_of, read_records};
 use super::{Disk, DiskFile, Phase, Record};
 use crate::journal::lock::RunLock;
 use crate::journal::step::Step;
@@ -44,6 +44,19 @@ pub enum JournalError {
         /// The line, from 1.
         line: usize,
         /// What is wrong.
+        reason: String,
+    },
+    /// A record that this installer does not know.
+    #[error(
+        "the journal {} was continued by a newer installer: this one does not know line {line}: \
+         {reason}", path.display()
+    )]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is not known.
         reason: String,
     },
 }
@@ -89,12 +102,11 @@ impl<'lock> Journal<'lock> {
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         let path = layout.run(run).journal();
-        let records = read(&path)?;
+        let bytes = std::fs::read(&path).map_err(at("read", &path))?;
+        let records = parse(&path, &bytes)?;
         let mut file = disk.open(secure_fs::open_lock(&path)?);
-        let whole: u64 = records
-            .iter()
-            .map(|record| line_of(record).len() as u64)
-            .sum();
+        let end = bytes.iter().rposition(|&byte| byte == b'\n');
+        let whole = end.map_or(0, |end| end as u64 + 1);
         file.cut(whole).map_err(at("cut the torn line of", &path))?;
         file.sync().map_err(at("sync", &path))?;
         let last = records.last();
@@ -166,11 +178,17 @@ impl<'lock> Journal<'lock> {
 
 /// Reads the journal at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-    let bytes = std::fs::read(path).map_err(at("read", path))?;
-    read_records(&bytes).map_err(|damage| JournalError::Corrupt {
-        path: path.to_owned(),
-        line: damage.line,
-        reason: damage.reason,
+    parse(path, &std::fs::read(path).map_err(at("read", path))?)
+}
+
+/// Reads the bytes of the journal at `path`.
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, JournalError> {
+    read_records(bytes).map_err(|damage| {
+        let (path, line, reason) = (path.to_owned(), damage.line, damage.reason);
+        match damage.origin {
+            Origin::Damage => JournalError::Corrupt { path, line, reason },
+            Origin::NewerInstaller => JournalError::Newer { path, line, reason },
+        }
     })
 }
 

@@ -105,6 +105,18 @@ impl Layout {
         self.state().join("sequences.json")
     }
 
+    /// Returns the directory of copies of installers, while a run is open.
+    #[must_use]
+    pub fn kept_installers(&self) -> PathBuf {
+        self.at("/usr/libexec/airgap-bundle")
+    }
+
+    /// Returns the copy of the installer with this digest.
+    #[must_use]
+    pub fn kept_installer(&self, sha256: &Sha256) -> PathBuf {
+        self.kept_installers().join(format!("{sha256}/install"))
+    }
+
     /// Returns the content-addressed store of RPMs.
     #[must_use]
     pub fn store(&self) -> PathBuf {

@@ -27,6 +27,12 @@ impl RunDir {
         self.join("report.json")
     }
 
+    /// Which installer works on it.
+    #[must_use]
+    pub fn installer(&self) -> PathBuf {
+        self.join("installer.json")
+    }
+
     /// Its steps.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
@@ -53,10 +59,11 @@ impl RunDir {
 
     /// The documents and logs that hold no content of a backed-up file.
     #[must_use]
-    pub fn records(&self) -> [PathBuf; 6] {
+    pub fn records(&self) -> [PathBuf; 7] {
         [
             self.plan(),
             self.report(),
+            self.installer(),
             self.journal(),
             self.events(),
             self.rpm_log(),
@@ -299,7 +306,7 @@ mod tests {
         for (source, text) in sources() {
             for name in files.iter().map(|file| file.file_name().unwrap()) {
                 let name = name.to_str().unwrap();
-                for literal in [format!("\"{name}\""), format!("/{name}\"")] {
+                for literal in [format!("\"{name}\""), format!("backup/{name}\"")] {
                     // Support calls a text about the host's stores as the document of dumps is called.
                     let is_its_own = source.ends_with("support/mod.rs") && name == "stores.json";
                     let is_there = text.contains(&literal) && !is_its_own;

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
 use crate::health::Ill;
 use crate::host::UnitState;
 use crate::secure_fs::Ownership;
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// Units of the plan and those that trigger them. Empty without systemd.
     pub units: BTreeMap<String, UnitState>,
@@ -31,6 +31,10 @@ pub struct Baseline {
     /// nothing else is in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directories: BTreeMap<String, Ownership>,
+}
+
+impl Document for Baseline {
+    const TYPE: &'static str = "airgap-bundle/baseline/1";
 }
 
 impl Baseline {

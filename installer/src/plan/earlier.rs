@@ -39,6 +39,7 @@ impl InstallPlan {
             sequence: self.sequence,
             bundle: self.bundle,
             run,
+            rest: serde_json::Map::new(),
         })
     }
 

@@ -23,6 +23,7 @@ use manifests::product::Component;
 use manifests::signature::KeyId;
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, Document, tolerant};
 use crate::plan::extras::{Extras, PlannedExtra};
 use crate::plan::forecast::Forecast;
 
@@ -38,7 +39,6 @@ pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct InstallPlan {
     /// Always [`PLAN_TYPE`].
     #[serde(rename = "type")]
@@ -82,13 +82,21 @@ pub struct InstallPlan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<PlannedStore>,
     /// Installed components that stay as they are and use the same stores.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "tolerant"
+    )]
     pub bystanders: Vec<Component>,
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
     /// What a person should know before the run.
     pub notes: Vec<String>,
+}
+
+impl Document for InstallPlan {
+    const TYPE: &'static str = PLAN_TYPE;
 }
 
 /// Longest time for a dump, unless somebody says otherwise, seconds.
@@ -129,7 +137,6 @@ impl PlanKind {
 
 /// Components that change together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Group {
     /// The names of its components, joined by `+`.
     pub name: String,
@@ -145,7 +152,6 @@ pub struct Group {
 
 /// A package that changes because a component needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedPackage {
     /// Its name.
     pub name: String,
@@ -215,9 +221,9 @@ impl Group {
 
 /// A component that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedComponent {
     /// The product's facts about it.
+    #[serde(deserialize_with = "tolerant")]
     pub component: Component,
     /// What is installed.
     pub from: PlannedRpm,
@@ -229,7 +235,6 @@ pub struct PlannedComponent {
 
 /// An RPM of the bundle or the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedRpm {
     /// The package.
     pub nevra: Nevra,
@@ -327,6 +332,6 @@ impl InstallPlan {
 
     /// Returns the bytes by which the plan is known.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        manifests::json::canonical(self)
+        document::to_bytes(self)
     }
 }

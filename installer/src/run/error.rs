@@ -5,6 +5,7 @@ use crate::backup::blobs::BlobError;
 use crate::backup::capture::CaptureError;
 use crate::backup::restore::RestoreError;
 use crate::bundle::{StoredExtraError, StoredRpmError};
+use crate::document::ReadError;
 use crate::failure::chain;
 use crate::host::HostError;
 use crate::journal::JournalError;
@@ -44,9 +45,9 @@ pub enum StepError {
     /// A document cannot be made.
     #[error(transparent)]
     Encoding(#[from] serde_json::Error),
-    /// A document of this run, or of the run that is undone, cannot be read.
-    #[error("{0}")]
-    Document(String),
+    /// A document of this run, or of the run that is undone, cannot be read or written.
+    #[error(transparent)]
+    Document(#[from] ReadError),
     /// Something that an earlier step, or the undone run, should have left is not there.
     #[error("{0}")]
     Missing(String),
@@ -66,7 +67,7 @@ pub enum StepError {
     Differs(String),
     /// The room for a way back cannot be kept.
     #[error("the room for a way back cannot be kept")]
-    Room(#[source] FsError),
+    Room(#[source] ReadError),
     /// A log cannot be opened.
     #[error("cannot open a log")]
     Log(#[source] std::io::Error),

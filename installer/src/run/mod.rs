@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
+use crate::document::{self, Document};
 use crate::event::{Event, Listener};
 use crate::failure::chain;
 use crate::history::report::RunReport;
@@ -33,7 +34,7 @@ use crate::journal::step::Step;
 use crate::journal::{Disk, Journal, Phase};
 use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs::FsError;
 use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
@@ -191,7 +192,6 @@ impl Context<'_> {
 }
 
 /// Writes a document of a run.
-fn write_document<T: serde::Serialize>(path: &Path, document: &T) -> Result<(), StepError> {
-    let bytes = manifests::json::canonical(document)?;
-    Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
+fn write_document<D: Document>(path: &Path, document: &D) -> Result<(), StepError> {
+    Ok(document::write(path, document)?)
 }

@@ -8,7 +8,7 @@ use super::vendor_defaults::Defaults;
 use super::{Baseline, Context};
 use crate::backup::changes::FileChange;
 use crate::backup::snapshot::Snapshot;
-use crate::history::read_document;
+use crate::document;
 use crate::history::report::ComponentHealth;
 use crate::journal::recover::Reached;
 
@@ -79,8 +79,8 @@ impl Saved {
     pub(super) fn load(context: &Context<'_>) -> Result<Self, StepError> {
         let dir = context.dir().backup();
         Ok(Self {
-            baseline: read_document(&dir.baseline()).map_err(StepError::Document)?,
-            before: Some(read_document(&dir.before()).map_err(StepError::Document)?),
+            baseline: document::read(&dir.baseline())?,
+            before: Some(document::read(&dir.before())?),
             defaults: Defaults::default(),
         })
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::error::StepError;
 use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
+use crate::document;
 use crate::event::Event;
-use crate::history;
 use crate::history::report::{DataReport, DumpReport};
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::PlannedStore;
@@ -28,11 +28,7 @@ pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
 }
 
 fn read(dir: &DumpDir) -> Result<Dumps, StepError> {
-    if dir.document.exists() {
-        history::read_document(&dir.document).map_err(StepError::Document)
-    } else {
-        Ok(Dumps::default())
-    }
+    Ok(document::read_if_present(&dir.document)?.unwrap_or_default())
 }
 
 /// Reports what became of the stores of a run.

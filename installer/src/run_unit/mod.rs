@@ -21,7 +21,6 @@ pub use follow::{Followed, Recorder, follow};
 const UNIT_DIR: &str = "/etc/systemd/system";
 const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
 const RUN_UNIT_DIR: &str = "/run/systemd/system";
-const LIBEXEC: &str = "/usr/libexec/airgap-bundle";
 
 /// Whether a run can live in a unit: the running host itself, with systemd.
 pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
@@ -66,7 +65,7 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     }
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
     secure_fs::remove_all(&[&link, &unit])?;
-    secure_fs::remove_tree(&layout.at(LIBEXEC))?;
+    secure_fs::remove_tree(&layout.kept_installers())?;
     host.daemon_reload()?;
     // A unit that was killed before would stay listed as failed, and the host as degraded.
     for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
@@ -98,14 +97,22 @@ pub fn is_starting(host: &dyn Host) -> bool {
     host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
 }
 
+fn own_bytes() -> Result<Vec<u8>, FsError> {
+    let own = Path::new("/proc/self/exe");
+    std::fs::read(own).map_err(at("read", own))
+}
+
+/// Returns the digest of the running program.
+pub fn own_digest() -> Result<Sha256, FsError> {
+    Ok(Sha256::of(&own_bytes()?))
+}
+
 /// Copies the running program, hashed, to a place of its own, where `SELinux` lets systemd execute it.
 fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
-    let own = Path::new("/proc/self/exe");
-    let bytes = std::fs::read(own).map_err(at("read", own))?;
-    let dir = layout.at(LIBEXEC).join(Sha256::of(&bytes).to_string());
-    let path = dir.join("install");
+    let bytes = own_bytes()?;
+    let path = layout.kept_installer(&Sha256::of(&bytes));
     if !std::fs::read(&path).is_ok_and(|present| present == bytes) {
-        secure_fs::ensure_dir(&dir, 0o755)?;
+        secure_fs::ensure_dir(path.parent().unwrap_or(&path), 0o755)?;
         secure_fs::write_atomic(&path, &bytes, 0o755)?;
     }
     if cmd::is_available("restorecon") {

@@ -37,12 +37,16 @@ impl Support {
     pub fn collect(host: &dyn Host, layout: &Layout) -> Self {
         let mut support = Self::default();
         let runs = history::all(layout);
-        let components = components(runs.as_deref().unwrap_or_default());
+        let components = components(runs.as_ref().map_or(&[], |past| &past.runs));
         let secrets = support.configuration(layout, &components);
         support.host(host, layout);
         support.product(host, layout, &components);
         match runs {
-            Ok(runs) => runs.iter().for_each(|run| support.run(layout, run.id)),
+            Ok(past) => {
+                let readable = past.runs.iter().map(|run| run.id);
+                let all = readable.chain(past.unreadable.iter().map(|run| run.id));
+                all.for_each(|id| support.run(layout, id));
+            }
             Err(why) => support.put("runs/unreadable.txt", why),
         }
         for text in support.texts.values_mut() {

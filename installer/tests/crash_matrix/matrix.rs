@@ -115,7 +115,10 @@ impl Film {
             return self.recover(&world, &world.gate(Fault::None));
         }
         // Without a journal nothing may be changed, and nothing may be left to recover.
-        if history::open_run(&world.layout)?.is_some() {
+        if history::open_run(&world.layout)
+            .map_err(|failure| failure.to_string())?
+            .is_some()
+        {
             return Err("a run that changed nothing is open".to_owned());
         }
         if world.machine.borrow().units.starts() != self.start.machine.units.starts() {

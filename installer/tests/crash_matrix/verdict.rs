@@ -106,7 +106,9 @@ impl Judge {
         if let Some(violation) = world.machine.borrow().violations.first() {
             return Err(violation.clone());
         }
-        if let Some(open) = history::open_run(&world.layout)? {
+        if let Some(open) =
+            history::open_run(&world.layout).map_err(|failure| failure.to_string())?
+        {
             return Err(format!("run {} is still open", open.id));
         }
         if world.layout.state().join("reserve").exists() {

@@ -258,7 +258,8 @@ impl World {
     pub(crate) fn recover(&self, gate: &Rc<Gate>) -> Result<(), String> {
         let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
-        let Some(open) = history::open_run(&self.layout)? else {
+        let Some(open) = history::open_run(&self.layout).map_err(|failure| failure.to_string())?
+        else {
             reserve::free(&self.layout);
             self.settle(&lock, gate);
             return disarm(&host, &self.layout).map_err(|error| error.to_string());

@@ -11,7 +11,8 @@ use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::blobs::Blobs;
-use crate::history;
+use crate::document::{self, Document};
+use crate::failure::chain;
 use crate::layout::BackupDir;
 
 pub use crate::plan::scope::YOURS;
@@ -23,7 +24,6 @@ pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
 
 /// Every file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ConfigChanges {
     /// Always [`CONFIG_CHANGES_TYPE`].
     #[serde(rename = "type")]
@@ -34,9 +34,12 @@ pub struct ConfigChanges {
     pub files: Vec<FileChange>,
 }
 
+impl Document for ConfigChanges {
+    const TYPE: &'static str = CONFIG_CHANGES_TYPE;
+}
+
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileChange {
     /// The file.
     pub path: String,
@@ -63,7 +66,6 @@ pub struct FileChange {
 
 /// A content in the blobs of the backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Content {
     /// Its digest.
     pub sha256: Sha256,
@@ -136,16 +138,9 @@ impl FileChange {
 
 /// Reads the document of a run whose backup is in `backup`; nothing if it has none.
 pub fn load(backup: &BackupDir) -> Result<Option<(ConfigChanges, Blobs)>, String> {
-    let path = backup.config_changes();
-    if !path.exists() {
-        return Ok(None);
-    }
-    let document: ConfigChanges = history::read_document(&path)?;
-    if document.document != CONFIG_CHANGES_TYPE {
-        return Err(format!("{} is `{}`", path.display(), document.document));
-    }
-    let blobs = Blobs::at(&backup.blobs());
-    Ok(Some((document, blobs)))
+    let found = document::read_if_present::<ConfigChanges>(&backup.config_changes());
+    let found = found.map_err(|error| chain(&error))?;
+    Ok(found.map(|document| (document, Blobs::at(&backup.blobs()))))
 }
 
 /// Returns what a report says of a run's files, a line for each.

@@ -24,6 +24,7 @@ mod recipients;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::history;
 use crate::journal::lock::RunLock;
@@ -33,16 +34,14 @@ use crate::secure_fs;
 pub use identity::{Identity, IdentityError, Unlocked};
 pub use recipients::{Recipients, RecipientsError};
 
-/// The type a stored list of recipients names.
-const SEAL_TYPE: &str = "airgap-bundle/seal/1";
-
 /// To whom the backup of a run is sealed, as stored in its directory.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealDocument {
-    #[serde(rename = "type")]
-    document: String,
+pub(crate) struct SealDocument {
     recipients: Vec<String>,
+}
+
+impl Document for SealDocument {
+    const TYPE: &'static str = "airgap-bundle/seal/1";
 }
 
 /// How the backup of a run is kept.
@@ -74,21 +73,18 @@ pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), 
         return Ok(());
     }
     let document = SealDocument {
-        document: SEAL_TYPE.to_owned(),
         recipients: recipients.names(),
     };
-    let bytes = manifests::json::canonical(&document).map_err(|error| error.to_string())?;
-    let path = layout.run(run).recipients();
-    secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error| chain(&error))
+    document::write(&layout.run(run).recipients(), &document).map_err(|error| chain(&error))
 }
 
 /// Returns to whom the backup of a run is, or is to be, sealed; nobody for one that stays plain.
 pub fn recorded(layout: &Layout, run: u64) -> Result<Recipients, String> {
     let path = layout.run(run).recipients();
-    if !path.exists() {
+    let found = document::read_if_present::<SealDocument>(&path).map_err(|error| chain(&error))?;
+    let Some(document) = found else {
         return Ok(Recipients::default());
-    }
-    let document: SealDocument = history::read_document(&path)?;
+    };
     Recipients::of_names(&document.recipients)
         .map_err(|error| format!("{}: {}", path.display(), chain(&error)))
 }
@@ -114,7 +110,10 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
         Err(why) => return vec![why],
     };
     let settle = |id: u64| -> Result<(), String> {
-        let run = history::load(layout, id)?;
+        // A run that cannot be read stays as it is, for the installer that can read it.
+        let Ok(run) = history::load(layout, id) else {
+            return Ok(());
+        };
         if run.as_ref().is_some_and(history::PastRun::is_open) {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 //! the same lock gives the same bytes. Everything a package or product says is foreign text. In JSON
 //! it is data; on the page it is [`review`]'s type `Shown`, which nothing else can be put into.
 
+pub(crate) mod compare;
 mod cyclonedx;
 mod facts;
 mod identity;

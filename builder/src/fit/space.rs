@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use manifests::host_inventory::Place;
 use manifests::package_files::PackageFiles;
+use manifests::size::Size;
 
 use super::Upgrade;
 use crate::hosts::{FleetHost, Unfit};
@@ -84,10 +85,10 @@ impl Needs<'_> {
             } else if free < *needed {
                 say(
                     format!(
-                        "the filesystem of {path} has {} MiB free, and the upgrade needs {} MiB \
+                        "the filesystem of {path} has {} free, and the upgrade needs {} \
                          there, backups not counted",
-                        free / MIB,
-                        needed.div_ceil(MIB)
+                        Size(free),
+                        Size(*needed)
                     ),
                     "free some space on that host and take the inventory again",
                 );

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use manifests::size::Size;
+
 /// A further share that is worth a line.
 const STEP_PERCENT: u64 = 10;
 /// No more than one line in this time about one thing.
@@ -75,17 +77,13 @@ impl Step {
         let mut words = String::new();
         // Writing to a string cannot fail.
         if total > 0 {
-            let _ = write!(
-                words,
-                "{} %, {} of {}",
-                percent(done, total),
-                size(done),
-                size(total)
-            );
-        } else {
-            let _ = write!(words, "{}", size(done));
+            let _ = write!(words, "{} %, ", percent(done, total));
         }
-        let _ = write!(words, ", {}/s", size(speed));
+        let _ = write!(words, "{}", Size(done));
+        if total > 0 {
+            let _ = write!(words, " of {}", Size(total));
+        }
+        let _ = write!(words, ", {}/s", Size(speed));
         if speed > 0 && total > done {
             let _ = write!(words, ", {} s left", (total - done).div_ceil(speed));
         }
@@ -99,11 +97,6 @@ fn percent(done: u64, total: u64) -> u64 {
         return 0;
     }
     u64::try_from(percent).unwrap_or(100).min(100)
-}
-
-/// Bytes for people, counted in 1024 as the bars do.
-pub(super) fn size(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
 }
 
 /// The downloads and the one pass that are under way.

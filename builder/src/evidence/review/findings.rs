@@ -7,8 +7,9 @@ use manifests::package_files::PackagedFile;
 use serde::Serialize;
 
 use super::ROWS_MAX;
-use super::shown::{Shown, mode};
+use super::shown::Shown;
 use super::territory::Territory;
+use crate::evidence::compare::mode;
 use crate::evidence::{Facts, Part, lint};
 
 /// One kind of finding.

@@ -156,7 +156,7 @@ async fn attempts(
         shared
             .observer
             .event(&Event::DownloadRestarted { index, reason });
-        transfer.tell_position();
+        transfer.report_position();
     };
     let mut pauses = shared.transport.backoff().build();
     let mut furthest = 0;
@@ -186,7 +186,7 @@ async fn attempts(
     }
 }
 
-/// Reads the file in order and compares it with what the metadata and the lock say.
+/// Reads the file in order and compares it with the metadata and the lock.
 async fn judge(
     transfer: &Transfer,
     wanted: &Wanted,
@@ -204,7 +204,7 @@ async fn judge(
             OutputError { path, source }
         })?;
     let (expected, found) = (wanted.package.size, size);
-    // What the lock says is the sharper statement: a re-pushed package is an alarm of its own.
+    // The lock's digest is the sharper statement: a re-pushed package is an alarm of its own.
     if let Some(expected) = wanted.locked.filter(|expected| *expected != sha256) {
         let found = sha256;
         return Err(FailureKind::Replaced { expected, found });

@@ -69,7 +69,7 @@ impl Needs<'_> {
         let label = &self.host.label;
         let state = self.host.inventory.place_of(STATE);
         let mut unfit = Vec::new();
-        let mut say = |why: String, next| {
+        let mut refuse = |why: String, next| {
             unfit.push(Unfit {
                 why: format!("{label}: {why}"),
                 next,
@@ -78,12 +78,12 @@ impl Needs<'_> {
         for (place, needed) in self.by_filesystem.values() {
             let (path, free) = (&place.path, place.free_bytes);
             if place.read_only {
-                say(
+                refuse(
                     format!("the filesystem of {path} is read-only"),
                     "remount it read-write and take the inventory again",
                 );
             } else if free < *needed {
-                say(
+                refuse(
                     format!(
                         "the filesystem of {path} has {} free, and the upgrade needs {} \
                          there, backups not counted",
@@ -96,7 +96,7 @@ impl Needs<'_> {
         }
         let inodes = state.and_then(|place| Some((place, place.free_inodes?)));
         if let Some((place, free)) = inodes.filter(|(_, free)| *free < STATE_INODES) {
-            say(
+            refuse(
                 format!(
                     "the filesystem of {} has {free} inodes free, and the upgrade needs \
                      {STATE_INODES}",

@@ -67,7 +67,7 @@ pub fn parse(text: &str) -> Result<Vec<Machine>, NetrcError> {
             }
             _ => {
                 return Err(fail(
-                    "a word that is none of machine, default, login, password",
+                    "a word other than machine, default, login, password",
                 ));
             }
         }

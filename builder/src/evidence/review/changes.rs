@@ -47,7 +47,7 @@ pub(super) struct List {
     pub(super) count: usize,
 }
 
-/// A path and what is to say about it.
+/// A path and a remark about it.
 #[derive(Debug, Serialize)]
 pub(super) struct FileRow {
     pub(super) path: Shown,
@@ -133,7 +133,7 @@ fn change(id: String, from: &Part<'_>, to: &Part<'_>, hosts: &[&Use]) -> Change 
 }
 
 fn identity(from: &Part<'_>, to: &Part<'_>) -> Vec<Statement> {
-    let signer = |part: &Part<'_>| part.rpm.signer.clone().unwrap_or("nobody".to_owned());
+    let signer = |part: &Part<'_>| part.rpm.signer.clone().unwrap_or("no key".to_owned());
     let (old, new) = (&from.files.about, &to.files.about);
     [
         ("Signed by", signer(from), signer(to)),

@@ -45,13 +45,13 @@ struct Kind {
 const UNSIGNED: Kind = Kind {
     id: "unsigned",
     title: "Packages without a strong signature",
-    meaning: "Nobody but the repository's metadata vouches for these.",
+    meaning: "Only the repository's metadata vouches for these.",
     subject: "Package",
 };
 const PRIVILEGED: Kind = Kind {
     id: "privileged",
     title: "Setuid, setgid and capability files",
-    meaning: "Whoever runs such a program gets rights that are not their own.",
+    meaning: "A user who runs such a program gets rights that are not their own.",
     subject: "File",
 };
 const OUTSIDE: Kind = Kind {
@@ -87,7 +87,7 @@ const ONE_WAY: Kind = Kind {
 const BY_HAND: Kind = Kind {
     id: "by-hand",
     title: "Accepted by hand on the builder",
-    meaning: "A person at the build said yes to these; the product manifest did not.",
+    meaning: "A person accepted these at the build; the product manifest does not.",
     subject: "What",
 };
 
@@ -153,7 +153,7 @@ fn unsigned(facts: &Facts<'_>) -> Rows {
     rows
 }
 
-/// Every file that `look` has something to say about.
+/// Every file that `look` remarks on.
 fn files(facts: &Facts<'_>, look: impl Fn(&Part<'_>, &PackagedFile) -> Option<String>) -> Rows {
     let mut rows = Rows::default();
     for part in &facts.parts {
@@ -183,7 +183,7 @@ fn is_directory(file: &PackagedFile) -> bool {
 }
 
 fn privilege(file: &PackagedFile) -> Option<String> {
-    // The set-group-id bit of a directory passes its group on and gives nobody a right.
+    // The set-group-id bit of a directory passes its group on and gives no user a right.
     let bits = !is_link(file) && !is_directory(file) && file.mode & 0o6000 != 0;
     if !bits && file.capabilities.is_empty() {
         return None;

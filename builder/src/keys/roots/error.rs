@@ -18,7 +18,7 @@ pub enum RootsError {
     Unreadable {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// More files than a chain has.
@@ -83,7 +83,7 @@ pub enum RootsError {
         /// The version.
         version: u64,
     },
-    /// A key that has no say.
+    /// A key without a role.
     #[error("key {key} is a root key neither of version {version} nor of the version before")]
     Foreign {
         /// The key.
@@ -117,12 +117,12 @@ impl Explain for RootsError {
             Self::Carried { .. } | Self::Chain { .. } => (
                 "cannot use the root documents",
                 "copy them again from another builder, a backup or the trust/ of a bundle; a draft \
-                 that nobody needs can be removed"
+                 that is not needed can be removed"
                     .to_owned(),
             ),
             Self::Document { .. } => (
                 "cannot use the root document",
-                "name a root.json, or copy it again from whoever builds the bundles".to_owned(),
+                "name a root.json, or copy it again from the builder".to_owned(),
             ),
             Self::NoChain(directory) => (
                 "cannot use the root documents",

@@ -5,7 +5,7 @@ use manifests::trust::RootDocument;
 
 use crate::printable::printable;
 
-/// Says `2 of 3`.
+/// Returns `2 of 3`.
 #[must_use]
 pub fn of_threshold(threshold: u32, keys: &[KeyId]) -> String {
     format!("{threshold} of {}", keys.len())

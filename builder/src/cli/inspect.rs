@@ -85,10 +85,7 @@ impl Read for Pieces {
 fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "NOT VERIFIED: all of this is the file's own claim.\n"
-    );
+    let _ = writeln!(text, "NOT VERIFIED: all of this is the file's own claim.\n");
     let (title, version) = (printable(&manifest.title), printable(&manifest.version));
     let _ = writeln!(text, "product   {title} {version}");
     let _ = writeln!(text, "channel   {}", printable(&manifest.channel));

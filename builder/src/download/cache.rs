@@ -71,7 +71,7 @@ impl Cache {
         let (found, checksum, size) = both.finish();
         let same =
             found == sha256 && checksum == wanted.package.checksum && size == wanted.package.size;
-        same.then_some(ReceivedFile { path, sha256, size })
+        same.then_some(ReceivedFile { path, sha256 })
     }
 
     /// Opens what there is of a file that is not whole; nothing while another build fetches it.

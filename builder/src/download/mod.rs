@@ -34,7 +34,6 @@ pub use cache::Cache;
 pub struct ReceivedFile {
     path: PathBuf,
     sha256: Sha256,
-    size: u64,
 }
 
 impl ReceivedFile {
@@ -45,7 +44,6 @@ impl ReceivedFile {
         Self {
             path: path.to_owned(),
             sha256: Sha256::of(&bytes),
-            size: bytes.len() as u64,
         }
     }
 
@@ -59,12 +57,6 @@ impl ReceivedFile {
     #[must_use]
     pub const fn sha256(&self) -> Sha256 {
         self.sha256
-    }
-
-    /// Returns its size in bytes.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
     }
 }
 

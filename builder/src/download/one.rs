@@ -88,9 +88,9 @@ async fn fetch(
         return Err(TransportErrorKind::Truncated(lost).into());
     };
     match result {
-        Ok((sha256, size)) => {
+        Ok(sha256) => {
             let path = shared.cache.keep(unfinished, wanted, &sha256)?;
-            Ok(ReceivedFile { path, sha256, size })
+            Ok(ReceivedFile { path, sha256 })
         }
         // What broke off may be taken up; what is wrong is not kept.
         Err(kind) => {
@@ -149,7 +149,7 @@ async fn attempts(
     wanted: &Wanted,
     index: usize,
     transfer: &Arc<Transfer>,
-) -> Result<(Sha256, u64), FailureKind> {
+) -> Result<Sha256, FailureKind> {
     let again = |reason: &FailureKind| {
         let reason = reason.to_string();
         let reason = &reason;
@@ -191,7 +191,7 @@ async fn judge(
     transfer: &Transfer,
     wanted: &Wanted,
     length: u64,
-) -> Result<(Sha256, u64), FailureKind> {
+) -> Result<Sha256, FailureKind> {
     if length == 0 && wanted.package.size > 0 {
         return Err(FailureKind::Empty);
     }
@@ -218,7 +218,7 @@ async fn judge(
             found: checksum,
         });
     }
-    Ok((sha256, size))
+    Ok(sha256)
 }
 
 fn hash(

@@ -16,7 +16,7 @@ use manifests::nevra::{Arch, Nevra};
 use serde::Serialize;
 use url::Url;
 
-use crate::checksum::{Checksum, ChecksumError};
+use crate::checksum::Checksum;
 use crate::explain::{Exit, Explain, Explained};
 use crate::output::OutputError;
 use crate::repo::openpgp::{SignatureError, SignedBy};
@@ -131,9 +131,6 @@ pub enum RepoErrorKind {
     /// Primary is not usable.
     #[error("the package list is not usable: {0}")]
     Primary(#[source] PrimaryError),
-    /// A checksum of primary that is not usable.
-    #[error("the package list has an unusable checksum: {0}")]
-    Checksum(#[source] ChecksumError),
 }
 
 impl Explain for RepoError {

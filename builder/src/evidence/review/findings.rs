@@ -12,14 +12,11 @@ use super::territory::Territory;
 use crate::evidence::compare::mode;
 use crate::evidence::{Facts, Part, lint};
 
-/// One kind of finding.
+/// Everything found of one kind.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) meaning: &'static str,
-    /// What the first column holds.
-    pub(super) subject: &'static str,
+    #[serde(flatten)]
+    kind: Kind,
     pub(super) rows: Vec<Row>,
     /// How many rows are left out.
     pub(super) more: usize,
@@ -35,10 +32,12 @@ pub(super) struct Row {
     pub(super) packages: Vec<Shown>,
 }
 
+#[derive(Debug, Serialize)]
 struct Kind {
     id: &'static str,
     title: &'static str,
     meaning: &'static str,
+    /// What the first column holds.
     subject: &'static str,
 }
 
@@ -105,14 +104,11 @@ impl Rows {
         }
     }
 
-    fn finding(self, kind: &Kind) -> Finding {
+    fn finding(self, kind: Kind) -> Finding {
         let count = self.0.len();
         let rows = self.0.into_iter().take(ROWS_MAX);
         Finding {
-            id: kind.id,
-            title: kind.title,
-            meaning: kind.meaning,
-            subject: kind.subject,
+            kind,
             rows: rows
                 .map(|((what, detail), packages)| Row {
                     what,
@@ -129,14 +125,14 @@ impl Rows {
 /// Looks for everything; kinds of which nothing was found have no rows.
 pub(super) fn all(facts: &Facts<'_>) -> Vec<Finding> {
     vec![
-        unsigned(facts).finding(&UNSIGNED),
-        files(facts, |_, file| privilege(file)).finding(&PRIVILEGED),
-        outside(facts).finding(&OUTSIDE),
-        files(facts, |_, file| writable(file)).finding(&WRITABLE),
-        files(facts, |_, file| special(file)).finding(&SPECIAL),
-        flags(facts).finding(&FLAGS),
-        one_way(facts).finding(&ONE_WAY),
-        by_hand(facts).finding(&BY_HAND),
+        unsigned(facts).finding(UNSIGNED),
+        files(facts, |_, file| privilege(file)).finding(PRIVILEGED),
+        outside(facts).finding(OUTSIDE),
+        files(facts, |_, file| writable(file)).finding(WRITABLE),
+        files(facts, |_, file| special(file)).finding(SPECIAL),
+        flags(facts).finding(FLAGS),
+        one_way(facts).finding(ONE_WAY),
+        by_hand(facts).finding(BY_HAND),
     ]
 }
 
@@ -178,13 +174,9 @@ fn is_link(file: &PackagedFile) -> bool {
     file.mode & 0o170_000 == 0o120_000
 }
 
-fn is_directory(file: &PackagedFile) -> bool {
-    file.mode & 0o170_000 == 0o040_000
-}
-
 fn privilege(file: &PackagedFile) -> Option<String> {
     // The set-group-id bit of a directory passes its group on and gives no user a right.
-    let bits = !is_link(file) && !is_directory(file) && file.mode & 0o6000 != 0;
+    let bits = !is_link(file) && !file.is_directory() && file.mode & 0o6000 != 0;
     if !bits && file.capabilities.is_empty() {
         return None;
     }
@@ -201,7 +193,7 @@ fn writable(file: &PackagedFile) -> Option<String> {
 
 fn special(file: &PackagedFile) -> Option<String> {
     let kind = file.mode & 0o170_000;
-    let usual = file.is_regular() || is_link(file) || is_directory(file);
+    let usual = file.is_regular() || is_link(file) || file.is_directory();
     (kind != 0 && !usual).then(|| owned(file))
 }
 

@@ -259,7 +259,10 @@ fn changes_that_make_no_sense_are_refused() {
         release_threshold: Some(0),
         ..Change::default()
     };
-    assert!(matches!(refused(no_signer), DraftError::NoSigner("release")));
+    assert!(matches!(
+        refused(no_signer),
+        DraftError::NoSigner("release")
+    ));
     let present = Change {
         add: vec![(team.public(0), RoleChoice::Root)],
         ..Change::default()

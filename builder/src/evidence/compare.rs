@@ -80,6 +80,8 @@ pub(crate) fn files<'a>(old: &'a PackageFiles, new: &'a PackageFiles) -> Vec<Fil
     pairs.into_iter().filter_map(change).collect()
 }
 
+type Text<'a> = &'a dyn Fn(&PackagedFile) -> String;
+
 /// Digests of two algorithms cannot be compared: such content counts as changed.
 fn aspects(old: &PackagedFile, new: &PackagedFile, same_digests: bool) -> Vec<Aspect> {
     let is_other = old.digest != new.digest || (!same_digests && !old.digest.is_empty());
@@ -95,7 +97,7 @@ fn aspects(old: &PackagedFile, new: &PackagedFile, same_digests: bool) -> Vec<As
         add("content", old.digest.clone(), new.digest.clone());
     }
     let size = |f: &PackagedFile| f.is_regular().then(|| format!("{} bytes", f.size));
-    let texts: [(_, &dyn Fn(&PackagedFile) -> String); 6] = [
+    let texts: [(_, Text<'_>); 6] = [
         ("mode", &|f| mode(f.mode)),
         ("owner", &|f| format!("{}:{}", f.user, f.group)),
         ("size", &|f| size(f).unwrap_or_default()),

@@ -27,7 +27,7 @@ def entry(name, version, number):
   <arch>x86_64</arch>
   <version epoch="0" ver="{version}" rel="1.el8"/>
   <checksum type="sha256" pkgid="YES">{digest}</checksum>
-  <summary>Package number {number} of a list that nobody reads whole</summary>
+  <summary>Package number {number} of a list that is too long to read</summary>
   <description>{"A few lines of text, as long as packages have them. " * 6}</description>
   <packager>Nobody &lt;nobody@example.invalid&gt;</packager>
   <url>https://example.invalid/{name}</url>

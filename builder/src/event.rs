@@ -93,7 +93,7 @@ impl<T> std::fmt::Debug for Counted<'_, T> {
 impl<'a, T> Counted<'a, T> {
     /// Begins a pass; dropping the value ends it.
     pub fn begin(inner: T, what: &str, name: &str, bytes: u64, observer: &'a dyn Observer) -> Self {
-        let name = crate::printable::printable(name);
+        let name = manifests::printable::printable(name);
         observer.event(&Event::PassStarted {
             what,
             name: &name,

@@ -18,7 +18,7 @@
 //! * `clap`, standard output and exit codes live under [`cli`] and nowhere below.
 //!
 //! Rooms, each using only those before it:
-//! `explain` `interrupt` `printable` `checksum` `elf` `sniff` `output` `event` `transport`
+//! `explain` `interrupt` `checksum` `elf` `sniff` `output` `event` `transport`
 //! `repo` `plan` `hosts` `resolve` `dependencies` `download` `package` `fit` `extras`
 //! `installers` `lock` `evidence` `keys` `assemble` `archive` `parts` `cosign` `diff`
 //! `pipeline` `cli`.
@@ -47,7 +47,6 @@ pub mod package;
 pub mod parts;
 pub mod pipeline;
 pub mod plan;
-pub mod printable;
 pub mod repo;
 pub mod resolve;
 mod sniff;

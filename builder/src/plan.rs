@@ -5,11 +5,11 @@ use std::fmt;
 use manifests::bundle::{Role, Target, Use};
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
+use manifests::printable::printable;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::checksum::Checksum;
-use crate::printable::printable;
 use crate::repo::openpgp::Fingerprint;
 use crate::repo::{RepoPackage, RepoSnapshot};
 

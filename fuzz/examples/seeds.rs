@@ -1,5 +1,6 @@
-//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made small.
-//! Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and where to write.
+//! Writes the seeds that `scripts/fuzz-seeds` then reduces: real documents and packages, made
+//! small. Arguments: an unpacked bundle, a directory of small RPMs with `repodata/`, and the output
+//! directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use builder::package::describe;
 use fuzz::{MemoryFile, Sections, append, compress, read_bundle, root_bytes, sign_tar};
 use installer::journal::{Phase, Record, line_of};
-use installer::journal::step::{RevertStep, Step};
+use installer::journal::step::{GroupStep, RevertStep, Step};
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry};
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
@@ -63,7 +64,7 @@ fn main() {
         }
     }
     seeds.write("journal", "forward", &journal(&[]));
-    seeds.write("journal", "reverted", &journal(&RevertStep::ALL));
+    seeds.write("journal", "reverted", &journal(RevertStep::ALL));
     settings(&seeds);
 }
 
@@ -189,8 +190,8 @@ fn parts(sizes: &[u64]) -> Vec<u8> {
     canonical(&document).unwrap()
 }
 
-/// The same package without anything that a changed byte would contradict: no header digest, and the
-/// payload's digest under a tag that nobody reads.
+/// The same package without anything that a changed byte would contradict: no header digest, and
+/// the payload's digest under a tag that readers ignore.
 fn without_digests(rpm: &[u8]) -> Vec<u8> {
     const LEAD_BYTES: usize = 96;
     let header = {
@@ -212,23 +213,28 @@ fn without_digests(rpm: &[u8]) -> Vec<u8> {
 
 /// The journal of a run over one group, reverted by these steps after its transaction.
 fn journal(revert: &[RevertStep]) -> Vec<u8> {
-    let name = || "gateway".to_owned();
+    let of_group = |step| Step::Group(step, "gateway".to_owned());
     let mut steps = vec![
         Step::Backup,
         Step::InstallHolds,
-        Step::Hold(name()),
-        Step::Refresh(name()),
-        Step::Transaction(name()),
+        of_group(GroupStep::Hold),
+        of_group(GroupStep::Refresh),
+        of_group(GroupStep::Transaction),
     ];
     if revert.is_empty() {
-        let rest = [Step::Check, Step::Configure, Step::Release, Step::Health];
-        steps.extend(rest.map(|step| step(name())));
+        let rest = [
+            GroupStep::Check,
+            GroupStep::Configure,
+            GroupStep::Release,
+            GroupStep::Health,
+        ];
+        steps.extend(rest.map(of_group));
         steps.extend([Step::Commit, Step::RemoveHolds]);
     }
     steps.extend(revert.iter().map(|step| Step::Revert(*step)));
     let (mut text, mut previous, mut seq) = (String::new(), String::new(), 0);
     for step in steps {
-        let fails = !revert.is_empty() && step == Step::Transaction(name());
+        let fails = !revert.is_empty() && step == of_group(GroupStep::Transaction);
         for phase in [
             Phase::Intent,
             if fails { Phase::Failed } else { Phase::Done },

@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(member.path().starts_with('/'));
         assert!(!member.name.contains(&0));
     }
-    // It ends at its trailer, whatever follows, and not before.
+    // The archive ends at its trailer, not before it, and ignores what follows.
     let (again, same) = read(&bytes[..length]).unwrap();
     assert_eq!((again, same), (found, length));
     assert!(read(&bytes[..length - 1]).is_err());

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use manifests::parts::{PartsDocument, check_name, number_in, verify_parts};
 
 fuzz_target!(|bytes: &[u8]| {
-    // What is no such document is not worth a signature, which is slow.
+    // Signing is slow: only a valid document is signed.
     if serde_json::from_slice::<PartsDocument>(bytes).is_err() {
         return;
     }

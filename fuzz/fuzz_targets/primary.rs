@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use manifests::closure::Capabilities;
 use url::Url;
 
-/// What a signed `repomd.xml` would say the list unpacks to.
+/// The unpacked size that a signed `repomd.xml` would state.
 const OPEN_BYTES: u64 = 1024 * 1024;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let open = || open_list(bytes, Some(OPEN_BYTES)).ok();
     let Some(list) = open() else { return };
     let whole = read_list(list, &base, None);
-    // However the bytes arrive, they mean the same.
+    // The result does not depend on the pieces in which the bytes arrive.
     let by_sevens = open()
         .map(|list| BufReader::with_capacity(7, list))
         .unwrap();

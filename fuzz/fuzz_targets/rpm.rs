@@ -1,4 +1,4 @@
-//! An RPM: header, digests, payload against header, and what a host may trip over.
+//! An RPM: header, digests, payload against header, and what a host may not accept.
 #![no_main]
 
 use builder::package::describe;

@@ -36,8 +36,8 @@ pub fn append(tar: &mut Vec<u8>, path: &str, bytes: &[u8], mtime: u64) {
     tar.resize(tar.len() + padding(bytes.len() as u64), 0);
 }
 
-/// Puts the test key's signature over the first entry behind it, so that what follows is read. A
-/// manifest that will be refused all the same is not signed: signing is slow.
+/// Puts the test key's signature over the first entry behind it, so that the reader goes on. A
+/// manifest that the reader will refuse anyway is not signed: signing is slow.
 pub fn sign_tar(tar: &[u8]) -> Vec<u8> {
     let signed = || {
         let (block, rest) = tar.split_first_chunk()?;
@@ -120,8 +120,8 @@ fn with_digests(mut manifest: Value, contents: &[(&str, &[u8])]) -> Value {
     manifest
 }
 
-/// Checks that the tar stream of an accepted bundle is, byte for byte, the one that a writer makes of
-/// its manifest: no header, body, padding or end is free.
+/// Checks that the tar stream of an accepted bundle is, byte for byte, the one that a writer makes
+/// of its manifest. Headers, bodies, padding and end leave no choice.
 pub fn check_canonical(tar: &[u8], manifest: &BundleManifest) {
     let mut rest = tar;
     let mut listed = manifest.entries.iter();

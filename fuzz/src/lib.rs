@@ -17,7 +17,8 @@ use manifests::json::canonical;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A document that was accepted is written in one way, and that way is read as the same document.
+/// Checks that a document that was accepted has one written form, which is read as the same
+/// document.
 pub fn assert_round_trip<T>(document: &T) -> Vec<u8>
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,

@@ -1,4 +1,4 @@
-//! A marked test key that nobody trusts but the fuzz targets.
+//! A marked test key that only the fuzz targets trust.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! Text and attribute values of XML.
 
-/// Writes a text so that an XML reader reads exactly it. Nothing but a zero byte itself stands for a
-/// zero byte.
+/// Writes a text so that an XML reader reads exactly it. XML has no reference to a zero byte, so a
+/// zero byte stays as it is.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for c in text.chars() {

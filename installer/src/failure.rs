@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-pub use manifests::explained::chain;
+pub use manifests::explained::{Explained, chain};
 
 /// How a command ended. The numbers are part of the interface (docs/exit-codes.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +28,13 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// An error in three parts: what failed, why, and what to do next.
+/// An error in three parts, and the exit code it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code it leads to.
     pub exit: Exit,
-    /// What failed.
-    pub what: String,
-    /// Why.
-    pub why: String,
-    /// What to do next.
-    pub next: String,
+    /// What failed, why, and what to do next.
+    pub explained: Explained,
 }
 
 impl Failure {
@@ -49,12 +45,8 @@ impl Failure {
         why: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
-        Self {
-            exit,
-            what: what.into(),
-            why: why.into(),
-            next: next.into(),
-        }
+        let explained = Explained::new(what, why, next);
+        Self { exit, explained }
     }
 
     /// Makes a failure whose reason is an error with all its sources.
@@ -70,7 +62,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.why)
+        self.explained.fmt(f)
     }
 }
 

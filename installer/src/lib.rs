@@ -13,13 +13,14 @@
 //! * There is no network but the health questions to the host itself.
 //!
 //! Rooms, each using only those before it:
-//! `failure` `layout` `secure_fs` `trust` `bundle` `host` `settings` `health` `problem` `stores`
+//! `failure` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health` `problem` `stores`
 //! `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit` `support`
 //! `cli`
 
 pub mod backup;
 pub mod bundle;
 pub mod cli;
+pub mod document;
 pub mod event;
 pub mod failure;
 pub mod health;

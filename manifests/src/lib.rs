@@ -12,8 +12,8 @@
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 //!
 //! Rooms, each using only those before it:
-//! `explained` `string_serde` `percent` `size` `secret` `cpio` `limits` `json` `digest` `evr` `nevra` `signature`
-//! `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
+//! `explained` `printable` `string_serde` `percent` `size` `secret` `cpio` `limits` `json` `digest` `evr`
+//! `nevra` `signature` `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
 //! `acceptance` `trust` `parts` `reader`.
 
 #![deny(missing_docs)]
@@ -35,6 +35,7 @@ pub mod nevra;
 pub mod package_files;
 pub mod parts;
 pub mod percent;
+pub mod printable;
 pub mod product;
 pub mod reader;
 pub mod secret;

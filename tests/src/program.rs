@@ -1,4 +1,4 @@
-//! The workspace's own programs, as tests and sweeps drive them.
+//! The workspace's own programs, as tests and sweeps run them.
 
 #![expect(clippy::disallowed_methods, reason = "the lab builds real programs")]
 
@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 /// The directory of programs that are built already, as `scripts/test` has built them.
 const BUILT_ENV: &str = "AIRGAP_LAB_BUILT";
 
-/// Builds a program of the workspace, for debugging, unless `AIRGAP_LAB_BUILT` says where it is; gives its
-/// path.
+/// Builds a program of the workspace, for debugging, unless `AIRGAP_LAB_BUILT` names the directory
+/// of built programs. Returns the program's path.
 pub fn built(package: &str, name: &str) -> Result<PathBuf> {
     if let Some(built) = std::env::var_os(BUILT_ENV) {
         let program = PathBuf::from(built).join(name);
@@ -23,7 +23,7 @@ pub fn built(package: &str, name: &str) -> Result<PathBuf> {
         .args(["build", "--quiet", "-p", package, "--bin", name])
         .status()?;
     ensure!(status.success(), "{name} does not build");
-    // A test is in `deps/`, beside which the programs are.
+    // A test's program is in `deps/`; the other programs are one level above it.
     let test = std::env::current_exe()?;
     let profile = test.parent().and_then(|deps| deps.parent());
     Ok(profile.context("this is not a test")?.join(name))

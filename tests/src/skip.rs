@@ -1,5 +1,5 @@
-//! Tests that cannot run on this machine. Each is noted in the file that `AIRGAP_LAB_SKIPPED` names, which
-//! `scripts/check` and `scripts/test` list and count; in CI a test that cannot run fails.
+//! Tests that cannot run on this machine. Each is noted in the file that `AIRGAP_LAB_SKIPPED`
+//! names, which `scripts/check` and `scripts/test` list and count. In CI such a test fails.
 
 #![expect(
     clippy::print_stderr,
@@ -37,7 +37,7 @@ pub fn note(why: &str) {
     let Some(list) = std::env::var_os(LIST_ENV) else {
         return;
     };
-    // One write to a file that is appended to: lines of processes that run at the same time stay whole.
+    // One write to a file in append mode keeps a line whole, also when several processes write.
     let written = File::options()
         .create(true)
         .append(true)

@@ -9,13 +9,13 @@ use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::digest::Sha256;
 use manifests::parts::{PARTS_SUFFIX, part_name};
+use manifests::printable::printable;
 use manifests::reader::{Entries, Front};
 
 use super::{Context, Format, show};
 use crate::archive::ArchiveError;
 use crate::evidence;
 use crate::explain::Error;
-use crate::printable::printable;
 
 /// Show what a bundle claims to hold. Nothing is verified: use `bundle verify` for that.
 #[derive(Debug, ClapArgs)]

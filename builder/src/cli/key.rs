@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand};
+use manifests::printable::printable;
 use manifests::signature::{Algorithm, PublicKey};
 use manifests::trust::RootFile;
 use serde::Serialize;
@@ -12,7 +13,6 @@ use super::{Context, Format, show};
 use crate::explain::{Error, usage};
 use crate::keys::{FileKey, KeyError, KeyName, KeyStore, Request, Secrets, write_key};
 use crate::output::Pending;
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -86,7 +86,6 @@ enum Command {
     Sign(sign::Args),
     Key(key::Args),
     Root(root::Args),
-    #[command(hide = true)]
     Generate(generate::Args),
 }
 

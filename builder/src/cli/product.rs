@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use manifests::printable::printable_lines;
 
 use super::origin::product;
 use super::{Context, Format, show};
 use crate::explain::{Error, usage};
-use crate::printable::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:

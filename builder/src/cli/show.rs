@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use manifests::json::canonical;
+use manifests::printable::printable_lines;
 use serde::Serialize;
 
 use super::Format;
 use crate::explain::{Exit, Explained};
-use crate::printable::printable_lines;
 
 /// Prints a result. A reader that went away is not an error of ours.
 pub(super) fn text(text: &str) {

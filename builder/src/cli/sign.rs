@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use manifests::bundle::{BundleManifest, Role};
 use manifests::parts::PARTS_SUFFIX;
+use manifests::printable::printable;
 use manifests::signature::KeyId;
 use serde::Serialize;
 
@@ -14,7 +15,6 @@ use super::{Context, Format, confirm, progress, show};
 use crate::cosign::{self, Standing};
 use crate::evidence;
 use crate::explain::{Error, usage};
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use manifests::printable::printable;
 use serde::Serialize;
 
 use super::places::{PartsArgs, TrustArgs};
@@ -10,7 +11,6 @@ use super::{Context, Format, progress, show};
 use crate::archive::Nothing;
 use crate::explain::Error;
 use crate::parts;
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

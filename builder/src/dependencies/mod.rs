@@ -7,11 +7,11 @@ use std::fmt;
 use manifests::bundle::{Role, Target, Use};
 use manifests::closure::{self, Closure, Index, Missing, Offer, System};
 use manifests::nevra::{Arch, Nevra};
+use manifests::printable::printable;
 use serde::Serialize;
 
 use crate::hosts::FleetHost;
 use crate::plan::{BuildPlan, PlannedPackage};
-use crate::printable::printable;
 use crate::repo::{RepoPackage, WholeRepo};
 
 pub use carried::carry;

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use manifests::printable::{printable, printable_lines};
+
 use super::package::{FileDiff, LogEntry, PackageDiff, PackageId};
 use super::{About, Diff, TargetDiff};
 use crate::evidence;
-use crate::printable::{printable, printable_lines};
 
 /// More of them are counted; the JSON has all.
 const FILES_SHOWN: usize = 40;

@@ -187,11 +187,7 @@ async fn attempts(
 }
 
 /// Reads the file in order and compares it with the metadata and the lock.
-async fn judge(
-    transfer: &Transfer,
-    wanted: &Wanted,
-    length: u64,
-) -> Result<Sha256, FailureKind> {
+async fn judge(transfer: &Transfer, wanted: &Wanted, length: u64) -> Result<Sha256, FailureKind> {
     if length == 0 && wanted.package.size > 0 {
         return Err(FailureKind::Empty);
     }

@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use manifests::digest::Sha256;
+use manifests::printable::printable;
 use serde::Serialize;
 
 use super::facts::{Facts, Part};
 use super::licence::Licence;
 use super::{EvidenceError, identity, purl};
-use crate::printable::printable;
 
 const UNKNOWN: &str = "NOASSERTION";
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use manifests::host_inventory::InventoryError;
+use manifests::printable::printable;
 
 use super::Unfit;
 use crate::explain::{Exit, Explain, Explained};
-use crate::printable::printable;
 
 /// Inventories that cannot be used, or hosts that cannot use the bundle.
 #[derive(Debug, thiserror::Error)]

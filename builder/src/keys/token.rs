@@ -9,6 +9,7 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
+use manifests::printable::printable;
 use manifests::signature::{Algorithm, PublicKey};
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,6 @@ use super::KeyError;
 use super::secret::Secrets;
 use super::uri::TokenUri;
 use crate::explain::{Exit, Explain, Explained};
-use crate::printable::printable;
 
 /// `prime256v1` in DER, as `CKA_EC_PARAMS` names a curve.
 const P256_OID: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];

@@ -1,6 +1,7 @@
 //! Requests that no plan can meet, with what exists instead.
 
 use manifests::bundle::Target;
+use manifests::printable::printable;
 use manifests::product::{Component, Distro};
 
 use super::Inputs;
@@ -8,7 +9,6 @@ use super::fleet::Unserved;
 use super::previous::From;
 use super::select::{candidates, newest_by_line, newest_matching, version, versions};
 use crate::explain::{Exit, Explain, Explained};
-use crate::printable::printable;
 use crate::repo::RepoPackage;
 
 /// A plan that cannot be made.

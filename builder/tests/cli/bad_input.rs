@@ -115,7 +115,8 @@ fn a_wrong_package_key_is_refused() {
     ];
     let run = user.build(&vendor, &request);
     run.assert_refused(3, &[&stranger.fingerprint()]);
-    // Something is pinned for packages: the fingerprint alone does not say that it replaces that.
+    // Another key is pinned for packages. The fingerprint alone does not state that it replaces
+    // that key.
     let fingerprint = stranger.fingerprint();
     let named = format!("package:packages={fingerprint}");
     let bare = [&request[..], &["--trust-vendor-key", &fingerprint]].concat();
@@ -131,7 +132,7 @@ fn a_wrong_package_key_is_refused() {
 #[test]
 fn a_server_that_is_down_is_an_error_of_the_surroundings() {
     let (vendor, user) = (Vendor::new(), User::new());
-    // Bound and dropped: the port is free, and nobody answers there.
+    // Bound and dropped: the port is free, and no server answers there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", port.local_addr().unwrap());
     drop(port);
@@ -156,7 +157,8 @@ fn a_changed_bundle_and_an_unknown_root_are_refused() {
     let run = user.run(&["verify", "--trust-root", text(&root), text(&bundle)]);
     run.assert_refused(3, &["none of which is trusted"]);
     let mut bytes = std::fs::read(&bundle).unwrap();
-    // zstd can write the same bytes in more than one way: a flip that changes nothing is none.
+    // zstd can write the same bytes in more than one way, so a flip may leave the content
+    // unchanged. Such a flip does not count.
     let archive = zstd::decode_all(bytes.as_slice()).unwrap();
     let mut at = bytes.len() - 1000;
     bytes[at] ^= 1;

@@ -4,7 +4,7 @@ use crate::program::{User, text};
 use crate::vendor::{BUILT, REVISION, Vendor, names};
 
 #[test]
-fn a_build_makes_a_bundle_that_verifies_and_says_what_it_holds() {
+fn a_build_makes_a_bundle_that_verifies_and_lists_its_content() {
     let (vendor, user) = (Vendor::new(), User::new());
     user.build_el8(&vendor).assert_ok().assert_as_before();
     let written = names(&user.path("out"));

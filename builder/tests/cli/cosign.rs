@@ -114,7 +114,7 @@ fn what_may_not_be_signed_is_not_signed() {
     let split = [&REQUEST[..], &["--key", "a.pem", "--split", "1K"]].concat();
     user.build(&vendor, &split)
         .assert_refused(2, &["bundle sign"]);
-    // A machine that trusts nothing goes by the bundle's own root, and says so.
+    // A machine without roots uses the bundle's own root, and reports that.
     let alone = User::new();
     std::fs::copy(user.path("a.pem"), alone.path("a.pem")).unwrap();
     let key = alone.path("a.pem");
@@ -132,7 +132,7 @@ fn what_may_not_be_signed_is_not_signed() {
         "{}",
         said.stdout
     );
-    // Packed anew with one changed byte in a package: only a digest can tell.
+    // The archive is packed again with one changed byte in a package: only a digest shows that.
     let mut archive = zstd::decode_all(before.as_slice()).unwrap();
     let at = archive.len() - 4096;
     let at = at

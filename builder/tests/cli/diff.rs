@@ -1,4 +1,4 @@
-//! `bundle diff`: what a person has to look at before an upgrade is carried over.
+//! `bundle diff`: what a person has to review before an upgrade is carried over.
 
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ fn the_text_names_configs_and_escapes_what_others_wrote() {
 }
 
 #[test]
-fn a_replaced_package_is_told_from_an_upgraded_one_and_nothing_unverified_is_compared() {
+fn a_replaced_package_differs_from_an_upgraded_one_and_nothing_unverified_is_compared() {
     let two = Two::new();
     two.vendor.push_again("relay", 8);
     let accepted: Vec<String> = two

@@ -19,7 +19,7 @@ use crate::oracle::{has_dnf, publish, repository, seed};
 
 const CASES: usize = 30;
 
-/// Chooses what a host has: some of the packages, one version of each, none that needs anything.
+/// Chooses what a host has: some of the packages, one version of each, without dependencies.
 fn installed(rng: &mut StdRng, offers: &[Offer]) -> Vec<Offer> {
     let mut found: Vec<Offer> = Vec::new();
     for offer in offers.iter().filter(|offer| offer.nevra.name() != "root") {
@@ -79,7 +79,7 @@ fn dependency(of: &Dependency) -> rpm::Dependency {
     }
 }
 
-/// Asks `dnf download --resolve` what the host lacks; nothing if it finds no way.
+/// Asks `dnf download --resolve` what the host lacks; `None` if it finds no solution.
 fn dnf(root: &Path, repository: &Path) -> Option<BTreeSet<String>> {
     let place = repository.display();
     let output: Output = Command::new("dnf")
@@ -106,7 +106,7 @@ fn dnf(root: &Path, repository: &Path) -> Option<BTreeSet<String>> {
     Some(text.lines().filter_map(name).collect())
 }
 
-/// What we would carry; nothing where that has something to report.
+/// What the builder would carry; `None` if it reports a problem.
 fn ours(offers: &[Offer], installed: &[Offer]) -> Option<BTreeSet<String>> {
     let package = |offer: &Offer| HostPackage {
         nevra: offer.nevra.clone(),
@@ -170,7 +170,8 @@ fn what_a_host_lacks_is_what_dnf_download_resolves() {
             (None, None) => none += 1,
             (Some(ours), Some(theirs)) if ours == theirs => same += 1,
             (Some(ours), Some(theirs)) => {
-                // Another choice is one too if dnf, given nothing but it, takes all of it.
+                // Another choice is also correct if dnf, offered only those packages, takes all of
+                // them.
                 let mut chosen = listed.clone();
                 chosen.retain(|offer| ours.contains(&offer.nevra.to_string()));
                 let second = at.join("chosen");

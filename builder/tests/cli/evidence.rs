@@ -78,11 +78,11 @@ fn one_lock_gives_the_same_documents_with_another_signing_key() {
     }
 }
 
-/// Markup, quotes, what ends a line, hides, or turns the direction of writing around.
+/// Markup, quotes, and characters that end a line, hide, or change the direction of writing.
 const HOSTILE: &str = "a</code></pre><script>alert(1)</script>\"'&<img src=x onerror=y>\u{202e}\u{200b}\u{1b}[2J\r\nb";
 
 #[test]
-fn whatever_a_package_says_is_text() {
+fn the_words_of_a_package_are_shown_as_text() {
     let (vendor, user) = (Vendor::new(), User::new());
     vendor.publish_hostile("relay", 8, "5.3.10", HOSTILE);
     let product = std::fs::read_to_string(vendor.product()).unwrap();

@@ -46,7 +46,7 @@ impl Site {
 }
 
 #[test]
-fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_wants_the_same_one() {
+fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_requires_the_same_one() {
     let site = Site::new();
     let plugin = site.plugin("auth_5.3.10_amd64.so", 62);
     site.build(&[&plugin]).assert_ok();
@@ -61,7 +61,7 @@ fn a_plugin_for_the_target_version_is_carried_and_a_locked_build_wants_the_same_
         "{said}"
     );
 
-    // Everybody who reads about the bundle reads about it.
+    // Every document about the bundle names it.
     let extracted = site.user.path("extracted");
     site.user
         .run(&["extract", text(&bundle), "--to", text(&extracted), "docs"])

@@ -1,5 +1,5 @@
-//! Bundles that are signed by a trusted key and wrong all the same: no host would take them, so
-//! the builder's own verdict must refuse them too.
+//! Bundles that are wrong although a trusted key signed them. Hosts would refuse them, so the
+//! builder's own verdict must refuse them too.
 
 use std::io::Write as _;
 
@@ -55,7 +55,7 @@ impl Forge {
         &mut found.find(|(path, _)| path.starts_with(start)).unwrap().1
     }
 
-    /// Lists the entries as they are now, signs that, and asks for the verdict.
+    /// Lists the entries as they are now, signs the list, and returns the verdict.
     fn judged(&mut self) -> Result<(), String> {
         let packed = self.packed();
         let verdict = verify(packed.as_slice(), &self.roots);
@@ -176,7 +176,8 @@ fn signatures_rise_by_name() {
 #[test]
 fn more_trust_entries_than_a_host_looks_at_are_refused() {
     let mut forge = Forge::new();
-    // After the one document that is there, by name, and no version has more signatures than it may.
+    // They sort after the one document that is there, and no version exceeds its number of
+    // signatures.
     let strange = (0..TRUST_ENTRIES_MAX).map(|n| {
         let version = 20 + n / SIGNATURES_MAX;
         (format!("trust/root.{version}.{n:016x}.sig"), vec![1; 70])
@@ -203,7 +204,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 }
 
 #[test]
-fn what_a_bundle_says_about_itself_cannot_paint_the_screen() {
+fn text_of_a_bundle_cannot_control_the_terminal() {
     let mut forge = Forge::new();
     forge.manifest.title = "Courier\u{1b}[2J\nVERIFIED by key".to_owned();
     forge.manifest.channel = "stable\u{202e}".to_owned();

@@ -1,11 +1,11 @@
-//! The long help of every subcommand. A new subcommand is covered by being there.
+//! The long help of every subcommand, new ones included.
 
 use clap::Command;
 
 /// Columns of the help, whatever the terminal.
 const WIDTH: usize = 100;
 
-/// Leaves out what the environment of a test says.
+/// Leaves out the values of the test's environment.
 fn without_values(command: Command) -> Command {
     command
         .mut_args(|arg| arg.hide_env_values(true))
@@ -28,7 +28,7 @@ fn check(command: &mut Command, path: &str) {
 }
 
 #[test]
-fn every_help_is_as_it_was() {
+fn every_help_is_unchanged() {
     let mut command = without_values(builder::cli::command().term_width(WIDTH));
     command.build();
     check(&mut command, "bundle");

@@ -88,7 +88,7 @@ fn one_bundle_for_several_hosts_and_its_lock_needs_none_of_them() {
     ] {
         assert!(inspected.stdout.contains(carried), "{carried}");
     }
-    // What `--from` would have chosen, and no host runs.
+    // `--from` would have chosen this version, but no host runs it.
     assert!(!inspected.stdout.contains("relay-5.2.7-1"));
 
     for name in ["a.json", "b.json"] {
@@ -152,7 +152,7 @@ fn what_a_host_would_refuse_is_refused_before_anything_is_carried() {
 }
 
 #[test]
-fn flags_that_contradict_inventories_and_what_is_none_are_refused() {
+fn flags_that_contradict_inventories_and_files_that_are_not_inventories_are_refused() {
     let (vendor, user) = (Vendor::new(), User::new());
     let good = save(&vendor, "a.json", &host("8", &["relay-5.1.0-1.x86_64"]));
     let good = text(&good);
@@ -204,13 +204,13 @@ fn repositories_of_dependencies_are_read_with_an_accepted_key_only() {
     );
     assert!(run.stdout.contains("needs nothing more"), "{}", run.stdout);
     user.assert_nothing_written();
-    // The key of every distribution is asked for, not that of the first alone.
+    // Each distribution's key has to be accepted, not only that of the first.
     vendor.publish_large("relay", 9, "5.3.10", 1000);
     let both = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
     let both = [&both[..], &["--distro", "el9"]].concat();
     user.build(&vendor, &both)
         .assert_refused(1, &["el/9/x86_64/repodata/repomd.xml.key"]);
-    // A tool is one that the product manifest names.
+    // `--tool` takes only names from the product manifest.
     let with_tool = [&plan[..], &["--trust-vendor-key", &fingerprint]].concat();
     let with_tool = [&with_tool[..], &["--tool", "anything"]].concat();
     user.build(&vendor, &with_tool)

@@ -1,4 +1,4 @@
-//! Builds over HTTP, from servers that behave as packagecloud does and worse.
+//! Builds over HTTP, from servers that behave like packagecloud, and from worse ones.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn a_file_of_another_size_is_refused() {
 
 #[test]
 fn a_redirect_without_end_or_to_a_file_is_not_followed() {
-    // Without a host the address is the server's own.
+    // A redirect without a host stays on the same server.
     refused(
         Manner::RedirectOne(TARGET, String::new()),
         1,
@@ -107,7 +107,7 @@ fn finished_downloads_are_reused() {
     user.build_from(&vendor, &server.url, &[]).assert_ok();
     user.build_from(&vendor, &server.url, &[]).assert_ok();
     assert_eq!(server.asked_for(TARGET), 1);
-    // A cache that was meddled with is not believed.
+    // A manipulated cache is not trusted.
     let cache = user.path("cache/airgap-bundle/rpms");
     for name in names(&cache).iter().filter(|name| name.contains(".rpm")) {
         std::fs::copy(vendor.path("keys/package.asc"), cache.join(name)).unwrap();

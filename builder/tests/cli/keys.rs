@@ -114,7 +114,7 @@ fn encrypted_keys_of_openssl_sign() {
 }
 
 #[test]
-fn a_passphrase_comes_from_a_private_file_or_from_nobody() {
+fn a_passphrase_comes_only_from_a_private_file() {
     let user = User::new();
     std::fs::write(user.path("pass"), "one two\n").unwrap();
     private(&user.path("pass"), 0o600);
@@ -134,7 +134,7 @@ fn a_passphrase_comes_from_a_private_file_or_from_nobody() {
         pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
         "{pem}"
     );
-    // Stock tools open it, with that passphrase alone.
+    // Stock tools open it, and only with that passphrase.
     let locked = user.path("locked.pem");
     let open = ["pkey", "-in", text(&locked), "-noout", "-passin"];
     stock("openssl", &[&open[..], &["pass:one two"]].concat(), &[]);
@@ -151,7 +151,7 @@ fn a_passphrase_comes_from_a_private_file_or_from_nobody() {
     private(&user.path("pass"), 0o640);
     user.run(&export)
         .assert_refused(1, &["pass can be read by others (mode 640)"]);
-    // A session of its own has no terminal to ask on.
+    // A new session has no terminal to ask on.
     let output = Command::new("setsid")
         .args([
             "-w",
@@ -175,7 +175,7 @@ fn a_passphrase_comes_from_a_private_file_or_from_nobody() {
 }
 
 #[test]
-fn what_is_no_key_is_refused_with_what_to_do() {
+fn a_file_that_is_not_a_key_is_refused_with_what_to_do() {
     let user = User::new();
     make_key(&user, "a");
     init(&user, ("1", &["a"]), ("1", &["a"]));

@@ -1,4 +1,4 @@
-//! Builds that are killed (SIGKILL) while a package arrives: the next one goes on where they were.
+//! Builds that are killed (SIGKILL) while a package arrives: the next build continues there.
 
 #![expect(clippy::disallowed_methods, reason = "a test empties a directory")]
 
@@ -14,12 +14,12 @@ use crate::program::{User, text};
 use crate::scripted::{Asked, Reply, Scripted, from_directory};
 use crate::vendor::{Vendor, names};
 
-/// A little more than is noted at once.
+/// A little more than the program records at a time.
 const LARGE_BYTES: usize = 10 * 1024 * 1024;
 const TARGET: &str = "relay/el/8/x86_64/relay-5.3.10-1.x86_64.rpm";
 
-/// A vendor whose target package is large, and a server that sends only so much of it at a time and
-/// then falls silent, while it is told to.
+/// A vendor whose target package is large. Its server can be set to send only part of it at a time
+/// and then stay silent.
 struct Dammed {
     vendor: Vendor,
     server: Scripted,
@@ -57,7 +57,8 @@ impl Dammed {
     }
 }
 
-/// Waits until it is noted how far a file is; returns the note when the program is gone.
+/// Waits until the program has recorded its progress on a file; returns the records once it is
+/// gone.
 fn killed_after_a_note(mut child: Child, cache: &Path) -> Vec<(u64, u64)> {
     let note = || {
         let is_note = |name: &String| name.ends_with(".part.json");
@@ -91,7 +92,7 @@ fn is_resumed(sent: usize, connections: &str) {
     user.build_from(&dammed.vendor, &url, &undisturbed)
         .assert_ok();
     let (expected, files) = (std::fs::read(user.bundle()).unwrap(), names(&out));
-    // The next one must not count on from the lock of this one.
+    // The sequence of the next build must not follow from the lock of this one.
     std::fs::remove_dir_all(&out).unwrap();
     std::fs::create_dir(&out).unwrap();
 

@@ -1,4 +1,5 @@
-//! What some hosts refuse: refused at the build where no host could take it, said where it depends.
+//! What some hosts refuse. The build refuses it where no host could take it; elsewhere it reports
+//! it.
 
 use rpm::CompressionType::{Gzip, Xz, Zstd};
 
@@ -39,7 +40,7 @@ fn el7_gets_nothing_that_its_rpm_cannot_unpack_in_either_direction() {
 }
 
 #[test]
-fn what_only_some_hosts_refuse_is_said_and_recorded() {
+fn what_only_some_hosts_refuse_is_reported_and_recorded() {
     let (vendor, user) = (Vendor::new(), User::new());
     vendor.publish_packed("relay", 8, &[("5.2.7", Gzip), ("5.3.10", Zstd)]);
     let run = user.build_el8(&vendor);
@@ -58,7 +59,7 @@ fn what_only_some_hosts_refuse_is_said_and_recorded() {
 }
 
 #[test]
-fn an_unsigned_package_is_carried_by_name_only_and_the_record_says_so() {
+fn an_unsigned_package_is_carried_by_name_only_and_recorded() {
     let (vendor, user) = (Vendor::new(), User::new());
     vendor.publish_unsigned("relay", 8, "5.3.10");
     let refused = user.build_el8(&vendor);

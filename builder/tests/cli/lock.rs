@@ -63,7 +63,8 @@ fn a_package_that_was_pushed_again_is_an_alarm_with_both_digests() {
     let after = digests(&vendor);
     assert_ne!(before, after);
     let words = [PUSHED, before.as_str(), after.as_str()];
-    // The network has other bytes than the lock, and so has the cache, once somebody fetched them.
+    // The vendor serves other bytes than the lock records. The cache holds them too after a
+    // download.
     let empty = user.path("empty");
     let from_network = locked(&user, "a.tar.zst", &["--cache-dir", text(&empty)]);
     from_network.assert_refused(3, &words);

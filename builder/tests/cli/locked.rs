@@ -1,4 +1,4 @@
-//! Builds from a lock that was changed, or with flags and an environment that say otherwise.
+//! Builds from a changed lock, or with flags and an environment that contradict the lock.
 
 use manifests::digest::Sha256;
 use manifests::json::canonical;
@@ -39,7 +39,7 @@ impl Locked {
 }
 
 #[test]
-fn a_lock_with_a_key_that_nobody_accepted_is_refused() {
+fn a_lock_with_a_key_that_was_not_accepted_is_refused() {
     let locked = Locked::new();
     let stranger = Key::make("stranger");
     let carry = |lock: &mut Value| {
@@ -60,7 +60,7 @@ fn a_lock_with_a_key_that_nobody_accepted_is_refused() {
         );
         run.assert_refused(2, &["neither pinned"]);
     }
-    // As a package key it is accepted, and then it is not the one that signed.
+    // It is accepted as a package key, but it did not sign the packages.
     let run = locked.build(
         |lock| {
             carry(lock);

@@ -1,5 +1,5 @@
-//! Logins reach the server they are for, and nothing else in the world: a planted canary is looked for
-//! everywhere a build leaves anything.
+//! Logins reach only the server they are for. The tests plant a canary and look for it everywhere a
+//! build leaves something.
 
 #![expect(
     clippy::disallowed_methods,
@@ -23,7 +23,7 @@ const CANARY: &str = "canary0f1d2c3";
 /// `canary0f1d2c3:` as basic authentication.
 const BASIC: &str = "Basic Y2FuYXJ5MGYxZDJjMzo=";
 
-/// An origin that wants the canary and redirects to a network that must not see it.
+/// An origin that requires the canary and redirects to a network that must not see it.
 struct Private {
     vendor: Vendor,
     network: Scripted,
@@ -70,7 +70,7 @@ fn build(user: &User, from: &Private, variables: &[(&str, &str)], more: &[&str])
     user.run_with(variables, &args)
 }
 
-/// Nothing that the run printed or left holds the secret, nor did anybody else hear it.
+/// The run printed and left no secret, and no other server received it.
 #[track_caller]
 fn assert_secret(user: &User, run: &Run, from: &Private) {
     for word in [CANARY, BASIC, "Signature="] {
@@ -158,7 +158,7 @@ fn a_token_is_for_its_own_port_and_never_goes_out_unencrypted() {
     let file = secret(&user, CANARY, 0o600);
     let other = format!("127.0.0.1:1={}", text(&file));
     build(&user, &from, &[], &["--token-file", &other]).assert_refused(1, &["401"]);
-    // Never reached: the login is not even sent to the wrong place.
+    // This server is never reached: the login is not even sent to the wrong address.
     let plain = ["--repo-url", "http://vendor.invalid/x"];
     let run = build(&user, &from, &[("BUNDLE_TOKEN", CANARY)], &plain);
     run.assert_refused(1, &["vendor.invalid", "unencrypted", "--unsafe-send"]);
@@ -187,7 +187,7 @@ fn files_that_others_can_read_or_that_are_wrong_are_refused() {
 }
 
 #[test]
-fn while_it_runs_nobody_sees_the_token_in_its_arguments() {
+fn the_token_never_stands_in_the_arguments_of_a_build() {
     let user = User::new();
     let stuck = Scripted::start(|_| Reply::whole(b"some bytes").cut(3).stalling());
     let file = secret(&user, CANARY, 0o600);
@@ -240,8 +240,8 @@ fn while_it_runs_nobody_sees_the_token_in_its_arguments() {
     );
 }
 
-/// Every kind of secret at once, over a build that breaks off, its continuation, and every command that
-/// reads its result: nothing printed, kept or handed on holds any of them.
+/// Plants every kind of secret at once, over a build that breaks off, its continuation, and every
+/// command that reads its result. None of them is printed, kept or passed on.
 #[test]
 fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one() {
     let user = User::new();
@@ -254,7 +254,7 @@ fn no_secret_is_in_what_a_broken_build_leaves_or_in_what_is_made_of_a_good_one()
         if !asked.path.contains(".rpm") || !breaks.load(Ordering::SeqCst) {
             return reply;
         }
-        // Some of it comes, and then nothing any more.
+        // The server sends part of it and then stays silent.
         let is_first = begun.lock().unwrap().insert(asked.path.clone());
         if is_first {
             reply.cut(1000)
@@ -319,7 +319,7 @@ fn read_with_every_command(user: &User, variables: &[(&str, &str)], from: &Priva
     assert!(all.join("manifest.json").exists());
 }
 
-/// The kernel's word for it: the build is one program from its start to its end.
+/// The kernel's trace proves it: the build is one program from its start to its end.
 #[test]
 fn a_build_starts_no_other_program() {
     if Command::new("strace").arg("-V").output().is_err() {

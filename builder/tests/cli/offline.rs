@@ -52,7 +52,7 @@ fn what_is_missing_is_named() {
         std::fs::remove_file(rpms.join(name)).unwrap();
     }
     offline(&["5 of 5", TARGET, "not in the cache"]);
-    // Kept metadata that were meddled with do not pass.
+    // Manipulated metadata in the cache are refused.
     let metadata = rpms.join("metadata");
     for name in names(&metadata) {
         let path = metadata.join(name);

@@ -175,7 +175,7 @@ pub(crate) fn publish(dir: &Path, offers: &[Offer]) {
     std::fs::write(dir.join("repodata/repomd.xml"), repomd).unwrap();
 }
 
-/// Asks dnf about cases; nothing for a case that has no solution.
+/// Asks dnf about cases; `None` for a case without a solution.
 fn dnf(questions: &str) -> BTreeMap<usize, Option<Vec<String>>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/oracle.dnf.py");
     let mut child = Command::new(PYTHON)
@@ -201,7 +201,7 @@ fn dnf(questions: &str) -> BTreeMap<usize, Option<Vec<String>>> {
     text.lines().map(answer).collect()
 }
 
-/// Our closure as sorted names; nothing where it has to report something.
+/// The builder's closure as sorted names; `None` if it reports a problem.
 fn ours(offers: &[Offer]) -> Option<Vec<String>> {
     let index = Index::new(offers, Arch::X86_64, true);
     let root = index.find(&"root-1-1.x86_64".parse().unwrap()).unwrap();
@@ -275,7 +275,7 @@ fn random_repositories_are_closed_as_dnf_closes_them() {
         "{same} the same, {none} without solution, {} another choice",
         differing.len()
     );
-    // Another choice is one too if dnf, given nothing but it, installs all of it.
+    // Another choice is also correct if dnf, offered only those packages, installs all of them.
     for (case, answer) in dnf(&again) {
         assert_eq!(
             answer.as_ref(),

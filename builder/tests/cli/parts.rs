@@ -300,7 +300,7 @@ fn parts_are_split_anew_and_nothing_stale_stays() {
 }
 
 #[test]
-fn a_list_that_nobody_trusted_signed_is_refused_before_it_is_read() {
+fn a_list_without_a_trusted_signature_is_refused_before_it_is_read() {
     let split = Split::new();
     let list = split.out(LIST);
     let good = std::fs::read(&list).unwrap();

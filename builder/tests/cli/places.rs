@@ -1,4 +1,4 @@
-//! Keys, signals, generated pages: what surrounds a build.
+//! What surrounds a build: keys, signals, generated pages.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,4 +1,4 @@
-//! `bundle product show`: what a product manifest says in full.
+//! `bundle product show`: a product manifest with everything it leaves implicit.
 
 #![expect(clippy::disallowed_methods, reason = "a test writes a manifest")]
 

@@ -19,7 +19,7 @@ pub(crate) struct User {
     home: TempDir,
 }
 
-/// What a run left.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -126,7 +126,7 @@ impl User {
         Run::of(&child.wait_with_output().unwrap())
     }
 
-    /// Nothing may be where the results go, not even a temporary file.
+    /// Checks that the output directory holds no file, not even a temporary one.
     pub(crate) fn assert_nothing_written(&self) {
         assert_eq!(names(&self.path("out")), Vec::<String>::new());
     }
@@ -159,13 +159,13 @@ impl Run {
         self
     }
 
-    /// Compares what it printed as its result with the picture of it.
+    /// Compares the printed result with its snapshot.
     pub(crate) fn assert_as_before(&self) -> &Self {
         snapshots::compare("results", &self.stdout);
         self
     }
 
-    /// The exit code, the three parts in order, and words that the error must hold.
+    /// Checks the exit code, the three parts in order, and words that the error must hold.
     #[track_caller]
     pub(crate) fn assert_refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);

@@ -13,7 +13,8 @@ use crate::vendor::Vendor;
 /// `user:canary` as basic authentication.
 const BASIC: &str = "proxy-authorization: basic dxnlcjpjyw5hcnk=";
 
-/// A forward proxy that leads everything to one server; returns its address and what it was asked.
+/// A forward proxy that leads everything to one server. Returns its address and the requests it
+/// got.
 fn proxy(to: String, wants_login: bool) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

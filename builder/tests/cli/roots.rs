@@ -53,7 +53,7 @@ fn one_key_becomes_two_of_three_by_files_between_machines() {
     }
     rotate_to_two_of_three(&builder);
     builder.run(&["root", "sign", "--yes"]).assert_ok();
-    // Signed by the old quorum alone: not used, and told.
+    // Only the old quorum signed it: the build does not use it, and reports that.
     let early = builder.build_el8(&vendor);
     assert!(
         early
@@ -78,7 +78,7 @@ fn one_key_becomes_two_of_three_by_files_between_machines() {
         shown.stdout
     );
     builder.build_el8(&vendor).assert_ok();
-    // Whoever enrolled version 1 follows.
+    // A host that enrolled version 1 follows.
     let bundle = builder.bundle();
     let verify = [
         "verify",

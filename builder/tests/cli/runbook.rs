@@ -1,4 +1,4 @@
-//! docs/runbook-keys.md as it stands: every block of the builder's side, on its machine.
+//! docs/runbook-keys.md as written: every block of the builder's side, on its machine.
 
 #![expect(
     clippy::disallowed_methods,
@@ -93,7 +93,7 @@ fn the_runbook_runs_as_it_stands() {
         ran += 1;
     }
     assert!(ran > 30, "{ran} blocks ran");
-    // What the host blocks name is there to be carried.
+    // The files that the host blocks name are ready to be carried.
     let exported = names(&stick.join("to-host"));
     for block in blocks().iter().filter(|block| block.machine == "host") {
         let words = block.script.split_whitespace();

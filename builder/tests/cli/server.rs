@@ -18,11 +18,11 @@ pub(crate) enum Manner {
     RedirectOne(&'static str, String),
     /// Answers with this status.
     Status(&'static str, u16),
-    /// Answers with this status as often as said, then serves.
+    /// Answers with this status so many times, then serves.
     Passing(&'static str, u16, usize),
     /// Announces the whole file and sends half of it.
     Half(&'static str),
-    /// Changes the last byte but one as often as said, then serves.
+    /// Changes the last byte but one so many times, then serves.
     Stale(&'static str, usize),
     /// Announces the whole file and sends a byte now and then.
     Drip(&'static str),
@@ -30,7 +30,7 @@ pub(crate) enum Manner {
     Shorter(&'static str),
     /// Sends a file that goes on after its end.
     Longer(&'static str),
-    /// Announces the whole file, sends half of it and says nothing more.
+    /// Announces the whole file, sends half of it and then stays silent.
     Stall(&'static str),
 }
 
@@ -55,7 +55,7 @@ impl Server {
         Self { url, requests }
     }
 
-    /// How often a path that ends so was asked for.
+    /// How many requests had a path that ends with this text.
     pub(crate) fn asked_for(&self, end: &str) -> usize {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|path| path.ends_with(end)).count()

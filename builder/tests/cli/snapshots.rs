@@ -1,4 +1,4 @@
-//! Pictures of what the program prints, without what differs between two runs of a test.
+//! Snapshots of what the program prints, without what differs between two runs of a test.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 /// What differs, and what stands in its place.
 const FILTERS: [(&str, &str); 13] = [
-    // Progress: what began and what was done before an error is a race.
+    // Progress: which files began or ended before an error is a race.
     (r"(?m)^  \S+\.rpm: [^\n]*\n", ""),
     (r#"(?m)^\{[^\n]*"event":"(download|pass)[^\n]*\n"#, ""),
     (r"/tmp/\.tmp\w{6}", "[dir]"),
@@ -29,11 +29,11 @@ const FILTERS: [(&str, &str); 13] = [
     ),
 ];
 
-/// How many pictures each test has made.
+/// How many snapshots each test has made.
 static MADE: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
-/// Compares what an invocation printed with its picture, named after the test and the ordinal of
-/// the picture in it.
+/// Compares what an invocation printed with its snapshot, which is named after the test and
+/// numbered.
 pub(crate) fn compare(kind: &str, printed: &str) {
     let thread = std::thread::current();
     let test = thread.name().expect("a test's thread has its name");

@@ -1,4 +1,4 @@
-//! Nothing in a bundle is free: every changed byte is refused, also by somebody who knows zstd.
+//! Every byte of a bundle counts: a changed byte is refused, also when the attacker knows zstd.
 
 use std::io::Write as _;
 
@@ -49,8 +49,8 @@ fn every_changed_byte_is_refused_even_when_it_is_packed_again() {
     }
 }
 
-/// zstd has more than one way to write the same bytes, and now and then a changed byte is another of
-/// them. Then nothing that was signed has changed; in every other case the file is refused.
+/// zstd has more than one way to write the same bytes, and sometimes a changed byte is another of
+/// them. Then the signed content is unchanged; in every other case the file is refused.
 #[test]
 fn every_changed_byte_of_the_file_is_refused_or_changes_nothing_inside() {
     let Built { packed, tar, roots } = built();

@@ -174,7 +174,7 @@ fn a_token_signs_root_documents_and_bundles_that_stock_tools_accept() {
 }
 
 #[test]
-fn a_wrong_pin_token_or_key_is_told_apart() {
+fn a_wrong_pin_token_and_key_have_their_own_messages() {
     let holder = Holder::new();
     let show = |uri: &str, pin: &str| {
         holder.run_with(&[("BUNDLE_KEY_PIN", pin)], &["key", "show", "--key", uri])

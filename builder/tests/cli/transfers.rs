@@ -137,7 +137,7 @@ fn a_version_that_changes_half_way_starts_over() {
 
 #[test]
 fn a_server_that_mixes_versions_in_silence_is_found_out() {
-    // It ignores If-Range and has no validators: only the digest can tell.
+    // The server ignores If-Range and sends no validators: only the digest shows the mix.
     let (old, new) = (bytes(6), bytes(7));
     let content = new.clone();
     let server = Scripted::start(move |asked| {
@@ -165,7 +165,7 @@ fn a_connection_that_is_stuck_loses_its_part_to_another() {
     let good = bytes(9);
     let content = good.clone();
     let stuck = AtomicUsize::new(0);
-    // The transport would wait ten minutes: only the others can end this.
+    // The transport would wait ten minutes: only the other connections can end this.
     let server = Scripted::start(move |asked| {
         let reply = Reply::ranged(asked, &content, "one");
         if asked.earlier > 0 && stuck.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -176,7 +176,7 @@ fn a_connection_that_is_stuck_loses_its_part_to_another() {
     is_fetched(&cache(), &server, &good);
 }
 
-/// Fetches a file from a server that breaks off and then gives up; says what is in the cache.
+/// Fetches a file from a server that breaks off and then gives up; returns the names in the cache.
 fn broken_off(good: &[u8], cache: &Path) -> Vec<String> {
     let content = good.to_vec();
     let breaking = Scripted::start(move |asked| match asked.earlier {
@@ -200,7 +200,7 @@ fn another_run_takes_up_what_one_left() {
 }
 
 #[test]
-fn a_damaged_left_over_is_not_believed() {
+fn a_damaged_left_over_is_not_used() {
     let (good, cache) = (bytes(11), cache());
     let left = broken_off(&good, cache.path());
     let is_part = |name: &&String| name.strip_suffix(".part").is_some();

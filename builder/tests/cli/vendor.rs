@@ -18,11 +18,11 @@ use pgp::types::{KeyDetails as _, Password, Timestamp};
 use rand::RngCore as _;
 use tempfile::TempDir;
 
-/// Newest patch of the target line last; `5.3.10` sorts before `5.3.9` for whoever compares text.
+/// Newest patch of the target line last. A comparison of text would sort `5.3.10` before `5.3.9`.
 const RELAY_EL8: [&str; 5] = ["5.1.0", "5.2.0", "5.2.7", "5.3.9", "5.3.10"];
 const RELAY_EL9: [&str; 1] = ["5.2.0"];
 const AGENT: [&str; 3] = ["1.8.0", "1.9.0", "1.10.0"];
-/// When the packages say they were built.
+/// The build time in the packages' headers.
 pub(crate) const BUILT: u32 = 1_700_000_000;
 /// `<revision>` of the repositories.
 pub(crate) const REVISION: u64 = 1_700_000_500;
@@ -122,9 +122,9 @@ impl Key {
         bytes
     }
 
-    /// A package that says `text` wherever a packager may write. The crate `rpm` refuses to write
-    /// control characters; a vendor with another tool does not ask it. So it writes a stand-in of
-    /// the same length, which is then exchanged.
+    /// A package with `text` in every field that a packager may write. The crate `rpm` refuses to
+    /// write control characters, but another vendor's tool may not. So it writes a stand-in of the
+    /// same length, which is then exchanged.
     fn hostile(&self, name: &str, version: &str, text: &str) -> Vec<u8> {
         let stand_in: String = text
             .chars()

@@ -9,6 +9,9 @@ use walkdir::WalkDir;
 
 use super::snapshot::{Kind, Snapshot};
 use crate::backup::seal::{self, Unlocked};
+use crate::document::{self, Document};
+use crate::failure::chain;
+use crate::layout::BackupDir;
 use crate::secure_fs;
 use crate::stores::record::Dumps;
 
@@ -23,10 +26,8 @@ pub struct Checked {
     pub troubles: Vec<String>,
 }
 
-/// Documents are kept, contents hashed: a dump may be larger than the memory.
-const DOCUMENT_MAX_BYTES: u64 = 256 << 20;
-
-/// What a backup holds, by path in it.
+/// What a backup holds, by path in it. Documents are kept, contents hashed: a dump may be larger than
+/// the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     documents: BTreeMap<String, Vec<u8>>,
@@ -38,7 +39,7 @@ impl Held {
     pub(crate) fn add(&mut self, name: &str, mut content: impl Read) -> std::io::Result<()> {
         if !name.contains('/') {
             let mut bytes = Vec::new();
-            content.take(DOCUMENT_MAX_BYTES).read_to_end(&mut bytes)?;
+            content.take(document::MAX_BYTES).read_to_end(&mut bytes)?;
             self.documents.insert(name.to_owned(), bytes);
             return Ok(());
         }
@@ -47,19 +48,11 @@ impl Held {
         Ok(())
     }
 
-    fn document<T: serde::de::DeserializeOwned>(
-        &self,
-        name: &str,
-        checked: &mut Checked,
-    ) -> Option<T> {
+    fn document<D: Document>(&self, name: &str, checked: &mut Checked) -> Option<D> {
         let bytes = self.documents.get(name)?;
-        match serde_json::from_slice(bytes) {
-            Ok(document) => Some(document),
-            Err(error) => {
-                checked.troubles.push(format!("{name} is damaged: {error}"));
-                None
-            }
-        }
+        let read = document::parse(Path::new(name), bytes);
+        read.map_err(|error| checked.troubles.push(chain(&error)))
+            .ok()
     }
 
     fn expect(&self, name: &str, size: u64, sha256: &Sha256, checked: &mut Checked) {
@@ -75,22 +68,28 @@ impl Held {
 
     fn judge(&self) -> Checked {
         let mut checked = Checked::default();
-        if !self.documents.contains_key("before.json") {
-            checked.troubles.push("before.json is missing".to_owned());
+        let [before, _] = BackupDir::SNAPSHOTS;
+        if !self.documents.contains_key(before) {
+            checked.troubles.push(format!("{before} is missing"));
         }
-        for name in ["before.json", "after.json"] {
+        for name in BackupDir::SNAPSHOTS {
             let snapshot: Option<Snapshot> = self.document(name, &mut checked);
             for entry in snapshot
                 .iter()
                 .flat_map(|snapshot| snapshot.entries.values())
             {
                 if let Kind::File { size, sha256 } = &entry.kind {
-                    self.expect(&format!("blobs/{sha256}"), *size, sha256, &mut checked);
+                    self.expect(
+                        &format!("{}/{sha256}", BackupDir::BLOBS),
+                        *size,
+                        sha256,
+                        &mut checked,
+                    );
                 }
             }
         }
-        for (document, dir) in [("stores.json", "stores"), ("aside.json", "aside")] {
-            let dumps: Option<Dumps> = self.document(document, &mut checked);
+        for dir in BackupDir::DUMPS {
+            let dumps: Option<Dumps> = self.document(&format!("{dir}.json"), &mut checked);
             for dump in dumps.iter().flat_map(|dumps| &dumps.stores) {
                 for part in &dump.parts {
                     let name = format!("{dir}/{}/{}", dump.name, part.name);
@@ -119,7 +118,7 @@ pub fn plain(dir: &Path) -> Checked {
         let name = found.path().strip_prefix(dir).unwrap_or(found.path());
         let name = name.to_string_lossy().into_owned();
         let read = secure_fs::open_read(found.path())
-            .map_err(|error| crate::failure::chain(&error))
+            .map_err(|error| chain(&error))
             .and_then(|file| {
                 held.add(&name, file)
                     .map_err(|error| format!("{name}: {error}"))

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
+
 /// The type a stored snapshot names.
 pub const SNAPSHOT_TYPE: &str = "airgap-bundle/snapshot/1";
 
 /// What was where. Paths are the host's, also below `--root`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Always [`SNAPSHOT_TYPE`].
     #[serde(rename = "type")]
@@ -23,9 +24,12 @@ pub struct Snapshot {
     pub entries: BTreeMap<String, Entry>,
 }
 
+impl Document for Snapshot {
+    const TYPE: &'static str = SNAPSHOT_TYPE;
+}
+
 /// One path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// What it is.
     pub kind: Kind,
@@ -46,7 +50,7 @@ pub struct Entry {
 
 /// The kinds of path a backup knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A regular file, its content in the blobs.
     File {

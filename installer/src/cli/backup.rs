@@ -2,25 +2,33 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 
-use super::execute::{self, Request};
+use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
-use super::{Place, install, render, require_root, shown, view};
+use super::session::{LockWait, Session, require_root};
+use super::start::{Request, start};
+use super::{render, shown};
 use crate::backup;
 use crate::backup::check;
 use crate::backup::seal::{self, Kept};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::report::DataReport;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
 use crate::plan::restore;
-use crate::preflight::{self, Backup};
-use crate::run::{self, dumps_of, reserve};
+use crate::run::dumps_of;
+
+/// Show, check, restore or remove what runs saved.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: BackupCommand,
+}
 
 #[derive(Debug, Subcommand)]
-pub(super) enum BackupCommand {
+enum BackupCommand {
     /// List what each run saved: configuration and dumps of data stores.
     List,
     /// Read every byte of a backup and compare it with its digests.
@@ -42,26 +50,25 @@ pub(super) enum BackupCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(super) struct RestoreArgs {
+#[derive(Debug, clap::Args)]
+struct RestoreArgs {
     /// The run that made the dumps.
     run: u64,
     /// A store to restore, as `install backup list` names it (repeatable).
     #[arg(long = "store", value_name = "NAME", required = true)]
     stores: Vec<String>,
-    /// Longest wait for rpm's lock, in seconds.
-    #[arg(long, default_value_t = 300, value_name = "SECS")]
-    lock_wait: u64,
+    #[command(flatten)]
+    lock_wait: LockWait,
     #[command(flatten)]
     unseal: UnsealArgs,
 }
 
-pub(super) fn run(place: &Place, command: &BackupCommand) -> Result<u8, Failure> {
-    match command {
-        BackupCommand::List => list(place),
-        BackupCommand::Verify { runs, unseal } => verify(place, runs, unseal),
-        BackupCommand::Restore(args) => restore(place, args),
-        BackupCommand::Prune { keep } => prune(place, *keep),
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    match &args.command {
+        BackupCommand::List => list(session),
+        BackupCommand::Verify { runs, unseal } => verify(session, runs, unseal),
+        BackupCommand::Restore(args) => restore(session, args),
+        BackupCommand::Prune { keep } => prune(session, *keep),
     }
 }
 
@@ -75,12 +82,12 @@ struct Listed {
     data: Vec<DataReport>,
 }
 
-fn list(place: &Place) -> Result<u8, Failure> {
-    sealing::settle_in_passing(place);
+fn list(session: &Session) -> Result<u8, Failure> {
+    sealing::settle_in_passing(session);
     let mut listed = Vec::new();
     let mut text = String::new();
-    for run in view::runs(place)? {
-        let one = one(place, &run);
+    for run in session.runs()? {
+        let one = one(session, &run);
         text.push_str(&format!(
             "Run {} ({}): {}, {} KiB\n",
             one.run,
@@ -94,15 +101,15 @@ fn list(place: &Place) -> Result<u8, Failure> {
     if listed.is_empty() {
         text.push_str("No run yet.");
     }
-    render::result(place, &listed, &text);
+    render::result(session, &listed, &text);
     Ok(0)
 }
 
-fn one(place: &Place, run: &PastRun) -> Listed {
-    let dir = place.layout.run(run.id);
-    let kept = match seal::kept(&place.layout, run.id) {
+fn one(session: &Session, run: &PastRun) -> Listed {
+    let dir = session.layout.run(run.id);
+    let kept = match seal::kept(&session.layout, run.id) {
         Ok(Kept::Sealed) => "sealed",
-        Ok(_) if dir.join("backup").exists() => "readable by root",
+        Ok(_) if dir.backup().exists() => "readable by root",
         Ok(_) => "removed",
         Err(_) => "not readable",
     };
@@ -125,25 +132,25 @@ struct Verdict {
     troubles: Vec<String>,
 }
 
-fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failure> {
+fn verify(session: &Session, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failure> {
     require_root("read backups")?;
-    let all = view::runs(place)?;
+    let all = session.runs()?;
     let mut wanted = Vec::new();
     for id in runs {
-        wanted.push(view::find(place, *id)?.id);
+        wanted.push(session.run(*id)?.id);
     }
     if runs.is_empty() {
         let has_backup = |run: &&PastRun| {
-            let dir = place.layout.run(run.id);
-            dir.join("backup").exists() || dir.join("backup.age").exists()
+            let dir = session.layout.run(run.id);
+            dir.backup().exists() || dir.sealed().exists()
         };
         wanted.extend(all.iter().filter(has_backup).map(|run| run.id));
     }
     let mut verdicts = Vec::new();
     for run in wanted {
-        let checked = match unseal.unlock(place, run)? {
+        let checked = match unseal.unlock(session, run)? {
             Some(unlocked) => check::sealed(unlocked),
-            None => check::plain(&place.layout.run(run).join("backup")),
+            None => check::plain(&session.layout.run(run).backup()),
         };
         verdicts.push(Verdict {
             run,
@@ -165,7 +172,7 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     } else {
         text
     };
-    render::result(place, &verdicts, &text);
+    render::result(session, &verdicts, &text);
     let is_damaged = verdicts.iter().any(|one| !one.troubles.is_empty());
     Ok(if is_damaged {
         Exit::Verification as u8
@@ -174,74 +181,39 @@ fn verify(place: &Place, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failur
     })
 }
 
-fn restore(place: &Place, args: &RestoreArgs) -> Result<u8, Failure> {
-    require_root("restore a dump")?;
-    let lock = install::take_lock(place)?;
-    install::refuse_open_run(place)?;
-    reserve::free(&place.layout);
-    sealing::settle(place, &lock);
-    let past = view::find(place, args.run)?;
-    let unlocked = args.unseal.unlock(place, args.run)?;
-    let recorded =
-        seal::recorded(&place.layout, args.run).map_err(|why| sealing::unusable(args.run, &why))?;
-    let recipients = args.unseal.seal.recipients(place)?.and(recorded);
-    let run = history::next_id(&place.layout).map_err(|why| install::internal(&why))?;
-    if let Some(unlocked) = unlocked {
-        seal::unseal(&place.layout, run, unlocked).map_err(|why| sealing::unusable(run, &why))?;
-    }
-    let start = || {
-        let backup = seal::backup_of_undone(&place.layout, run, args.run);
-        let dumps = dumps_of(&backup).map_err(|why| sealing::unusable(args.run, &why))?;
-        let inventory = Inventory::take(&place.host, &place.layout, &past.plan.to_restore())
-            .map_err(|error| install::cannot_look(&error))?;
-        let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)
-            .map_err(|problems| install::refusal("the dumps cannot be restored", &problems))?;
-        eprint!("{}", render::plan(&plan));
-        let undone = execute::undone(place, run, &plan)?;
-        let request = Request {
-            run,
-            plan: &plan,
-            undone: undone.as_ref(),
-            lock_wait_secs: args.lock_wait,
-            recipients: &recipients,
-        };
-        execute::start(place, lock, &request, || {
-            preflight::host(
-                &place.host,
-                &place.stores(),
-                &place.layout,
-                &plan,
-                Backup::of(&recipients),
-            )
-        })
+fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
+    let mut entered = session.enter("restore a dump")?;
+    let past = session.run(args.run)?;
+    let unlocked = args.unseal.unlock(session, args.run)?;
+    let recipients = args.unseal.recipients(session, args.run)?;
+    let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
+    entered.unseal(run, unlocked)?;
+    let backup = seal::backup_of_undone(&session.layout, run, args.run);
+    let dumps = dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
+    let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_restore())
+        .map_err(|error| cannot_look(&error))?;
+    let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)
+        .map_err(|problems| refusal("the dumps cannot be restored", &problems))?;
+    render::announce(&plan);
+    let request = Request {
+        run,
+        plan: &plan,
+        lock_wait_secs: args.lock_wait.secs,
+        recipients: &recipients,
     };
-    let done = start();
-    if !run::is_prepared(&place.layout, run)
-        && let Err(why) = seal::discard_unsealed(&place.layout, run)
-    {
-        render::warning(&why);
-    }
-    done
+    start(session, entered, &request, || {
+        session.preflight(&plan, &recipients)
+    })
 }
 
-fn prune(place: &Place, keep: usize) -> Result<u8, Failure> {
-    require_root("remove backups")?;
-    let _lock = install::take_lock(place)?;
-    let gone: Vec<PathBuf> = backup::prune(&place.layout, keep).map_err(|why| {
+fn prune(session: &Session, keep: usize) -> Result<u8, Failure> {
+    let _entered = session.lock("remove backups")?;
+    let gone: Vec<PathBuf> = backup::prune(&session.layout, keep).map_err(|why| {
         let next = "look at /var/lib/airgap-bundle/runs, then try again";
-        Failure::new(
-            Exit::Internal,
-            "not every backup could be removed",
-            why,
-            next,
-        )
+        let what = "not every backup could be removed";
+        Failure::new(Exit::Internal, what, why, next)
     })?;
     let names: Vec<String> = gone.iter().map(|path| shown(path)).collect();
-    let text = if names.is_empty() {
-        "Nothing to remove.".to_owned()
-    } else {
-        format!("removed: {}", names.join(", "))
-    };
-    render::result(place, &names, &text);
+    render::result(session, &names, &render::removed(&names));
     Ok(0)
 }

@@ -2,20 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde::Serialize;
 
-use super::{Place, render, require_root, shown, view};
+use super::session::{Session, require_root};
+use super::{render, shown};
 use crate::backup::changes::{self, CONFIG_CHANGES_TYPE, Pictured};
 use crate::backup::seal::{self, Kept};
 use crate::failure::{Exit, Failure};
 use crate::history::PastRun;
 use crate::history::report::Outcome;
+use crate::layout::BackupDir;
 use crate::plan::Group;
 
-/// What it shows: lines of configuration files, and so whatever is secret in them.
-#[derive(Debug, Args)]
-pub(super) struct ConfigChangesArgs {
+/// Show what an upgrade did to configuration files: old default, yours, new default.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
     /// The run, as `install history` lists it; the last one that has something to show if none is named.
     id: Option<u64>,
     /// The directory `backup` of the run, where it was unsealed by hand.
@@ -23,6 +24,7 @@ pub(super) struct ConfigChangesArgs {
     backup: Option<PathBuf>,
 }
 
+/// What it shows: lines of configuration files, with the secrets that are in them.
 #[derive(Debug, Serialize)]
 struct Shown {
     #[serde(rename = "type")]
@@ -31,15 +33,15 @@ struct Shown {
     files: Vec<Pictured>,
 }
 
-pub(super) fn run(place: &Place, args: &ConfigChangesArgs) -> Result<u8, Failure> {
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("show what is in configuration files")?;
     let run = match args.id {
-        Some(id) => view::find(place, id)?,
-        None => last(place)?,
+        Some(id) => session.run(id)?,
+        None => last(session)?,
     };
     let backup = match &args.backup {
-        Some(dir) => dir.clone(),
-        None => plain(place, run.id)?,
+        Some(dir) => BackupDir::at(dir.clone()),
+        None => plain(session, run.id)?,
     };
     let damaged = |why: String| {
         let next = "the backup was changed since the run: compare it with a copy of your own";
@@ -62,7 +64,7 @@ pub(super) fn run(place: &Place, args: &ConfigChangesArgs) -> Result<u8, Failure
     for file in &shown.files {
         text.push_str(&file.text());
     }
-    render::result(place, &shown, &text);
+    render::result(session, &shown, &text);
     Ok(0)
 }
 
@@ -77,13 +79,13 @@ fn heading(run: &PastRun) -> String {
 }
 
 /// Returns the last run that has something to show, or may have it, sealed.
-fn last(place: &Place) -> Result<PastRun, Failure> {
+fn last(session: &Session) -> Result<PastRun, Failure> {
     let has_some = |run: &PastRun| {
-        let is_sealed = seal::kept(&place.layout, run.id) == Ok(Kept::Sealed);
-        let document = place.layout.run(run.id).join(changes::DOCUMENT);
+        let is_sealed = seal::kept(&session.layout, run.id) == Ok(Kept::Sealed);
+        let document = session.layout.run(run.id).backup().config_changes();
         document.exists() || (is_sealed && run.plan.groups.iter().any(Group::has_pictures))
     };
-    let mut runs = view::runs(place)?;
+    let mut runs = session.runs()?;
     runs.retain(has_some);
     runs.pop().ok_or_else(|| {
         Failure::new(
@@ -96,12 +98,12 @@ fn last(place: &Place) -> Result<PastRun, Failure> {
 }
 
 /// Returns the backup of a run, if it can be read as it is.
-fn plain(place: &Place, run: u64) -> Result<PathBuf, Failure> {
-    let dir = place.layout.run(run);
-    if seal::kept(&place.layout, run) != Ok(Kept::Sealed) {
-        return Ok(dir.join("backup"));
+fn plain(session: &Session, run: u64) -> Result<BackupDir, Failure> {
+    let dir = session.layout.run(run);
+    if seal::kept(&session.layout, run) != Ok(Kept::Sealed) {
+        return Ok(dir.backup());
     }
-    let sealed = shown(&dir.join("backup.age"));
+    let sealed = shown(&dir.sealed());
     Err(Failure::new(
         Exit::Refused,
         format!("cannot show what run {run} did to configuration"),

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use manifests::host_inventory::HostInventory;
 use manifests::product::{ProductManifest, TYK};
 
-use super::{Place, install, shown};
+use super::refusal::cannot_look;
+use super::session::Session;
+use super::{render, shown};
 use crate::failure::{Exit, Failure};
 use crate::inventory::report::survey;
 use crate::secure_fs;
@@ -19,9 +20,10 @@ const EXAMPLES: &str = "Examples:\n  \
     It holds names, versions, states and digests: no content of a file, no environment, no host name.\n\
     What the caller may not read is `unknown`; run it as root for the digests of protected files.";
 
-#[derive(Debug, Args)]
+/// Write down what this host runs, for `bundle build --inventory`; works for an ordinary user.
+#[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct InventoryArgs {
+pub(super) struct Args {
     /// Where it goes, readable by its owner only [default: standard output]
     #[arg(short, long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
@@ -33,15 +35,15 @@ pub(super) struct InventoryArgs {
     product: Option<PathBuf>,
 }
 
-pub(super) fn run(place: &Place, args: &InventoryArgs) -> Result<u8, Failure> {
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let product = product(args.product.as_deref())?;
-    let taken = survey(&place.host, &place.layout, &product, args.name.clone())
-        .map_err(|error| install::cannot_look(&error))?;
+    let taken = survey(&session.host, &session.layout, &product, args.name.clone())
+        .map_err(|error| cannot_look(&error))?;
     let bytes = encode(&taken)?;
     match &args.out {
         Some(path) => {
             write(path, &bytes)?;
-            super::render::note(&summary(&taken, path));
+            render::note(&summary(&taken, path));
         }
         None => std::io::stdout()
             .lock()

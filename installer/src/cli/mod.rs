@@ -2,17 +2,28 @@
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
 mod backup;
+mod bundle;
 mod config_changes;
+mod consent;
 mod execute;
 mod generate;
+mod history;
 mod install;
 mod inventory;
+mod plan;
+mod refusal;
 mod render;
+mod resume;
+mod rollback;
 mod sealing;
+mod session;
+mod start;
+mod status;
 mod support;
 mod trust;
 mod undo;
-mod view;
+mod verify;
+mod work;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,10 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::failure::{Exit, Failure};
-use crate::history::Retention;
-use crate::host::linux::LinuxHost;
-use crate::layout::Layout;
-use crate::stores::HostStores;
+use session::Session;
 
 /// Installs a signed bundle on this host, or shows what that would do.
 #[derive(Debug, Parser)]
@@ -50,7 +58,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    install: install::InstallArgs,
+    install: install::Args,
     #[command(flatten)]
     common: Common,
 }
@@ -90,145 +98,28 @@ enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Verify every byte of a bundle against the enrolled trust roots.
-    Verify {
-        /// The bundle, or the NAME.parts.json of a split one.
-        bundle: PathBuf,
-    },
-    /// Show what installing a bundle would change; works for an ordinary user.
-    Plan {
-        /// The bundle, or the NAME.parts.json of a split one.
-        bundle: PathBuf,
-        /// Exit with 10 if something would change.
-        #[arg(long)]
-        check: bool,
-        #[command(flatten)]
-        consent: install::ConsentArgs,
-    },
-    /// Write down what this host runs, for `bundle build --inventory`; works for an ordinary user.
-    Inventory(inventory::InventoryArgs),
-    /// Enrol, renew, list, show or remove trust roots.
-    #[command(subcommand)]
-    Trust(trust::TrustCommand),
-    /// Show whether a run is open, and what is installed.
-    Status {
-        /// Show the progress of the run that is at work, until it is closed.
-        #[arg(long)]
-        follow: bool,
-    },
-    /// List the runs on this host.
-    History {
-        /// Show one run: `info ID`.
-        #[command(subcommand)]
-        command: Option<HistoryCommand>,
-    },
-    /// Show, check, restore or remove what runs saved.
-    #[command(subcommand)]
-    Backup(backup::BackupCommand),
-    /// Write an archive for the vendor: reports, journals, logs, facts of rpm and systemd; no secrets.
-    Support(support::SupportArgs),
-    /// Show what an upgrade did to configuration files: old default, yours, new default.
-    ConfigChanges(config_changes::ConfigChangesArgs),
-    /// Go back to before a run: packages and configuration, as a new run.
-    Undo {
-        /// The run, as `install history` lists it.
-        id: u64,
-        /// Longest wait for rpm's lock, in seconds.
-        #[arg(long, default_value_t = 300, value_name = "SECS")]
-        lock_wait: u64,
-        #[command(flatten)]
-        args: undo::UndoArgs,
-    },
-    /// Execute a prepared run; the run unit's process.
+    Verify(verify::Args),
+    Plan(plan::Args),
+    Inventory(inventory::Args),
+    Trust(trust::Args),
+    Status(status::Args),
+    History(history::Args),
+    Backup(backup::Args),
+    Support(support::Args),
+    ConfigChanges(config_changes::Args),
+    Undo(undo::Args),
     #[command(hide = true)]
-    Execute {
-        /// The run.
-        id: u64,
-        /// Longest wait for rpm's lock, in seconds.
-        #[arg(long, default_value_t = 300, value_name = "SECS")]
-        lock_wait: u64,
-    },
-    /// Write completions and man pages.
-    #[command(hide = true)]
-    Generate {
-        /// What to write.
-        #[command(subcommand)]
-        what: GenerateCommand,
-    },
-    /// Undo everything after a run, newest first; 0 is before the first run.
-    Rollback {
-        /// The run to go back to, as `install history` lists it.
-        id: u64,
-        /// Longest wait for rpm's lock, in seconds.
-        #[arg(long, default_value_t = 300, value_name = "SECS")]
-        lock_wait: u64,
-        #[command(flatten)]
-        args: undo::UndoArgs,
-    },
-    /// Close a run that was cut off, or whose revert failed: forward if it had reached its target,
-    /// else back to before it.
+    Execute(execute::Args),
+    Generate(generate::Args),
+    Rollback(rollback::Args),
     #[command(visible_alias = "revert")]
-    Resume {
-        /// Exit with 0 whichever way it went, as the boot unit needs it.
-        #[arg(long, hide = true)]
-        unattended: bool,
-        /// Longest wait for rpm's lock, in seconds.
-        #[arg(long, default_value_t = 300, value_name = "SECS")]
-        lock_wait: u64,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum GenerateCommand {
-    /// Write completions to standard output.
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Write the man page of a command to standard output; without one, of `install` itself.
-    Man {
-        /// The command.
-        command: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum HistoryCommand {
-    /// Show one run.
-    Info {
-        /// The run.
-        id: u64,
-    },
-    /// Remove old runs and the RPMs that only they need; done after each run too.
-    Prune {
-        /// Runs to keep, the newest.
-        #[arg(long, default_value_t = 20)]
-        keep_runs: usize,
-        /// Most RPMs to keep, in MiB.
-        #[arg(long, default_value_t = 8192)]
-        keep_mib: u64,
-    },
-}
-
-/// Where a command works, and how it talks.
-struct Place {
-    layout: Layout,
-    host: LinuxHost,
-    output: Output,
-    parts_dirs: Vec<PathBuf>,
+    Resume(resume::Args),
 }
 
 /// Returns the definition of the command line.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-impl Place {
-    /// Returns the data stores as this host reaches them.
-    fn stores(&self) -> HostStores<'_> {
-        HostStores::new(&self.host, &self.layout)
-    }
 }
 
 /// Runs the program.
@@ -258,101 +149,45 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<u8, Failure> {
+    let misplaced = |why: String, next: &str| {
+        let what = "cannot read the command line";
+        Err(Failure::new(Exit::Usage, what, why, next))
+    };
     if let (Some(_), Some(word)) = (&cli.command, cli.install.bundle()) {
-        let why = format!("`{}` stands before a command", shown(word));
-        let next = "name a bundle or a command, not both; `install --help` shows the commands";
-        return Err(Failure::new(
-            Exit::Usage,
-            "cannot read the command line",
-            why,
-            next,
-        ));
+        return misplaced(
+            format!("`{}` stands before a command", shown(word)),
+            "name a bundle or a command, not both; `install --help` shows the commands",
+        );
     }
     if cli.command.is_some() && cli.install.seal.is_used() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "cannot read the command line",
-            "--encrypt-backups-to stands before a command, where nobody would see it",
+        return misplaced(
+            "--encrypt-backups-to stands before a command, where it has no effect".to_owned(),
             "put it after the command; `undo` and `rollback` take it too",
-        ));
+        );
     }
-    let layout = Layout::new(&cli.common.root);
-    let host = LinuxHost::new(&layout);
-    let place = Place {
-        layout,
-        host,
-        output: cli.common.output,
-        parts_dirs: cli.common.parts_dir,
-    };
-    match cli.command {
-        None => install::run(&place, &cli.install),
-        Some(Command::Verify { bundle }) => view::verify(&place, &bundle),
-        Some(Command::Plan {
-            bundle,
-            check,
-            consent,
-        }) => view::plan(&place, &bundle, check, &consent),
-        Some(Command::Inventory(args)) => inventory::run(&place, &args),
-        Some(Command::Support(args)) => support::run(&place, &args),
-        Some(Command::Backup(command)) => backup::run(&place, &command),
-        Some(Command::Trust(command)) => trust::run(&place, &command),
-        Some(Command::Status { follow: false }) => view::status(&place),
-        Some(Command::Status { follow: true }) => execute::follow_open(&place),
-        Some(Command::Execute { id, lock_wait }) => execute::execute(&place, id, lock_wait),
-        Some(Command::Generate { what }) => generate::run(&what),
-        Some(Command::History { command: None }) => view::history(&place),
-        Some(Command::History {
-            command: Some(HistoryCommand::Info { id }),
-        }) => view::history_info(&place, id),
-        Some(Command::History {
-            command:
-                Some(HistoryCommand::Prune {
-                    keep_runs,
-                    keep_mib,
-                }),
-        }) => {
-            let store_bytes = keep_mib.saturating_mul(1024 * 1024);
-            view::prune(
-                &place,
-                Retention {
-                    runs: keep_runs,
-                    store_bytes,
-                },
-            )
-        }
-        Some(Command::ConfigChanges(args)) => config_changes::run(&place, &args),
-        Some(Command::Rollback {
-            id,
-            lock_wait,
-            args,
-        }) => undo::rollback(&place, id, lock_wait, &args),
-        Some(Command::Undo {
-            id,
-            lock_wait,
-            args,
-        }) => undo::undo(&place, id, lock_wait, &args),
-        Some(Command::Resume {
-            unattended,
-            lock_wait,
-        }) => execute::resume(&place, unattended, lock_wait),
+    let session = Session::new(cli.common);
+    match &cli.command {
+        None => install::run(&session, &cli.install),
+        Some(Command::Verify(args)) => verify::run(&session, args),
+        Some(Command::Plan(args)) => plan::run(&session, args),
+        Some(Command::Inventory(args)) => inventory::run(&session, args),
+        Some(Command::Trust(args)) => trust::run(&session, args),
+        Some(Command::Status(args)) => status::run(&session, args),
+        Some(Command::History(args)) => history::run(&session, args),
+        Some(Command::Backup(args)) => backup::run(&session, args),
+        Some(Command::Support(args)) => support::run(&session, args),
+        Some(Command::ConfigChanges(args)) => config_changes::run(&session, args),
+        Some(Command::Undo(args)) => undo::run(&session, args),
+        Some(Command::Execute(args)) => execute::run(&session, args),
+        Some(Command::Generate(args)) => generate::run(args),
+        Some(Command::Rollback(args)) => rollback::run(&session, args),
+        Some(Command::Resume(args)) => resume::run(&session, args),
     }
 }
 
-/// Refuses an ordinary user before anything is read.
-fn require_root(what: &str) -> Result<(), Failure> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::Refused,
-        format!("cannot {what}"),
-        "this needs root, and the caller is not",
-        "run it again as root; `install plan` and `install verify` work for everybody",
-    ))
-}
-
-/// Registers the signals that ask a run to stop. rpm itself is in another session and finishes.
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+/// Registers the signals that ask a run to stop, and returns whether one came. rpm itself is in
+/// another session and finishes.
+fn stop_signal() -> Result<impl Fn() -> bool, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [
         signal_hook::consts::SIGINT,
@@ -360,19 +195,11 @@ fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::consts::SIGHUP,
     ] {
         signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|error| {
-            Failure::because(
-                Exit::Internal,
-                "cannot watch for signals",
-                &error,
-                "report this",
-            )
+            let what = "cannot watch for signals";
+            Failure::because(Exit::Internal, what, &error, "report this")
         })?;
     }
-    Ok(flag)
-}
-
-fn is_set(flag: &AtomicBool) -> bool {
-    flag.load(Ordering::SeqCst)
+    Ok(move || flag.load(Ordering::SeqCst))
 }
 
 fn shown(path: &Path) -> String {
@@ -381,7 +208,7 @@ fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory as _};
+    use clap::{Command, Parser as _};
 
     /// A value of the one would be taken for the other's: `trust show X` once worked below X.
     fn no_argument_has_a_flags_name(flags: &Command, command: &Command) {
@@ -401,8 +228,41 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        let command = super::Cli::command();
+        let command = super::command();
         command.clone().debug_assert();
         no_argument_has_a_flags_name(&command, &command);
+    }
+
+    #[test]
+    fn each_refusal_has_its_exit_code() {
+        let root = tempfile::tempdir().unwrap();
+        let missing = root.path().join("missing").display().to_string();
+        let nothing = "0".repeat(64);
+        let for_root = if rustix::process::geteuid().is_root() {
+            2
+        } else {
+            4
+        };
+        let table: [(&[&str], u8); 12] = [
+            (&["history"], 0),
+            (&["status"], 0),
+            (&["trust", "list"], 0),
+            (&["--output", "json"], 2),
+            (&["a-bundle", "history"], 2),
+            (&["--encrypt-backups-to", "age1x", "history"], 2),
+            (&["verify", &missing], 2),
+            (&["history", "info", "7"], 2),
+            (&["trust", "show", &nothing], 2),
+            (&["generate", "man", &missing], 2),
+            (&["resume"], for_root),
+            (&["config-changes"], for_root),
+        ];
+        for (words, code) in table {
+            let below = ["install", "--root", root.path().to_str().unwrap()];
+            let all = below.into_iter().chain(words.iter().copied());
+            let cli = super::Cli::try_parse_from(all).unwrap();
+            let ended = super::run(cli).unwrap_or_else(|failure| failure.exit as u8);
+            assert_eq!(ended, code, "{words:?}");
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Place, render, shown};
+use super::session::Session;
+use super::{render, shown};
 use crate::backup::seal::{self, Identity, IdentityError, Kept, Recipients, Unlocked};
 use crate::failure::{Exit, Failure, chain};
 use crate::journal::lock::RunLock;
@@ -23,7 +24,7 @@ pub(super) struct UnsealArgs {
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) seal: SealArgs,
+    seal: SealArgs,
 }
 
 impl SealArgs {
@@ -32,14 +33,14 @@ impl SealArgs {
     }
 
     /// Returns those of the command line and of the site.
-    pub(super) fn recipients(&self, place: &Place) -> Result<Recipients, Failure> {
+    pub(super) fn recipients(&self, session: &Session) -> Result<Recipients, Failure> {
         let named = Recipients::of_names(&self.encrypt_backups_to).map_err(|error| {
             let next = "name the public key that `age-keygen` printed, not the secret one";
             let what = "cannot seal to a recipient of --encrypt-backups-to";
             Failure::because(Exit::Usage, what, &error, next)
         })?;
-        let of_site = Recipients::of_site(&place.layout).map_err(|error| {
-            let path = place.layout.backup_recipients();
+        let of_site = Recipients::of_site(&session.layout).map_err(|error| {
+            let path = session.layout.backup_recipients();
             let what = format!("cannot use {}", shown(&path));
             let next =
                 "make it root's, writable by root alone, with one `age1…` a line; or remove it";
@@ -50,9 +51,16 @@ impl SealArgs {
 }
 
 impl UnsealArgs {
+    /// Returns those to whom the run that goes back before `run` is sealed: what was sealed does not
+    /// become plain for good by being undone.
+    pub(super) fn recipients(&self, session: &Session, run: u64) -> Result<Recipients, Failure> {
+        let recorded = seal::recorded(&session.layout, run).map_err(|why| unusable(run, &why))?;
+        Ok(self.seal.recipients(session)?.and(recorded))
+    }
+
     /// Opens the backup of a run if it is sealed. Nothing is written.
-    pub(super) fn unlock(&self, place: &Place, run: u64) -> Result<Option<Unlocked>, Failure> {
-        let kept = seal::kept(&place.layout, run).map_err(|why| unusable(run, &why))?;
+    pub(super) fn unlock(&self, session: &Session, run: u64) -> Result<Option<Unlocked>, Failure> {
+        let kept = seal::kept(&session.layout, run).map_err(|why| unusable(run, &why))?;
         if kept != Kept::Sealed {
             return Ok(None);
         }
@@ -60,18 +68,18 @@ impl UnsealArgs {
             return Err(Failure::new(
                 Exit::Refused,
                 format!("cannot open the backup of run {run}; nothing was changed"),
-                format!("it is sealed{}", to_whom(place, run)),
+                format!("it is sealed{}", to_whom(session, run)),
                 "bring the identity of one of them: --identity FILE",
             ));
         };
-        let unlock = || seal::unlock(&place.layout, run, &Identity::read(path)?);
+        let unlock = || seal::unlock(&session.layout, run, &Identity::read(path)?);
         unlock()
             .map(Some)
-            .map_err(|error| refused(place, run, path, &error))
+            .map_err(|error| refused(session, run, path, &error))
     }
 }
 
-fn refused(place: &Place, run: u64, path: &Path, error: &IdentityError) -> Failure {
+fn refused(session: &Session, run: u64, path: &Path, error: &IdentityError) -> Failure {
     let next = match error {
         IdentityError::File(_) => "check the path of the identity",
         IdentityError::NotAnIdentity(_) => {
@@ -89,7 +97,7 @@ fn refused(place: &Place, run: u64, path: &Path, error: &IdentityError) -> Failu
         IdentityError::Other { .. } => format!(
             "{} does not fit: it is sealed{}",
             shown(path),
-            to_whom(place, run)
+            to_whom(session, run)
         ),
         _ => chain(error),
     };
@@ -98,8 +106,8 @@ fn refused(place: &Place, run: u64, path: &Path, error: &IdentityError) -> Failu
 }
 
 /// ` to age1…`, as far as it is known.
-fn to_whom(place: &Place, run: u64) -> String {
-    let names = seal::recorded(&place.layout, run).map_or_else(|_| Vec::new(), |all| all.names());
+fn to_whom(session: &Session, run: u64) -> String {
+    let names = seal::recorded(&session.layout, run).map_or_else(|_| Vec::new(), |all| all.names());
     if names.is_empty() {
         String::new()
     } else {
@@ -113,35 +121,35 @@ pub(super) fn unusable(run: u64, why: &str) -> Failure {
     Failure::new(Exit::Refused, what, why, next)
 }
 
-/// Says in one line how the backup of a run is kept; nothing for one that is plain.
-pub(super) fn line(place: &Place, run: u64) -> String {
-    match seal::kept(&place.layout, run) {
+/// Returns one line about how the backup of a run is kept; nothing for a plain one.
+pub(super) fn line(session: &Session, run: u64) -> String {
+    match seal::kept(&session.layout, run) {
         Ok(Kept::Plain) => String::new(),
-        Ok(Kept::Sealed) => format!("  backup: sealed{}\n", to_whom(place, run)),
+        Ok(Kept::Sealed) => format!("  backup: sealed{}\n", to_whom(session, run)),
         Ok(Kept::ToBeSealed) => format!(
             "  backup: plain so far, to be sealed{}\n",
-            to_whom(place, run)
+            to_whom(session, run)
         ),
         Err(why) => format!("  backup: {why}\n"),
     }
 }
 
-/// Seals what is to be sealed and removes unsealed copies. A trouble with it is told, and changes no
-/// outcome: it is done again next time.
-pub(super) fn settle(place: &Place, lock: &RunLock) {
-    for why in seal::settle(&place.layout, lock, &|_| ()) {
+/// Seals what is to be sealed and removes unsealed copies. A failure is a warning and changes no
+/// outcome: the next command tries again.
+pub(super) fn settle(session: &Session, lock: &RunLock) {
+    for why in seal::settle(&session.layout, lock, &|_| ()) {
         render::warning(&format!(
             "a backup is still plain, readable by root alone: {why}"
         ));
     }
 }
 
-/// The same from a command that only looks, if it may and nobody is at work.
-pub(super) fn settle_in_passing(place: &Place) {
+/// Does the same in a command that only reads, if it may and no run is at work.
+pub(super) fn settle_in_passing(session: &Session) {
     if rustix::process::geteuid().is_root()
-        && seal::is_unsettled(&place.layout)
-        && let Ok(lock) = RunLock::take(&place.layout)
+        && seal::is_unsettled(&session.layout)
+        && let Ok(lock) = RunLock::take(&session.layout)
     {
-        settle(place, &lock);
+        settle(session, &lock);
     }
 }

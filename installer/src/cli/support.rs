@@ -2,28 +2,28 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-
-use super::{Place, render, require_root, shown};
+use super::session::{Session, require_root};
+use super::{render, shown};
 use crate::failure::{Exit, Failure};
 use crate::secure_fs;
 use crate::support::Support;
 
-#[derive(Debug, Args)]
-pub(super) struct SupportArgs {
+/// Write an archive for the vendor: reports, journals, logs, facts of rpm and systemd; no secrets.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
     /// Where to write the archive; nothing may be there.
     #[arg(short, long, value_name = "FILE", default_value = "support.tar.zst")]
     out: PathBuf,
 }
 
-pub(super) fn run(place: &Place, args: &SupportArgs) -> Result<u8, Failure> {
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("collect what runs left")?;
     let failed = |error: &dyn std::error::Error| {
         let what = format!("cannot write {}", shown(&args.out));
         let next = "name a file that is not there, where there is room: --out FILE";
         Failure::because(Exit::Usage, what, error, next)
     };
-    let support = Support::collect(&place.host, &place.layout);
+    let support = Support::collect(&session.host, &session.layout);
     let mut file = secure_fs::create_new(&args.out, 0o600).map_err(|error| failed(&error))?;
     let written = support.write(&mut file).and_then(|()| file.sync_all());
     if let Err(error) = written {
@@ -40,6 +40,6 @@ pub(super) fn run(place: &Place, args: &SupportArgs) -> Result<u8, Failure> {
         "It holds no configuration file, no backup and no dump, and no word of the configuration that may \
          be a secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
     );
-    render::result(place, &names, &text);
+    render::result(session, &names, &text);
     Ok(0)
 }

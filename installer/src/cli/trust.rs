@@ -6,21 +6,30 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use manifests::digest::Sha256;
+use manifests::printable::printable;
 use manifests::trust::{CarriedTrust, RootDocument, RootFile, TrustRoot};
 use serde::Serialize;
 
-use super::{Place, render, require_root, shown};
+use super::session::{Session, require_root};
+use super::{render, shown};
 use crate::failure::{Exit, Failure};
 use crate::trust::{self, Learned, TrustError};
 
+/// Enrol, renew, list, show or remove trust roots.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: TrustCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum TrustCommand {
+enum TrustCommand {
     /// Enrol a root document after its fingerprint was confirmed, or renew an enrolled one by its
     /// successors, which prove themselves: root.N.json with the signatures beside it.
     Add {
         /// The root document that `bundle build` wrote beside the bundle, or the newest of a chain.
         file: PathBuf,
-        /// The fingerprint, as told by the builder's side by another road than this file came.
+        /// The fingerprint that the builder's side gave you over another channel than this file.
         #[arg(long, value_name = "SHA256")]
         fingerprint: Option<Sha256>,
     },
@@ -59,12 +68,12 @@ impl<'a> From<&'a TrustRoot> for Shown<'a> {
     }
 }
 
-pub(super) fn run(place: &Place, command: &TrustCommand) -> Result<u8, Failure> {
-    match command {
-        TrustCommand::Add { file, fingerprint } => add(place, file, fingerprint.as_ref()),
-        TrustCommand::List => list(place),
-        TrustCommand::Show { named } => show(place, named),
-        TrustCommand::Remove { fingerprint } => remove(place, fingerprint),
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    match &args.command {
+        TrustCommand::Add { file, fingerprint } => add(session, file, fingerprint.as_ref()),
+        TrustCommand::List => list(session),
+        TrustCommand::Show { named } => show(session, named),
+        TrustCommand::Remove { fingerprint } => remove(session, fingerprint),
     }
 }
 
@@ -101,6 +110,7 @@ fn not_stored(error: &TrustError) -> Failure {
     Failure::because(exit, "cannot store the trust root", error, next)
 }
 
+/// Returns a root document as text. It is shown before it is trusted.
 fn describe(root: &TrustRoot) -> String {
     let document = root.document();
     let role = |threshold: u32, keys: &[manifests::signature::KeyId]| {
@@ -133,13 +143,7 @@ fn describe(root: &TrustRoot) -> String {
     text
 }
 
-/// A root document is shown before anybody trusts it: it must not be able to move the cursor.
-fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().map(shown).collect()
-}
-
-fn add(place: &Place, file: &Path, expected: Option<&Sha256>) -> Result<u8, Failure> {
+fn add(session: &Session, file: &Path, expected: Option<&Sha256>) -> Result<u8, Failure> {
     require_root("enrol a trust root")?;
     let (root, bytes) = read(file)?;
     eprint!("{}", describe(&root));
@@ -153,7 +157,7 @@ fn add(place: &Place, file: &Path, expected: Option<&Sha256>) -> Result<u8, Fail
             "get the right root.json, or ask the builder's side for its fingerprint again",
         ));
     }
-    let enrolled = enrolled(place)?;
+    let enrolled = enrolled(session)?;
     if enrolled
         .iter()
         .any(|known| known.fingerprint() == root.fingerprint())
@@ -168,16 +172,16 @@ fn add(place: &Place, file: &Path, expected: Option<&Sha256>) -> Result<u8, Fail
         .iter()
         .any(|known| known.fingerprint() == root.fingerprint())
     {
-        // Signed by quorums of what is enrolled: nobody has to compare anything.
-        remember(place, &learned)?;
+        // Signed by quorums of what is enrolled: there is no fingerprint to compare.
+        remember(session, &learned)?;
         return Ok(0);
     }
     if expected.is_none() {
         confirm(&root)?;
     }
-    trust::enrol(&place.layout, &root, &bytes).map_err(|error| not_stored(&error))?;
+    trust::enrol(&session.layout, &root, &bytes).map_err(|error| not_stored(&error))?;
     for old in enrolled.iter().filter(|old| is_older(old, &root)) {
-        trust::remove(&place.layout, old.anchor()).map_err(|error| not_stored(&error))?;
+        trust::remove(&session.layout, old.anchor()).map_err(|error| not_stored(&error))?;
         let (version, fingerprint) = (old.document().version, old.fingerprint());
         eprintln!("it replaces version {version} of the same keys ({fingerprint}).");
     }
@@ -224,8 +228,7 @@ fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
         && one.release.products.iter().any(covers)
 }
 
-/// A version that was replaced here does not come back, whoever brings it, and one that forgets what is
-/// revoked here is no successor.
+/// Refuses a version that was replaced here, and one that forgets what is revoked here.
 fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure> {
     let newer = |known: &&TrustRoot| {
         known.replaces(root.fingerprint())
@@ -292,8 +295,8 @@ fn confirm(root: &TrustRoot) -> Result<(), Failure> {
     }
 }
 
-fn list(place: &Place) -> Result<u8, Failure> {
-    let roots = enrolled(place)?;
+fn list(session: &Session) -> Result<u8, Failure> {
+    let roots = enrolled(session)?;
     let text: String = roots.iter().map(describe).collect();
     let text = if text.is_empty() {
         "No trust root is enrolled.".to_owned()
@@ -301,28 +304,28 @@ fn list(place: &Place) -> Result<u8, Failure> {
         text
     };
     let documents: Vec<Shown<'_>> = roots.iter().map(Shown::from).collect();
-    render::result(place, &documents, &text);
+    render::result(session, &documents, &text);
     Ok(0)
 }
 
-fn show(place: &Place, named: &Path) -> Result<u8, Failure> {
+fn show(session: &Session, named: &Path) -> Result<u8, Failure> {
     let fingerprint: Option<Sha256> = named.to_str().and_then(|text| text.parse().ok());
     let root = match fingerprint {
-        Some(fingerprint) => find(place, &fingerprint)?,
+        Some(fingerprint) => find(session, &fingerprint)?,
         None => read(named)?.0,
     };
-    render::result(place, &Shown::from(&root), &describe(&root));
+    render::result(session, &Shown::from(&root), &describe(&root));
     Ok(0)
 }
 
-fn remove(place: &Place, fingerprint: &Sha256) -> Result<u8, Failure> {
+fn remove(session: &Session, fingerprint: &Sha256) -> Result<u8, Failure> {
     require_root("remove a trust root")?;
-    // A damaged one cannot be read and is known by the name of its file.
-    let anchor = find(place, fingerprint).map_or(*fingerprint, |root| *root.anchor());
-    if !trust::is_enrolled(&place.layout, &anchor) {
+    // A damaged root cannot be read; it is known by the name of its file.
+    let anchor = find(session, fingerprint).map_or(*fingerprint, |root| *root.anchor());
+    if !trust::is_enrolled(&session.layout, &anchor) {
         return Err(unknown(fingerprint));
     }
-    trust::remove(&place.layout, &anchor).map_err(|error| {
+    trust::remove(&session.layout, &anchor).map_err(|error| {
         let next = "check the directory's owner and mode";
         Failure::because(Exit::Internal, "cannot remove the trust root", &error, next)
     })?;
@@ -339,8 +342,8 @@ fn unknown(fingerprint: &Sha256) -> Failure {
     )
 }
 
-fn find(place: &Place, fingerprint: &Sha256) -> Result<TrustRoot, Failure> {
-    let roots = enrolled(place)?;
+fn find(session: &Session, fingerprint: &Sha256) -> Result<TrustRoot, Failure> {
+    let roots = enrolled(session)?;
     let is_named =
         |root: &TrustRoot| root.fingerprint() == fingerprint || root.anchor() == fingerprint;
     let found = roots.into_iter().find(is_named);
@@ -348,14 +351,14 @@ fn find(place: &Place, fingerprint: &Sha256) -> Result<TrustRoot, Failure> {
 }
 
 /// Returns the enrolled roots for a verification.
-pub(super) fn enrolled(place: &Place) -> Result<Vec<TrustRoot>, Failure> {
-    trust::enrolled(&place.layout).map_err(|error| unusable(&error))
+pub(super) fn enrolled(session: &Session) -> Result<Vec<TrustRoot>, Failure> {
+    trust::enrolled(&session.layout).map_err(|error| unusable(&error))
 }
 
-/// Remembers newer root documents for good, and says so.
-pub(super) fn remember(place: &Place, learned: &Learned) -> Result<(), Failure> {
+/// Remembers newer root documents for good, and reports them.
+pub(super) fn remember(session: &Session, learned: &Learned) -> Result<(), Failure> {
     learned
-        .remember(&place.layout)
+        .remember(&session.layout)
         .map_err(|error| not_stored(&error))?;
     for root in learned.renewed() {
         let document = root.document();
@@ -368,4 +371,28 @@ pub(super) fn remember(place: &Place, learned: &Learned) -> Result<(), Failure> 
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::test_keys::{document, revoking};
+
+    #[test]
+    fn a_root_document_cannot_deceive_before_it_is_trusted() {
+        let mut document = revoking(document(1, 1, 2), 3);
+        document.title = "Tyk\u{202e}tfos\u{1b}[2J\n  fingerprint  1234".to_owned();
+        document.release.products.push("a\u{200b}b".to_owned());
+        document.revoked[0].reason = "it is\u{2066} lost".to_owned();
+        let root = TrustRoot::parse(&manifests::json::canonical(&document).unwrap()).unwrap();
+        let text = describe(&root);
+        for shown in [
+            r"Tyk\u{202e}tfos\u{1b}[2J\n  fingerprint  1234",
+            r"a\u{200b}b",
+            r"it is\u{2066} lost",
+        ] {
+            assert!(text.contains(shown), "{shown} in {text}");
+        }
+        assert_eq!(manifests::printable::printable_lines(&text), text);
+    }
 }

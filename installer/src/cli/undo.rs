@@ -1,36 +1,45 @@
-//! `install undo ID` and `install rollback ID`.
+//! `install undo RUN`.
 
-use clap::Args;
-
-use super::execute::{self, Request};
-use super::sealing::{self, UnsealArgs};
-use super::{Place, install, render, require_root, view};
-use crate::backup::seal::{self, Recipients, Unlocked};
+use super::consent::{elsewhere, reason};
+use super::refusal::{cannot_look, internal, refusal};
+use super::render;
+use super::sealing::UnsealArgs;
+use super::session::{LockWait, Session};
+use super::start::{Request, start};
 use crate::failure::Failure;
 use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
-use crate::journal::lock::RunLock;
 use crate::plan::undo::{self as planning, DataChoice};
 use crate::plan::{Earlier, InstallPlan};
-use crate::preflight::{self, Backup};
-use crate::run::{self, reserve};
+use crate::preflight;
 
-/// What is said about data and sealed backups.
-#[derive(Debug, Args)]
+/// Go back to before a run: packages and configuration, as a new run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run, as `install history` lists it.
+    id: u64,
+    #[command(flatten)]
+    undo: UndoArgs,
+}
+
+/// What becomes of data and sealed backups.
+#[derive(Debug, clap::Args)]
 pub(super) struct UndoArgs {
+    #[command(flatten)]
+    lock_wait: LockWait,
     /// Put back the dumps of data that the undone run rewrote. What was written since is lost to the
     /// product; it is dumped first, and kept.
     #[arg(long, conflicts_with = "keep_data_because")]
     restore_data: bool,
     /// Leave data that the undone run rewrote as they are, because of REASON: the older packages may
     /// not be able to use them.
-    #[arg(long, value_name = "REASON", value_parser = install::reason)]
+    #[arg(long, value_name = "REASON", value_parser = reason)]
     keep_data_because: Option<String>,
     /// Do not dump the data store NAME before, because of REASON.
-    #[arg(long, value_name = "NAME=REASON", value_parser = install::elsewhere)]
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
     backed_up_elsewhere: Vec<(String, String)>,
     #[command(flatten)]
-    unseal: UnsealArgs,
+    pub(super) unseal: UnsealArgs,
 }
 
 impl UndoArgs {
@@ -43,114 +52,42 @@ impl UndoArgs {
     }
 }
 
-pub(super) fn undo(place: &Place, id: u64, lock_wait: u64, args: &UndoArgs) -> Result<u8, Failure> {
-    require_root("undo a run")?;
-    let lock = install::take_lock(place)?;
-    install::refuse_open_run(place)?;
-    reserve::free(&place.layout);
-    sealing::settle(place, &lock);
-    let runs = view::runs(place)?;
-    let past = view::find(place, id)?;
-    let unlocked = args.unseal.unlock(place, id)?;
-    // What was sealed does not become plain for good by being undone.
-    let recipients =
-        seal::recorded(&place.layout, id).map_err(|why| sealing::unusable(id, &why))?;
-    let recipients = args.unseal.seal.recipients(place)?.and(recipients);
-    let plan = plan(place, &runs, &past, &args.choice())?;
-    eprint!("{}", render::plan(&plan));
-    let run = history::next_id(&place.layout).map_err(|why| install::internal(&why))?;
-    let done = go_back(place, lock, run, &plan, unlocked, &recipients, lock_wait);
-    // A run that was handed over needs what was unsealed for it, until it is closed.
-    if !run::is_prepared(&place.layout, run)
-        && let Err(why) = seal::discard_unsealed(&place.layout, run)
-    {
-        render::warning(&why);
-    }
-    done
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    undo(session, args.id, &args.undo)
 }
 
-fn plan(
-    place: &Place,
-    runs: &[PastRun],
-    past: &PastRun,
-    choice: &DataChoice,
-) -> Result<InstallPlan, Failure> {
-    let id = past.id;
-    let later: Vec<Earlier<'_>> = history::effective(runs)
-        .into_iter()
-        .filter(|other| other.id > id)
-        .map(PastRun::earlier)
-        .collect();
-    let inventory = Inventory::take(&place.host, &place.layout, &past.plan.to_undo())
-        .map_err(|error| install::cannot_look(&error))?;
-    planning::plan(past.earlier(), &later, &inventory, choice)
-        .map_err(|problems| install::refusal(&format!("run {id} cannot be undone"), &problems))
-}
-
-fn go_back(
-    place: &Place,
-    lock: RunLock,
-    run: u64,
-    plan: &InstallPlan,
-    unlocked: Option<Unlocked>,
-    recipients: &Recipients,
-    lock_wait_secs: u64,
-) -> Result<u8, Failure> {
-    if let Some(unlocked) = unlocked {
-        seal::unseal(&place.layout, run, unlocked).map_err(|why| sealing::unusable(run, &why))?;
-    }
-    let undone = execute::undone(place, run, plan)?;
+pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Failure> {
+    let mut entered = session.enter("undo a run")?;
+    let past = session.run(id)?;
+    let unlocked = args.unseal.unlock(session, id)?;
+    let recipients = args.unseal.recipients(session, id)?;
+    let plan = plan(session, &past, &args.choice())?;
+    render::announce(&plan);
+    let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
+    entered.unseal(run, unlocked)?;
     let request = Request {
         run,
-        plan,
-        undone: undone.as_ref(),
-        lock_wait_secs,
-        recipients,
+        plan: &plan,
+        lock_wait_secs: args.lock_wait.secs,
+        recipients: &recipients,
     };
-    execute::start(place, lock, &request, || {
-        let backup = Backup::of(recipients);
-        let mut problems =
-            preflight::host(&place.host, &place.stores(), &place.layout, plan, backup);
-        preflight::rpm_tests(&place.host, &place.layout, plan, &mut problems);
+    start(session, entered, &request, || {
+        let mut problems = session.preflight(&plan, &recipients);
+        preflight::rpm_tests(&session.host, &session.layout, &plan, &mut problems);
         problems
     })
 }
 
-/// Undoes everything after a run, newest first, each as a run of its own. It stops at the first one
-/// that does not end as done.
-pub(super) fn rollback(
-    place: &Place,
-    id: u64,
-    lock_wait: u64,
-    args: &UndoArgs,
-) -> Result<u8, Failure> {
-    require_root("roll back")?;
-    let runs = view::runs(place)?;
-    if id != 0 {
-        view::find(place, id)?;
-    }
-    let after: Vec<u64> = history::effective(&runs)
-        .iter()
-        .map(|run| run.id)
-        .filter(|run| *run > id)
+fn plan(session: &Session, past: &PastRun, choice: &DataChoice) -> Result<InstallPlan, Failure> {
+    let runs = session.runs_readable_after(past.id)?;
+    let id = past.id;
+    let later: Vec<Earlier<'_>> = history::effective(&runs)
+        .into_iter()
+        .filter(|other| other.id > id)
+        .map(PastRun::earlier)
         .collect();
-    if after.is_empty() {
-        render::result(
-            place,
-            &after,
-            &format!("Nothing to roll back: no run after {id} counts."),
-        );
-        return Ok(0);
-    }
-    // An identity that fits only some of them would leave the host half-way back.
-    for run in &after {
-        args.unseal.unlock(place, *run)?;
-    }
-    for run in after.into_iter().rev() {
-        let code = undo(place, run, lock_wait, args)?;
-        if code != 0 {
-            return Ok(code);
-        }
-    }
-    Ok(0)
+    let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_undo())
+        .map_err(|error| cannot_look(&error))?;
+    planning::plan(past.earlier(), &later, &inventory, choice)
+        .map_err(|problems| refusal(&format!("run {id} cannot be undone"), &problems))
 }

@@ -62,7 +62,7 @@ fn host_of(listening: &str) -> Result<String, String> {
 
 fn no_place(what: &str, found: &str) -> String {
     let found: String = found.chars().take(80).collect();
-    format!("its configuration gives {found:?} as the {what} to ask, which is none")
+    format!("its configuration has {found:?} as its health {what}, which is not a valid {what}")
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
             ("health_check_endpoint_name", "up\\r\\nHost: x"),
         ] {
             let why = asked(&format!(r#"{{"{key}": "{value}"}}"#)).unwrap_err();
-            assert!(why.contains("which is none"), "{value}: {why}");
+            assert!(why.contains("which is not a valid"), "{value}: {why}");
         }
     }
 }

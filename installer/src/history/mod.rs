@@ -1,23 +1,24 @@
 //! Past runs, read from their directories.
 
 mod effective;
+mod installer;
 pub mod report;
 mod retention;
 #[cfg(test)]
 pub(crate) mod test_runs;
+mod unreadable;
 
-use std::path::Path;
-
-use serde::de::DeserializeOwned;
-
-use crate::failure::chain;
+use crate::document::{self, ReadError};
+use crate::failure::{Exit, Failure, chain};
 use crate::history::report::{Outcome, RunReport};
 use crate::layout::Layout;
 use crate::plan::{Earlier, InstallPlan, PackageChange, PlannedRpm};
 use crate::secure_fs;
 
 pub use effective::effective;
+pub use installer::{Installer, record, refuse_newer};
 pub use retention::{Retention, prune};
+pub use unreadable::Unreadable;
 
 /// A run of the past, or one that was cut off.
 #[derive(Debug)]
@@ -30,12 +31,13 @@ pub struct PastRun {
     pub report: Option<RunReport>,
 }
 
-/// Reads a JSON document of ours.
-pub(crate) fn read_document<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
-    let bytes =
-        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| format!("{} is damaged: {}", path.display(), chain(&error)))
+/// The runs of a host.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Those that this installer can read, rising.
+    pub runs: Vec<PastRun>,
+    /// The others, rising.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Returns the numbers of all runs, rising.
@@ -64,27 +66,28 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
 /// Reads one run. A run whose plan was never complete had no journal and no effect: it is left out.
 pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     let dir = layout.run(id);
-    if !dir.join("plan.json").exists() || !dir.join("journal").exists() {
+    if !dir.plan().exists() || !dir.journal().exists() {
         return Ok(None);
     }
     secure_fs::check_own(&dir).map_err(|error| chain(&error))?;
-    let plan = read_document(&dir.join("plan.json"))?;
-    let path = dir.join("report.json");
-    let report = if path.exists() {
-        Some(read_document(&path)?)
-    } else {
-        None
+    let read = || -> Result<PastRun, ReadError> {
+        let plan = document::read(&dir.plan())?;
+        let report = document::read_if_present(&dir.report())?;
+        Ok(PastRun { id, plan, report })
     };
-    Ok(Some(PastRun { id, plan, report }))
+    read().map(Some).map_err(|error| chain(&error))
 }
 
-/// Reads all runs, rising.
-pub fn all(layout: &Layout) -> Result<Vec<PastRun>, String> {
-    let mut runs = Vec::new();
+/// Reads all runs. One that cannot be read does not hide the others.
+pub fn all(layout: &Layout) -> Result<History, String> {
+    let mut history = History::default();
     for id in ids(layout)? {
-        runs.extend(load(layout, id)?);
+        match load(layout, id) {
+            Ok(run) => history.runs.extend(run),
+            Err(why) => history.unreadable.push(Unreadable::look(layout, id, why)),
+        }
     }
-    Ok(runs)
+    Ok(history)
 }
 
 impl PastRun {
@@ -114,14 +117,22 @@ impl PastRun {
 }
 
 /// Returns the run that is still open, if there is one. No other run may start before it is closed.
-pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, String> {
-    Ok(all(layout)?.into_iter().find(PastRun::is_open))
+pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, Failure> {
+    let history = all(layout).map_err(|why| {
+        let next = "run it as root; if it was root, correct what the reason names";
+        Failure::new(Exit::Internal, "cannot read the history", why, next)
+    })?;
+    let open = history.unreadable_open().map(Unreadable::refused);
+    match open {
+        Some(refused) => Err(refused),
+        None => Ok(history.runs.into_iter().find(PastRun::is_open)),
+    }
 }
 
 /// Returns the RPMs that past runs left in the store.
 pub fn stored(layout: &Layout) -> Result<Vec<PlannedRpm>, String> {
     let mut rpms: Vec<PlannedRpm> = Vec::new();
-    for run in all(layout)? {
+    for run in all(layout)?.runs {
         for rpm in run.plan.changes().flat_map(PackageChange::rpms) {
             let is_new = rpms.iter().all(|known| known.sha256 != rpm.sha256);
             if is_new && layout.stored_rpm(&rpm.sha256).exists() {
@@ -136,3 +147,6 @@ pub fn stored(layout: &Layout) -> Result<Vec<PlannedRpm>, String> {
 pub fn next_id(layout: &Layout) -> Result<u64, String> {
     Ok(ids(layout)?.last().copied().unwrap_or(0) + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use manifests::nevra::Nevra;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
 use crate::failure::Exit;
 use crate::plan::{InstallPlan, PlanKind, PlannedRpm};
 
@@ -11,7 +12,6 @@ pub const REPORT_TYPE: &str = "airgap-bundle/report/1";
 
 /// The report, as stored beside the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RunReport {
     /// Always [`REPORT_TYPE`].
     #[serde(rename = "type")]
@@ -42,9 +42,12 @@ pub struct RunReport {
     pub backup_recipients: Vec<String>,
 }
 
+impl Document for RunReport {
+    const TYPE: &'static str = REPORT_TYPE;
+}
+
 /// A data store of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DataReport {
     /// Its name.
     pub name: String,
@@ -59,7 +62,6 @@ pub struct DataReport {
 
 /// A dump that a run made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DumpReport {
     /// When it was begun, seconds since 1970.
     pub taken: u64,
@@ -71,7 +73,6 @@ pub struct DumpReport {
 
 /// The health of one component at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ComponentHealth {
     /// The component for people.
     pub title: String,
@@ -81,7 +82,7 @@ pub struct ComponentHealth {
 
 /// How a component is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum HealthState {
     /// It answered as it should, several times in a row.
     Healthy,
@@ -99,7 +100,7 @@ pub enum HealthState {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Everything is at its target and healthy.
     Done,
@@ -126,7 +127,6 @@ pub enum Outcome {
 
 /// A package's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Change {
     /// The component for people, or the package that one of them needs.
     pub title: String,

@@ -50,9 +50,9 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
 }
 
 /// Removes what the retention does not keep, and every stored file that no kept run names. Returns
-/// the removed runs.
+/// the removed runs. A run that cannot be read stays, and with it every stored file.
 pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> {
-    let runs = super::all(layout)?;
+    let super::History { runs, unreadable } = super::all(layout)?;
     let size = |sha256: &Sha256| -> u64 {
         let places = [layout.stored_rpm(sha256), layout.stored_extra(sha256)];
         let there = places.iter().filter_map(|place| place.metadata().ok());
@@ -61,6 +61,10 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
     let gone = expired(&runs, retention, &size);
     for id in &gone {
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
+    }
+    // Which files a run needs that cannot be read is not known.
+    if !unreadable.is_empty() {
+        return Ok(gone);
     }
     let kept = runs.iter().filter(|run| !gone.contains(&run.id));
     let needed: BTreeSet<Sha256> = kept.flat_map(|run| run.plan.payload()).collect();

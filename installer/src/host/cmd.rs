@@ -9,38 +9,25 @@
     reason = "this is the room the other rooms are sent to"
 )]
 
+mod child;
 mod limit;
 mod stream;
 pub mod tool;
 pub mod trial;
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::process::CommandExt as _;
+use std::io;
+use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::io::{FdFlags, fcntl_setfd};
-
+use child::{Output, Spec, Until};
 pub use limit::Limit;
 pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-const ENVIRONMENT: [(&str, &str); 4] = [
-    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-    ("LC_ALL", "C"),
-    ("HOME", "/root"),
-    ("TERM", "dumb"),
-];
 /// Most output kept of a query, per stream. `rpm -qa` with file lists of a few packages fits.
 pub(super) const OUTPUT_MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Between clearing and setting close-on-exec no other thread may spawn.
-static SPAWN: Mutex<()> = Mutex::new(());
 
 /// What a finished command left.
 #[derive(Debug, Clone)]
@@ -77,7 +64,7 @@ pub enum CmdError {
         /// The limit.
         seconds: u64,
     },
-    /// Somebody asked to stop, and it was ended.
+    /// It was ended on a request to stop.
     #[error("`{command}` was ended because the run was told to stop")]
     Stopped {
         /// The command line.
@@ -150,21 +137,6 @@ fn find(program: &str) -> Result<PathBuf, CmdError> {
         .ok_or_else(|| CmdError::NotFound(program.to_owned()))
 }
 
-fn prepare(program: &str, args: &[&str]) -> Result<(Command, String), CmdError> {
-    Ok(prepare_at(find(program)?, program, args))
-}
-
-fn prepare_at(path: PathBuf, program: &str, args: &[&str]) -> (Command, String) {
-    let mut command = Command::new(path);
-    command
-        .args(args)
-        .env_clear()
-        .envs(ENVIRONMENT)
-        .stdin(Stdio::null())
-        .current_dir("/");
-    (command, format!("{program} {}", args.join(" ")))
-}
-
 /// Runs a query: output is captured, and the process is ended after `deadline`.
 pub fn query(program: &str, args: &[&str], deadline: Duration) -> Result<Finished, CmdError> {
     query_with(program, args, &[], deadline)
@@ -178,67 +150,8 @@ pub fn query_with(
     files: &[&File],
     deadline: Duration,
 ) -> Result<Finished, CmdError> {
-    let (mut command, line) = prepare(program, args)?;
-    // Not in the terminal's foreground group: Ctrl-C asks this process to stop, not its helpers.
-    command
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let failed = |source| CmdError::Spawn {
-        command: line.clone(),
-        source,
-    };
-    let mut child = spawn_with(&mut command, files).map_err(failed)?;
-    let out = child.stdout.take().map(drain);
-    let err = child.stderr.take().map(drain);
-    let status = wait(&mut child, deadline, &line)?;
-    let text = |reader: Option<thread::JoinHandle<String>>| {
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
-    };
-    Ok(Finished {
-        command: line,
-        code: status.code(),
-        stdout: text(out),
-        stderr: text(err),
-    })
-}
-
-fn drain(stream: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let mut stream = stream.take(OUTPUT_MAX_BYTES);
-        // A read error shows as missing output, which every caller treats as a failure.
-        let _ = stream.read_to_end(&mut bytes);
-        let _ = io::copy(&mut stream.into_inner(), &mut io::sink());
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
-fn wait(child: &mut Child, deadline: Duration, line: &str) -> Result<ExitStatus, CmdError> {
-    let failed = |source| CmdError::Spawn {
-        command: line.to_owned(),
-        source,
-    };
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            return Ok(status);
-        }
-        if started.elapsed() > deadline {
-            child.kill().map_err(failed)?;
-            child.wait().map_err(failed)?;
-            let seconds = deadline.as_secs();
-            return Err(CmdError::Deadline {
-                command: line.to_owned(),
-                seconds,
-            });
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
+    let spec = Spec::new(find(program)?, program, args);
+    Spec { files, ..spec }.run(Until::within(deadline))
 }
 
 /// Runs a transaction to its end, however long that takes: in its own session, so that a lost
@@ -250,30 +163,21 @@ pub fn transaction(
     files: &[&File],
     log: &File,
 ) -> Result<Finished, CmdError> {
-    let program_path = find(program)?;
-    let program_path = program_path.to_string_lossy();
-    let with_session: Vec<&str> = std::iter::once(&*program_path)
+    let path = find(program)?;
+    let path = path.to_string_lossy();
+    let with_session: Vec<&str> = std::iter::once(&*path)
         .chain(args.iter().copied())
         .collect();
-    let (mut command, line) = prepare("setsid", &with_session)?;
+    let mut spec = Spec::new(find("setsid")?, "setsid", &with_session);
+    (spec.files, spec.output) = (files, Output::Log(log));
     let failed = |source| CmdError::Spawn {
-        command: line.clone(),
+        command: spec.line.clone(),
         source,
     };
     let before = log.metadata().map_err(failed)?.len();
-    command
-        .stdout(log.try_clone().map_err(failed)?)
-        .stderr(log.try_clone().map_err(failed)?);
-    let status = spawn_with(&mut command, files)
-        .and_then(|mut child| child.wait())
-        .map_err(failed)?;
-    let output = read_from(log, before).map_err(failed)?;
-    Ok(Finished {
-        command: line,
-        code: status.code(),
-        stdout: String::new(),
-        stderr: output,
-    })
+    let mut finished = spec.run(Until::Forever)?;
+    finished.stderr = read_from(log, before).map_err(failed)?;
+    Ok(finished)
 }
 
 fn read_from(log: &File, offset: u64) -> io::Result<String> {
@@ -292,30 +196,6 @@ fn read_from(log: &File, offset: u64) -> io::Result<String> {
 #[must_use]
 pub fn inherited_path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-/// What rpm and its scriptlets expect; rpm sets it itself, whatever it inherits.
-const CHILD_UMASK: u32 = 0o022;
-
-/// Our own umask is closed, the caller's unknown: a child inherits neither. Nothing of ours that is made
-/// in this moment depends on it, for every file and directory of ours names its mode.
-fn spawn_with(command: &mut Command, files: &[&File]) -> io::Result<Child> {
-    let _guard = SPAWN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let set = |flags: FdFlags| -> io::Result<()> {
-        for file in files {
-            let fd: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(file);
-            fcntl_setfd(fd, flags)?;
-        }
-        Ok(())
-    };
-    set(FdFlags::empty())?;
-    let own = rustix::process::umask(rustix::fs::Mode::from_raw_mode(CHILD_UMASK));
-    let child = command.spawn();
-    rustix::process::umask(own);
-    set(FdFlags::CLOEXEC)?;
-    child
 }
 
 #[cfg(test)]

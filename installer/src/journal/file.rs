@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 
-use super::reading::{line_of, read_records};
+use super::reading::{Origin, line_of, read_records};
 use super::{Disk, DiskFile, Phase, Record};
 use crate::journal::lock::RunLock;
 use crate::journal::step::Step;
@@ -46,6 +46,19 @@ pub enum JournalError {
         /// What is wrong.
         reason: String,
     },
+    /// A record that this installer does not know.
+    #[error(
+        "the journal {} was continued by a newer installer: this one does not know line {line}: \
+         {reason}", path.display()
+    )]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is not known.
+        reason: String,
+    },
 }
 
 impl<'lock> Journal<'lock> {
@@ -57,7 +70,7 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<Self, JournalError> {
-        let path = layout.run(run).join("journal");
+        let path = layout.run(run).journal();
         let mut file = disk.open(secure_fs::create_new(&path, 0o600)?);
         let made = file
             .reserve(&path, RESERVED_BYTES)
@@ -88,13 +101,12 @@ impl<'lock> Journal<'lock> {
         run: u64,
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
-        let path = layout.run(run).join("journal");
-        let records = read(&path)?;
+        let path = layout.run(run).journal();
+        let bytes = std::fs::read(&path).map_err(at("read", &path))?;
+        let records = parse(&path, &bytes)?;
         let mut file = disk.open(secure_fs::open_lock(&path)?);
-        let whole: u64 = records
-            .iter()
-            .map(|record| line_of(record).len() as u64)
-            .sum();
+        let end = bytes.iter().rposition(|&byte| byte == b'\n');
+        let whole = end.map_or(0, |end| end as u64 + 1);
         file.cut(whole).map_err(at("cut the torn line of", &path))?;
         file.sync().map_err(at("sync", &path))?;
         let last = records.last();
@@ -166,11 +178,17 @@ impl<'lock> Journal<'lock> {
 
 /// Reads the journal at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-    let bytes = std::fs::read(path).map_err(at("read", path))?;
-    read_records(&bytes).map_err(|damage| JournalError::Corrupt {
-        path: path.to_owned(),
-        line: damage.line,
-        reason: damage.reason,
+    parse(path, &std::fs::read(path).map_err(at("read", path))?)
+}
+
+/// Reads the bytes of the journal at `path`.
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Record>, JournalError> {
+    read_records(bytes).map_err(|damage| {
+        let (path, line, reason) = (path.to_owned(), damage.line, damage.reason);
+        match damage.origin {
+            Origin::Damage => JournalError::Corrupt { path, line, reason },
+            Origin::NewerInstaller => JournalError::Newer { path, line, reason },
+        }
     })
 }
 
@@ -178,6 +196,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
 mod tests {
     use super::*;
     use crate::journal::HostDisk;
+    use crate::journal::step::GroupStep;
 
     fn journal_with_three_records(layout: &Layout) -> PathBuf {
         let lock = RunLock::take(layout).unwrap();
@@ -188,9 +207,14 @@ mod tests {
             journal.append(&Step::Backup, phase, 5, "note").unwrap();
         }
         journal
-            .append(&Step::Hold("a".to_owned()), Phase::Intent, 6, "")
+            .append(
+                &Step::Group(GroupStep::Hold, "a".to_owned()),
+                Phase::Intent,
+                6,
+                "",
+            )
             .unwrap();
-        layout.run(1).join("journal")
+        layout.run(1).journal()
     }
 
     #[test]

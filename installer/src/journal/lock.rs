@@ -38,7 +38,7 @@ impl RunLock {
                 secure_fs::check_guarded(&dir)?;
             }
         }
-        let path = layout.state().join("lock");
+        let path = layout.lock();
         let mut file = secure_fs::open_lock(&path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
@@ -60,7 +60,7 @@ impl RunLock {
 /// Whether somebody holds the lock now. Takes nothing for longer than the question.
 #[must_use]
 pub fn is_held(layout: &Layout) -> bool {
-    let Ok(file) = secure_fs::open_read(&layout.state().join("lock")) else {
+    let Ok(file) = secure_fs::open_read(&layout.lock()) else {
         return false;
     };
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()

@@ -9,6 +9,7 @@ pub mod recover;
 pub mod step;
 
 pub use disk::{Disk, DiskFile, HostDisk};
+pub(crate) use file::read;
 pub use file::{Journal, JournalError};
-pub use reading::{Damage, line_of, read_records};
+pub use reading::{Damage, Origin, line_of, read_records};
 pub use record::{Phase, Record};

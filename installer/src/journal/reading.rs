@@ -1,8 +1,15 @@
 //! From a journal's bytes to its records.
 
-use super::Record;
+use manifests::digest::Sha256;
+use serde::Deserialize;
 
-/// A line that is not what was written, and not a torn last one.
+use super::Record;
+use crate::document;
+
+/// The type of the journals that this installer writes. They do not name it: absent, it is this one.
+const JOURNAL_TYPE: &str = "airgap-bundle/journal/1";
+
+/// A line that is not a record, and not a torn last one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct Damage {
@@ -10,33 +17,66 @@ pub struct Damage {
     pub line: usize,
     /// What is wrong.
     pub reason: String,
+    /// Where the line comes from.
+    pub origin: Origin,
+}
+
+/// Where a line comes from that is not a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Its checksum is wrong: no installer wrote it so.
+    Damage,
+    /// Its checksum is right: a newer installer wrote it.
+    NewerInstaller,
+}
+
+/// What every version of a line has.
+#[derive(Debug, Deserialize)]
+struct Line {
+    sum: String,
+    #[serde(rename = "type")]
+    document: Option<String>,
 }
 
 /// Reads the records. A last line without its end was torn by a power cut and is left out; any
-/// other line must be, byte for byte, the one that its record is written as: the length of the
-/// records is where the next one goes.
+/// other line must be, byte for byte, what its checksum was made of. Fields that this installer does
+/// not know are passed over.
 pub fn read_records(bytes: &[u8]) -> Result<Vec<Record>, Damage> {
     let mut records: Vec<Record> = Vec::new();
     for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         if line.last() != Some(&b'\n') {
             break;
         }
-        let damage = |reason: String| Damage {
+        let fault = |origin: Origin, reason: String| Damage {
             line: index + 1,
             reason,
+            origin,
         };
-        let record: Record =
-            serde_json::from_slice(line).map_err(|error| damage(error.to_string()))?;
+        let damage = |reason: String| fault(Origin::Damage, reason);
+        let newer = |reason: String| fault(Origin::NewerInstaller, reason);
+        let head: Line = serde_json::from_slice(line).map_err(|error| damage(error.to_string()))?;
         let previous = records.last().map_or("", |record| record.sum.as_str());
-        if record.sum != record.checksum(previous) {
+        if checksum(line, &head.sum, previous).as_ref() != Some(&head.sum) {
             return Err(damage("the checksum does not match".to_owned()));
         }
-        if line_of(&record).as_bytes() != line {
-            return Err(damage("it has an unusual form".to_owned()));
+        if let Some(found) = head
+            .document
+            .filter(|found| document::is_newer(found, JOURNAL_TYPE))
+        {
+            return Err(newer(format!("its format is `{found}`")));
         }
-        records.push(record);
+        records.push(serde_json::from_slice(line).map_err(|error| newer(error.to_string()))?);
     }
     Ok(records)
+}
+
+/// Returns the checksum that a line must have after one with checksum `previous`. It covers the bytes
+/// before it, so that it holds whatever fields a line has; it is the last one in every version.
+fn checksum(line: &[u8], own: &str, previous: &str) -> Option<String> {
+    let end = format!("\"sum\":\"{own}\"}}\n");
+    let mut bytes = line.strip_suffix(end.as_bytes())?.to_vec();
+    bytes.extend(format!("\"sum\":\"{previous}\"}}").into_bytes());
+    Some(Sha256::of(&bytes).short())
 }
 
 /// Returns the line that a record is written as.
@@ -45,4 +85,40 @@ pub fn line_of(record: &Record) -> String {
     let mut line = serde_json::to_string(record).unwrap_or_default();
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line as an installer would write it that knows more fields or steps.
+    fn line(fields: &str, step: &str, previous: &str) -> (String, String) {
+        let plan = Sha256::of(b"plan");
+        let start = format!(
+            "{{{fields}\"seq\":1,\"run\":1,\"plan\":\"{plan}\",\"step\":\"{step}\",\
+             \"phase\":\"intent\",\"at\":5,\"note\":\"\","
+        );
+        let of = format!("{start}\"sum\":\"{previous}\"}}");
+        let sum = Sha256::of(of.as_bytes()).short();
+        (format!("{start}\"sum\":\"{sum}\"}}\n"), sum)
+    }
+
+    #[test]
+    fn fields_of_a_newer_installer_pass_and_its_steps_and_versions_are_reported_as_its_own() {
+        let (first, sum) = line("\"more\":[1],", "backup", "");
+        let (second, _) = line("\"type\":\"airgap-bundle/journal/1\",", "commit", &sum);
+        let both = format!("{first}{second}");
+        assert_eq!(read_records(both.as_bytes()).unwrap().len(), 2);
+        let bad = both.replacen("[1]", "[2]", 1);
+        let damage = read_records(bad.as_bytes()).unwrap_err();
+        assert_eq!((damage.line, damage.origin), (1, Origin::Damage));
+        for (fields, step) in [
+            ("", "prewarm/gateway"),
+            ("\"type\":\"airgap-bundle/journal/2\",", "backup"),
+        ] {
+            let (newer, _) = line(fields, step, &sum);
+            let damage = read_records(format!("{first}{newer}").as_bytes()).unwrap_err();
+            assert_eq!((damage.line, damage.origin), (2, Origin::NewerInstaller));
+        }
+    }
 }

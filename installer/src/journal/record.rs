@@ -19,7 +19,6 @@ pub enum Phase {
 
 /// A record. Its checksum covers the other fields and the checksum of the record before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Counts up from 1.
     pub seq: u64,

@@ -1,6 +1,6 @@
 //! What an unfinished run needs. Pure: from its journal to a decision.
 
-use crate::journal::step::Step;
+use crate::journal::step::{GroupStep, Step};
 use crate::journal::{Phase, Record};
 
 /// What to do about an unfinished run.
@@ -10,54 +10,72 @@ pub enum Decision {
     Close,
     /// The target was reached and recorded: start what is held, remove the holds, close it as done.
     FinishForward,
-    /// Anything in between: `intent` without `done` means that nobody knows, so all that may have
+    /// Anything in between. What an `intent` without `done` did is not known, so all that may have
     /// been touched is put back.
-    PutBack {
-        /// Groups whose services were held.
-        held: Vec<String>,
-        /// Groups whose packages and files may have been changed.
-        changed: Vec<String>,
-        /// Groups whose data may have been restored from another run's dump.
-        restored: Vec<String>,
-        /// Groups whose services may have run since.
-        released: Vec<String>,
-    },
+    PutBack(Reached),
+}
+
+/// What a run may have touched, by the steps that it began. The run and its recovery both learn it
+/// from [`Reached::note`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Whether anything outside the state directory may have been changed.
+    pub has_effects: bool,
+    /// Groups whose services were held.
+    pub held: Vec<String>,
+    /// Groups whose packages and files may have been changed: what a revert has to put back.
+    pub changed: Vec<String>,
+    /// Groups whose data may have been restored from another run's dump.
+    pub restored: Vec<String>,
+    /// Groups whose services may have run since they were held.
+    pub released: Vec<String>,
+}
+
+impl Reached {
+    /// Notes a step that begins. Without a wildcard: a new step must say here what it touches.
+    pub fn note(&mut self, step: &Step) {
+        self.has_effects |= *step != Step::Backup;
+        let (groups, group) = match step {
+            Step::Group(GroupStep::Hold, group) => (&mut self.held, group),
+            // Whatever a group's later steps write is put back with its packages.
+            Step::Group(GroupStep::Transaction, group) => (&mut self.changed, group),
+            Step::Group(GroupStep::Restore, group) => (&mut self.restored, group),
+            Step::Group(GroupStep::Release, group) => (&mut self.released, group),
+            Step::Group(
+                GroupStep::Refresh
+                | GroupStep::Dump
+                | GroupStep::Check
+                | GroupStep::Extras
+                | GroupStep::Configure
+                | GroupStep::Health,
+                _,
+            )
+            | Step::Backup
+            | Step::InstallHolds
+            | Step::Commit
+            | Step::RemoveHolds
+            | Step::Revert(_) => return,
+        };
+        groups.push(group.clone());
+    }
 }
 
 /// Decides by the journal alone. The host is looked at by the steps of the way back, each of which
 /// finds out for itself what is left to do, so that it may be cut off and tried again.
 #[must_use]
 pub fn decide(records: &[Record]) -> Decision {
-    let committed = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
-    if records.iter().any(committed) {
+    let is_commit = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
+    if records.iter().any(is_commit) {
         return Decision::FinishForward;
     }
-    let intents = || {
-        records
-            .iter()
-            .filter(|record| record.phase == Phase::Intent)
-    };
-    if intents().all(|record| record.step == Step::Backup) {
-        return Decision::Close;
+    let mut reached = Reached::default();
+    for record in records.iter().filter(|r| r.phase == Phase::Intent) {
+        reached.note(&record.step);
     }
-    let mut held = Vec::new();
-    let mut changed = Vec::new();
-    let mut restored = Vec::new();
-    let mut released = Vec::new();
-    for record in intents() {
-        match &record.step {
-            Step::Hold(group) => held.push(group.clone()),
-            Step::Transaction(group) => changed.push(group.clone()),
-            Step::Restore(group) => restored.push(group.clone()),
-            Step::Release(group) => released.push(group.clone()),
-            _ => {}
-        }
-    }
-    Decision::PutBack {
-        held,
-        changed,
-        restored,
-        released,
+    if reached.has_effects {
+        Decision::PutBack(reached)
+    } else {
+        Decision::Close
     }
 }
 
@@ -67,6 +85,10 @@ mod tests {
 
     use super::*;
     use crate::journal::step::RevertStep;
+
+    fn a(step: GroupStep) -> Step {
+        Step::Group(step, "a".to_owned())
+    }
 
     fn records(steps: &[(Step, Phase)]) -> Vec<Record> {
         let record = |(at, (step, phase)): (usize, &(Step, Phase))| Record {
@@ -86,17 +108,10 @@ mod tests {
     /// step, decides as the position of that step says.
     #[test]
     fn every_place_to_be_cut_off_has_its_decision() {
-        let group = |name: &str| {
-            let name = name.to_owned();
-            vec![
-                Step::Hold(name.clone()),
-                Step::Refresh(name.clone()),
-                Step::Dump(name.clone()),
-                Step::Transaction(name.clone()),
-                Step::Check(name.clone()),
-                Step::Release(name.clone()),
-                Step::Health(name),
-            ]
+        let group = |name: &'static str| {
+            let all = GroupStep::ALL.iter();
+            let made = all.filter(|step| **step != GroupStep::Restore);
+            made.map(move |step| Step::Group(*step, name.to_owned()))
         };
         let mut steps = vec![Step::Backup, Step::InstallHolds];
         steps.extend(group("a"));
@@ -112,11 +127,10 @@ mod tests {
                     }
                 }
                 let reached = |step: Step| steps[..cut].contains(&step);
-                let of = |make: fn(String) -> Step| -> Vec<String> {
-                    let names = ["a", "b"].map(str::to_owned);
+                let of = |step: GroupStep| -> Vec<String> {
+                    let names = ["a", "b"].map(str::to_owned).into_iter();
                     names
-                        .into_iter()
-                        .filter(|name| reached(make(name.clone())))
+                        .filter(|name| reached(Step::Group(step, name.clone())))
                         .collect()
                 };
                 let is_committed =
@@ -126,12 +140,13 @@ mod tests {
                 } else if cut <= 1 {
                     Decision::Close
                 } else {
-                    Decision::PutBack {
-                        held: of(Step::Hold),
-                        changed: of(Step::Transaction),
+                    Decision::PutBack(Reached {
+                        has_effects: true,
+                        held: of(GroupStep::Hold),
+                        changed: of(GroupStep::Transaction),
                         restored: Vec::new(),
-                        released: of(Step::Release),
-                    }
+                        released: of(GroupStep::Release),
+                    })
                 };
                 assert_eq!(decide(&records(&journal)), expected, "{cut} {last_is_done}");
             }
@@ -143,20 +158,20 @@ mod tests {
         let mut journal = vec![
             (Step::Backup, Phase::Done),
             (Step::InstallHolds, Phase::Intent),
-            (Step::Hold("a".to_owned()), Phase::Intent),
-            (Step::Transaction("a".to_owned()), Phase::Intent),
-            (Step::Transaction("a".to_owned()), Phase::Failed),
+            (a(GroupStep::Hold), Phase::Intent),
+            (a(GroupStep::Transaction), Phase::Intent),
+            (a(GroupStep::Transaction), Phase::Failed),
         ];
-        for step in RevertStep::ALL {
+        for &step in RevertStep::ALL {
             for phase in [Phase::Intent, Phase::Done, Phase::Failed] {
                 journal.push((Step::Revert(step), phase));
-                let a = || vec!["a".to_owned()];
-                let expected = Decision::PutBack {
-                    held: a(),
-                    changed: a(),
-                    restored: Vec::new(),
-                    released: Vec::new(),
-                };
+                let groups = vec!["a".to_owned()];
+                let expected = Decision::PutBack(Reached {
+                    has_effects: true,
+                    held: groups.clone(),
+                    changed: groups,
+                    ..Reached::default()
+                });
                 assert_eq!(decide(&records(&journal)), expected);
             }
         }

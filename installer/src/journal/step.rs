@@ -3,178 +3,156 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::InstallPlan;
+use crate::plan::{InstallPlan, PlanKind};
 
-/// One journalled step. `group` is a group's name.
+/// One journalled step. Those of a group carry its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Save configuration and record what the services were.
     Backup,
     /// Write the drop-ins that can hold the units. The first effect outside the state directory.
     InstallHolds,
-    /// Hold and stop the services of a group.
-    Hold(String),
-    /// Save what changed since the backup, now that nothing writes.
-    Refresh(String),
-    /// Dump the data stores, now that nothing of ours writes to them.
-    Dump(String),
-    /// `rpm -U`.
-    Transaction(String),
-    /// Compare the host with what rpm should have done.
-    Check(String),
-    /// Merge configuration: of an undo, and of an upgrade that changes defaults of files.
-    Configure(String),
-    /// Write the files beside packages that come with the bundle.
-    Extras(String),
-    /// Restore data from the dumps of the undone run (undo only).
-    Restore(String),
-    /// Let the services start again, and start those that ran.
-    Release(String),
-    /// Wait for healthy services.
-    Health(String),
-    /// Remove the drop-ins.
-    RemoveHolds,
+    /// A step over one group of components.
+    Group(GroupStep, String),
     /// Remember the state after the run.
     Commit,
+    /// Remove the drop-ins.
+    RemoveHolds,
     /// A step of the revert.
     Revert(RevertStep),
 }
 
-/// The steps of a revert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RevertStep {
-    /// Hold and stop the services.
-    Hold,
-    /// Reinstall the previous packages.
-    Transaction,
-    /// Put the saved configuration back.
-    Configuration,
-    /// Restore the data that may have been rewritten.
-    Data,
-    /// Compare the host with what it was.
-    Check,
-    /// Let the services start again, and start those that ran.
-    Release,
-    /// Wait for healthy services.
-    Health,
-    /// Remove the drop-ins.
-    RemoveHolds,
+/// Declares steps in their order, each with its name in journals and its title for people. The names
+/// are read by every later version.
+macro_rules! steps {
+    ($(#[$about:meta])* $kind:ident { $($(#[$doc:meta])* $step:ident: $name:literal, $title:literal;)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $kind {
+            $($(#[$doc])* $step,)+
+        }
+
+        impl $kind {
+            /// Every such step, in order.
+            pub const ALL: &[Self] = &[$(Self::$step),+];
+
+            const fn words(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$step => ($name, $title),)+
+                }
+            }
+
+            fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|step| step.words().0 == name)
+            }
+        }
+    };
+}
+
+steps! {
+    /// The steps over a group.
+    GroupStep {
+        /// Hold and stop the services.
+        Hold: "hold", "stop and hold";
+        /// Save what changed since the backup, now that nothing writes.
+        Refresh: "refresh", "save the last state";
+        /// Dump the data stores, now that nothing of ours writes to them.
+        Dump: "dump", "dump its data stores";
+        /// `rpm -U`.
+        Transaction: "transaction", "rpm -U";
+        /// Compare the host with what rpm should have done, before anything else writes.
+        Check: "check", "check what rpm did";
+        /// Write the files beside packages that come with the bundle.
+        Extras: "extras", "write what comes beside the packages";
+        /// Merge configuration: of an undo, and of an upgrade that changes defaults of files.
+        Configure: "configure", "merge configuration";
+        /// Restore data from the dumps of the undone run (undo only).
+        Restore: "restore", "restore its data";
+        /// Let the services start again, and start those that ran.
+        Release: "release", "release and start";
+        /// Wait for healthy services.
+        Health: "health", "wait for health";
+    }
+}
+
+steps! {
+    /// The steps of a revert.
+    RevertStep {
+        /// Hold and stop the services.
+        Hold: "hold", "stop and hold";
+        /// Reinstall the previous packages.
+        Transaction: "transaction", "reinstall the previous packages";
+        /// Put the saved configuration back.
+        Configuration: "configuration", "put configuration back";
+        /// Restore the data that may have been rewritten.
+        Data: "data", "put data back";
+        /// Compare the host with what it was.
+        Check: "check", "compare with the state before";
+        /// Let the services start again, and start those that ran.
+        Release: "release", "release and start";
+        /// Wait for healthy services.
+        Health: "health", "wait for health";
+        /// Remove the drop-ins.
+        RemoveHolds: "remove-holds", "remove the holds";
+    }
 }
 
 impl Step {
     /// Returns the steps of a plan, in order.
     #[must_use]
     pub fn of(plan: &InstallPlan) -> Vec<Self> {
-        let undo = matches!(plan.kind, crate::plan::PlanKind::Undo { .. });
+        let is_undo = matches!(plan.kind, PlanKind::Undo { .. });
         let mut steps = vec![Self::Backup, Self::InstallHolds];
         for group in &plan.groups {
-            let name = || group.name.clone();
-            steps.extend([Self::Hold(name()), Self::Refresh(name())]);
-            if plan.stores_of(&group.name).next().is_some() {
-                steps.push(Self::Dump(name()));
-            }
-            if group.changes().next().is_some() {
-                // What rpm did is judged before anything else writes.
-                steps.extend([Self::Transaction(name()), Self::Check(name())]);
-            }
-            if !group.extras.coming.is_empty() {
-                steps.push(Self::Extras(name()));
-            }
-            if undo || group.has_pictures() {
-                steps.push(Self::Configure(name()));
-            }
-            let mut stores = plan.stores_of(&group.name);
-            if stores.any(|store| store.restored_run().is_some()) {
-                steps.push(Self::Restore(name()));
-            }
-            steps.extend([Self::Release(name()), Self::Health(name())]);
+            let stores = || plan.stores_of(&group.name);
+            let is_needed = |step: GroupStep| match step {
+                GroupStep::Hold | GroupStep::Refresh => true,
+                GroupStep::Dump => stores().next().is_some(),
+                GroupStep::Transaction | GroupStep::Check => group.changes().next().is_some(),
+                GroupStep::Extras => !group.extras.coming.is_empty(),
+                GroupStep::Configure => is_undo || group.has_pictures(),
+                GroupStep::Restore => stores().any(|store| store.restored_run().is_some()),
+                GroupStep::Release | GroupStep::Health => true,
+            };
+            let needed = GroupStep::ALL.iter().filter(|step| is_needed(**step));
+            steps.extend(needed.map(|step| Self::Group(*step, group.name.clone())));
         }
         // Committed first: a run that is cut off in between is finished forward.
         steps.extend([Self::Commit, Self::RemoveHolds]);
         steps
     }
 
-    /// Says the step to a person.
+    /// Returns the name in journals and the title, both without the group.
+    const fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Backup => ("backup", "back up configuration"),
+            Self::InstallHolds => ("install-holds", "prepare to hold the services"),
+            Self::Commit => ("commit", "commit"),
+            Self::RemoveHolds => ("remove-holds", "remove the holds"),
+            Self::Group(step, _) => step.words(),
+            Self::Revert(step) => step.words(),
+        }
+    }
+
+    /// Returns the step's title for people.
     #[must_use]
     pub fn title(&self) -> String {
+        let (_, title) = self.words();
         match self {
-            Self::Backup => "back up configuration".to_owned(),
-            Self::InstallHolds => "prepare to hold the services".to_owned(),
-            Self::Hold(group) => format!("{group}: stop and hold"),
-            Self::Refresh(group) => format!("{group}: save the last state"),
-            Self::Dump(group) => format!("{group}: dump its data stores"),
-            Self::Transaction(group) => format!("{group}: rpm -U"),
-            Self::Check(group) => format!("{group}: check what rpm did"),
-            Self::Configure(group) => format!("{group}: merge configuration"),
-            Self::Extras(group) => format!("{group}: write what comes beside the packages"),
-            Self::Restore(group) => format!("{group}: restore its data"),
-            Self::Release(group) => format!("{group}: release and start"),
-            Self::Health(group) => format!("{group}: wait for health"),
-            Self::RemoveHolds => "remove the holds".to_owned(),
-            Self::Commit => "commit".to_owned(),
-            Self::Revert(step) => format!("revert: {}", step.title()),
-        }
-    }
-}
-
-impl RevertStep {
-    /// Every step of a revert, in order.
-    pub const ALL: [Self; 8] = [
-        Self::Hold,
-        Self::Transaction,
-        Self::Configuration,
-        Self::Data,
-        Self::Check,
-        Self::Release,
-        Self::Health,
-        Self::RemoveHolds,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Transaction => "transaction",
-            Self::Configuration => "configuration",
-            Self::Data => "data",
-            Self::Check => "check",
-            Self::Release => "release",
-            Self::Health => "health",
-            Self::RemoveHolds => "remove-holds",
-        }
-    }
-
-    const fn title(self) -> &'static str {
-        match self {
-            Self::Hold => "stop and hold",
-            Self::Transaction => "reinstall the previous packages",
-            Self::Configuration => "put configuration back",
-            Self::Data => "put data back",
-            Self::Check => "compare with the state before",
-            Self::Release => "release and start",
-            Self::Health => "wait for health",
-            Self::RemoveHolds => "remove the holds",
+            Self::Group(_, group) => format!("{group}: {title}"),
+            Self::Revert(_) => format!("revert: {title}"),
+            _ => title.to_owned(),
         }
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, _) = self.words();
         match self {
-            Self::Backup => f.write_str("backup"),
-            Self::InstallHolds => f.write_str("install-holds"),
-            Self::Hold(group) => write!(f, "hold:{group}"),
-            Self::Refresh(group) => write!(f, "refresh:{group}"),
-            Self::Dump(group) => write!(f, "dump:{group}"),
-            Self::Transaction(group) => write!(f, "transaction:{group}"),
-            Self::Check(group) => write!(f, "check:{group}"),
-            Self::Configure(group) => write!(f, "configure:{group}"),
-            Self::Extras(group) => write!(f, "extras:{group}"),
-            Self::Restore(group) => write!(f, "restore:{group}"),
-            Self::Release(group) => write!(f, "release:{group}"),
-            Self::Health(group) => write!(f, "health:{group}"),
-            Self::RemoveHolds => f.write_str("remove-holds"),
-            Self::Commit => f.write_str("commit"),
-            Self::Revert(step) => write!(f, "revert:{}", step.name()),
+            Self::Group(_, group) => write!(f, "{name}:{group}"),
+            Self::Revert(_) => write!(f, "revert:{name}"),
+            _ => f.write_str(name),
         }
     }
 }
@@ -183,32 +161,75 @@ impl FromStr for Step {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (verb, group) = text.split_once(':').unwrap_or((text, ""));
-        let group = group.to_owned();
-        Ok(match verb {
-            "backup" => Self::Backup,
-            "install-holds" => Self::InstallHolds,
-            "hold" => Self::Hold(group),
-            "refresh" => Self::Refresh(group),
-            "dump" => Self::Dump(group),
-            "transaction" => Self::Transaction(group),
-            "check" => Self::Check(group),
-            "configure" => Self::Configure(group),
-            "extras" => Self::Extras(group),
-            "restore" => Self::Restore(group),
-            "release" => Self::Release(group),
-            "health" => Self::Health(group),
-            "remove-holds" => Self::RemoveHolds,
-            "commit" => Self::Commit,
-            "revert" => {
-                let step = RevertStep::ALL
-                    .into_iter()
-                    .find(|step| step.name() == group);
-                Self::Revert(step.ok_or_else(|| format!("unknown step `{text}`"))?)
-            }
-            _ => return Err(format!("unknown step `{text}`")),
-        })
+        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+        let whole = [
+            Self::Backup,
+            Self::InstallHolds,
+            Self::Commit,
+            Self::RemoveHolds,
+        ];
+        let whole = whole.into_iter().find(|step| step.words().0 == name);
+        let of_group = || GroupStep::named(name).map(|step| Self::Group(step, rest.to_owned()));
+        let step = match name {
+            "revert" => RevertStep::named(rest).map(Self::Revert),
+            _ => whole.or_else(of_group),
+        };
+        step.ok_or_else(|| format!("unknown step `{text}`"))
     }
 }
 
 manifests::string_serde!(Step);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that stand in journals on hosts, each with its title. None may change.
+    const NAMES: [(&str, &str); 22] = [
+        ("backup", "back up configuration"),
+        ("install-holds", "prepare to hold the services"),
+        ("hold:mdcb", "mdcb: stop and hold"),
+        ("refresh:mdcb", "mdcb: save the last state"),
+        ("dump:mdcb", "mdcb: dump its data stores"),
+        ("transaction:mdcb", "mdcb: rpm -U"),
+        ("check:mdcb", "mdcb: check what rpm did"),
+        ("extras:mdcb", "mdcb: write what comes beside the packages"),
+        ("configure:mdcb", "mdcb: merge configuration"),
+        ("restore:mdcb", "mdcb: restore its data"),
+        ("release:mdcb", "mdcb: release and start"),
+        ("health:mdcb", "mdcb: wait for health"),
+        ("commit", "commit"),
+        ("remove-holds", "remove the holds"),
+        ("revert:hold", "revert: stop and hold"),
+        (
+            "revert:transaction",
+            "revert: reinstall the previous packages",
+        ),
+        ("revert:configuration", "revert: put configuration back"),
+        ("revert:data", "revert: put data back"),
+        ("revert:check", "revert: compare with the state before"),
+        ("revert:release", "revert: release and start"),
+        ("revert:health", "revert: wait for health"),
+        ("revert:remove-holds", "revert: remove the holds"),
+    ];
+
+    #[test]
+    fn every_name_of_a_journal_is_read_and_written_as_ever() {
+        for (name, title) in NAMES {
+            let step: Step = name.parse().unwrap();
+            assert_eq!(
+                (step.to_string(), step.title()),
+                (name.into(), title.into())
+            );
+        }
+        let of_groups = GroupStep::ALL.len() + RevertStep::ALL.len();
+        assert_eq!(
+            NAMES.len(),
+            4 + of_groups,
+            "a new step belongs in this list"
+        );
+        for unknown in ["", "revert", "revert:refresh", "Hold:a", "release-holds"] {
+            assert!(unknown.parse::<Step>().is_err(), "{unknown}");
+        }
+    }
+}

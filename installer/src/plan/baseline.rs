@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
 use crate::health::Ill;
 use crate::host::UnitState;
 use crate::secure_fs::Ownership;
 
 /// The state before a run, durable in its directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// Units of the plan and those that trigger them. Empty without systemd.
     pub units: BTreeMap<String, UnitState>,
@@ -33,6 +33,10 @@ pub struct Baseline {
     pub directories: BTreeMap<String, Ownership>,
 }
 
+impl Document for Baseline {
+    const TYPE: &'static str = "airgap-bundle/baseline/1";
+}
+
 impl Baseline {
     /// Returns the services of a component: the unit, or the loaded instances of a template.
     pub(crate) fn services<'a>(&'a self, component: &'a Component) -> Vec<&'a str> {
@@ -51,6 +55,20 @@ impl Baseline {
             .map(String::as_str)
             .filter(belongs)
             .collect()
+    }
+
+    /// Returns the services of several components.
+    pub(crate) fn all_services<'a>(
+        &'a self,
+        components: impl IntoIterator<Item = &'a Component>,
+    ) -> impl Iterator<Item = &'a str> {
+        let each = components.into_iter();
+        each.flat_map(|component| self.services(component))
+    }
+
+    /// Whether a unit ran before.
+    pub(crate) fn was_up(&self, unit: &str) -> bool {
+        self.units.get(unit).is_some_and(UnitState::is_up)
     }
 
     /// Returns the sockets, timers and paths that start a component's services.

@@ -12,7 +12,6 @@ pub(crate) use judge::{add, cure};
 
 /// Extras of the components of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Extras {
     /// Those that come with the bundle.
     pub coming: Vec<PlannedExtra>,
@@ -22,7 +21,6 @@ pub struct Extras {
 
 /// An extra that is put on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedExtra {
     /// The component that loads it.
     pub component: String,
@@ -52,7 +50,6 @@ pub struct PlannedExtra {
 
 /// An extra of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PresentExtra {
     /// The component that loads it.
     pub component: String,

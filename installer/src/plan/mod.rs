@@ -2,6 +2,7 @@
 
 mod age;
 mod baseline;
+mod earlier;
 pub mod extras;
 pub mod forecast;
 mod lint;
@@ -22,13 +23,13 @@ use manifests::product::Component;
 use manifests::signature::KeyId;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::Subject;
+use crate::document::{self, Document, tolerant};
 use crate::plan::extras::{Extras, PlannedExtra};
 use crate::plan::forecast::Forecast;
-use crate::trust::sequence::Mark;
 
 pub use age::Consent;
 pub use baseline::Baseline;
+pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
 pub(crate) use upgrade::is_build;
 pub use upgrade::{Inputs, upgrade};
@@ -38,7 +39,6 @@ pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct InstallPlan {
     /// Always [`PLAN_TYPE`].
     #[serde(rename = "type")]
@@ -82,13 +82,21 @@ pub struct InstallPlan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<PlannedStore>,
     /// Installed components that stay as they are and use the same stores.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "tolerant"
+    )]
     pub bystanders: Vec<Component>,
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
     /// What a person should know before the run.
     pub notes: Vec<String>,
+}
+
+impl Document for InstallPlan {
+    const TYPE: &'static str = PLAN_TYPE;
 }
 
 /// Longest time for a dump, unless somebody says otherwise, seconds.
@@ -127,28 +135,8 @@ impl PlanKind {
     }
 }
 
-/// An earlier run, as planners see it.
-#[derive(Debug, Clone, Copy)]
-pub struct Earlier<'a> {
-    /// Its number.
-    pub id: u64,
-    /// What it was to do.
-    pub plan: &'a InstallPlan,
-    /// Whether it ended as done.
-    pub is_done: bool,
-}
-
-impl Earlier<'_> {
-    /// Whether it changed a package.
-    fn changed(&self, package: &str) -> bool {
-        let mut changes = self.plan.changes();
-        changes.any(|change| change.package == package)
-    }
-}
-
 /// Components that change together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Group {
     /// The names of its components, joined by `+`.
     pub name: String,
@@ -164,7 +152,6 @@ pub struct Group {
 
 /// A package that changes because a component needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedPackage {
     /// Its name.
     pub name: String,
@@ -234,9 +221,9 @@ impl Group {
 
 /// A component that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedComponent {
     /// The product's facts about it.
+    #[serde(deserialize_with = "tolerant")]
     pub component: Component,
     /// What is installed.
     pub from: PlannedRpm,
@@ -248,7 +235,6 @@ pub struct PlannedComponent {
 
 /// An RPM of the bundle or the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedRpm {
     /// The package.
     pub nevra: Nevra,
@@ -344,60 +330,8 @@ impl InstallPlan {
         self.rpms().into_iter().chain(extras).collect()
     }
 
-    /// Returns what the host remembers once `run` has committed the plan; nothing of a plan that goes back.
-    #[must_use]
-    pub fn mark(&self, run: u64) -> Option<Mark> {
-        let is_signed_upgrade = self.kind == PlanKind::Upgrade && !self.signers.is_empty();
-        is_signed_upgrade.then(|| Mark {
-            product: self.product.clone(),
-            channel: self.channel.clone(),
-            signers: self.signers.clone(),
-            sequence: self.sequence,
-            bundle: self.bundle,
-            run,
-        })
-    }
-
-    /// Returns what has to be looked at to undo the plan.
-    #[must_use]
-    pub fn to_undo(&self) -> Subject<'_> {
-        let back = self.changes().filter_map(|change| change.from);
-        Subject {
-            packages: self.changes().map(|change| change.package).collect(),
-            components: self.known_components().collect(),
-            stored: back.map(|rpm| rpm.sha256).collect(),
-        }
-    }
-
-    /// Returns what has to be looked at to restore the data of before the plan.
-    #[must_use]
-    pub fn to_restore(&self) -> Subject<'_> {
-        let components: Vec<&Component> = self.known_components().collect();
-        Subject {
-            packages: components.iter().map(|c| c.package.as_str()).collect(),
-            components,
-            stored: BTreeSet::new(),
-        }
-    }
-
     /// Returns the bytes by which the plan is known.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        manifests::json::canonical(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history::test_runs::past_run;
-
-    #[test]
-    fn an_undo_is_no_newer_bundle() {
-        let signed = |kind| InstallPlan {
-            signers: BTreeSet::from([crate::trust::test_keys::id(10)]),
-            ..past_run(1, kind, None).plan
-        };
-        assert_eq!(signed(PlanKind::Upgrade).mark(7).unwrap().run, 7);
-        assert_eq!(signed(PlanKind::Undo { run: 1 }).mark(7), None);
+        document::to_bytes(self)
     }
 }

@@ -12,7 +12,6 @@ use crate::stores::dumping::StoreLabel;
 
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedStore {
     /// Its name: a component and what it is to it.
     pub name: String,
@@ -39,7 +38,7 @@ pub struct PlannedStore {
 
 /// What a run does to data so that the version before it cannot be trusted with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum DataChange {
     /// The new version rewrites them when it starts.
     Migrated {

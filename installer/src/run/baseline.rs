@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use manifests::product::Component;
 
+use super::error::StepError;
 use super::{Baseline, Context, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
-use crate::failure::chain;
 use crate::health::{self, Expected};
 use crate::host::{HostError, UnitState};
 use crate::plan::scope::{outer, trees};
@@ -70,7 +70,7 @@ fn record_illness(baseline: &mut Baseline, context: &Context<'_>, planned: &Plan
     let Some(unit) = unit.filter(|unit| !unit.contains("@.")) else {
         return;
     };
-    let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
+    let was_up = baseline.was_up(unit);
     let expected = Expected {
         version: planned.from.nevra.evr().version(),
         program: planned.from.program_sha256,
@@ -182,7 +182,7 @@ pub(super) fn snapshot(
     baseline: &Baseline,
     groups: &[&Group],
     writers: Writers,
-) -> Result<Snapshot, String> {
+) -> Result<Snapshot, StepError> {
     let (roots, excluded) = context.trees(groups, baseline);
     // The way back must be open to root before the way forward is taken.
     for root in roots
@@ -190,17 +190,17 @@ pub(super) fn snapshot(
         .map(|root| context.layout.at(root))
         .filter(|root| root.exists())
     {
-        secure_fs::Place::of(&root).map_err(|error| chain(&error))?;
+        secure_fs::Place::of(&root)?;
     }
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
-    capture(
+    let blobs = context.blobs()?;
+    let found = capture(
         context.layout,
         Contents::Keep(&blobs),
         writers,
         &roots,
         &excluded,
-    )
-    .map_err(|error| chain(&error))
+    )?;
+    Ok(found)
 }
 
 #[cfg(test)]

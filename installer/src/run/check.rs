@@ -3,8 +3,8 @@
 use manifests::product::Component;
 
 use super::baseline::leftovers;
+use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult, needed};
-use crate::failure::chain;
 use crate::host::query;
 use crate::plan::{Group, PackageChange, PlannedRpm};
 
@@ -15,7 +15,7 @@ impl Context<'_> {
         for change in groups.iter().flat_map(|group| group.changes()) {
             match (change.to, change.from) {
                 (Some(_), _) => self.check_installed(change.package, change.to)?,
-                // Whoever needs by now what an undo would remove keeps it, whole.
+                // A package that another one needs by now stays, and stays whole.
                 (None, Some(_)) if self.is_installed(change.package, change.from) => {
                     self.check_verify(baseline, change.package)?;
                 }
@@ -29,11 +29,8 @@ impl Context<'_> {
         self.restore_enablement(baseline, &members(groups))
     }
 
-    fn check_files(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
-        let lines = self
-            .host
-            .rpm_verify(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_files(&self, baseline: &Baseline, package: &str) -> Result<(), StepError> {
+        let lines = self.host.rpm_verify(&[package])?;
         let known = baseline.verify.get(package);
         let known = |line: &String| known.is_some_and(|known| known.contains(line));
         let broken: Vec<&str> = lines
@@ -44,7 +41,7 @@ impl Context<'_> {
         if broken.is_empty() {
             return Ok(());
         }
-        Err(format!(
+        differs(format!(
             "files of {package} are not the package's: {}",
             broken.join(", ")
         ))
@@ -64,11 +61,8 @@ impl Context<'_> {
         self.restore_enablement(baseline, &members(groups))
     }
 
-    fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), String> {
-        let lines = self
-            .host
-            .rpm_verify(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), StepError> {
+        let lines = self.host.rpm_verify(&[package])?;
         let known = baseline.verify.get(package).cloned().unwrap_or_default();
         if lines == known {
             return Ok(());
@@ -79,14 +73,11 @@ impl Context<'_> {
             .map(|line| format!("now `{line}`"))
             .chain(gone.map(|line| format!("no more `{line}`")))
             .collect();
-        Err(format!("rpm -V of {package} differs: {}", text.join(", ")))
+        differs(format!("rpm -V of {package} differs: {}", text.join(", ")))
     }
 
-    fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), String> {
-        let installed = self
-            .host
-            .installed(&[package])
-            .map_err(|error| chain(&error))?;
+    fn check_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> Result<(), StepError> {
+        let installed = self.host.installed(&[package])?;
         let names = || {
             let names: Vec<String> = installed.iter().map(|one| one.nevra.to_string()).collect();
             names.join(" and ")
@@ -98,23 +89,23 @@ impl Context<'_> {
             {
                 Ok(())
             }
-            ([], Some(_)) => Err(format!("{package} is not installed any more")),
-            (_, Some(wanted)) => Err(format!(
+            ([], Some(_)) => differs(format!("{package} is not installed any more")),
+            (_, Some(wanted)) => differs(format!(
                 "{} should be installed, found {}",
                 wanted.nevra,
                 names()
             )),
-            (_, None) => Err(format!("{} should not be installed", names())),
+            (_, None) => differs(format!("{} should not be installed", names())),
         }
     }
 
     /// Whether any package of a name is installed.
-    pub(super) fn is_there(&self, package: &str) -> Result<bool, String> {
+    pub(super) fn is_there(&self, package: &str) -> Result<bool, StepError> {
         let installed = self.host.installed(&[package]);
-        Ok(!installed.map_err(|error| chain(&error))?.is_empty())
+        Ok(!installed?.is_empty())
     }
 
-    /// Whether exactly this build is installed, or nothing if nothing is wanted.
+    /// Whether exactly this build is installed, or nothing where nothing should be.
     pub(super) fn is_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> bool {
         self.check_installed(package, wanted).is_ok()
     }
@@ -123,7 +114,7 @@ impl Context<'_> {
         &self,
         baseline: &Baseline,
         change: PackageChange<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), StepError> {
         let found = leftovers(self, change);
         let new: Vec<&str> = found
             .difference(&baseline.leftovers)
@@ -132,18 +123,22 @@ impl Context<'_> {
         if new.is_empty() {
             Ok(())
         } else {
-            Err(format!("rpm left {}", new.join(", ")))
+            differs(format!("rpm left {}", new.join(", ")))
         }
     }
 
-    fn check_brought(&self, baseline: &Baseline, change: PackageChange<'_>) -> Result<(), String> {
+    fn check_brought(
+        &self,
+        baseline: &Baseline,
+        change: PackageChange<'_>,
+    ) -> Result<(), StepError> {
         let strays = change.needed.map_or_else(Vec::new, |planned| {
             needed::strays(self, &baseline.absent, planned)
         });
         if strays.is_empty() {
             Ok(())
         } else {
-            Err(format!("{} left {}", change.package, strays.join(", ")))
+            differs(format!("{} left {}", change.package, strays.join(", ")))
         }
     }
 

@@ -1,12 +1,12 @@
 //! Configuration after a transaction. Of an undo: back to before the undone run, with later edits kept.
 
-use super::execute::State;
+use super::error::StepError;
+use super::state::{Note, State};
 use super::{Context, StepResult, merge_edit};
 use crate::backup::changes::YOURS;
 use crate::backup::merge::{ThreeWay, merge};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::{Kind, Snapshot};
-use crate::failure::chain;
 use crate::plan::{InstallPlan, PlanKind};
 
 /// Brings the configuration of a group to what it should be.
@@ -14,9 +14,8 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
     match context.plan.kind {
         PlanKind::Upgrade => merge_edit::carry(context, state, group),
         PlanKind::Undo { .. } => {
-            state
-                .notes
-                .extend(merge_back(context, state.before.as_ref())?);
+            let found = merge_back(context, state.saved.before()?)?;
+            state.told.notes.extend(found.into_iter().map(Note::Info));
             Ok(String::new())
         }
         PlanKind::Restore { .. } => Ok("configuration stays as it is".to_owned()),
@@ -25,11 +24,9 @@ pub(super) fn configure(context: &Context<'_>, state: &mut State, group: &str) -
 
 /// Merges the configuration of before the undone run with what was edited since, writes it, and
 /// returns what a person should know.
-fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<String>, String> {
-    let (Some(undone), Some(current)) = (context.undone, current) else {
-        return Err("the undone run has no backup".to_owned());
-    };
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
+fn merge_back(context: &Context<'_>, current: &Snapshot) -> Result<Vec<String>, StepError> {
+    let undone = context.undone()?;
+    let blobs = context.blobs()?;
     for entry in undone
         .before
         .entries
@@ -37,9 +34,7 @@ fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<S
         .chain(undone.after.entries.values())
     {
         if let Kind::File { sha256, .. } = &entry.kind {
-            blobs
-                .import(&undone.blobs, sha256)
-                .map_err(|error| chain(&error))?;
+            blobs.import(&undone.blobs, sha256)?;
         }
     }
     // A package that stays keeps its files, whatever was in their place before it came.
@@ -51,9 +46,9 @@ fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<S
         after: &after,
         current: &current,
     };
-    let merged = merge(states, &blobs).map_err(|error| chain(&error))?;
-    let displaced = context.layout.run(context.run).join("displaced");
-    restore(context.layout, &blobs, &merged.snapshot, &displaced).map_err(|error| chain(&error))?;
+    let merged = merge(states, &blobs)?;
+    let displaced = context.dir().displaced();
+    restore(context.layout, &blobs, &merged.snapshot, &displaced)?;
     let say = |paths: &[String], what: &str| -> Vec<String> {
         paths.iter().map(|path| format!("{path}: {what}")).collect()
     };
@@ -72,12 +67,12 @@ fn merge_back(context: &Context<'_>, current: Option<&Snapshot>) -> Result<Vec<S
 }
 
 /// Returns the files of packages that came with the undone run and do not go with its undo.
-fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, String> {
+fn kept_files(context: &Context<'_>, undone: &InstallPlan) -> Result<Vec<String>, StepError> {
     let mut kept = Vec::new();
     for planned in undone.groups.iter().flat_map(|group| &group.packages) {
         let mut changes = context.plan.changes();
         let goes = changes.any(|change| change.package == planned.name);
-        // One that was to go and is still there is needed by somebody.
+        // One that was to go and is still there is needed by another package.
         if !goes || (planned.from.is_none() && context.is_there(&planned.name)?) {
             kept.extend(planned.files.iter().cloned());
         }

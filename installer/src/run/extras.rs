@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::error::StepError;
 use super::{Context, StepResult};
 use crate::backup::capture::from_hex;
 use crate::backup::snapshot::Snapshot;
 use crate::bundle::StagedExtra;
-use crate::failure::chain;
 use crate::plan::Group;
 use crate::plan::extras::PlannedExtra;
 use crate::secure_fs::{Ownership, Place};
@@ -17,15 +17,10 @@ use crate::secure_fs::{Ownership, Place};
 const SHARED: [&str; 2] = ["security.selinux", "system.posix_acl_access"];
 
 /// Writes what comes with the bundle.
-pub(super) fn write(
-    context: &Context<'_>,
-    before: Option<&Snapshot>,
-    groups: &[&Group],
-) -> StepResult {
+pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group]) -> StepResult {
     let mut written: Vec<&str> = Vec::new();
     for planned in coming(groups) {
-        let staged = StagedExtra::reopen(context.layout, &planned.sha256);
-        let staged = staged.map_err(|error| chain(&error))?;
+        let staged = StagedExtra::reopen(context.layout, &planned.sha256)?;
         let owner = Ownership {
             mode: planned.mode,
             uid: planned.uid,
@@ -33,10 +28,9 @@ pub(super) fn write(
             mtime_secs: i64::try_from(planned.modified).unwrap_or(0),
             mtime_nanos: 0,
         };
-        let shared = before.map_or_else(Vec::new, |before| shared(before, planned));
+        let shared = shared(before, planned);
         Place::of(&context.layout.at(&planned.path))
-            .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))
-            .map_err(|error| chain(&error))?;
+            .and_then(|place| place.copy_from(&mut staged.file(), owner, &shared))?;
         written.push(&planned.path);
     }
     Ok(written.join(", "))
@@ -44,13 +38,11 @@ pub(super) fn write(
 
 /// Removes what a write that was cut off left: only a tree that is put back whole would lose it by
 /// itself, and a file's own directory may be none.
-pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), String> {
+pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), StepError> {
     for planned in coming(groups) {
         let path = context.layout.at(&planned.path);
         if path.parent().is_some_and(Path::exists) {
-            Place::of(&path)
-                .and_then(|place| place.sweep())
-                .map_err(|error| chain(&error))?;
+            Place::of(&path).and_then(|place| place.sweep())?;
         }
     }
     Ok(())

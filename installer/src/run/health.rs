@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use manifests::product::Component;
 
+use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult};
-use crate::failure::chain;
 use crate::health::{self, Expected};
 use crate::history::report::{ComponentHealth, HealthState};
-use crate::host::UnitState;
 use crate::plan::PlannedComponent;
 
 /// What was found.
@@ -34,7 +33,7 @@ pub(super) fn wait(
     baseline: &Baseline,
     group: &[&PlannedComponent],
     excuse: Excuse,
-) -> Result<Found, String> {
+) -> Result<Found, StepError> {
     let mut found = Found::default();
     for planned in group {
         let state = match unasked(context, baseline, planned) {
@@ -62,8 +61,7 @@ fn unasked(
         return Some("services are not touched here".to_owned());
     }
     let services = baseline.services(&planned.component);
-    let was_up = |unit: &&str| baseline.units.get(*unit).is_some_and(UnitState::is_up);
-    if !services.iter().any(was_up) {
+    if !services.iter().any(|unit| baseline.was_up(unit)) {
         return Some("the service did not run before".to_owned());
     }
     unit.contains("@.")
@@ -76,7 +74,7 @@ fn ask(
     planned: &PlannedComponent,
     excuse: Excuse,
     found: &mut Found,
-) -> Result<HealthState, String> {
+) -> Result<HealthState, StepError> {
     let component = &planned.component;
     let expected = Expected {
         version: planned.to.nevra.evr().version(),
@@ -107,7 +105,7 @@ fn ask(
             if is_excused {
                 return Ok(HealthState::AsBefore { why: ill.why });
             }
-            Err(format!("{} is not healthy: {}", component.title, ill.why))
+            differs(format!("{} is not healthy: {}", component.title, ill.why))
         }
     }
 }
@@ -121,11 +119,10 @@ pub(super) fn runs_again(
     if !context.has_units(baseline) {
         return Ok(String::new());
     }
-    for unit in components.iter().flat_map(|one| baseline.services(one)) {
-        let was_up = baseline.units.get(unit).is_some_and(UnitState::is_up);
-        let now = context.host.unit(unit).map_err(|error| chain(&error))?;
-        if was_up && !now.is_up() {
-            return Err(format!(
+    for unit in baseline.all_services(components.iter().copied()) {
+        let now = context.host.unit(unit)?;
+        if baseline.was_up(unit) && !now.is_up() {
+            return differs(format!(
                 "{unit} was stopped for the run and does not run again"
             ));
         }
@@ -140,12 +137,9 @@ pub(super) fn same_processes(
     processes: &BTreeMap<String, u32>,
 ) -> StepResult {
     for (unit, pid) in processes {
-        let now = context
-            .host
-            .main_process(unit)
-            .map_err(|error| chain(&error))?;
+        let now = context.host.main_process(unit)?;
         if now.as_ref().map(|process| process.pid) != Some(*pid) {
-            return Err(format!(
+            return differs(format!(
                 "{unit} was well, but its main process has ended since"
             ));
         }

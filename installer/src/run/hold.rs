@@ -4,11 +4,11 @@
 //! request succeeds and does nothing, so scriptlets do not fail and nothing runs on half-replaced
 //! files. `/run` is empty after a boot: everything stays down until a run or a revert releases it.
 
+use super::error::StepError;
 use super::{Baseline, Context, StepResult};
-use crate::failure::chain;
-use crate::host::{HostError, UnitAction, UnitState};
+use crate::host::{HostError, UnitAction};
 use crate::layout::Layout;
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs;
 use manifests::product::Component;
 
 /// The token's name is spelled out, since an alias has another `%n`; only templates need it.
@@ -22,14 +22,6 @@ fn drop_in_text(released: &str, unit: &str) -> String {
     )
 }
 
-fn describe(error: &HostError) -> String {
-    chain(error)
-}
-
-fn describe_file(error: &FsError) -> String {
-    chain(error)
-}
-
 impl Context<'_> {
     /// Creates the tokens first, then the drop-ins: installing the hold stops nothing. What is `held` gets
     /// no token, not even for a moment: a scriptlet that outlived its rpm may ask for a start right then.
@@ -37,32 +29,25 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not touched".to_owned());
         }
-        secure_fs::ensure_dir(&self.layout.released(), 0o700).map_err(|e| describe_file(&e))?;
-        let held: Vec<&str> = held
-            .iter()
-            .flat_map(|component| baseline.services(component))
-            .collect();
-        for component in self.plan.all_components() {
-            for unit in baseline.services(component) {
-                if !held.contains(&unit) {
-                    self.create_token(unit)?;
-                }
-                let dir = self.layout.drop_in_dir(unit);
-                secure_fs::ensure_dir(&dir, 0o755).map_err(|e| describe_file(&e))?;
-                let text = drop_in_text("/run/airgap-bundle/released", unit);
-                secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)
-                    .map_err(|e| describe_file(&e))?;
+        secure_fs::ensure_dir(&self.layout.released(), 0o700)?;
+        let held: Vec<&str> = baseline.all_services(held.iter().copied()).collect();
+        for unit in baseline.all_services(self.plan.all_components()) {
+            if !held.contains(&unit) {
+                self.create_token(unit)?;
             }
+            let dir = self.layout.drop_in_dir(unit);
+            secure_fs::ensure_dir(&dir, 0o755)?;
+            let text = drop_in_text("/run/airgap-bundle/released", unit);
+            secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)?;
         }
-        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        self.host.daemon_reload()?;
         Ok(String::new())
     }
 
-    fn create_token(&self, unit: &str) -> Result<(), String> {
+    fn create_token(&self, unit: &str) -> Result<(), StepError> {
         let token = self.layout.released().join(unit);
-        secure_fs::ensure_dir(&self.layout.released(), 0o700)
-            .and_then(|()| secure_fs::write_atomic(&token, b"", 0o600))
-            .map_err(|e| describe_file(&e))
+        secure_fs::ensure_dir(&self.layout.released(), 0o700)?;
+        Ok(secure_fs::write_atomic(&token, b"", 0o600)?)
     }
 
     /// Deletes the tokens, then stops triggers and services: all it can, whatever one of them says.
@@ -70,26 +55,19 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        let services = || {
-            components
-                .iter()
-                .flat_map(|component| baseline.services(component))
-        };
+        let services = || baseline.all_services(components.iter().copied());
         let triggers = components
             .iter()
             .flat_map(|component| baseline.triggers(component));
-        let mut troubles: Vec<String> = services()
+        let mut troubles: Vec<StepError> = services()
             .map(|unit| secure_fs::remove_if_present(&self.layout.released().join(unit)))
-            .filter_map(|removed| removed.err().map(|e| describe_file(&e)))
+            .filter_map(|removed| Some(removed.err()?.into()))
             .collect();
         for unit in triggers.chain(services()) {
-            troubles.extend(self.stop(unit).err().map(|e| describe(&e)));
+            troubles.extend(self.stop(unit).err().map(StepError::from));
         }
-        if troubles.is_empty() {
-            Ok(String::new())
-        } else {
-            Err(troubles.join("; "))
-        }
+        StepError::all(troubles)?;
+        Ok(String::new())
     }
 
     fn stop(&self, unit: &str) -> Result<(), HostError> {
@@ -106,7 +84,7 @@ impl Context<'_> {
             return Ok("no systemd: services are not started".to_owned());
         }
         // Unit files may have been restored since the last reload.
-        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        self.host.daemon_reload()?;
         let mut left_down = Vec::new();
         for component in components {
             let services = baseline.services(component);
@@ -114,17 +92,16 @@ impl Context<'_> {
                 self.create_token(unit)?;
             }
             for unit in services.iter().copied().chain(baseline.triggers(component)) {
-                if baseline.units.get(unit).is_some_and(UnitState::is_up) {
+                if baseline.was_up(unit) {
                     self.start(unit)?;
                 } else {
                     left_down.push(unit.to_owned());
                 }
             }
-            for unit in services
+            let dependents = services
                 .iter()
-                .filter_map(|unit| baseline.dependents.get(*unit))
-                .flatten()
-            {
+                .filter_map(|unit| baseline.dependents.get(*unit));
+            for unit in dependents.flatten() {
                 self.start(unit)?;
             }
         }
@@ -137,11 +114,9 @@ impl Context<'_> {
         ))
     }
 
-    fn start(&self, unit: &str) -> Result<(), String> {
-        self.host
-            .change_unit(UnitAction::ResetFailed, unit)
-            .and_then(|()| self.host.change_unit(UnitAction::Start, unit))
-            .map_err(|e| describe(&e))
+    fn start(&self, unit: &str) -> Result<(), StepError> {
+        self.host.change_unit(UnitAction::ResetFailed, unit)?;
+        Ok(self.host.change_unit(UnitAction::Start, unit)?)
     }
 
     /// Gives every unit back the enablement it had; scriptlets change it. A unit that the new
@@ -154,17 +129,11 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        self.host.daemon_reload().map_err(|e| describe(&e))?;
+        self.host.daemon_reload()?;
         let mut notes = Vec::new();
-        for unit in components
-            .iter()
-            .flat_map(|component| baseline.services(component))
-        {
-            let now = self.host.unit(unit).map_err(|e| describe(&e))?.file;
-            let was = baseline
-                .units
-                .get(unit)
-                .map_or("", |state| state.file.as_str());
+        for unit in baseline.all_services(components.iter().copied()) {
+            let now = self.host.unit(unit)?.file;
+            let was = baseline.units.get(unit).map_or("", |state| &state.file);
             let action = match was {
                 _ if now == was => continue,
                 "enabled" => UnitAction::Enable,
@@ -175,9 +144,7 @@ impl Context<'_> {
                     continue;
                 }
             };
-            self.host
-                .change_unit(action, unit)
-                .map_err(|e| describe(&e))?;
+            self.host.change_unit(action, unit)?;
         }
         Ok(notes.join("; "))
     }
@@ -187,31 +154,20 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
-        for component in self.plan.all_components() {
-            for unit in baseline.services(component) {
-                let dir = self.layout.drop_in_dir(unit);
-                secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])
-                    .and_then(|()| secure_fs::remove_dir_if_empty(&dir))
-                    .map_err(|e| describe_file(&e))?;
-            }
+        for unit in baseline.all_services(self.plan.all_components()) {
+            let dir = self.layout.drop_in_dir(unit);
+            secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])?;
+            secure_fs::remove_dir_if_empty(&dir)?;
         }
-        self.host.daemon_reload().map_err(|e| describe(&e))?;
-        for unit in self
-            .plan
-            .all_components()
-            .flat_map(|component| baseline.services(component))
-        {
-            secure_fs::remove_if_present(&self.layout.released().join(unit))
-                .map_err(|e| describe_file(&e))?;
-        }
+        self.host.daemon_reload()?;
         let released = self.layout.released();
-        secure_fs::remove_dir_if_empty(&released)
-            .and_then(|()| {
-                released
-                    .parent()
-                    .map_or(Ok(()), secure_fs::remove_dir_if_empty)
-            })
-            .map_err(|e| describe_file(&e))?;
+        for unit in baseline.all_services(self.plan.all_components()) {
+            secure_fs::remove_if_present(&released.join(unit))?;
+        }
+        secure_fs::remove_dir_if_empty(&released)?;
+        if let Some(parent) = released.parent() {
+            secure_fs::remove_dir_if_empty(parent)?;
+        }
         Ok(String::new())
     }
 }

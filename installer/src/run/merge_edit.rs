@@ -1,43 +1,44 @@
 //! Configuration of an upgrade: what rpm did to it, and edits of plain files, over which rpm writes
 //! without a word, carried over into the new ones.
 
-use super::execute::{State, members};
+use super::error::StepError;
+use super::execute::members;
+use super::state::State;
 use super::vendor_defaults::Defaults;
 use super::{Context, StepResult};
 use crate::backup::blobs::Blobs;
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes::{
-    CONFIG_CHANGES_TYPE, ConfigChanges, Content, DOCUMENT, Decision, FileChange, YOURS, carry_over,
+    CONFIG_CHANGES_TYPE, ConfigChanges, Content, Decision, FileChange, YOURS, carry_over,
 };
 use crate::backup::restore::put;
 use crate::backup::snapshot::{Entry, Kind, Snapshot};
-use crate::failure::chain;
 use crate::plan::forecast::Fate;
 
 /// Carries over what the edits of a group's files are, and writes down what became of every file. A
 /// revert has the saved bytes of all of them.
 pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
-    let before = state.before.as_ref().ok_or("there is no backup")?;
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    let before = state.saved.before()?;
+    let blobs = context.blobs()?;
     for planned in members(context.plan, group) {
         for forecast in planned.config.iter().filter(|one| one.fate.is_pictured()) {
             let file = File {
                 context,
                 before,
-                defaults: &state.defaults,
+                defaults: &state.saved.defaults,
                 blobs: &blobs,
                 path: &forecast.path,
             };
             let change = file.settle(&planned.component.package, forecast.fate)?;
-            state.config_changes.push(change);
+            state.told.config_changes.push(change);
         }
     }
     let document = ConfigChanges {
         document: CONFIG_CHANGES_TYPE.to_owned(),
         run: context.run,
-        files: state.config_changes.clone(),
+        files: state.told.config_changes.clone(),
     };
-    context.write_document(DOCUMENT, &document)?;
+    super::write_document(&context.dir().backup().config_changes(), &document)?;
     let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;
     let beside = |change: &&FileChange| change.decision == Decision::PutBeside;
     Ok(format!(
@@ -60,8 +61,15 @@ struct File<'a> {
 /// What was decided, and why not better.
 type Verdict = (Decision, Option<String>);
 
+/// What a merge gave.
+enum Merged {
+    Into(Entry),
+    /// Nothing, and why.
+    Not(String),
+}
+
 impl File<'_> {
-    fn settle(&self, package: &str, fate: Fate) -> Result<FileChange, String> {
+    fn settle(&self, package: &str, fate: Fate) -> Result<FileChange, StepError> {
         let now = self.look(self.path)?;
         let (decision, why) = match fate {
             Fate::Overwritten => self.overwritten(now.as_ref())?,
@@ -83,15 +91,14 @@ impl File<'_> {
         })
     }
 
-    fn look(&self, path: &str) -> Result<Option<Entry>, String> {
+    fn look(&self, path: &str) -> Result<Option<Entry>, StepError> {
         let (layout, keep) = (self.context.layout, Contents::Keep(self.blobs));
-        let found = capture(layout, keep, Writers::Stopped, &[path.to_owned()], &[]);
-        let mut found = found.map_err(|error| chain(&error))?;
+        let mut found = capture(layout, keep, Writers::Stopped, &[path.to_owned()], &[])?;
         Ok(found.entries.remove(path))
     }
 
     /// Says what rpm did, by what is there.
-    fn observed(&self, now: Option<&Entry>) -> Result<Decision, String> {
+    fn observed(&self, now: Option<&Entry>) -> Result<Decision, StepError> {
         let yours = self.before.entries.get(self.path);
         let (Some(now), Some(yours)) = (now, yours) else {
             return Ok(match now {
@@ -119,7 +126,7 @@ impl File<'_> {
     }
 
     /// Carries the edit of a plain file over, or puts it beside.
-    fn overwritten(&self, now: Option<&Entry>) -> Result<Verdict, String> {
+    fn overwritten(&self, now: Option<&Entry>) -> Result<Verdict, StepError> {
         let yours = self.before.entries.get(self.path);
         let (Some(now), Some(yours)) = (now, yours) else {
             return Ok((self.observed(now)?, None));
@@ -132,48 +139,45 @@ impl File<'_> {
             return Ok((Decision::Updated, None));
         }
         match self.merged(old, yours, now)? {
-            Ok(merged) => {
+            Merged::Into(merged) => {
                 self.write(self.path, &merged)?;
                 Ok((Decision::CarriedOver, None))
             }
-            Err(why) => self.put_beside(yours, why),
+            Merged::Not(why) => self.put_beside(yours, why),
         }
     }
 
-    /// Merges the edit into what is there now, in its dress.
+    /// Merges the edit into what is there now, whose owner and mode it keeps.
     fn merged(
         &self,
         old: Option<Content>,
         yours: &Entry,
         now: &Entry,
-    ) -> Result<Result<Entry, String>, String> {
+    ) -> Result<Merged, StepError> {
         let (Some(own), Some(new)) = (content(yours), content(now)) else {
-            return Ok(Err("it is no regular file".to_owned()));
+            return Ok(Merged::Not("it is no regular file".to_owned()));
         };
         let Some(old) = old else {
             let why = self.defaults.unknown.get(self.path).cloned();
             let why = why.unwrap_or_else(|| "the previous package has no such file".to_owned());
-            return Ok(Err(format!("the old default is not known: {why}")));
+            return Ok(Merged::Not(format!("the old default is not known: {why}")));
         };
-        let load = |content: Content| {
-            let bytes = self.blobs.load(&content.sha256);
-            bytes.map_err(|error| chain(&error))
-        };
+        let load = |content: Content| self.blobs.load(&content.sha256);
         let merged = match carry_over(&load(old)?, &load(own)?, &load(new)?) {
             Ok(merged) => merged,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Merged::Not(why)),
         };
         let sha256 = manifests::digest::Sha256::of(merged.as_bytes());
         let stored = self.blobs.put(&sha256, merged.as_bytes());
-        stored.map_err(|error| chain(&error))?;
+        stored?;
         let size = merged.len() as u64;
-        Ok(Ok(Entry {
+        Ok(Merged::Into(Entry {
             kind: Kind::File { size, sha256 },
             ..now.clone()
         }))
     }
 
-    fn put_beside(&self, yours: &Entry, why: String) -> Result<Verdict, String> {
+    fn put_beside(&self, yours: &Entry, why: String) -> Result<Verdict, StepError> {
         let beside = format!("{}{YOURS}", self.path);
         let is_free = match self.look(&beside)? {
             None => true,
@@ -186,8 +190,8 @@ impl File<'_> {
         Ok((Decision::PutBeside, Some(why)))
     }
 
-    fn write(&self, path: &str, entry: &Entry) -> Result<(), String> {
-        put(self.context.layout, self.blobs, path, entry).map_err(|error| chain(&error))
+    fn write(&self, path: &str, entry: &Entry) -> Result<(), StepError> {
+        Ok(put(self.context.layout, self.blobs, path, entry)?)
     }
 }
 

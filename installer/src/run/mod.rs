@@ -4,6 +4,7 @@ mod backup;
 mod baseline;
 mod check;
 mod config;
+pub mod error;
 mod execute;
 mod extras;
 mod health;
@@ -12,29 +13,33 @@ mod merge_edit;
 mod needed;
 mod packages_back;
 mod packages_forward;
+mod report;
 pub mod reserve;
 mod revert;
+mod state;
 mod stores;
 mod transaction;
 mod vendor_defaults;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
+use crate::document::{self, Document};
 use crate::event::{Event, Listener};
 use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
 use crate::journal::step::Step;
-use crate::journal::{Disk, Journal, JournalError, Phase};
-use crate::layout::Layout;
+use crate::journal::{Disk, Journal, Phase};
+use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs::FsError;
 use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
 pub use crate::plan::Baseline;
+pub use error::StepError;
 pub use execute::{execute, is_prepared, prepare};
 pub use revert::close_open_run;
 pub use stores::dumps_of;
@@ -68,9 +73,9 @@ pub struct Context<'a> {
 /// What a run does that was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStop {
-    /// It goes back: there is nobody to take it up later.
+    /// It goes back: nothing would resume it later.
     Revert,
-    /// It ends where it is, held; the boot unit takes it up. For shutdowns.
+    /// It ends where it is, held, and the boot unit resumes it. For shutdowns.
     Hold,
 }
 
@@ -79,7 +84,7 @@ pub enum OnStop {
 pub enum Ended {
     /// The run came to its end, whichever.
     Reported(Box<RunReport>),
-    /// The run was told to stop, and waits, held, to be taken up.
+    /// The run was asked to stop, and waits, held, to be resumed.
     Held,
 }
 
@@ -114,8 +119,17 @@ impl std::fmt::Debug for Context<'_> {
 pub(crate) const FREE_BY_HAND: &str =
     "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload";
 
-/// Why a step did not work, in words for the report.
-pub(crate) type StepResult = Result<String, String>;
+/// Whether a step happens without its records in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// No: on the way forward nothing happens that a recovery would not know of.
+    Must,
+    /// Yes: on the way back, a full disk must not keep the host from being put back.
+    IfPossible,
+}
+
+/// What the journal notes of a step that worked, or why it did not.
+pub(crate) type StepResult = Result<String, StepError>;
 
 impl Context<'_> {
     /// Whether the units of the host can be asked and changed.
@@ -123,11 +137,12 @@ impl Context<'_> {
         !baseline.units.is_empty() && self.layout.is_live()
     }
 
-    /// Runs one step between its journal records.
+    /// Runs one step between its journal records, and reports it to the listener.
     pub(crate) fn step(
         &self,
         journal: &mut Journal<'_>,
         step: &Step,
+        keep: Keep,
         effect: impl FnOnce() -> StepResult,
     ) -> StepResult {
         let id = step.to_string();
@@ -135,83 +150,48 @@ impl Context<'_> {
             step: id.clone(),
             title: step.title(),
         });
-        let unwritten = |error: JournalError| chain(&error);
-        journal
-            .append(step, Phase::Intent, self.host.now(), "")
-            .map_err(unwritten)?;
-        let result = effect();
-        match &result {
-            Ok(note) => {
-                journal
-                    .append(step, Phase::Done, self.host.now(), note)
-                    .map_err(unwritten)?;
-                (self.listener)(&Event::Done {
-                    step: id,
-                    note: note.clone(),
-                });
-            }
-            Err(why) => {
-                (self.listener)(&Event::Failed {
-                    step: id,
-                    why: why.clone(),
-                });
-                // The failure is what counts; a journal that cannot say so changes nothing in it.
-                let _ = journal.append(step, Phase::Failed, self.host.now(), why);
-            }
-        }
-        result
-    }
-
-    /// Writes a document into the run's directory.
-    pub(crate) fn write_document<T: serde::Serialize>(
-        &self,
-        name: &str,
-        document: &T,
-    ) -> Result<(), String> {
-        let bytes = manifests::json::canonical(document).map_err(|error| error.to_string())?;
-        let path = self.layout.run(self.run).join(name);
-        secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error: FsError| chain(&error))
-    }
-
-    /// Runs one step of a way back. The journal is kept as well as it can be: a full disk must not
-    /// keep the host from being put back.
-    pub(crate) fn step_back(
-        &self,
-        journal: &mut Journal<'_>,
-        step: &Step,
-        effect: impl FnOnce() -> StepResult,
-    ) -> StepResult {
-        let id = step.to_string();
-        (self.listener)(&Event::Started {
-            step: id.clone(),
-            title: step.title(),
-        });
-        let _ = journal.append(step, Phase::Intent, self.host.now(), "");
-        let result = effect();
-        let (phase, text, event) = match &result {
-            Ok(note) => (
-                Phase::Done,
-                note,
-                Event::Done {
-                    step: id,
-                    note: note.clone(),
-                },
-            ),
-            Err(why) => (
-                Phase::Failed,
-                why,
-                Event::Failed {
-                    step: id,
-                    why: why.clone(),
-                },
-            ),
+        let mut record = |phase, text: &str, keep| {
+            let written = journal.append(step, phase, self.host.now(), text);
+            written.or_else(|error| match keep {
+                Keep::Must => Err(error),
+                Keep::IfPossible => Ok(()),
+            })
         };
-        let _ = journal.append(step, phase, self.host.now(), text);
+        record(Phase::Intent, "", keep)?;
+        let result = effect();
+        let event = match &result {
+            Ok(note) => {
+                record(Phase::Done, note, keep)?;
+                let note = note.clone();
+                Event::Done { step: id, note }
+            }
+            Err(error) => {
+                let why = chain(error);
+                // The failure is what counts, also where the journal cannot hold it.
+                record(Phase::Failed, &why, Keep::IfPossible)?;
+                Event::Failed { step: id, why }
+            }
+        };
         (self.listener)(&event);
         result
     }
 
-    pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
-        Blobs::open(&self.layout.run(self.run).join("backup").join("blobs"))
+    /// Returns the states around the run that this one undoes.
+    fn undone(&self) -> Result<&Undone, StepError> {
+        let missing = || StepError::Missing("the undone run has no backup".to_owned());
+        self.undone.ok_or_else(missing)
     }
+
+    pub(crate) fn dir(&self) -> RunDir {
+        self.layout.run(self.run)
+    }
+
+    pub(crate) fn blobs(&self) -> Result<Blobs, FsError> {
+        Blobs::open(&self.dir().backup().blobs())
+    }
+}
+
+/// Writes a document of a run.
+fn write_document<D: Document>(path: &Path, document: &D) -> Result<(), StepError> {
+    Ok(document::write(path, document)?)
 }

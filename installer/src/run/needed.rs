@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::Context;
-use crate::failure::chain;
+use super::error::StepError;
 use crate::plan::{PackageChange, PlannedPackage};
 use crate::secure_fs::{self, Ownership, Place};
 
@@ -21,7 +21,7 @@ pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeS
 }
 
 /// Returns every directory that a package makes, inner ones first: its own, and those above its files
-/// that nobody owns and rpm makes without a word.
+/// that no package owns and rpm makes silently.
 fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
     let mut found: BTreeSet<&str> = planned.own_directories.iter().map(String::as_str).collect();
     for path in planned.files.iter().chain(&planned.own_directories) {
@@ -54,13 +54,13 @@ fn ownership(context: &Context<'_>, path: &str) -> Option<Ownership> {
     })
 }
 
-/// Puts directories back that were there before packages were brought: present, and dressed as they
-/// were.
+/// Puts directories back that were there before packages were brought: present, with the owner
+/// and mode that they had.
 pub(super) fn restore_directories(
     context: &Context<'_>,
     before: &BTreeMap<String, Ownership>,
     changes: &[PackageChange<'_>],
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let own = changes.iter().filter_map(|change| change.needed);
     for path in own.flat_map(|planned| &planned.own_directories) {
         let Some(wanted) = before.get(path) else {
@@ -71,12 +71,10 @@ pub(super) fn restore_directories(
         if found.as_ref().map(dress) == Some(dress(wanted)) {
             continue;
         }
-        Place::of(&context.layout.at(path))
-            .and_then(|place| {
-                place.restore_dir()?;
-                place.set_ownership(*wanted, &[], &[])
-            })
-            .map_err(|error| chain(&error))?;
+        Place::of(&context.layout.at(path)).and_then(|place| {
+            place.restore_dir()?;
+            place.set_ownership(*wanted, &[], &[])
+        })?;
     }
     Ok(())
 }
@@ -101,15 +99,15 @@ pub(super) fn clear(
     context: &Context<'_>,
     absent: &BTreeSet<String>,
     change: PackageChange<'_>,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let Some(planned) = change.needed else {
         return Ok(());
     };
-    let away = context.layout.run(context.run).join("displaced");
+    let away = context.dir().displaced();
     for path in strays(context, absent, planned) {
-        let place = Place::of(&context.layout.at(path)).map_err(|error| chain(&error))?;
+        let place = Place::of(&context.layout.at(path))?;
         if is_directory(context, path) {
-            place.remove().map_err(|error| chain(&error))?;
+            place.remove()?;
         }
         // A directory that holds something is moved with it.
         if !is_there(context, path) {
@@ -117,25 +115,21 @@ pub(super) fn clear(
         }
         let target = away.join(path.trim_start_matches('/'));
         let parent = target.parent().unwrap_or(&away);
-        secure_fs::ensure_dir(parent, 0o700)
-            .and_then(|()| place.displace(&target))
-            .map_err(|error| chain(&error))?;
+        secure_fs::ensure_dir(parent, 0o700).and_then(|()| place.displace(&target))?;
     }
     Ok(())
 }
 
 /// Removes the directories of a package that went, as far as they are empty and were not there before
-/// it came. What is in the others is somebody else's by now.
+/// it came. What is in the others now belongs to others.
 pub(super) fn clear_directories(
     context: &Context<'_>,
     absent: &BTreeSet<String>,
     change: PackageChange<'_>,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let directories = change.needed.into_iter().flat_map(all_directories);
     for path in directories.filter(|path| absent.contains(*path) && is_directory(context, path)) {
-        Place::of(&context.layout.at(path))
-            .and_then(|place| place.remove())
-            .map_err(|error| chain(&error))?;
+        Place::of(&context.layout.at(path)).and_then(|place| place.remove())?;
     }
     Ok(())
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
-use super::execute::{State, open_log};
-use super::transaction::complaints;
+use super::error::StepError;
+use super::execute::open_log;
+use super::state::State;
+use super::transaction::Answer;
 use super::{Context, StepResult, baseline, needed};
-use crate::failure::chain;
 use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, PackageChange};
 use crate::secure_fs;
@@ -19,14 +20,14 @@ use crate::secure_fs;
 /// (a file that moved into it, a conflict with the older version), then the rest, without the `%preun`
 /// of what is replaced, which may be what failed.
 pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]) -> StepResult {
-    let log = open_log(context, "rpm-revert.log").or_else(|_| null());
-    let log = log.map_err(|error| format!("cannot open a log: {error}"))?;
+    let log = open_log(&context.dir().revert_log()).or_else(|_| null());
+    let log = log.map_err(StepError::Log)?;
     let reached: Vec<PackageChange<'_>> = reached.iter().flat_map(|g| g.changes()).collect();
     let mut complaints = Vec::new();
     for mode in [RpmMode::GoBack, RpmMode::GoBackWithoutPreun] {
         let touched: Vec<PackageChange<'_>> = reached
             .iter()
-            .filter(|change| !context.is_untouched(&state.baseline, **change))
+            .filter(|change| !context.is_untouched(&state.saved.baseline, **change))
             .copied()
             .collect();
         if touched.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
                 Erasure::BeforeWhatNeedsThem,
                 Erasure::BeforeWhatNeedsThemWithoutPreun,
             ] {
-                complaints.push(remove(context, &touched, how, &log)?);
+                complaints.extend(remove(context, &touched, how, &log)?.complaint());
             }
         }
         let digests: Vec<Sha256> = touched
@@ -49,20 +50,19 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             .filter_map(|change| change.from)
             .map(|rpm| rpm.sha256)
             .collect();
-        complaints.push(context.transact(&digests, mode, &log)?);
-        complaints.push(remove(context, &touched, Erasure::Plain, &log)?);
+        complaints.extend(context.transact(&digests, mode, &log)?.complaint());
+        complaints.extend(remove(context, &touched, Erasure::Plain, &log)?.complaint());
         let is_back =
             |change: &&PackageChange<'_>| context.is_installed(change.package, change.from);
         // An rpm that was cut off may have written files of which its database knows nothing.
         for change in touched.iter().filter(is_back) {
-            needed::clear(context, &state.baseline.absent, *change)?;
+            needed::clear(context, &state.saved.baseline.absent, *change)?;
         }
         if touched.iter().all(|change| is_back(&change)) {
             break;
         }
     }
     // What rpm complains about is for the record; whether it worked is for the check.
-    complaints.retain(|text| !text.is_empty());
     Ok(complaints.join("; "))
 }
 
@@ -72,7 +72,7 @@ fn remove(
     touched: &[PackageChange<'_>],
     how: Erasure,
     log: &File,
-) -> StepResult {
+) -> Result<Answer, StepError> {
     let brought = touched.iter().filter(|change| change.from.is_none());
     let there: Vec<&Nevra> = brought
         .filter(|change| context.is_installed(change.package, change.to))
@@ -80,9 +80,9 @@ fn remove(
         .map(|rpm| &rpm.nevra)
         .collect();
     if there.is_empty() {
-        return Ok(String::new());
+        return Ok(Answer::Fine);
     }
-    Ok(complaints(&context.erase(&there, how, log)?))
+    Ok(Answer::of(&context.erase(&there, how, log)?))
 }
 
 fn null() -> std::io::Result<File> {
@@ -97,13 +97,11 @@ fn sweep(
     context: &Context<'_>,
     state: &State,
     reached: &[PackageChange<'_>],
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     for change in reached {
         let found = baseline::leftovers(context, *change);
-        for path in found.difference(&state.baseline.leftovers) {
-            secure_fs::Place::of(&context.layout.at(path))
-                .and_then(|place| place.remove())
-                .map_err(|error| chain(&error))?;
+        for path in found.difference(&state.saved.baseline.leftovers) {
+            secure_fs::Place::of(&context.layout.at(path)).and_then(|place| place.remove())?;
         }
     }
     Ok(())

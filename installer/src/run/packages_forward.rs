@@ -5,14 +5,15 @@ use std::fs::File;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
-use super::execute::State;
-use super::transaction::complaints;
+use super::error::StepError;
+use super::state::{Note, State};
+use super::transaction::Answer;
 use super::{Context, StepResult, needed};
 use crate::host::Erasure;
 use crate::plan::{Group, PackageChange};
 
-/// Brings the packages of a group, and lets go those that an undo has no use for. What somebody else
-/// needs by now stays, and is told.
+/// Brings the packages of a group, and lets go those that an undo has no use for. What another package
+/// needs by now stays, and the report says so.
 pub(super) fn transact(
     context: &Context<'_>,
     state: &mut State,
@@ -22,23 +23,22 @@ pub(super) fn transact(
     let changes = || groups.iter().flat_map(|group| group.changes());
     let coming = changes().filter_map(|change| change.to);
     let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
-    let complaint = context.transact(&digests, context.plan.rpm_mode(), log)?;
-    if !complaint.is_empty() {
-        return Err(complaint);
+    if let Answer::Complaint(text) = context.transact(&digests, context.plan.rpm_mode(), log)? {
+        return Err(StepError::Rejected(text));
     }
     let going: Vec<PackageChange<'_>> = changes().filter(|c| c.to.is_none()).collect();
     let_go(context, state, &going, log)?;
     Ok(String::new())
 }
 
-/// Removes what an undo has no use for: all of it at once, for one may need another; where somebody else
+/// Removes what an undo has no use for: all of it at once, for one may need another; where another package
 /// needs some of it, what can go alone, until nothing more goes.
 fn let_go(
     context: &Context<'_>,
     state: &mut State,
     going: &[PackageChange<'_>],
     log: &File,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     let mut staying = match refused(context, going, log)? {
         None => Vec::new(),
         Some(_) => going.to_vec(),
@@ -48,11 +48,11 @@ fn let_go(
         for change in staying.iter().rev() {
             if let Some(why) = refused(context, std::slice::from_ref(change), log)? {
                 left.insert(0, *change);
-                whys.push(format!("{} stays installed: {why}", change.package));
+                whys.push(Note::Kept(change.package.to_owned(), Some(why)));
             }
         }
         if left.len() == staying.len() {
-            state.notes.extend(whys);
+            state.told.notes.extend(whys);
             break;
         }
         staying = left;
@@ -74,7 +74,7 @@ fn refused(
     context: &Context<'_>,
     going: &[PackageChange<'_>],
     log: &File,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, StepError> {
     let names: Vec<&Nevra> = going
         .iter()
         .filter_map(|change| change.from)
@@ -84,11 +84,12 @@ fn refused(
         return Ok(None);
     }
     let answer = context.erase(&names, Erasure::Plain, log)?;
-    let complaint = complaints(&answer);
     let is_there = |change: &PackageChange<'_>| context.is_installed(change.package, change.from);
-    match complaint.is_empty() {
-        true => Ok(None),
-        false if answer.code.is_some() && going.iter().all(is_there) => Ok(Some(complaint)),
-        false => Err(complaint),
+    match Answer::of(&answer) {
+        Answer::Fine => Ok(None),
+        Answer::Complaint(text) if answer.code.is_some() && going.iter().all(is_there) => {
+            Ok(Some(text))
+        }
+        Answer::Complaint(text) => Err(StepError::Rejected(text)),
     }
 }

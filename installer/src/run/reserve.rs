@@ -4,21 +4,48 @@
 //! rpm writes the previous packages before it removes those it replaces, opens its database for
 //! writing even to be asked, and puts scriptlets into `/var/tmp`: none of it works on a full disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::failure::chain;
-use crate::history;
+use serde::{Deserialize, Serialize};
+
+use super::error::StepError;
+use crate::document::{self, Document, ReadError};
 use crate::host::Host;
 use crate::journal::Disk;
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::plan::scope::{self, Need};
-use crate::secure_fs::{self, FsError};
+use crate::secure_fs;
 
 const FILE: &str = "reserve";
 const FILE_ELSEWHERE: &str = ".airgap-bundle-reserve";
-/// In the state directory: where the other reserves are, for whoever has to give them up.
+/// In the state directory: where the other reserves are, so that any process can give them up.
 const LIST: &str = "reserves.json";
+
+/// The files of all reserves. The first installers wrote the list alone.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(from = "AnyReserves")]
+pub(crate) struct Reserves {
+    files: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyReserves {
+    Alone(Vec<PathBuf>),
+    Named { files: Vec<PathBuf> },
+}
+
+impl From<AnyReserves> for Reserves {
+    fn from(any: AnyReserves) -> Self {
+        let (AnyReserves::Alone(files) | AnyReserves::Named { files }) = any;
+        Self { files }
+    }
+}
+
+impl Document for Reserves {
+    const TYPE: &'static str = "airgap-bundle/reserves/1";
+}
 
 /// What is kept back on one filesystem.
 #[derive(Debug)]
@@ -44,25 +71,22 @@ pub(super) fn take(
     layout: &Layout,
     plan: &InstallPlan,
     disk: &dyn Disk,
-) -> Result<(), String> {
+) -> Result<(), StepError> {
     free(layout);
-    let needs = scope::needs(host, layout, plan).map_err(|error| chain(&error))?;
+    let needs = scope::needs(host, layout, plan)?;
     let wanted: Vec<Reserve> = needs.into_iter().map(Reserve::from).collect();
-    let taken = take_all(layout, &wanted, disk).map_err(|error| chain(&error));
+    let taken = take_all(layout, &wanted, disk).map_err(StepError::from);
     if taken.is_err() {
         free(layout);
     }
     taken
 }
 
-fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), FsError> {
-    let files: Vec<&Path> = wanted
-        .iter()
-        .map(|reserve| reserve.file.as_path())
-        .collect();
+fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), ReadError> {
+    let files = wanted.iter().map(|reserve| reserve.file.clone());
+    let files = files.collect();
     // Known before they are there: what a kill leaves is found.
-    let list = serde_json::to_vec(&files).unwrap_or_default();
-    secure_fs::write_atomic(&layout.state().join(LIST), &list, 0o600)?;
+    document::write(&layout.state().join(LIST), &Reserves { files })?;
     for Reserve { file, bytes } in wanted {
         secure_fs::remove_if_present(file)?;
         let mut kept = disk.open(secure_fs::create_new(file, 0o600)?);
@@ -73,30 +97,34 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
 
 /// Takes more of it in the state directory, once it is known how much data a way back will have to
 /// keep.
-pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), String> {
+pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
     }
     let number = |number: u32| layout.state().join(format!("{FILE}-{number}"));
-    let mut files: Vec<PathBuf> =
-        history::read_document(&layout.state().join(LIST)).unwrap_or_default();
+    let list = layout.state().join(LIST);
+    let Reserves { mut files } = document::read(&list).unwrap_or_default();
     let free = (1..u32::MAX).map(number).find(|path| !files.contains(path));
     let file = free.unwrap_or_else(|| number(0));
     files.push(file.clone());
-    let list = serde_json::to_vec(&files).unwrap_or_default();
-    let take = || -> Result<(), FsError> {
-        secure_fs::write_atomic(&layout.state().join(LIST), &list, 0o600)?;
+    let take = || -> Result<(), ReadError> {
+        document::write(&list, &Reserves { files })?;
         secure_fs::remove_if_present(&file)?;
         let made = secure_fs::create_new(&file, 0o600)?;
-        secure_fs::reserve_space(&made, &file, bytes + bytes / 8)
+        Ok(secure_fs::reserve_space(&made, &file, bytes + bytes / 8)?)
     };
-    take().map_err(|error| format!("the room for a way back cannot be kept: {}", chain(&error)))
+    take().map_err(StepError::Room)
 }
 
-/// Gives all of it up. That something could not be given up changes nothing in what follows.
+/// Gives all of it up. That something could not be given up changes nothing in what follows. A list
+/// that a newer installer wrote stays for that one.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
-    let files: Vec<PathBuf> = history::read_document(&list).unwrap_or_default();
+    let found = document::read(&list);
+    if matches!(found, Err(ReadError::Newer { .. })) {
+        return;
+    }
+    let Reserves { files } = found.unwrap_or_default();
     let own = layout.state().join(FILE);
     for file in files.iter().chain([&own, &list]) {
         let _ = secure_fs::remove_if_present(file);

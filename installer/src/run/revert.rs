@@ -1,31 +1,34 @@
 //! Backward: what the run touched is put back and compared with what it was.
 //!
-//! A revert does not stop at its first trouble: each step does what it can, and what is left is
-//! said. Only services are not released onto packages that are not the previous ones.
-
-use std::path::{Path, PathBuf};
+//! A revert does not stop at its first trouble: each step does what it can, and the report names what is
+//! left. Only services are not released onto packages that are not the previous ones.
 
 use manifests::digest::Sha256;
 use manifests::product::Component;
 
-use super::execute::{State, finish, groups, unfinished};
+use super::error::StepError;
+use super::execute::groups;
 use super::health::{self, Excuse};
 use super::packages_back::reinstall;
-use super::{Context, Ended, FREE_BY_HAND, OnStop, StepResult, extras, needed, reserve, stores};
+use super::report::{finish, unfinished};
+use super::state::{Note, Saved, State};
+use super::{
+    Context, Ended, FREE_BY_HAND, Keep, OnStop, StepResult, extras, needed, reserve, stores,
+};
 use crate::backup::restore::{RestoreError, restore};
 use crate::failure::chain;
 use crate::history::report::{Outcome, RunReport};
+use crate::journal::Journal;
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};
-use crate::journal::step::{RevertStep, Step};
-use crate::journal::{Journal, JournalError};
+use crate::journal::step::{GroupStep, RevertStep, Step};
 use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
 
 /// Name of a step over all groups.
 const ALL: &str = "all";
 
-/// Reverts after a failed step, and says how that went; nothing if it was told to stop and waits,
-/// held, to be taken up.
+/// Reverts after a failed step, and returns how that ended; nothing if it was asked to stop and waits,
+/// held, to be resumed.
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
@@ -33,7 +36,7 @@ pub(super) fn after_failure(
     cause: String,
 ) -> Option<Outcome> {
     reserve::free(context.layout);
-    // Whoever asked a run without a boot unit to stop asked for this; it is not stopped itself.
+    // A run without a boot unit that is asked to stop goes back, and nothing stops it on that way.
     let goes_on = || false;
     let stopped = if context.on_stop == OnStop::Hold {
         context.stopped
@@ -44,7 +47,7 @@ pub(super) fn after_failure(
         stopped,
         ..*context
     };
-    state.health.clear();
+    state.told.health.clear();
     let troubles = revert(context, journal, state);
     if (context.stopped)() && !troubles.is_empty() {
         return None;
@@ -63,7 +66,7 @@ pub(super) fn after_failure(
 fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -> Vec<String> {
     let scope = Scope::of(context.plan, state);
     let mut troubles = Vec::new();
-    for step in RevertStep::ALL {
+    for &step in RevertStep::ALL {
         if (context.stopped)() {
             troubles.push("told to stop".to_owned());
             break;
@@ -77,8 +80,8 @@ fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -
             break;
         }
         let effect = || perform(context, state, step, &scope);
-        if let Err(why) = context.step_back(journal, &Step::Revert(step), effect) {
-            troubles.push(why);
+        if let Err(error) = context.step(journal, &Step::Revert(step), Keep::IfPossible, effect) {
+            troubles.push(chain(&error));
         }
     }
     troubles
@@ -96,7 +99,7 @@ struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     fn of(plan: &'a InstallPlan, state: &State) -> Self {
-        let (held, changed) = (state.held.iter(), state.changed.iter());
+        let (held, changed) = (state.reached.held.iter(), state.reached.changed.iter());
         Self {
             all: plan.all_components().collect(),
             held: held.flat_map(|group| plan.held_with(group)).collect(),
@@ -122,7 +125,7 @@ fn perform(
     step: RevertStep,
     scope: &Scope<'_>,
 ) -> StepResult {
-    let baseline = &state.baseline;
+    let baseline = &state.saved.baseline;
     match step {
         RevertStep::Hold if scope.held.is_empty() => Ok(String::new()),
         RevertStep::Hold => {
@@ -139,7 +142,7 @@ fn perform(
             let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
             let back: Vec<&PlannedComponent> = back.iter().collect();
             let found = health::wait(context, baseline, &back, Excuse::AnyBefore)?;
-            state.health = found.health;
+            state.told.health = found.health;
             Ok(String::new())
         }
         RevertStep::RemoveHolds => context.remove_holds(baseline),
@@ -166,13 +169,13 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         state.back.files = true;
         return Ok("no file was changed".to_owned());
     }
-    let before = state.before.as_ref().ok_or("there is no backup")?;
-    let (roots, _) = context.trees(changed, &state.baseline);
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
-    let displaced = free_name(&context.layout.run(context.run).join("displaced"));
+    let before = state.saved.before()?;
+    let (roots, _) = context.trees(changed, &state.saved.baseline);
+    let blobs = context.blobs()?;
+    let displaced = context.dir().displaced_anew();
     let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
-        || needed::restore_directories(context, &state.baseline.directories, &packages);
+        || needed::restore_directories(context, &state.saved.baseline.directories, &packages);
     // Files want their directories, and change their times.
     directories()?;
     extras::sweep(context, changed)?;
@@ -185,7 +188,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     // What is only different in the end is for a person to judge; the service may start on it.
     state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
     directories()?;
-    let done = restored.map_err(|error| chain(&error))?;
+    let done = restored?;
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
@@ -193,25 +196,15 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     ))
 }
 
-/// Returns a name of its own for each try: what one try moved away, the next does not overwrite.
-fn free_name(path: &Path) -> PathBuf {
-    let numbered = |number: u32| path.with_extension(number.to_string());
-    (1..=9999)
-        .map(numbered)
-        .find(|name| !name.exists())
-        .unwrap_or_else(|| path.to_owned())
-}
-
 /// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
 /// directory what was before.
-pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, String> {
+pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
     // An rpm that outlived its installer finishes first: until then nothing holds still.
     context.wait_for_rpm()?;
-    let bytes = context.plan.to_bytes().map_err(|error| error.to_string())?;
+    let bytes = context.plan.to_bytes()?;
     let plan = Sha256::of(&bytes);
     let (mut journal, records) =
-        Journal::reopen(lock, context.disk, context.layout, context.run, plan)
-            .map_err(|error: JournalError| chain(&error))?;
+        Journal::reopen(lock, context.disk, context.layout, context.run, plan)?;
     let started = records
         .first()
         .map_or_else(|| context.host.now(), |record| record.at);
@@ -224,21 +217,18 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
             State::default(),
         ),
         Decision::FinishForward => {
-            let state = load_state(context)?;
+            let saved = Saved::load(context)?;
+            let state = State {
+                saved,
+                ..State::default()
+            };
             finish_forward(context, &mut journal, started, state)
         }
-        Decision::PutBack {
-            held,
-            changed,
-            restored,
-            released,
-        } => {
+        Decision::PutBack(reached) => {
             let mut state = State {
-                held,
-                changed,
-                restored,
-                released,
-                ..load_state(context)?
+                saved: Saved::load(context)?,
+                reached,
+                ..State::default()
             };
             context.heal_rpmdb()?;
             match after_failure(context, &mut journal, &mut state, cause) {
@@ -260,39 +250,28 @@ fn finish_forward(
 ) -> RunReport {
     let all: Vec<&PlannedComponent> = context.plan.components().collect();
     let every: Vec<&Component> = context.plan.all_components().collect();
-    let mut troubles = Vec::new();
-    let release = Step::Release(ALL.to_owned());
-    let released = context.step_back(journal, &release, || {
-        context.release(&state.baseline, &every)
+    let baseline = &state.saved.baseline;
+    let of_all = |step| Step::Group(step, ALL.to_owned());
+    let mut step = |step, effect: &mut dyn FnMut() -> StepResult| {
+        let result = context.step(journal, &step, Keep::IfPossible, effect);
+        result.err().map(|error| chain(&error))
+    };
+    let released = step(of_all(GroupStep::Release), &mut || {
+        context.release(baseline, &every)
     });
-    troubles.extend(released.err());
-    let health = Step::Health(ALL.to_owned());
-    let asked = context.step_back(journal, &health, || {
-        let found = health::wait(context, &state.baseline, &all, Excuse::SameKind)?;
-        state.health = found.health;
+    let asked = step(of_all(GroupStep::Health), &mut || {
+        let found = health::wait(context, baseline, &all, Excuse::SameKind)?;
+        state.told.health = found.health;
         Ok(String::new())
     });
     // The run is committed; a service that is ill by now is for a person, with `undo` at hand.
-    state.notes.extend(asked.err());
-    let remove = Step::RemoveHolds;
-    let removed = context.step_back(journal, &remove, || context.remove_holds(&state.baseline));
-    troubles.extend(removed.err());
+    state.told.notes.extend(asked.map(Note::Info));
+    let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
+    let troubles: Vec<String> = released.into_iter().chain(removed).collect();
     if troubles.is_empty() {
         return finish(context, started, Outcome::Done, state);
     }
     unfinished(context, started, state, &troubles.join("; "))
-}
-
-fn load_state(context: &Context<'_>) -> Result<State, String> {
-    let dir = context.layout.run(context.run).join("backup");
-    let baseline = crate::history::read_document(&dir.join("baseline.json"))?;
-    let before = crate::history::read_document(&dir.join("before.json"))?;
-    Ok(State {
-        baseline,
-        before: Some(before),
-        has_effects: true,
-        ..State::default()
-    })
 }
 
 /// Commands for a person when the revert itself did not work.
@@ -311,7 +290,7 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
         .components()
         .filter_map(|planned| planned.component.unit.as_deref())
         .collect();
-    let backup = context.layout.run(context.run).join("backup");
+    let backup = context.dir().backup();
     let mut commands = vec!["install resume        # tries all of it again".to_owned()];
     if !brought.is_empty() {
         // First: it may be in the way of the older versions, and what needs it is about to go.

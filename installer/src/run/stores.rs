@@ -1,46 +1,40 @@
 //! The data stores of a run: dumped before rpm, restored by an undo that was asked to, and put back by
 //! a revert of what rewrote them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::execute::State;
+use super::error::StepError;
+use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
+use crate::document;
 use crate::event::Event;
-use crate::history;
 use crate::history::report::{DataReport, DumpReport};
+use crate::layout::{BackupDir, DumpDir};
 use crate::plan::PlannedStore;
 use crate::stores::dumping::{self, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit, Restoring};
 
-/// Documents beside the dumps, and the directories that these are in.
-const DUMPS: (&str, &str) = ("backup/stores.json", "backup/stores");
-/// The same for what a way back found in the stores before it put the dumps back.
-const ASIDE: (&str, &str) = ("backup/aside.json", "backup/aside");
 /// How long a way back waits for a store that does not answer: after a boot its server may start later
 /// than the recovery, and go through its log first.
 const COMES_UP_SECS: u64 = 120;
-/// How often that is told.
-const TOLD_EVERY_SECS: u64 = 10;
+/// How often that wait is reported.
+const REPORTED_EVERY_SECS: u64 = 10;
 
 /// Reads which dumps there are in a backup; runs without stores have none.
-pub fn dumps_of(backup: &Path) -> Result<Dumps, String> {
-    read(&backup.join("stores.json"))
+pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
+    read(&backup.dumps())
 }
 
-fn read(document: &Path) -> Result<Dumps, String> {
-    if document.exists() {
-        history::read_document(document)
-    } else {
-        Ok(Dumps::default())
-    }
+fn read(dir: &DumpDir) -> Result<Dumps, StepError> {
+    Ok(document::read_if_present(&dir.document)?.unwrap_or_default())
 }
 
-/// Says what became of the stores of a run.
-pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
-    let dumps = context.dumps(DUMPS.0).unwrap_or_default();
-    let told = |store: &PlannedStore| DataReport {
+/// Reports what became of the stores of a run.
+pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
+    let dumps = dumps_of(&context.dir().backup()).unwrap_or_default();
+    let report = |store: &PlannedStore| DataReport {
         name: store.name.clone(),
         endpoint: store.endpoint.clone(),
         dump: dumps.of(&store.name).map(|dump| DumpReport {
@@ -50,7 +44,7 @@ pub(super) fn told(context: &Context<'_>) -> Vec<DataReport> {
         }),
         elsewhere: store.elsewhere.clone(),
     };
-    context.plan.stores.iter().map(told).collect()
+    context.plan.stores.iter().map(report).collect()
 }
 
 impl Context<'_> {
@@ -67,31 +61,23 @@ impl Context<'_> {
         stores::discover(self.layout, &components)
     }
 
-    /// Waits for a store as long as it does not answer. What is wrong with it for good is said by whoever
-    /// needs it next.
+    /// Waits for a store as long as it does not answer. Where it never answers,
+    /// the next call that needs it fails and says why.
     fn await_store(&self, access: &Access, store: &PlannedStore) {
-        // To find out that nobody answers may take long, too.
+        // A single try may take long, too.
         let until = self.host.now().saturating_add(COMES_UP_SECS);
         for waited in 0..COMES_UP_SECS {
             let gives_up = (self.stopped)() || self.host.now() >= until;
             if gives_up || self.stores.look(access, self.limit()).is_ok() {
                 return;
             }
-            if waited % TOLD_EVERY_SECS == 0 {
+            if waited % REPORTED_EVERY_SECS == 0 {
                 (self.listener)(&Event::Waiting {
                     what: format!("{} ({}) to answer", store.name, store.endpoint),
                 });
             }
             self.host.sleep(Duration::from_secs(1));
         }
-    }
-
-    fn in_run(&self, path: &str) -> PathBuf {
-        self.layout.run(self.run).join(path)
-    }
-
-    fn dumps(&self, document: &str) -> Result<Dumps, String> {
-        read(&self.in_run(document))
     }
 }
 
@@ -105,7 +91,7 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
-        let dump = dump_one(context, &discovery, store, DUMPS)?;
+        let dump = dump_one(context, &discovery, store, &context.dir().backup().dumps())?;
         if store.change.is_some() {
             to_restore += dump.bytes();
         }
@@ -120,33 +106,39 @@ fn dump_one(
     context: &Context<'_>,
     discovery: &Discovery,
     store: &PlannedStore,
-    (document, dir): (&str, &str),
-) -> Result<StoreDump, String> {
+    dir: &DumpDir,
+) -> Result<StoreDump, StepError> {
     let access = discovery.access(&store.name, &store.endpoint);
-    let dir = context.in_run(dir);
     let (now, limit) = (context.host.now(), context.limit());
-    let dump = access
-        .and_then(|access| dump_store(context.stores, access, &store.label(), &dir, now, limit))
-        .map_err(|error| error.to_string())?;
-    let mut dumps = context.dumps(document)?;
+    let dump = access.and_then(|access| {
+        dump_store(
+            context.stores,
+            access,
+            &store.label(),
+            &dir.files,
+            now,
+            limit,
+        )
+    })?;
+    let mut dumps = read(dir)?;
     dumps.add(dump.clone());
-    context.write_document(document, &dumps)?;
+    super::write_document(&dir.document, &dumps)?;
     Ok(dump)
 }
 
 /// Restores the dumps of the undone run: the packages and the configuration of then are back already.
-pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, String> {
+pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, StepError> {
     let mut notes = Vec::new();
     for store in context.plan.stores_of(group) {
         if store.restored_run().is_none() {
             continue;
         }
-        let undone = context.undone.ok_or("the undone run has no backup")?;
+        let undone = context.undone()?;
         let dumps = undone.dumps_dir.clone();
         let dump = undone
             .dumps
             .of(&store.name)
-            .ok_or_else(|| format!("the undone run has no dump of {}", store.name))?;
+            .ok_or_else(|| no_dump("the undone run has no dump of", store))?;
         notes.extend(put(context, store, &dumps, dump)?);
     }
     Ok(notes)
@@ -155,9 +147,9 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
 /// Puts back the data of every store that the run may have rewritten: those of groups that were
 /// released, for nothing runs while it is held. What is there is dumped aside first.
 pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
-    let ran = |store: &PlannedStore| state.released.contains(&store.group);
+    let ran = |store: &PlannedStore| state.reached.released.contains(&store.group);
     let may_be_other = |store: &&PlannedStore| {
-        store.change.is_some() && (ran(store) || state.restored.contains(&store.group))
+        store.change.is_some() && (ran(store) || state.reached.restored.contains(&store.group))
     };
     let stores = context.plan.stores.iter().filter(may_be_other);
     let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
@@ -166,15 +158,16 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         return Ok("no data were changed".to_owned());
     }
     let discovery = context.discover();
-    let (dumps, aside) = (context.dumps(DUMPS.0)?, context.dumps(ASIDE.0)?);
+    let backup = context.dir().backup();
+    let (dumps, aside) = (read(&backup.dumps())?, read(&backup.aside())?);
     let mut notes = Vec::new();
     for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
-            state.notes.push(format!(
-                "ATTENTION: the data of {} may have been rewritten and were not dumped, because: \
+            state.told.notes.push(Note::Attention(format!(
+                "the data of {} may have been rewritten and were not dumped, because: \
                  {reason}. Restore your own backup of {}",
                 store.name, store.endpoint
-            ));
+            )));
             continue;
         }
         if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
@@ -188,25 +181,22 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
                 may_be_empty: true,
                 ..store.clone()
             };
-            dump_one(context, &discovery, &kept, ASIDE)?;
+            dump_one(context, &discovery, &kept, &backup.aside())?;
         }
         let dump = dumps
             .of(&store.name)
-            .ok_or_else(|| format!("there is no dump of {}", store.name))?;
-        let dir = context.in_run(DUMPS.1);
-        let told = put(context, store, &dir, dump)?;
-        state.notes.push(format!(
-            "the data of {} are those of before the run",
-            store.name
-        ));
+            .ok_or_else(|| no_dump("there is no dump of", store))?;
+        let told = put(context, store, &backup.dumps().files, dump)?;
+        let restored = format!("the data of {} are those of before the run", store.name);
+        state.told.notes.push(Note::Info(restored));
         if has_run {
-            state.notes.push(format!(
+            state.told.notes.push(Note::Info(format!(
                 "what the failed attempt left in {} is kept in {}",
                 store.name,
-                context.in_run(ASIDE.1).join(&store.name).display()
-            ));
+                backup.aside().files.join(&store.name).display()
+            )));
         }
-        state.notes.extend(told);
+        state.told.notes.extend(told.into_iter().map(Note::Info));
         notes.push(format!("{} restored", store.name));
     }
     state.back.data = true;
@@ -218,12 +208,10 @@ fn put(
     store: &PlannedStore,
     dumps: &Path,
     dump: &StoreDump,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, StepError> {
     let discovery = context.discover();
-    let access = discovery
-        .access(&store.name, &dump.endpoint)
-        .map_err(|error| error.to_string())?;
-    let parts = dumping::open(dumps, dump).map_err(|error| error.to_string())?;
+    let access = discovery.access(&store.name, &dump.endpoint)?;
+    let parts = dumping::open(dumps, dump)?;
     let restoring = Restoring {
         run: context.run,
         parts: &parts,
@@ -232,5 +220,9 @@ fn put(
     context
         .stores
         .restore(access, &restoring, context.limit())
-        .map_err(|error| error.to_string())
+        .map_err(StepError::from)
+}
+
+fn no_dump(what: &str, store: &PlannedStore) -> StepError {
+    StepError::Missing(format!("{what} {}", store.name))
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::digest::Sha256;
 
 use super::Context;
+use super::error::StepError;
 use crate::backup::changes::Content;
 use crate::bundle::StagedRpmSet;
 use crate::failure::chain;
@@ -28,7 +29,7 @@ pub(super) struct Defaults {
 /// Reads the defaults of everything that an upgrade's plan pictures. An RPM that the host's rpm cannot unpack
 /// ends the run here, before anything was changed; of one whose archive only we do not understand nothing
 /// is known, and so nothing merged, and the report says why.
-pub(super) fn read(context: &Context<'_>) -> Result<Defaults, String> {
+pub(super) fn read(context: &Context<'_>) -> Result<Defaults, StepError> {
     let mut found = Defaults::default();
     if context.plan.kind != PlanKind::Upgrade {
         return Ok(found);
@@ -58,9 +59,10 @@ fn read_one(
     wanted: &BTreeSet<String>,
     known: &mut BTreeMap<String, Content>,
     unknown: &mut BTreeMap<String, String>,
-) -> Result<(), String> {
-    let set = StagedRpmSet::reopen(context.layout, &[*rpm]).map_err(|error| chain(&error))?;
-    let rpm = set.rpms().first().ok_or("an RPM is not in the store")?;
+) -> Result<(), StepError> {
+    let set = StagedRpmSet::reopen(context.layout, &[*rpm])?;
+    let rpm = set.rpms().first();
+    let rpm = rpm.ok_or_else(|| StepError::Missing("an RPM is not in the store".to_owned()))?;
     let files = match context.host.payload_files(rpm, wanted, FILE_MAX_BYTES) {
         Ok(files) => files,
         // In a form that rpm reads and we do not.
@@ -69,12 +71,12 @@ fn read_one(
             unknown.extend(wanted.iter().map(|path| (path.clone(), why.clone())));
             return Ok(());
         }
-        Err(error) => return Err(chain(&error)),
+        Err(error) => return Err(error.into()),
     };
-    let blobs = context.blobs().map_err(|error| chain(&error))?;
+    let blobs = context.blobs()?;
     for (path, bytes) in files.contents {
         let sha256 = Sha256::of(&bytes);
-        blobs.put(&sha256, &bytes).map_err(|error| chain(&error))?;
+        blobs.put(&sha256, &bytes)?;
         let size = bytes.len() as u64;
         known.insert(path, Content { sha256, size });
     }

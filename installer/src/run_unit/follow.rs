@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::event::Event;
@@ -21,14 +20,10 @@ pub struct Recorder {
     file: RefCell<File>,
 }
 
-fn path(layout: &Layout, run: u64) -> PathBuf {
-    layout.run(run).join("events.jsonl")
-}
-
 impl Recorder {
     /// Opens or continues the events of a run.
     pub fn open(layout: &Layout, run: u64) -> Result<Self, FsError> {
-        let path = path(layout, run);
+        let path = layout.run(run).events();
         let mut file = secure_fs::open_lock(&path)?;
         file.seek(SeekFrom::End(0))
             .map_err(secure_fs::at("continue", &path))?;
@@ -54,13 +49,13 @@ const TIDYING_TURNS: u32 = 3000;
 pub enum Followed {
     /// The run is closed.
     Closed(Box<RunReport>),
-    /// The run is not closed and nobody works on it.
+    /// The run is not closed, and no process works on it.
     Stalled,
     /// The watcher wants to go; the run goes on.
     Detached,
 }
 
-/// Shows the events of a run until it is closed, nobody works on it any more, or `stopped`.
+/// Shows the events of a run until it is closed, no process works on it any more, or `stopped`.
 pub fn follow(
     host: &dyn Host,
     layout: &Layout,
@@ -75,7 +70,7 @@ pub fn follow(
         let report = closed.and_then(|run| run.report);
         seen = show(layout, run, seen, listener);
         if let Some(report) = report {
-            // Its process still tidies up; whoever comes next should not find it busy.
+            // Its process still tidies up; the next command should not find it busy.
             // Sealing a large backup takes its time.
             for _ in 0..TIDYING_TURNS {
                 if !lock::is_held(layout) || stopped() {
@@ -88,7 +83,7 @@ pub fn follow(
         if stopped() {
             return Ok(Followed::Detached);
         }
-        // Whoever works on a run holds the lock. systemd is not asked: while it shuts down it does
+        // A process that works on a run holds the lock. systemd is not asked: while it shuts down it does
         // not answer.
         idle = if lock::is_held(layout) { 0 } else { idle + 1 };
         // Between the end of one unit and the start of the other there are some moments of silence.
@@ -103,7 +98,7 @@ pub fn follow(
 }
 
 fn show(layout: &Layout, run: u64, seen: u64, listener: &dyn Fn(&Event)) -> u64 {
-    let Ok(mut file) = File::open(path(layout, run)) else {
+    let Ok(mut file) = File::open(layout.run(run).events()) else {
         return seen;
     };
     let mut text = String::new();

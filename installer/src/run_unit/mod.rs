@@ -2,7 +2,7 @@
 //!
 //! The run executes in a unit of its own, so that a lost terminal does not reach it. Before it
 //! begins, a copy of the installer is put where systemd may execute it after the stick is gone, and
-//! a boot unit is installed that takes up an unfinished run. All of it is removed when the run is
+//! a boot unit is installed that resumes an unfinished run. All of it is removed when the run is
 //! closed.
 
 mod follow;
@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 
-use crate::failure::chain;
-use crate::host::{Host, UnitAction, cmd};
+use crate::host::{Host, HostError, UnitAction, cmd};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, Written, at};
 
@@ -22,7 +21,6 @@ pub use follow::{Followed, Recorder, follow};
 const UNIT_DIR: &str = "/etc/systemd/system";
 const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
 const RUN_UNIT_DIR: &str = "/run/systemd/system";
-const LIBEXEC: &str = "/usr/libexec/airgap-bundle";
 
 /// Whether a run can live in a unit: the running host itself, with systemd.
 pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
@@ -33,8 +31,8 @@ pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
 ///
 /// Of the boot unit, a power cut must not leave one half, which no boot would clean up: its text is
 /// complete on the disk before either name appears, and no sync comes between the two names.
-pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, String> {
-    let installer = copy_installer(layout).map_err(|error| chain(&error))?;
+pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, HostError> {
+    let installer = copy_installer(layout)?;
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
     let text = units::recover_unit(&installer);
@@ -45,8 +43,8 @@ pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, String> {
         written.publish()?;
         secure_fs::sync_parent(&link)
     };
-    install().map_err(|error| chain(&error))?;
-    host.daemon_reload().map_err(|error| chain(&error))?;
+    install()?;
+    host.daemon_reload()?;
     Ok(installer)
 }
 
@@ -55,7 +53,7 @@ pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, String> {
 /// One of the two units is most likely this very process. Killed by now, it is forgotten only as long as
 /// systemd knows its text: until the reload both have one below `/run`, and what is removed after the
 /// reload needs no other, since systemd drops the unit with the process.
-pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
+pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let [run, recover] =
         [units::RUN_UNIT, units::RECOVER_UNIT].map(|name| layout.at(RUN_UNIT_DIR).join(name));
@@ -63,19 +61,17 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), String> {
         && let Ok(text) = std::fs::read(&unit)
     {
         secure_fs::ensure_dir(dir, 0o755)
-            .and_then(|()| secure_fs::write_atomic(&recover, &text, 0o644))
-            .map_err(|error| chain(&error))?;
+            .and_then(|()| secure_fs::write_atomic(&recover, &text, 0o644))?;
     }
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
-    secure_fs::remove_all(&[&link, &unit]).map_err(|error| chain(&error))?;
-    secure_fs::remove_tree(&layout.at(LIBEXEC)).map_err(|error| chain(&error))?;
-    host.daemon_reload().map_err(|error| chain(&error))?;
+    secure_fs::remove_all(&[&link, &unit])?;
+    secure_fs::remove_tree(&layout.kept_installers())?;
+    host.daemon_reload()?;
     // A unit that was killed before would stay listed as failed, and the host as degraded.
     for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
-        host.change_unit(UnitAction::ResetFailed, unit)
-            .map_err(|error| chain(&error))?;
+        host.change_unit(UnitAction::ResetFailed, unit)?;
     }
-    secure_fs::remove_all(&[&run, &recover]).map_err(|error| chain(&error))
+    Ok(secure_fs::remove_all(&[&run, &recover])?)
 }
 
 /// Starts the run unit for a prepared run.
@@ -85,16 +81,15 @@ pub fn start_run(
     installer: &Path,
     run: u64,
     lock_wait_secs: u64,
-) -> Result<(), String> {
+) -> Result<(), HostError> {
     let text = units::run_unit(installer, run, lock_wait_secs);
     let dir = layout.at(RUN_UNIT_DIR);
-    secure_fs::ensure_dir(&dir, 0o755)
-        .and_then(|()| secure_fs::write_atomic(&dir.join(units::RUN_UNIT), text.as_bytes(), 0o644))
-        .map_err(|error| chain(&error))?;
+    secure_fs::ensure_dir(&dir, 0o755).and_then(|()| {
+        secure_fs::write_atomic(&dir.join(units::RUN_UNIT), text.as_bytes(), 0o644)
+    })?;
     host.daemon_reload()
         .and_then(|()| host.change_unit(UnitAction::ResetFailed, units::RUN_UNIT))
         .and_then(|()| host.change_unit(UnitAction::Start, units::RUN_UNIT))
-        .map_err(|error| chain(&error))
 }
 
 /// Whether the run unit is up, or is to be, or cannot be asked about.
@@ -102,14 +97,22 @@ pub fn is_starting(host: &dyn Host) -> bool {
     host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
 }
 
+fn own_bytes() -> Result<Vec<u8>, FsError> {
+    let own = Path::new("/proc/self/exe");
+    std::fs::read(own).map_err(at("read", own))
+}
+
+/// Returns the digest of the running program.
+pub fn own_digest() -> Result<Sha256, FsError> {
+    Ok(Sha256::of(&own_bytes()?))
+}
+
 /// Copies the running program, hashed, to a place of its own, where `SELinux` lets systemd execute it.
 fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
-    let own = Path::new("/proc/self/exe");
-    let bytes = std::fs::read(own).map_err(at("read", own))?;
-    let dir = layout.at(LIBEXEC).join(Sha256::of(&bytes).to_string());
-    let path = dir.join("install");
+    let bytes = own_bytes()?;
+    let path = layout.kept_installer(&Sha256::of(&bytes));
     if !std::fs::read(&path).is_ok_and(|present| present == bytes) {
-        secure_fs::ensure_dir(&dir, 0o755)?;
+        secure_fs::ensure_dir(path.parent().unwrap_or(&path), 0o755)?;
         secure_fs::write_atomic(&path, &bytes, 0o755)?;
     }
     if cmd::is_available("restorecon") {

@@ -11,7 +11,7 @@ pub(crate) const RECOVER_UNIT: &str = "airgap-bundle-recover.service";
 /// is unbounded; a shutdown waits.
 const NEVER_KILL: &str = "KillMode=process\nSendSIGKILL=no\nTimeoutStopSec=0\n";
 
-/// A unit that was killed at its very end leaves nobody who could take it off the list of failed ones.
+/// A unit that was killed at its very end leaves no process that could take it off the list of failed ones.
 /// systemd forgets it by itself; 219 does not know the setting, says so in the log, and goes on.
 const FORGOTTEN: &str = "CollectMode=inactive-or-failed\n";
 

@@ -32,7 +32,6 @@ pub use moving::Present;
 
 /// Owner and times of a file, as a backup keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Ownership {
     /// Permission bits.
     pub mode: u32,

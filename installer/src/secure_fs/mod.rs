@@ -45,6 +45,18 @@ impl FsError {
         }
     }
 
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// Whether the caller may not do this.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+
     /// Whether the disk (or a quota) is full.
     #[must_use]
     pub fn is_no_space(&self) -> bool {

@@ -66,27 +66,10 @@ pub struct StoreLook {
 }
 
 /// What a store does not let us do, in three parts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {why}; {next}")]
-pub struct StoreError {
-    /// What failed.
-    pub what: String,
-    /// Why.
-    pub why: String,
-    /// What to do next.
-    pub next: String,
-}
-
-impl StoreError {
-    /// Makes an error of its three parts.
-    pub fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        let (what, why, next) = (what.into(), why.into(), next.into());
-        Self { what, why, next }
-    }
-}
+pub use crate::failure::Explained as StoreError;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::new(format!("{}: {}", error.what, error.why), error.next)
+        Self::new(error.to_string(), error.next)
     }
 }

@@ -6,12 +6,13 @@ use manifests::digest::Sha256;
 use manifests::product::Engine;
 use serde::{Deserialize, Serialize};
 
+use crate::document::Document;
+
 /// The type a stored list of dumps names.
 pub const DUMPS_TYPE: &str = "airgap-bundle/dumps/1";
 
 /// The dumps in a directory: `<store>/<part>`, beside it this document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Dumps {
     /// Always [`DUMPS_TYPE`].
     #[serde(rename = "type")]
@@ -29,9 +30,12 @@ impl Default for Dumps {
     }
 }
 
+impl Document for Dumps {
+    const TYPE: &'static str = DUMPS_TYPE;
+}
+
 /// The dump of one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StoreDump {
     /// The store's name.
     pub name: String,
@@ -53,7 +57,6 @@ pub struct StoreDump {
 
 /// A file of a dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DumpFile {
     /// Its name in the store's directory.
     pub name: String,

@@ -21,15 +21,6 @@ use crate::secure_fs;
 use crate::{settings, stores};
 use redact::Secrets;
 
-/// What a run's directory gives.
-const OF_RUN: [&str; 6] = [
-    "plan.json",
-    "report.json",
-    "journal",
-    "events.jsonl",
-    "rpm.log",
-    "rpm-revert.log",
-];
 /// Largest part that is taken of one file: its end.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 const LEVEL: i32 = 9;
@@ -46,12 +37,16 @@ impl Support {
     pub fn collect(host: &dyn Host, layout: &Layout) -> Self {
         let mut support = Self::default();
         let runs = history::all(layout);
-        let components = components(runs.as_deref().unwrap_or_default());
+        let components = components(runs.as_ref().map_or(&[], |past| &past.runs));
         let secrets = support.configuration(layout, &components);
         support.host(host, layout);
         support.product(host, layout, &components);
         match runs {
-            Ok(runs) => runs.iter().for_each(|run| support.run(layout, run.id)),
+            Ok(past) => {
+                let readable = past.runs.iter().map(|run| run.id);
+                let all = readable.chain(past.unreadable.iter().map(|run| run.id));
+                all.for_each(|id| support.run(layout, id));
+            }
             Err(why) => support.put("runs/unreadable.txt", why),
         }
         for text in support.texts.values_mut() {
@@ -159,8 +154,8 @@ impl Support {
     }
 
     fn run(&mut self, layout: &Layout, id: u64) {
-        for name in OF_RUN {
-            let path = layout.run(id).join(name);
+        for path in layout.run(id).records() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
             if path.symlink_metadata().is_err() {
                 continue;
             }

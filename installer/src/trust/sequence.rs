@@ -6,33 +6,31 @@
 //! merely retired keep their marks. Where the record is lost, the installed packages decide alone.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
 
 use manifests::digest::Sha256;
-use manifests::json::canonical;
 use manifests::signature::KeyId;
 use manifests::trust::TrustRoot;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::document::{self, Document, ReadError};
 use crate::failure::chain;
 use crate::layout::Layout;
-use crate::secure_fs;
 
-const SEQUENCES_TYPE: &str = "airgap-bundle/sequences/1";
-const MAX_BYTES: u64 = 1024 * 1024;
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(rename = "type")]
-    document: String,
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sequences {
     marks: Vec<Mark>,
+    /// What this installer does not know stays when it writes the document anew.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl Document for Sequences {
+    const TYPE: &'static str = "airgap-bundle/sequences/1";
 }
 
 /// A bundle that was committed here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// The product.
     pub product: String,
@@ -46,6 +44,9 @@ pub struct Mark {
     pub bundle: Sha256,
     /// The run that committed it.
     pub run: u64,
+    /// What a newer installer recorded beside that.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// What the host remembers of a product and channel.
@@ -62,33 +63,18 @@ pub enum Remembered {
     Mark(Mark),
 }
 
-fn path(layout: &Layout) -> PathBuf {
-    layout.state().join("sequences.json")
-}
-
 /// Returns every mark, or why there is none to be had.
 pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
-    let path = path(layout);
-    let damaged = |why: String| Remembered::Damaged(format!("{}: {why}", path.display()));
-    // A directory that cannot be searched hides whether the file is there.
-    let there = path.symlink_metadata().map(|_| ());
-    let opened = there.map_err(|error| error.kind());
-    match opened {
-        Ok(()) => {}
-        Err(ErrorKind::NotFound) => return Ok(Vec::new()),
-        Err(ErrorKind::PermissionDenied) => return Err(Remembered::Unknown),
-        Err(error) => return Err(damaged(error.to_string())),
+    Ok(sequences(layout)?.marks)
+}
+
+fn sequences(layout: &Layout) -> Result<Sequences, Remembered> {
+    match document::read_if_present(&layout.sequences()) {
+        Ok(found) => Ok(found.unwrap_or_default()),
+        // A directory that cannot be searched hides whether the file is there.
+        Err(ReadError::File(error)) if error.is_denied() => Err(Remembered::Unknown),
+        Err(error) => Err(Remembered::Damaged(chain(&error))),
     }
-    let file = secure_fs::open_read(&path).map_err(|error| damaged(chain(&error)))?;
-    let mut bytes = Vec::new();
-    let read = file.take(MAX_BYTES).read_to_end(&mut bytes);
-    read.map_err(|error| damaged(error.to_string()))?;
-    let document: Document =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if document.document != SEQUENCES_TYPE {
-        return Err(damaged(format!("its type is `{}`", document.document)));
-    }
-    Ok(document.marks)
 }
 
 /// Returns the newest bundle of a product and channel that was committed here, as far as `root`, the
@@ -111,29 +97,27 @@ pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoo
 
 /// Remembers a bundle that was committed. A record that was damaged meanwhile is not written over.
 pub fn advance(layout: &Layout, new: &Mark) -> Result<(), String> {
-    let mut known = marks(layout).map_err(|other| match other {
+    let mut document = sequences(layout).map_err(|other| match other {
         Remembered::Damaged(why) => why,
         _ => "it cannot be read".to_owned(),
     })?;
     let is_same = |mark: &Mark| {
         (&mark.product, &mark.channel, &mark.signers) == (&new.product, &new.channel, &new.signers)
     };
-    match known.iter_mut().find(|mark| is_same(mark)) {
+    match document.marks.iter_mut().find(|mark| is_same(mark)) {
         Some(mark) if mark.sequence >= new.sequence => return Ok(()),
         Some(mark) => mark.clone_from(new),
-        None => known.push(new.clone()),
+        None => document.marks.push(new.clone()),
     }
-    let document = Document {
-        document: SEQUENCES_TYPE.to_owned(),
-        marks: known,
-    };
-    let bytes = canonical(&document).map_err(|error| error.to_string())?;
-    secure_fs::write_atomic(&path(layout), &bytes, 0o600).map_err(|error| chain(&error))
+    document::write(&layout.sequences(), &document).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]
 mod tests {
+    use manifests::json::canonical;
+
     use super::*;
+    use crate::secure_fs;
     use crate::trust::test_keys::{document, id, revoking};
 
     fn root(document: &manifests::trust::RootDocument) -> TrustRoot {
@@ -148,6 +132,7 @@ mod tests {
             signers: BTreeSet::from([id(signer)]),
             bundle: Sha256::of(b""),
             run: 1,
+            rest: Map::new(),
         }
     }
 
@@ -177,7 +162,7 @@ mod tests {
         }
         let other = remembered(&layout, "acme", "dev", &root);
         assert_eq!(other, Remembered::Nothing);
-        let mode = std::fs::metadata(path(&layout)).unwrap().permissions();
+        let mode = std::fs::metadata(layout.sequences()).unwrap().permissions();
         let mode = std::os::unix::fs::PermissionsExt::mode(&mode);
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -200,12 +185,12 @@ mod tests {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
         advance(&layout, &mark(7, 10)).unwrap();
-        let good = std::fs::read(path(&layout)).unwrap();
-        secure_fs::write_atomic(&path(&layout), &good[..good.len() / 2], 0o600).unwrap();
+        let good = std::fs::read(layout.sequences()).unwrap();
+        secure_fs::write_atomic(&layout.sequences(), &good[..good.len() / 2], 0o600).unwrap();
         let found = remembered(&layout, "acme", "stable", &root);
         assert!(matches!(found, Remembered::Damaged(_)), "{found:?}");
         assert!(advance(&layout, &mark(8, 10)).is_err());
-        secure_fs::remove_if_present(&path(&layout)).unwrap();
+        secure_fs::remove_if_present(&layout.sequences()).unwrap();
         assert_eq!(seen(&layout, &root), None, "lost: the packages decide");
     }
 }

@@ -1,4 +1,4 @@
-//! Errors that need neither a bundle nor a host: a picture of each group.
+//! Errors that need neither a bundle nor a host: one snapshot for each group.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,10 +9,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A fingerprint of nothing.
+/// A fingerprint that matches no document.
 const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// An empty host and a directory with files that are not what they are taken for.
+/// An empty host, and a directory with files of the wrong kind.
 fn place() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("root")).unwrap();
@@ -76,7 +76,7 @@ fn command_lines_that_cannot_be_read() {
 }
 
 #[test]
-fn bundles_that_are_none() {
+fn files_that_are_not_bundles() {
     compare(
         "bundles",
         &[

@@ -1,4 +1,4 @@
-//! The program `install` as a user meets it where there is no bundle and no host yet: its help and its
+//! The program `install` as a user meets it before there is a bundle or a host: its help and its
 //! errors.
 
 #[cfg(test)]

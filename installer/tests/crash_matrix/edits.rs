@@ -15,7 +15,7 @@ const POLICIES: &str = "/opt/relay/policies.json";
 /// What becomes of edits of plain files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edits {
-    /// The plan knows nothing of them.
+    /// The plan does not mention them.
     Overwritten,
     /// They are carried over or put beside, as the plan forecasts.
     CarriedOver,
@@ -44,7 +44,7 @@ impl Scene {
         self.carries().then(|| (LETTER.to_owned(), (text, 0o600)))
     }
 
-    /// What was edited before an upgrade that is done is where the plan said.
+    /// Checks that the edits from before a finished upgrade are where the plan announced.
     pub(crate) fn expect_edits(&self, layout: &Layout) {
         if !self.carries() {
             return;

@@ -1,5 +1,6 @@
-//! Files beside a package that come with a run: in a directory of the operator's choice, outside of every
-//! tree of the component's backup, and shared with somebody else.
+//! Files beside a package that come with a run. They go into a directory of the operator's choice.
+//! The directory lies outside of every tree of the component's backup and holds files of others
+//! too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use manifests::digest::Sha256;
 use crate::fake::disk;
 
 const DIRECTORY: &str = "/srv/plugins";
-/// One is new; in the other's place is a file that somebody tried.
+/// The first is new. The second replaces a file that an operator tried out.
 const NEW: (&str, &[u8]) = ("auth_2.0.0.so", b"auth for 2.0.0");
 const REPLACED: (&str, &[u8]) = ("quota_2.0.0.so", b"quota for 2.0.0");
 const TRIED: &str = "an earlier build of quota";

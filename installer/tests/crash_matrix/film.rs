@@ -1,4 +1,4 @@
-//! An undisturbed run, as the measure of all others.
+//! An undisturbed run, with which all others are compared.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -68,7 +68,7 @@ impl Film {
     /// Runs the scene from its beginning with a fault.
     pub(crate) fn replay(&self, fault: Fault, on_stop: OnStop) -> World {
         let world = World::after(&self.start, Between::RpmKilled);
-        // Whatever the process says of itself, the host is looked at.
+        // The test judges the host, whatever the process reports.
         let _ = world.install(&self.plan, &world.gate(fault), on_stop);
         world
     }

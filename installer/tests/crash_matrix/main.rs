@@ -1,5 +1,5 @@
-//! The crash matrix: a run is cut off everywhere, a new process recovers, and the host must be what
-//! it was before the run or what the run was to make of it, with a report that says which.
+//! The crash matrix: a run is cut off everywhere, and a new process recovers. The host must then be
+//! what it was before the run, or what the run was to make of it, and the report must name which.
 //!
 //! `CRASH_MATRIX=TEXT cargo test -p installer --test crash_matrix` plays only the scenes whose name
 //! contains the text, `CRASH_MATRIX_STRIDE=1` kills every recovery at every moment. A case has the
@@ -36,7 +36,7 @@ use installer::preflight::Backup;
 use scene::{Flaw, Kind, Scene};
 use tally::Tally;
 
-/// Cases that are shown of those that ended badly.
+/// How many of the failed cases are shown.
 const SHOWN: usize = 8;
 
 /// The series, as they are shown.
@@ -58,7 +58,7 @@ fn every_case_ends_done_or_unchanged() {
 #[test]
 #[ignore = "takes many minutes"]
 fn every_case_of_every_scene_ends_done_or_unchanged() {
-    // The main ones with more of the second kills.
+    // The main scenes, with more of the second kills.
     let main = main_scenes().map(|(scene, stride)| (scene, stride.div_ceil(8)));
     let scenes: Vec<(Scene, usize)> = main.into_iter().chain(more_scenes()).collect();
     play(&scenes);
@@ -153,8 +153,8 @@ const fn sealed(mut scene: Scene) -> Scene {
     scene
 }
 
-/// Scenes, each with its stride: of the recovery after the n-th case every moment is another case
-/// whose number plus n it divides, so that neighbouring cases together cover all of them.
+/// Scenes, each with its stride. After case n, the recovery is killed at each moment m for which
+/// the stride divides m + n. So neighbouring cases together cover all moments.
 fn main_scenes() -> [(Scene, usize); 17] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
@@ -212,7 +212,7 @@ fn more_scenes() -> [(Scene, usize); 10] {
     ]
 }
 
-/// Past the test's capture: the numbers are to be seen also when all is well.
+/// Bypasses the test's capture: the numbers are shown also when all tests pass.
 fn say(name: &str, tally: &Tally) {
     let _ = writeln!(std::io::stderr(), "{name:56} {tally}");
 }

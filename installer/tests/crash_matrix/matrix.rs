@@ -97,7 +97,7 @@ impl Film {
         tally
     }
 
-    /// Both where a run is done; elsewhere in turn: nothing looks at which of them it is.
+    /// Both errors where a run is done. Elsewhere they alternate: no code distinguishes them there.
     fn errors(&self, call: usize) -> &'static [StoreError] {
         const BOTH: [StoreError; 2] = [StoreError::NoSpace, StoreError::Io];
         match self.judge.target {
@@ -115,7 +115,10 @@ impl Film {
             return self.recover(&world, &world.gate(Fault::None));
         }
         // Without a journal nothing may be changed, and nothing may be left to recover.
-        if history::open_run(&world.layout)?.is_some() {
+        if history::open_run(&world.layout)
+            .map_err(|failure| failure.to_string())?
+            .is_some()
+        {
             return Err("a run that changed nothing is open".to_owned());
         }
         if world.machine.borrow().units.starts() != self.start.machine.units.starts() {
@@ -127,8 +130,8 @@ impl Film {
         }
     }
 
-    /// Lets every record be torn so that it cannot be cut off at once, and kills the process later, at
-    /// every `stride`th moment: whoever comes next must be able to read the journal.
+    /// Tears each record so that it cannot be cut off at once, and kills the process later, at
+    /// every `stride`th moment. The next process must be able to read the journal.
     fn torn_records(&self, stride: usize) -> Tally {
         let cases: Vec<usize> = self
             .writes
@@ -177,19 +180,19 @@ impl Film {
         tally
     }
 
-    /// Every time at which a run looks whether somebody asked it to stop, with both answers to that.
+    /// Every time at which a run checks whether it was asked to stop, with both answers.
     pub(crate) fn stop_cases(&self) -> Vec<(usize, OnStop)> {
         let both = |question| [(question, OnStop::Hold), (question, OnStop::Revert)];
         (1..=self.passed.stop_questions).flat_map(both).collect()
     }
 
-    /// Asks the run to stop, at every time at which it looks whether somebody did.
+    /// Asks the run to stop, at every time at which it checks for that.
     fn stops(&self) -> Tally {
         let [tally] = each(&self.stop_cases(), |_, &(question, on_stop), [tally]| {
             let fault = Fault::Stop { question };
             let world = self.replay(fault, on_stop);
             if on_stop == OnStop::Hold {
-                // What a run is held for.
+                // The run is held until this boot.
                 world.reboot();
             }
             let verdict = self.recover(&world, &world.gate(Fault::None));

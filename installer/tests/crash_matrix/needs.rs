@@ -9,9 +9,10 @@ pub(crate) const NEEDED_BESIDE: &str = "/usr/lib/beside";
 const CODEC: &str = "/usr/lib/codec";
 
 impl Scene {
-    /// Returns what the first component's new version needs, before and after, if it needs something:
-    /// a package that the host does not have, one file of which is there already, of nobody's package;
-    /// and a newer version of one that it has, whose configuration was edited.
+    /// Returns what the first component's new version needs, before and after, if it needs
+    /// something. The first package is new to the host; one of its files is there already and
+    /// belongs to no package. The second is a newer version of a package that the host has, with an
+    /// edited configuration.
     pub(crate) fn needed(&self) -> Vec<(Option<Package>, Package)> {
         if !self.has_need {
             return Vec::new();
@@ -28,7 +29,7 @@ impl Scene {
             library("codec", version, &files)
         };
         let mut needed = library("needed", "3.1", &names);
-        // In a directory of its own, which rpm then leaves.
+        // The cache lies in the package's own directory, which rpm then leaves.
         needed.scriptlets[0].does = vec![Deed::Make(format!("{NEEDED}/cache"))];
         vec![
             (None, needed),

@@ -130,7 +130,7 @@ fn store_rule() -> StoreRule {
     }
 }
 
-/// Who signed the bundle, as far as a run needs to know.
+/// The signers of the bundle, as far as a run needs them.
 fn signers() -> BTreeSet<KeyId> {
     "0123456789abcdef".parse().into_iter().collect()
 }

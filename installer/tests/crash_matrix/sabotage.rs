@@ -47,7 +47,7 @@ fn a_recovery_that_skips_a_file_is_reported() {
     rewrite(&world, "backup/before.json", |before| {
         let entries = before["entries"].as_object_mut().expect("paths");
         entries.remove(CONFIG).expect("it was saved");
-        // Excluded, it is not even missed.
+        // The file is excluded, so it is not even missed.
         let excluded = before["excluded"].as_array_mut().expect("paths");
         excluded.push(CONFIG.into());
     });
@@ -75,7 +75,7 @@ fn a_database_that_is_not_healed_is_reported() {
     assert!(cases > 0 && reported == cases, "{reported} of {cases}");
 }
 
-/// A way to spoil a host that was recovered well, and what the verdict has to say about it.
+/// A way to spoil a host that was recovered well, and the verdict's expected complaint.
 type Spoil = (&'static str, fn(&World));
 
 const SPOILS: [Spoil; 9] = [

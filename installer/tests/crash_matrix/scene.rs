@@ -29,7 +29,7 @@ pub(crate) enum Flaw {
     Scriptlet(When),
     /// The new version of the second component is ill, and its `%preun` fails on the way back.
     IllWithFailingPreun,
-    /// The `%preun` of its new version fails: an upgrade does not meet it, an undo does.
+    /// The `%preun` of its new version fails: an undo runs it, an upgrade does not.
     NewPreun,
 }
 
@@ -145,7 +145,7 @@ impl Scene {
         )
     }
 
-    /// Whether a run that nobody disturbs reaches its target.
+    /// Whether an undisturbed run reaches its target.
     pub(crate) fn ends_done(&self) -> bool {
         match self.flaw {
             Flaw::None => true,
@@ -237,18 +237,18 @@ impl Scene {
                 (bad, 1) if is_ill && bad == self.flawed() => Answers::Nothing,
                 _ => Answers::Pass,
             },
-            // The relay's new version migrates its configuration; nobody else's does.
+            // Only the relay's new version migrates its configuration.
             schema: if crashes {
                 0
             } else {
                 [1, 2][side.min(1 - at.min(1))]
             },
-            // The others take them as they are.
+            // The other components use the data unchanged.
             data: (self.has_data && at == 0).then_some([1, 2][side]),
         }
     }
 
-    /// As the vendor's: `%post` restarts the service on every upgrade (and enables the worker's),
+    /// Like the vendor's: `%post` restarts the service on every upgrade (and enables the worker's),
     /// and the old package's `%postun` then stops it.
     fn scriptlets(&self, part: &Part, at: usize, side: usize) -> Vec<Scriptlet> {
         let unit = unit_name(part.name);

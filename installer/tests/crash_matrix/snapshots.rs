@@ -1,5 +1,5 @@
-//! Pictures: what an undisturbed run of each scene shows to people and programs, and which cases the
-//! matrix makes of it.
+//! Snapshots: what an undisturbed run of each scene shows to people and programs, and which cases
+//! the matrix makes of it.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ fn compare(name: &str, text: &str) {
     settings.set_omit_expression(true);
     // The recipient of a scene differs in each process.
     settings.add_filter(r"age1[0-9a-z]+", "[recipient]");
-    // So does what age adds to its header.
+    // age's header differs in each process too.
     settings.add_filter(r"sealed, \d+ KiB", "sealed, [size]");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
@@ -64,7 +64,7 @@ fn journal(world: &World, run: u64) -> String {
 }
 
 #[test]
-fn what_a_run_shows_is_as_it_was() {
+fn the_output_of_a_run_is_unchanged() {
     for scene in scenes() {
         let (world, plan) = World::of(&scene);
         let run = history::next_id(&world.layout).expect("readable");
@@ -114,7 +114,7 @@ fn cases(film: &Film) -> String {
 }
 
 #[test]
-fn the_cases_are_those_that_they_were() {
+fn the_cases_are_unchanged() {
     let text: String = scenes()
         .iter()
         .map(|scene| cases(&Film::of(scene)))

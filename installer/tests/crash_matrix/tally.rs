@@ -14,7 +14,7 @@ use crate::verdict::End;
 pub(crate) struct Tally {
     pub(crate) done: usize,
     pub(crate) unchanged: usize,
-    /// Cases that left the same as another one: judged once.
+    /// Cases that left the same host as another case: judged once.
     pub(crate) alike: usize,
     pub(crate) failures: Vec<String>,
     pub(crate) time: Duration,

@@ -1,4 +1,4 @@
-//! What the host is in the end, compared with what it was and with what the run was to make of it.
+//! The host in the end, compared with the host before the run and with the run's target.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,10 +13,10 @@ use crate::fake::image::{Contents, Node, Tree, tree};
 use crate::fake::machine::Visible;
 use crate::world::World;
 
-/// Differences that are shown of a host that is neither.
+/// How many differences are shown of a host that is neither.
 const SHOWN: usize = 4;
 
-/// The two ends that there may be.
+/// The two allowed ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Done,
@@ -39,7 +39,7 @@ impl Seen {
         }
     }
 
-    /// Says what is not as it should be; nothing if it is the same.
+    /// Returns what is not as it should be; nothing if it is the same.
     fn differences(&self, wanted: &Self) -> Vec<String> {
         let (now, then) = (&self.visible, &wanted.visible);
         let mut found = differences(&self.files, &wanted.files, show);
@@ -89,7 +89,7 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// Says which end it is, or everything that speaks against both.
+    /// Returns which end it is, or everything that contradicts both.
     pub(crate) fn judge(&self, world: &World) -> Result<End, String> {
         let now = Seen::of(world);
         let end = if now == self.before {
@@ -100,13 +100,15 @@ impl Judge {
             return Err(format!(
                 "{}\n    it says {:?}",
                 self.neither(&now),
-                self.told(world)
+                self.reported(world)
             ));
         };
         if let Some(violation) = world.machine.borrow().violations.first() {
             return Err(violation.clone());
         }
-        if let Some(open) = history::open_run(&world.layout)? {
+        if let Some(open) =
+            history::open_run(&world.layout).map_err(|failure| failure.to_string())?
+        {
             return Err(format!("run {} is still open", open.id));
         }
         if world.layout.state().join("reserve").exists() {
@@ -116,9 +118,9 @@ impl Judge {
         if seal::is_unsettled(&world.layout) {
             return Err("a backup that is to be sealed is plain".to_owned());
         }
-        match (self.told(world)?, end) {
+        match (self.reported(world)?, end) {
             (None | Some(End::Unchanged), End::Unchanged) | (Some(End::Done), End::Done) => Ok(end),
-            (told, end) => Err(format!("the report says {told:?}, the host is {end:?}")),
+            (reported, end) => Err(format!("the report says {reported:?}, the host is {end:?}")),
         }
     }
 
@@ -138,7 +140,8 @@ impl Judge {
         text
     }
 
-    /// The bundle's sequence counts from the moment on at which the run is done, and not before.
+    /// Checks that the bundle's sequence counts from the moment at which the run is done, and not
+    /// before.
     fn check_memory(&self, world: &World, end: End) -> Result<(), String> {
         let marks = sequence::marks(&world.layout).map_err(|other| format!("{other:?}"))?;
         let is_marked = marks.iter().any(|mark| mark.run == self.run);
@@ -152,8 +155,8 @@ impl Judge {
         ))
     }
 
-    /// What the report of the run says, if it began.
-    fn told(&self, world: &World) -> Result<Option<End>, String> {
+    /// The outcome in the run's report, if the run began.
+    fn reported(&self, world: &World) -> Result<Option<End>, String> {
         let run = history::load(&world.layout, self.run)?;
         let outcome = run.and_then(|run| run.report).map(|report| report.outcome);
         match outcome {

@@ -158,7 +158,7 @@ impl World {
         let inventory = inventory.expect("a healthy host");
         if scene.kind == Kind::Restore {
             data::spoil(&self.layout);
-            let dumps = dumps_of(&self.layout.run(1).join("backup")).expect("dumps");
+            let dumps = dumps_of(&self.layout.run(1).backup()).expect("dumps");
             let names = ["relay-data".to_owned()];
             return restore::plan(run.earlier(), &names, &dumps, &inventory).expect("a dump");
         }
@@ -179,7 +179,7 @@ impl World {
         disk::symlink(unit, &self.layout.at(link));
     }
 
-    /// Unfolds what a dead process left, after what happened since.
+    /// Lays out what a dead process left, and then what happened since.
     pub(crate) fn after(image: &Image, between: Between) -> Self {
         let world = Self::empty(image.machine.clone());
         image.unfold(&world.layout);
@@ -203,7 +203,7 @@ impl World {
         let path = self.layout.state().join("rpm-at-work");
         let file = std::fs::File::open(path).expect("rpm is at work");
         let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(&file, operation).expect("nobody else works here");
+        rustix::fs::flock(&file, operation).expect("no other process works here");
         Arc::new(file)
     }
 
@@ -226,7 +226,7 @@ impl World {
     }
 
     fn lock(&self) -> RunLock {
-        RunLock::take(&self.layout).expect("nobody else works here")
+        RunLock::take(&self.layout).expect("no other process works here")
     }
 
     /// Starts a process that executes the plan.
@@ -240,7 +240,7 @@ impl World {
         let host = FakeHost::new(&self.layout, &self.machine, gate);
         let run = history::next_id(&self.layout)?;
         vault::unseal(&self.layout, run, plan)?;
-        prepare(&self.layout, run, plan)?;
+        prepare(&self.layout, run, plan).map_err(|error| error.to_string())?;
         vault::record(&self.layout, run)?;
         self.arm();
         let stopped = || gate.is_stopped();
@@ -250,21 +250,24 @@ impl World {
             on_stop,
             ..self.context(&host, plan, run, undone.as_ref())
         };
-        self.end(&host, &lock, gate, execute(&context, &lock)?)
+        let ended = execute(&context, &lock).map_err(|error| error.to_string())?;
+        self.end(&host, &lock, gate, ended)
     }
 
     /// Starts a process that closes the open run, if there is one: what the boot unit does.
     pub(crate) fn recover(&self, gate: &Rc<Gate>) -> Result<(), String> {
         let lock = self.lock();
         let host = FakeHost::new(&self.layout, &self.machine, gate);
-        let Some(open) = history::open_run(&self.layout)? else {
+        let Some(open) = history::open_run(&self.layout).map_err(|failure| failure.to_string())?
+        else {
             reserve::free(&self.layout);
             self.settle(&lock, gate);
-            return disarm(&host, &self.layout);
+            return disarm(&host, &self.layout).map_err(|error| error.to_string());
         };
         let undone = self.undone(open.id, &open.plan)?;
         let context = self.context(&host, &open.plan, open.id, undone.as_ref());
-        self.end(&host, &lock, gate, close_open_run(&context, &lock)?)
+        let ended = close_open_run(&context, &lock).map_err(|error| error.to_string())?;
+        self.end(&host, &lock, gate, ended)
     }
 
     /// What the command line does when the engine has ended.
@@ -281,7 +284,7 @@ impl World {
         let run = history::load(&self.layout, report.run)?;
         if run.is_some_and(|run| !run.is_open()) {
             self.settle(lock, gate);
-            // A trouble with it changes no outcome; the verdict sees what is left.
+            // A failure here changes no outcome; the verdict finds what is left.
             let _ = disarm(host, &self.layout);
         }
         Ok(())
@@ -310,7 +313,7 @@ impl World {
             baseline,
             plan: serde_json::from_slice(&plan).expect("a plan"),
             blobs,
-            dumps: dumps_of(&dir)?,
+            dumps: dumps_of(&dir).map_err(|error| error.to_string())?,
             dumps_dir: dir.join("stores"),
         }))
     }

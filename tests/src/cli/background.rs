@@ -40,7 +40,7 @@ impl Supervisor {
         let _ = fs::remove_file(log_file(name));
     }
 
-    /// Fails, with what it had to say, once the supervisor is gone.
+    /// Fails with the supervisor's own words once it is gone.
     pub(super) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! What an RPM's header says, asked of rpm itself.
+//! An RPM's header, read by rpm itself.
 
 use std::path::Path;
 use std::process::Command;

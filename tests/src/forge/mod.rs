@@ -47,9 +47,9 @@ pub struct Forge {
     pub distro: String,
     /// The architecture.
     pub arch: Arch,
-    /// What the bundle says it is.
+    /// The version that the bundle claims.
     pub version: String,
-    /// What the bundle says about packages, by the start of their name and version.
+    /// The bundle's notes about packages, by the start of their name and version.
     pub lint: Vec<(String, LintFlag)>,
 }
 
@@ -80,7 +80,7 @@ impl Forge {
         )
     }
 
-    /// Writes the bundle as the seal says.
+    /// Writes the bundle with this seal.
     pub fn write_sealed(&self, seal: &Seal<'_>, out: &Path) -> Result<()> {
         let (mut manifest, contents) = self.collect()?;
         manifest.sequence = seal.sequence;

@@ -10,8 +10,8 @@ use manifests::parts::{PARTS_TYPE, Part, PartsDocument, document_name, part_name
 
 use super::TestKey;
 
-/// Writes a bundle file as parts of `size` bytes into a directory and signs their list, whose path it
-/// returns. Nothing is checked: the bytes need be no bundle.
+/// Writes a bundle file as parts of `size` bytes into a directory, signs their list and returns its
+/// path. Nothing is checked: the bytes need not be a bundle.
 pub fn split(
     (name, product): (&str, &str),
     bundle: &[u8],

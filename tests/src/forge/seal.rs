@@ -92,7 +92,7 @@ pub fn root_document(version: u64, root: &TestKey, release: &TestKey) -> RootDoc
     }
 }
 
-/// Says in a root document that a key is revoked.
+/// Marks a key as revoked in a root document.
 pub fn revoke(document: &mut RootDocument, key: &TestKey) {
     document.revoked.push(RevokedKey {
         id: key.id().clone(),
@@ -108,7 +108,7 @@ pub fn sign_root(document: &RootDocument, keys: &[&TestKey]) -> Result<SignedRoo
     Ok(SignedRoot { bytes, signatures })
 }
 
-/// Who signs a forged bundle, and what it says about itself.
+/// Who signs a forged bundle, and its place in the sequence.
 #[derive(Debug, Default)]
 pub struct Seal<'a> {
     /// The keys that sign the manifest.

@@ -1,4 +1,4 @@
-//! Archives and frames made by hand, so that every byte of them can be a lie.
+//! Archives and frames made by hand: every byte of them can be false.
 
 use std::io::Write as _;
 
@@ -29,7 +29,7 @@ pub(super) const DEVICE: Field = Field(329, 16);
 pub(super) const PREFIX: Field = Field(345, 155);
 pub(super) const REST: Field = Field(500, 12);
 
-/// One entry: what its header says, and what follows it.
+/// One entry: its header, and the bytes behind it.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) header: Block,
@@ -202,7 +202,7 @@ impl Frame {
     /// Ends the frame with this checksum.
     #[must_use]
     pub fn end_with(mut self, checksum: [u8; 4]) -> Vec<u8> {
-        // The last block, with nothing in it.
+        // The last block is empty.
         self.bytes.extend([1, 0, 0]);
         self.bytes.extend(checksum);
         self.bytes

@@ -103,13 +103,13 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "chain-that-begins-late",
-        "ours: nobody can tell what it follows from",
+        "ours: the root that it follows is unknown",
         CHAIN,
         |shop| good_without(shop, "trust/root.1."),
     ),
     attack(
         "chain-with-a-signature-too-many",
-        "ours: bytes under a signature's name that nobody looks at",
+        "ours: unchecked bytes under a signature's name",
         CHAIN,
         |shop| {
             good_with(shop, |cast| {
@@ -170,7 +170,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
 ];
 
-/// The keys of a root that the host has enrolled, and of somebody who would like to be.
+/// The keys of a root that the host has enrolled, and the key of an attacker.
 pub(super) struct Cast {
     keeper: TestKey,
     old: TestKey,
@@ -250,7 +250,7 @@ fn good_with(
     pack(shop, &files(shop, &shop.key, trust)?)
 }
 
-/// The same with a good chain of which some files are missing.
+/// The same with a good chain that lacks some files.
 fn good_without(shop: &Workshop, missing: &str) -> Result<Vec<u8>> {
     let cast = Cast::new()?;
     let mut files = files(shop, &shop.key, cast.rotated()?)?;

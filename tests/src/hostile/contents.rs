@@ -1,5 +1,5 @@
-//! Signed packages that are none, and bundles that do not fit the host: every byte is as signed, so
-//! `verify` accepts them, and the host has to refuse them before anything is changed.
+//! Signed packages that are not packages, and bundles that do not fit the host. Every byte is as
+//! signed, so `verify` accepts them. The host has to refuse them before it changes anything.
 
 use anyhow::Result;
 use manifests::bundle_path::BundlePath;

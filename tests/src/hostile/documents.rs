@@ -1,4 +1,4 @@
-//! Signed manifests that contradict themselves, and signed documents that are not what they are for.
+//! Signed manifests that contradict themselves, and signed documents of the wrong content.
 
 use anyhow::{Context as _, Result};
 use manifests::bundle::{Role, Use};
@@ -79,7 +79,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "package-that-is-not-described",
-        "ours, signed: an entry of which nobody knows what it is for",
+        "ours, signed: an entry without a stated purpose",
         CONTRADICTS,
         |shop| {
             shop.signed(|parts| {
@@ -103,7 +103,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "package-without-a-use",
-        "ours, signed: carried for nobody",
+        "ours, signed: carried without a use",
         CONTRADICTS,
         |shop| {
             shop.signed(|parts| {
@@ -354,8 +354,8 @@ fn list(
     })
 }
 
-/// File lists of a real shape with so many files, each of a package of its own; the last package is
-/// not as signed.
+/// Valid file lists with so many files, each of a package of its own; the last package is not as
+/// signed.
 fn lists(shop: &Workshop, counts: &[usize], summary: &str) -> Result<Vec<u8>> {
     let mut parts = shop.good.clone();
     let old = parts.find("files/")? + 1;

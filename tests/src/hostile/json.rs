@@ -1,4 +1,4 @@
-//! Manifests that are signed by a trusted key and are no manifests.
+//! Signed text in place of a manifest: a trusted key signed it, and it is not a manifest.
 
 use anyhow::{Context as _, Result};
 use manifests::json::canonical;

@@ -1,4 +1,4 @@
-//! Entries that are no regular files, and extensions that speak about the entry after them.
+//! Entries that are not regular files, and extensions that describe the entry after them.
 
 use anyhow::Result;
 
@@ -81,7 +81,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "fifo",
-        "ours: whoever opens it waits for ever",
+        "ours: a reader that opens it waits for ever",
         KIND,
         |shop| listed(shop, b'6', ""),
     ),
@@ -208,7 +208,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "gnu-volume-label",
-        "ours: an entry that is none, which readers skip without a word",
+        "ours: not a file at all; readers skip it without a word",
         KIND,
         |shop| insert(shop, 0, Item::of_type(b'V', b"label", "", b"")?),
     ),
@@ -218,7 +218,7 @@ fn insert(shop: &Workshop, at: usize, item: Item) -> Result<Vec<u8>> {
     shop.changed(|archive| Ok(archive.insert(at, item)))
 }
 
-/// An entry that speaks about the next one, before a package.
+/// An entry that describes the next one, before a package.
 fn before(shop: &Workshop, kind: u8, body: &[u8]) -> Result<Vec<u8>> {
     insert(shop, INSIDE, Item::of_type(kind, b"extension", "", body)?)
 }

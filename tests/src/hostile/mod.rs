@@ -1,6 +1,6 @@
 //! Hostile bundles: a catalogue of named attacks, each with the smallest file that carries it out.
 //!
-//! Half of them are what anybody can do to a bundle on its way; the other half carry a valid
+//! Half of them need no key: any carrier of a bundle can make them. The other half carry a valid
 //! signature, as of a signer who was careless, deceived or malicious. docs/hostile-bundles.md lists
 //! them all; `lab hostile write DIR` writes them for use with another program.
 
@@ -28,8 +28,8 @@ pub use workshop::Workshop;
 pub enum Aim {
     /// A bundle, for `verify` and `install`.
     Bundle,
-    /// A bundle that nobody can see through before the host is asked: `verify` accepts what was
-    /// signed, `install` refuses it.
+    /// A bundle that only the host can judge: `verify` accepts what was signed, `install` refuses
+    /// it.
     Host,
     /// A root document, for `trust add`.
     Root,
@@ -38,7 +38,7 @@ pub enum Aim {
 /// One attack.
 #[derive(Debug)]
 pub struct Attack {
-    /// Its name, for ever.
+    /// Its name, which never changes.
     pub name: &'static str,
     /// What it did elsewhere, or would do.
     pub elsewhere: &'static str,

@@ -213,7 +213,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "entry-that-is-not-listed",
-        "ours: a file that nobody signed, between those that somebody did",
+        "ours: an unsigned file between signed ones",
         ORDER,
         |shop| {
             shop.changed(|archive| {

@@ -24,7 +24,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "signature-of-a-stranger",
-        "ours: a valid signature by a key that nobody enrolled",
+        "ours: a valid signature by a key that is not enrolled",
         FOREIGN,
         |shop| signed_by(shop, |bytes| vec![signature(&shop.stranger, bytes)]),
     ),
@@ -58,7 +58,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "signature-under-a-name-that-is-no-id",
-        "ours: a signature by nobody in particular",
+        "ours: a signature that names no key",
         "is not a key id",
         |shop| {
             signed_by(shop, |bytes| {
@@ -238,7 +238,7 @@ fn signed_by(shop: &Workshop, by: impl FnOnce(&[u8]) -> Vec<(String, Vec<u8>)>) 
     assemble(&bytes, &by(&bytes), &shop.good.contents)?.pack()
 }
 
-/// A signature under the id of a key, whoever made it.
+/// A signature under the id of a key that may not have made it.
 fn named(key: &TestKey, signature: Vec<u8>) -> Vec<(String, Vec<u8>)> {
     vec![(signature_path(key), signature)]
 }

@@ -1,4 +1,4 @@
-//! Numbers that lie: sizes of every kind of wrong, and fields that no check may leave free.
+//! False numbers: wrong sizes of every kind, and fields that no check may leave free.
 
 use anyhow::Result;
 use manifests::bundle::Encoding;
@@ -80,7 +80,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "another-time",
-        "ours: bytes of a header that nobody checked can carry whatever the writer likes",
+        "ours: unchecked bytes of a header can carry anything",
         LISTED,
         |shop| field(shop, FIRST, MTIME, b"14522104401\0"),
     ),
@@ -218,7 +218,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
 ];
 
-/// Sizes at which a number that is too narrow turns over. The zeros are not stored, only counted.
+/// Sizes at which a number that is too narrow overflows. The zeros are not stored, only counted.
 pub(super) const HUGE: &[Attack] = &[
     attack(
         "last-byte-of-2-to-the-31-less-1",

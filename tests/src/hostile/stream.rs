@@ -18,7 +18,7 @@ const BOMB: u64 = 10 << 30;
 pub(super) const ATTACKS: &[Attack] = &[
     attack(
         "third-zero-block",
-        "ours: bytes that nobody signed and nobody looks at",
+        "ours: bytes that are neither signed nor checked",
         AFTER_END,
         |shop| ended(shop, &[0; 3 * BLOCK_BYTES]),
     ),
@@ -49,7 +49,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "half-an-end-marker",
-        "ours: an archive of which nobody can say that it is whole",
+        "ours: a reader cannot know that the archive is whole",
         EARLY,
         |shop| ended(shop, &[0; BLOCK_BYTES]),
     ),
@@ -144,7 +144,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "another-compression",
-        "ours: readers that guess the format run a decoder that nobody bounded",
+        "ours: readers that guess the format run a decoder without bounds",
         NO_BUNDLE,
         |shop| {
             use std::io::Write as _;
@@ -203,7 +203,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         "ours: content that depends on a file which is not part of the bundle",
         "needs a dictionary",
         |shop| {
-            // The bit that says one byte of dictionary id follows the window.
+            // This bit announces one byte of dictionary id after the window.
             let mut bytes = shop.good()?;
             bytes[4] |= 1;
             bytes.insert(6, 7);

@@ -28,14 +28,14 @@ pub(super) const ATTACKS: &[Attack] = &[
     .on(Aim::Root),
     attack(
         "root-with-a-threshold-of-zero",
-        "CVE-2021-41150's kin (tough, go-tuf): nobody has to sign",
+        "CVE-2021-41150's kin (tough, go-tuf): no signature is required",
         SENSELESS,
         |shop| root(shop, |root| root.release.threshold = 0),
     )
     .on(Aim::Root),
     attack(
         "root-with-a-threshold-above-its-keys",
-        "ours: a quorum that nobody can reach",
+        "ours: a quorum that cannot be reached",
         SENSELESS,
         |shop| root(shop, |root| root.root.threshold = 3),
     )

@@ -24,7 +24,7 @@ pub(super) const PACKAGE: &str = "relay-codec";
 pub struct Workshop {
     /// Trusted by the enrolled root document.
     pub(super) key: TestKey,
-    /// Trusted by nobody.
+    /// No root lists this key.
     pub(super) stranger: TestKey,
     /// Trusted together, two of two, by another enrolled root document.
     pub(super) pair: [TestKey; 2],
@@ -69,7 +69,7 @@ impl Parts {
         Ok(())
     }
 
-    /// The manifest as JSON, to be changed into what no type holds.
+    /// The manifest as JSON, to be changed into what no type can hold.
     pub(super) fn json(&self) -> Result<Value> {
         Ok(serde_json::to_value(&self.manifest)?)
     }
@@ -121,7 +121,7 @@ impl Workshop {
         })
     }
 
-    /// The good bundle: whatever refuses this proves nothing by refusing the others.
+    /// The good bundle: a program that refuses it proves nothing by refusing the others.
     pub fn good(&self) -> Result<Vec<u8>> {
         self.archive()?.pack()
     }
@@ -174,7 +174,7 @@ impl Workshop {
         self.sign(&self.good)
     }
 
-    /// Signs parts whose manifest says what they are.
+    /// Signs parts whose manifest describes them.
     pub(super) fn sign(&self, parts: &Parts) -> Result<Archive> {
         self.sign_bytes(&canonical(&parts.manifest)?, &parts.contents)
     }
@@ -184,7 +184,7 @@ impl Workshop {
         assemble(manifest, &[signature(&self.key, manifest)], contents)
     }
 
-    /// Signs a manifest that no type holds.
+    /// Signs a manifest that no type can hold.
     pub(super) fn sign_json(&self, manifest: &Value) -> Result<Vec<u8>> {
         let bytes = canonical(manifest)?;
         self.sign_bytes(&bytes, &self.good.contents)?.pack()
@@ -212,7 +212,7 @@ impl Workshop {
         self.sign_json(&manifest)
     }
 
-    /// The good archive after a change that nobody signed.
+    /// The good archive after an unsigned change.
     pub(super) fn changed(
         &self,
         change: impl FnOnce(Archive) -> Result<Archive>,

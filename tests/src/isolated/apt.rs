@@ -1,4 +1,4 @@
-//! Where this machine gets its Debian packages from: its own apt configuration says.
+//! Where this machine gets its Debian packages from, as its own apt is configured.
 
 #![expect(
     clippy::disallowed_methods,

@@ -18,7 +18,7 @@ const ARCH: &str = "x86_64";
 /// Bumped when what is edited below changes.
 const EDITS_VERSION: &str = "2";
 
-/// The pump has a version line of its own: which one was current beside which gateway.
+/// The pump has its own version line: the pump that was current beside each gateway.
 const PUMP_BESIDE: &[(&str, &str)] = &[
     ("5.0.", "1.8.2"),
     ("5.2.", "1.8.3"),
@@ -98,7 +98,7 @@ pub fn install_tyk(guest: &Guest, fixtures: &Fixtures, version: &str) -> Result<
 pub fn wait_for_tyk(guest: &Guest, deadline: Duration) -> Result<()> {
     for (unit, port, path) in SERVICES {
         guest.wait_until(&format!("{unit} answering"), deadline, |guest| {
-            // To ask systemd starts a program.
+            // Asking systemd starts a program, so it comes last.
             Ok(guest.http_get(*port, path)?.0 == 200 && guest.unit(unit)?.is_active())
         })?;
     }

@@ -123,7 +123,7 @@ pub(crate) fn directory_once(
     Ok(complete)
 }
 
-/// Removes what [`directory_once`] made, and its lock. Nobody may be making it again meanwhile.
+/// Removes what [`directory_once`] made, and its lock. No other process may be making it meanwhile.
 pub(crate) fn remove_directory(complete: &Path) -> Result<()> {
     remove_tree(complete)?;
     let lock = complete.with_added_extension("lock");
@@ -135,7 +135,7 @@ mod tests {
     use super::key;
 
     #[test]
-    fn keys_tell_lists_of_parts_apart() {
+    fn different_lists_of_parts_have_different_keys() {
         assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
         assert_ne!(key(&["ab", ""]), key(&["a", "b"]));
         assert_eq!(key(&[]).len(), 16);

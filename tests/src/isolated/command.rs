@@ -87,7 +87,7 @@ fn tail(text: &str) -> &str {
         .map_or("", |(start, _)| &text[start..])
 }
 
-/// A program to run inside the host, as root unless told otherwise, with a clean environment.
+/// A program to run inside the host, as root by default, with a clean environment.
 #[derive(Debug)]
 #[must_use = "a command does nothing until it is run"]
 pub struct GuestCommand<'g> {
@@ -142,7 +142,8 @@ impl<'g> GuestCommand<'g> {
         self
     }
 
-    /// Runs it to its end. A program that fails is not an error here, one that overstays is.
+    /// Runs it to its end. A program that fails is not an error here; a program that exceeds its
+    /// deadline is.
     pub fn run(self) -> Result<Finished> {
         let deadline = self.deadline;
         self.spawn()?.wait(deadline)
@@ -253,7 +254,7 @@ impl Running {
         }
     }
 
-    /// Says whether it still runs.
+    /// Returns whether it still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.poll()?.is_none())
     }
@@ -300,8 +301,8 @@ impl Drop for Running {
     }
 }
 
-/// Output goes to memory rather than to pipes: nothing blocks when nobody reads, and a daemon that
-/// keeps the descriptor does not keep the waiter.
+/// Output goes to memory and not to pipes. A full pipe without a reader would block, and a daemon
+/// that keeps the descriptor would keep the waiter.
 fn memory_file() -> Result<File> {
     memfd_create("lab-output", MemfdFlags::CLOEXEC)
         .map(File::from)

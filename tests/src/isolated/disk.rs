@@ -23,7 +23,7 @@ use super::cache::make_dir;
 use super::error::{HostError, Result};
 use super::overlay::unmount_below;
 
-/// What no file can have less of.
+/// The smallest size of a file on disk.
 const BLOCK_BYTES: u64 = 4096;
 const WATCH: Duration = Duration::from_millis(1);
 
@@ -39,7 +39,7 @@ pub struct DiskOptions {
 pub enum Holds {
     /// Everything that the host writes.
     Root,
-    /// These directories of it, and what was in them.
+    /// These directories of it, with their content.
     Trees(&'static [&'static str]),
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Disk {
     ballast: Ballast,
 }
 
-/// What takes the free space of a disk.
+/// The ballast that takes the free space of a disk.
 #[derive(Clone, Debug)]
 pub struct Ballast {
     mount: PathBuf,
@@ -116,7 +116,7 @@ impl Drop for Disk {
 }
 
 impl Ballast {
-    /// Says how much a program can still write.
+    /// Returns how much a program can still write.
     pub fn free_bytes(&self) -> Result<u64> {
         let stat = statvfs(&self.mount).map_err(HostError::errno("measure", &self.mount))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -153,7 +153,7 @@ impl Ballast {
         let (own, ballast) = (Arc::clone(&is_over), self.clone());
         let thread = spawn(move || {
             while !own.load(Ordering::Relaxed) {
-                // A disk that is not there any more has no free space either.
+                // A disk that was unmounted has no free space either.
                 let _ = ballast.leave(bytes);
                 sleep(WATCH);
             }

@@ -62,7 +62,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// Makes the closure that turns an I/O error into one that says what it was about.
+    /// Makes the closure that adds to an I/O error what it was about.
     pub(super) fn io<'p>(
         action: &'static str,
         path: impl AsRef<Path> + 'p,

@@ -29,7 +29,7 @@ impl Guest {
         Ok(bytes)
     }
 
-    /// Says whether something has this path (a dangling symlink does not count).
+    /// Returns whether something has this path (a dangling symlink does not count).
     #[must_use]
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.open(path.as_ref(), OFlags::PATH, 0).is_ok()
@@ -71,7 +71,7 @@ impl Guest {
         fchmod(&to, Mode::from_raw_mode(mode)).map_err(HostError::errno("chmod", path))
     }
 
-    /// Removes a file or symlink; one that is not there is already removed.
+    /// Removes a file or symlink; a missing one is already removed.
     pub fn remove(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let parent = path.parent().unwrap_or(Path::new("/"));

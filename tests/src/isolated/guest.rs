@@ -1,4 +1,4 @@
-//! The inside of a host: what can be asked of it and done in it, whoever started it.
+//! The inside of a host: what a test can look at and do in it, however the host was started.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
@@ -88,7 +88,7 @@ impl Guest {
         self.command(argv).user(user).run()
     }
 
-    /// Runs a program that has to succeed and gives what it printed.
+    /// Runs a program that has to succeed and returns its output.
     pub fn check<S: AsRef<str>>(&self, argv: &[S]) -> Result<String> {
         Ok(self.run(argv)?.ok()?.stdout)
     }
@@ -115,7 +115,7 @@ impl Guest {
         Ok(answer.map_or((0, String::new()), |answer| (answer.status, answer.text())))
     }
 
-    /// Waits until systemd says that the host is up and nothing failed.
+    /// Waits until systemd reports that the host is up and nothing failed.
     pub fn wait_running(&self, deadline: Duration) -> Result<()> {
         let started = Instant::now();
         loop {
@@ -158,7 +158,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Lets systemd say how the host is, once it has started all that it is to start.
+    /// Lets systemd report the host's state, once it has started everything.
     fn system_state(&self, deadline: Duration) -> Result<String> {
         let asked = self.command(&["systemctl", "is-system-running", "--wait"]);
         match asked.deadline(deadline).run() {

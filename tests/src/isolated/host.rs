@@ -90,7 +90,7 @@ impl Deref for IsolatedHost {
 }
 
 impl IsolatedHost {
-    /// Boots a host from the image and waits until its systemd says `running`.
+    /// Boots a host from the image and waits until its systemd reports `running`.
     pub fn boot(image: &Image, options: HostOptions) -> Result<Self> {
         let mut host = Self::assemble(image, options)?;
         host.boot_again()?;
@@ -216,7 +216,7 @@ impl IsolatedHost {
         self.record.write()
     }
 
-    /// What can fill the host's small disk; nothing when it has none.
+    /// The ballast of the host's small disk; `None` without such a disk.
     #[must_use]
     pub fn ballast(&self) -> Option<&Ballast> {
         self.disk.as_ref().map(Disk::ballast)

@@ -21,14 +21,14 @@ const BUILD_VERSION: &str = "1";
 /// A root to boot from, perhaps with layers upon it. Cheap to copy; the cache owns the files.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Topmost first, as overlayfs wants them.
+    /// Topmost first, as overlayfs expects them.
     pub(super) lowers: Vec<PathBuf>,
     pub(super) key: String,
 }
 
 impl Image {
-    /// Gives the image for the present recipe, building it if the cache has none: a minute, and the
-    /// machine's Debian mirror.
+    /// Returns the image for the present recipe. If the cache lacks it, it is built: that takes a
+    /// minute, and the machine's Debian mirror.
     pub fn prepare() -> Result<Self> {
         Self::prepare_with(RpmDatabase::default())
     }
@@ -45,7 +45,7 @@ impl Image {
         })
     }
 
-    /// What tells this image from every other: its recipe and its layers.
+    /// What distinguishes this image from every other: its recipe and its layers.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

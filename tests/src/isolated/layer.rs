@@ -11,8 +11,9 @@ use super::image::Image;
 const UPPER: &str = "upper";
 
 impl Image {
-    /// Gives this image with a layer upon it. If the cache has none for this name and recipe, a host
-    /// is booted, handed to `install`, shut down in good order, and what it wrote becomes the layer.
+    /// Returns this image with a layer upon it. If the cache lacks this name and recipe, a host is
+    /// booted, handed to `install`, and shut down in good order. The files that it wrote become the
+    /// layer.
     ///
     /// `recipe` must change whenever the outcome of `install` would.
     pub fn layer<E>(

@@ -8,7 +8,7 @@
 //!
 //! **Only `/etc/os-release` is that of an Enterprise Linux.** The kernel is the machine's; glibc,
 //! systemd and rpm are Debian's: those of Debian 12 (252; 4.18 with sqlite), or of Debian 11 (247;
-//! 4.16.1 with Berkeley DB), as [`RpmDatabase`] says. What differs on a real EL host (rpm 4.11,
+//! 4.16.1 with Berkeley DB), as [`RpmDatabase`] chooses. What differs on a real EL host (rpm 4.11,
 //! systemd 219, `SELinux`, FIPS) is not tried here.
 //!
 //! Invariants:
@@ -58,7 +58,7 @@ pub use self::unit::UnitState;
 
 use std::path::Path;
 
-/// Says why the isolated host cannot run here, or `None` when it can.
+/// Returns why the isolated host cannot run here, or `None` when it can.
 ///
 /// Tests skip on a reason, except where `CI=true`, where a missing part is a failure.
 #[must_use]

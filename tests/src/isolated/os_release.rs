@@ -1,4 +1,4 @@
-//! The disguise: the host says that it is an Enterprise Linux.
+//! The disguise: the host claims to be an Enterprise Linux.
 
 /// The major version that `/etc/os-release` claims. Nothing but that file changes with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::error::{HostError, Result};
 /// Without it, renaming a directory of the image fails with EXDEV, and so does `rpm --rebuilddb`.
 const DIRECTORY_RENAMES: &str = "redirect_dir=on";
 
-/// A host loses its processes and never this machine's page cache: to sync for it costs time and proves
-/// nothing. Power cuts that lose what was not synced are [`crate::vm`]'s.
+/// A host loses its processes and never this machine's page cache, so a sync for it costs time and
+/// proves nothing. Power cuts that lose unsynced data are [`crate::vm`]'s.
 const NO_SYNC: &str = "volatile";
 
 /// The place of a mount in a line of `/proc/self/mountinfo`, counted from 0.
@@ -81,8 +81,8 @@ impl Drop for Overlay {
 }
 
 /// Unmounts everything at and below `top`, the last mount first; nothing being mounted is success.
-/// What stays busy is detached, so that it is gone from the tree at once and from the kernel when its
-/// last user is.
+/// A busy mount is detached: it is gone from the tree at once, and from the kernel when its last
+/// user ends.
 pub(super) fn unmount_below(top: &Path) -> Result<()> {
     let table = Path::new("/proc/self/mountinfo");
     let text = std::fs::read_to_string(table).map_err(HostError::io("read", table))?;
@@ -119,7 +119,7 @@ mod tests {
     use super::mount_points;
 
     #[test]
-    fn a_mount_table_says_where() {
+    fn a_mount_table_gives_the_place() {
         let table = "22 1 254:0 / / rw - ext4 /dev/vda rw\n\
                      90 22 7:0 /tree-0 /hosts/a/root/opt rw,relatime - ext4 /dev/loop0 rw\n";
         assert_eq!(

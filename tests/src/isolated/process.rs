@@ -20,7 +20,7 @@ const START_TIME: usize = 19;
 
 const LONGEST_DYING: Duration = Duration::from_secs(10);
 
-/// A process, told apart from a later one with the same pid.
+/// A process, distinct from a later one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     pub pid: u32,
@@ -49,7 +49,7 @@ impl ProcessId {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Sends SIGKILL, to this process or to none.
+    /// Sends SIGKILL to exactly this process.
     pub fn kill(self) {
         self.send(Signal::KILL);
     }
@@ -60,8 +60,8 @@ impl ProcessId {
         let _ = self.ends_within(LONGEST_DYING);
     }
 
-    /// Waits until the process has ended, its parent's wait for it aside; `false` when it still runs
-    /// after `patience`. The kernel says when: nothing is looked at again and again.
+    /// Waits until the process has ended, even if its parent has not waited for it; `false` when it
+    /// still runs after `patience`. The kernel reports the end: there is no polling.
     #[must_use]
     pub fn ends_within(self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
@@ -79,7 +79,7 @@ impl ProcessId {
         }
     }
 
-    /// A descriptor that pins the process; nothing when it has ended.
+    /// A descriptor that pins the process; `None` when it has ended.
     fn open(self) -> Option<OwnedFd> {
         let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
@@ -87,7 +87,7 @@ impl ProcessId {
     }
 
     fn send(self, signal: Signal) {
-        // What is checked after it is opened is what is killed.
+        // The process is checked after it is opened, so exactly the checked one is killed.
         if let Some(pidfd) = self.open() {
             let _ = pidfd_send_signal(pidfd, signal);
         }
@@ -145,7 +145,7 @@ fn at_work() -> MutexGuard<'static, BTreeSet<u32>> {
 
 /// Wakes these children where they are stopped. A host that goes down stops its processes before it
 /// ends them, and `nsenter` stops itself with the program it waits for. Outside of the host nothing
-/// else would wake it: it would not take note of the program's end, and the host would wait for that
+/// else would wake it. It would not notice the program's end, and the host would wait for that
 /// until its patience ends.
 pub(super) fn wake_stopped_children() {
     let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;

@@ -1,6 +1,6 @@
 //! What the image is made of. A change here makes another image.
 
-/// Where rpm keeps what it knows, and with it which rpm and which systemd a host has.
+/// How rpm keeps its database. This decides which rpm and which systemd a host has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum RpmDatabase {
     /// sqlite, as on EL9: rpm 4.18 and systemd 252, of Debian 12.

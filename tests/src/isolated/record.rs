@@ -1,4 +1,4 @@
-//! What the lab writes down about each host, so that others can enter it, and clear up after an owner
+//! What the lab records about each host, so that others can enter it, and clear up after an owner
 //! that died.
 
 #![expect(
@@ -52,7 +52,7 @@ impl HostRecord {
         })
     }
 
-    /// Says whether the host runs.
+    /// Returns whether the host runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.leader.is_some_and(ProcessId::is_alive)
@@ -102,7 +102,7 @@ pub fn list() -> Result<Vec<HostRecord>> {
     Ok(records)
 }
 
-/// Clears up every host whose owner is gone, and gives their names.
+/// Clears up every host whose owner is gone, and returns their names.
 pub fn reap() -> Result<Vec<String>> {
     let _lock = lock(LOCK)?;
     let mut reaped = Vec::new();
@@ -115,8 +115,8 @@ pub fn reap() -> Result<Vec<String>> {
     Ok(reaped)
 }
 
-/// Makes the directory of a new host. It holds its first record before another process can see it,
-/// because that is what tells a new host from a leftover.
+/// Makes the directory of a new host. It holds its first record before another process can see it:
+/// the record distinguishes a new host from a leftover.
 pub(super) fn claim(record: &HostRecord) -> Result<PathBuf> {
     let directory = hosts_directory().join(&record.id);
     let _lock = lock(LOCK)?;

@@ -1,5 +1,5 @@
-//! What programs asked of the kernel: every program that was started, with its arguments and its
-//! environment, and every file and directory that was made, with its mode. Read from `strace`.
+//! What programs asked of the kernel, read from `strace`: every program that was started, with its
+//! arguments and its environment, and every file and directory that was made, with its mode.
 
 #![expect(
     clippy::disallowed_methods,
@@ -84,7 +84,7 @@ impl Trace {
     fn detach(&mut self) -> Result<()> {
         let pid = i32::try_from(self.strace.id()).ok().and_then(Pid::from_raw);
         if let (Some(pid), Ok(None)) = (pid, self.strace.try_wait()) {
-            // It lets its processes go, which a kill would not.
+            // A signal makes strace detach from its processes, which a kill would not.
             let _ = kill_process(pid, Signal::INT);
         }
         self.strace
@@ -159,7 +159,7 @@ impl Calls {
             let Some((name, arguments, result)) = split(&whole) else {
                 continue;
             };
-            // One whose parent was never seen gets no help from a umask.
+            // The umask of a process without a known parent counts as 0: the strictest reading.
             let umask = umasks.get(pid).copied().unwrap_or(0);
             match name {
                 "umask" => {
@@ -181,7 +181,7 @@ fn child(result: &str) -> &str {
     outside.split(' ').next().unwrap_or_default()
 }
 
-/// Splits `name(arguments) = result`; nothing for a call that failed.
+/// Splits `name(arguments) = result`; `None` for a call that failed.
 fn split(line: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = line.split_once('(')?;
     let (arguments, result) = rest.rsplit_once(" = ")?;

@@ -19,7 +19,7 @@ pub struct UnitState {
     pub sub: String,
     /// `enabled`, `disabled`, `masked`, `static` …; empty when there is no unit file.
     pub enabled: String,
-    /// The main process as the host numbers it; 0 when there is none.
+    /// The main process as the host numbers it; 0 when the unit has no main process.
     pub main_pid: u32,
 }
 

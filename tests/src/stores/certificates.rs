@@ -35,7 +35,7 @@ chmod 755 .
 chmod 644 ca.pem server.pem
 "#;
 
-/// Makes what the host has not yet.
+/// Makes the certificates that the host lacks.
 pub(super) fn make(guest: &Guest) -> Result<()> {
     Ok(guest.check(&["sh", "-c", MAKE]).map(drop)?)
 }

@@ -1,4 +1,4 @@
-//! The product's components on the stores: their configuration, and that they are well with it.
+//! The product's components on the stores: their configuration, and their health.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const GATEWAY: &str = "/opt/tyk-gateway/tyk.conf";
 const DASHBOARD: &str = "/opt/tyk-dashboard/tyk_analytics.conf";
 const PUMP: &str = "/opt/tyk-pump/pump.conf";
 
-/// Configuration, unit, port and path of the health check, and where the body says what.
+/// Configuration, unit, port and path of the health check, and where the body names the stores.
 const COMPONENTS: [(&str, &str, u16, &str, &str, &str); 3] = [
     (
         GATEWAY,

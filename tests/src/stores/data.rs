@@ -1,4 +1,4 @@
-//! Data with everything in it that a dump may lose.
+//! Data of every kind that a dump may lose.
 
 use anyhow::{Result, ensure};
 

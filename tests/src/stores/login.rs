@@ -1,4 +1,4 @@
-//! Passwords, and how each place wants them written.
+//! Passwords, and how each place writes them.
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -88,7 +88,7 @@ impl Stores {
         components::wait_until_well(guest, START_DEADLINE)
     }
 
-    /// Waits until every installed component says that it is well, its stores included.
+    /// Waits until every installed component reports that it is well, its stores included.
     pub fn wait_until_well(&self, guest: &Guest) -> Result<()> {
         components::wait_until_well(guest, START_DEADLINE)
     }
@@ -116,8 +116,8 @@ impl Stores {
         &self.options
     }
 
-    /// The passwords, Redis's and `PostgreSQL`'s: what must not be seen where it does not belong. A
-    /// store that asks for none has one nevertheless, which nobody is told.
+    /// The passwords of Redis and of `PostgreSQL`: secrets that tests look for in output. A store
+    /// that asks for no password has one nevertheless, which no program receives.
     #[must_use]
     pub fn passwords(&self) -> [&str; 2] {
         [&self.redis_password, &self.postgres_password]

@@ -10,7 +10,8 @@ pub enum RedisAccess {
     Plain,
     /// With the one password of `requirepass`; what is written is appended to a file at once.
     Password,
-    /// As the user `tyk`, who may not administrate the server but may dump it; nobody else enters.
+    /// As the user `tyk`, who may dump the server but not administrate it. No other user may log
+    /// in.
     Acl,
     /// With the one password, and over TLS alone.
     Tls,

@@ -12,7 +12,7 @@ pub(super) const ROLE: &str = "tyk";
 pub(super) const DATABASE: &str = "tyk_analytics";
 const CONFIG_MODE: u32 = 0o640;
 
-/// Makes the host's cluster unless there is one, and says which version it has.
+/// Makes the host's cluster if it has none, and prints its version.
 const CREATE: &str = "
 set -eu
 version=$(ls /usr/lib/postgresql)
@@ -57,7 +57,7 @@ fn config(access: PostgresAccess) -> String {
     )
 }
 
-/// The administrator enters by the socket; everyone else by the way that is asked for.
+/// The administrator enters by the socket, everyone else in the chosen way.
 fn rules(access: PostgresAccess) -> String {
     let rule = match access {
         PostgresAccess::Plain => "host all all 127.0.0.1/32 trust",
@@ -108,7 +108,7 @@ impl Stores {
         )
     }
 
-    /// One of `PostgreSQL`'s clients, told by its environment where the database is.
+    /// One of `PostgreSQL`'s clients; its environment names the database.
     pub fn postgres_client<'g>(&self, guest: &'g Guest, argv: &[&str]) -> GuestCommand<'g> {
         let command = guest
             .command(argv)
@@ -127,7 +127,7 @@ impl Stores {
         }
     }
 
-    /// Runs SQL as the role of the components, all of it or none, and gives the rows of the last
+    /// Runs SQL as the role of the components, all of it or none, and returns the rows of the last
     /// statement, a line each.
     pub fn sql(&self, guest: &Guest, sql: &str) -> Result<String> {
         let psql = [

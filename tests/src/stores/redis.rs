@@ -15,7 +15,7 @@ const UNIT: &str = "redis-server.service";
 pub(super) const PORT: u16 = 6379;
 pub(super) const ACL_USER: &str = "tyk";
 
-/// What every variant says.
+/// The settings that every variant has.
 const COMMON: &str = "\
 bind 127.0.0.1
 protected-mode yes
@@ -29,8 +29,8 @@ save 300 100
 save 60 10000
 ";
 
-/// What a product does, and beyond it what dumps need: a replica's snapshot (`redis-cli --rdb`), or a
-/// server's own.
+/// The rights that a product uses, and those that dumps need: a replica's snapshot
+/// (`redis-cli --rdb`), or a server's own.
 const ACL_RIGHTS: &str = "+@all -@admin +psync +sync +replconf +save +bgsave +lastsave +config|get";
 
 pub(super) fn set_up(guest: &Guest, stores: &Stores) -> Result<()> {
@@ -104,7 +104,8 @@ impl Stores {
         }
     }
 
-    /// One command of Redis: what it answers. An error that the server answers is an error here.
+    /// Runs one command of Redis and returns the answer. An error that the server answers is an
+    /// error here.
     pub fn redis(&self, guest: &Guest, database: u8, command: &[&str]) -> Result<String> {
         let answer = self.redis_cli(guest, database, command).run()?.ok()?.stdout;
         let refused = ["ERR ", "NOAUTH ", "NOPERM ", "WRONGPASS ", "WRONGTYPE "];

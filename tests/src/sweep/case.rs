@@ -1,4 +1,4 @@
-//! What is to be killed, and when: drawn from a seed and what an undisturbed run looks like.
+//! What is to be killed, and when: drawn from a seed and from the course of an undisturbed run.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum Cargo {
     FailsLate,
 }
 
-/// Whose turn it is to die.
+/// What dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Victim {
@@ -51,7 +51,7 @@ pub enum Victim {
 pub enum Moment {
     /// So far into the run.
     After { permille: u64, millis: u64 },
-    /// When the journal says `step:phase`, and so much later.
+    /// When the journal records `step:phase`, and so much later.
     Phase { mark: String, later_millis: u64 },
     /// So far into one of its rpm transactions.
     Rpm {
@@ -69,7 +69,7 @@ pub struct Strike {
     pub moment: Moment,
 }
 
-/// One case of the sweep. The first strike hits the run, the others what recovers from it.
+/// One case of the sweep. The first strike hits the run, the others hit its recovery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -89,7 +89,8 @@ pub(super) struct Course {
 }
 
 impl Cargo {
-    /// Those of hosts without stores: with nothing to migrate the last one shows nothing new.
+    /// The cargoes of hosts without stores. There the last cargo has nothing to migrate and shows
+    /// nothing new.
     pub(super) const PLAIN: [Self; 3] = [Self::Good, Self::Hangs, Self::PostFails];
     pub(super) const WITH_STORES: [Self; 4] =
         [Self::Good, Self::Hangs, Self::PostFails, Self::FailsLate];
@@ -128,12 +129,12 @@ impl Cargo {
 }
 
 impl Victim {
-    /// Whether nobody is left who would finish the run.
+    /// Whether no process is left that would finish the run.
     pub(super) const fn ends_the_run(self) -> bool {
         !matches!(self, Self::Rpm | Self::Caller)
     }
 
-    /// Whether the installer that was called has no chance to say anything.
+    /// Whether the called installer dies before it can report.
     pub(super) const fn kills_the_caller(self) -> bool {
         !matches!(self, Self::Rpm) && !self.asks()
     }
@@ -189,7 +190,7 @@ impl Case {
         }
     }
 
-    /// Whether the host has to stand another run afterwards, this time undisturbed.
+    /// Whether the host has to pass another run afterwards, this time undisturbed.
     pub(super) fn is_tried_again(&self) -> bool {
         self.cargo == Cargo::Good && self.seed % 8 == 3
     }

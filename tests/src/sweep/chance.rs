@@ -19,7 +19,7 @@ impl Chance {
         mixed.checked_rem(bound).unwrap_or(0)
     }
 
-    /// One of the items, each as likely as its weight says; the last one when all weigh nothing.
+    /// One of the items, each as likely as its weight; the last one when all weights are 0.
     pub(crate) fn weighted<T: Copy>(&mut self, items: &[(T, u64)], otherwise: T) -> T {
         let total = items.iter().map(|(_, weight)| weight).sum();
         let mut point = self.below(total);

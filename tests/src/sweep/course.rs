@@ -38,7 +38,8 @@ pub(super) struct Courses {
 }
 
 impl Courses {
-    /// Measures what the cases need. The good run shows what *Done* is, one that fails what a revert is.
+    /// Measures what the cases need. The good run shows what *Done* is, a failing run shows a
+    /// revert.
     pub(super) fn measure(kit: &Kit, cases: &[(Way, u64)]) -> Result<Self> {
         let cargoes = || {
             cases

@@ -13,7 +13,7 @@ const DATABASE: &str = "tyk_analytics";
 const MIGRATED: [&str; 2] = ["tyk_apis", "tyk_oas_migrations"];
 /// The databases that every server has.
 const SERVERS: [&str; 3] = ["postgres", "template0", "template1"];
-/// A restore leaves what was there under a name that goes on so.
+/// A restore keeps the replaced database under a name with this in it.
 const ASIDE: &str = "_before_revert_";
 
 /// What the stores held before the run; nothing on a host without stores.
@@ -30,8 +30,8 @@ impl Data {
         Ok(Self(Some((stores, before))))
     }
 
-    /// Waits until the servers answer and the components are well with them: after a boot nobody else
-    /// does.
+    /// Waits until the servers answer and the components are well with them. After a boot no other
+    /// code waits for that.
     pub(super) fn await_well(&self, host: &IsolatedHost) -> Result<()> {
         match &self.0 {
             Some((stores, _)) => stores.wait_until_well(host),
@@ -39,7 +39,7 @@ impl Data {
         }
     }
 
-    /// Says what the stores have otherwise than a host in such a state should.
+    /// Returns how the stores differ from those of a host in such a state.
     pub(super) fn reasons(&self, host: &IsolatedHost, verdict: &Verdict) -> Result<Vec<String>> {
         let Some((stores, before)) = &self.0 else {
             return Ok(Vec::new());
@@ -103,7 +103,7 @@ mod tests {
     use super::is_kept_aside;
 
     #[test]
-    fn a_database_that_was_kept_is_no_stray() {
+    fn a_database_that_was_kept_is_not_a_stray() {
         assert!(is_kept_aside("tyk_analytics_before_revert_1_2"));
         assert!(!is_kept_aside("tyk_analytics_airgap_1"));
         assert!(!is_kept_aside("tyk_analytics"));

@@ -24,7 +24,7 @@ pub fn directory_of_sweeps() -> PathBuf {
     directory().with_file_name("sweep")
 }
 
-/// Copies the journal, rpm's logs, the report and the backup, and writes down what was said.
+/// Copies the journal, rpm's logs, the report and the backup, and writes down the transcript.
 pub(super) fn keep(
     host: Option<&IsolatedHost>,
     name: &str,

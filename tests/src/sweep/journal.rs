@@ -13,7 +13,7 @@ struct Line {
     phase: String,
 }
 
-/// The records so far, each as `step:phase`; a torn last line is no record yet.
+/// The records so far, each as `step:phase`, without a torn last line.
 pub(super) fn marks(guest: &Guest) -> Vec<String> {
     let bytes = guest.read(format!("{RUN}/journal")).unwrap_or_default();
     parse(&bytes)

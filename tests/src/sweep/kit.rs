@@ -111,8 +111,9 @@ impl Kit {
         })
     }
 
-    /// The lab's product with health checks that give up early on what never answers: a sweep has many
-    /// runs. What works is waited for longer: on a busy machine services take their time.
+    /// The lab's product with health checks that give up early on a service that never answers: a
+    /// sweep has many runs. A service that works gets more time, because on a busy machine services
+    /// are slow.
     fn product(&self, cargo: Cargo) -> Result<ProductManifest> {
         let mut product = self.fixtures.product(Product::Tyk, "http://127.0.0.1:9")?;
         let parts = product.components.iter_mut();
@@ -138,7 +139,7 @@ impl Kit {
             .collect()
     }
 
-    /// Copies the RPMs before and after into a host, and says where they are.
+    /// Copies the RPMs before and after into a host, and returns their paths.
     pub(super) fn carry_rpms(&self, host: &IsolatedHost) -> Result<(Vec<String>, Vec<String>)> {
         let carry = |versions| -> Result<Vec<String>> {
             let mut carried = Vec::new();
@@ -162,7 +163,7 @@ impl Kit {
         let host = IsolatedHost::boot(&self.image, options)?;
         baseline::wait_for_tyk(&host, START_DEADLINE)?;
         if self.has_stores {
-            // Not in the image: some of the keys expire.
+            // The data are not in the image: some of the keys expire.
             let stores = Stores::attach(&host)?;
             stores.fill_redis(&host)?;
             stores.wait_until_well(&host)?;
@@ -175,8 +176,8 @@ impl Kit {
         host.copy_in(&self.installer, INSTALLER, 0o755)?;
         host.copy_in(self.bundle(cargo), BUNDLE, 0o644)?;
         host.write("/root/root.json", &self.root, 0o644)?;
-        // A child that another thread forked in this moment still has the copy open for writing, and until
-        // it executes something itself nobody can execute that.
+        // A child that another thread forked in this moment still has the copy open for writing.
+        // Until it executes another program, the copy cannot be executed.
         host.wait_until("the installer executable", START_DEADLINE, |guest| {
             Ok(guest.run(&[INSTALLER, "--version"])?.code() == Some(0))
         })?;
@@ -194,7 +195,7 @@ impl Kit {
     }
 }
 
-/// NEVRAs of the three packages, sorted, as `rpm -qa` says them.
+/// NEVRAs of the three packages, sorted, as `rpm -qa` prints them.
 pub(super) fn nevras((lead, pump): (&str, &str)) -> Vec<String> {
     let mut names: Vec<String> = PACKAGES
         .iter()

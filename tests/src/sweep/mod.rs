@@ -1,13 +1,13 @@
-//! The kill sweep: the installer, rpm, both, or the whole host die at a moment that a seed chooses, in
-//! a run and again in what recovers from it; then the host is judged from outside.
+//! The kill sweep. The installer, rpm, both, or the whole host die at a moment that a seed chooses,
+//! in a run and again in its recovery. Then the host is judged from outside.
 //!
-//! Every case ends *Done* (as an undisturbed run leaves the host) or *Unchanged* (as it was, down to
-//! the bytes, with no file more and none less), and the installer's report says the same; anything
-//! else is a failure whose evidence is kept. Beside it, the same kills of a plain `rpm -U`, recovered
-//! by a plain rpm, for comparison.
+//! Every case ends *Done* (as an undisturbed run leaves the host) or *Unchanged* (as it was, down
+//! to the bytes, with no file more and none less), and the installer's report agrees. Any other end
+//! is a failure whose evidence is kept. Beside it, the same kills of a plain `rpm -U`, recovered by
+//! a plain rpm, for comparison.
 //!
-//! What a seed means depends on nothing but the seed and on what an undisturbed run of that very
-//! installer looks like: its phases, its duration and its rpm transactions are measured first.
+//! A seed's case depends only on the seed and on the course of an undisturbed run of that very
+//! installer: its phases, its duration and its rpm transactions are measured first.
 
 mod case;
 mod chance;
@@ -60,16 +60,16 @@ pub struct Sweep {
     pub seed: u64,
     /// How many plain ones beside them.
     pub baseline: u64,
-    /// Whether the hosts have a Redis and a `PostgreSQL` with data; then these are judged, too. A seed is
-    /// another case then.
+    /// Whether the hosts have a Redis and a `PostgreSQL` with data; then these are judged, too, and
+    /// a seed draws another case.
     pub stores: bool,
     /// Results, one JSON line per case.
     pub results: PathBuf,
-    /// Whether what the results have already is not played again.
+    /// Whether cases that the results hold already are skipped.
     pub goes_on: bool,
 }
 
-/// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
+/// Plays every case, two at a time; `listen` is called as each ends. Returns all, in order.
 pub fn sweep(sweep: &Sweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
     let prepare = if sweep.stores {
         Kit::prepare_with_stores
@@ -100,7 +100,7 @@ fn wanted(sweep: &Sweep) -> Vec<(Way, u64)> {
         .collect()
 }
 
-/// Plays one case. Whatever goes wrong on its host is its verdict, and does not end the sweep.
+/// Plays one case. A failure on its host becomes its verdict, and does not end the sweep.
 fn try_case(kit: &Kit, courses: &Courses, way: Way, seed: u64) -> Result<Trial> {
     let started = Instant::now();
     let case = courses.case(kit, way, seed)?;

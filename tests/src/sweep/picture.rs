@@ -25,7 +25,7 @@ const OURS: [&str; 5] = [
     "/var/lib/airgap-bundle",
 ];
 
-/// Where a running host writes without anybody's doing, and what is no file of it.
+/// Where a running host writes by itself, and what does not lie on its disk.
 const RESTLESS: [&str; 13] = [
     "/dev",
     "/proc",
@@ -48,7 +48,7 @@ const TREES: [&str; 3] = ["/etc", "/run/airgap-bundle", "/usr/libexec"];
 /// A service that has just been started may need this long to listen.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Everything that has to be as it was, or as it should become.
+/// Everything that has to be as before, or as the target has it.
 #[derive(Clone, Debug)]
 pub(super) struct Picture {
     pub(super) snapshot: Snapshot,
@@ -56,7 +56,7 @@ pub(super) struct Picture {
     pub(super) paths: BTreeSet<String>,
     /// Status and body of every service's answer.
     pub(super) answers: BTreeMap<&'static str, String>,
-    /// Units that systemd says have failed.
+    /// Units that systemd reports as failed.
     pub(super) failed: BTreeSet<String>,
 }
 
@@ -90,7 +90,7 @@ impl Picture {
         Ok(names)
     }
 
-    /// Says how `later` differs.
+    /// Returns how `later` differs.
     pub(super) fn diff(&self, later: &Self) -> Vec<String> {
         let mut lines = self.snapshot.diff(&later.snapshot);
         for (unit, answer) in &self.answers {
@@ -99,7 +99,7 @@ impl Picture {
                 lines.push(format!("{unit} answers {now:?}, not {answer:?}"));
             }
         }
-        // What the snapshots hold they have compared.
+        // The snapshots have compared their own paths already.
         let known =
             |picture: &Self, path: &str| picture.snapshot.files.contains_key(Path::new(path));
         let strays = later.paths.difference(&self.paths);
@@ -125,7 +125,7 @@ impl Picture {
             .all(|answer| answer.starts_with("200 "))
     }
 
-    /// Names that rpm gives to what it has not finished.
+    /// Names that rpm gives to unfinished files.
     pub(super) fn leftovers(&self) -> Vec<String> {
         self.paths
             .iter()
@@ -139,7 +139,7 @@ fn answers(host: &IsolatedHost) -> BTreeMap<&'static str, String> {
     let mut answers = BTreeMap::new();
     for (unit, port, path) in SERVICES {
         let mut asked = (0, String::new());
-        // What never answers is not an error here; the comparison will say it.
+        // A service that never answers is not an error here; the comparison will report it.
         let _ = host.wait_until(unit, GRACE, |guest| {
             asked = guest.http_get(port, path)?;
             Ok(asked.0 == 200)

@@ -12,7 +12,8 @@ use super::processes;
 use super::watch::{self, Work};
 use crate::isolated::IsolatedHost;
 
-/// What a person does after a crash: takes a moment, and does not trip over rpm's one-second names.
+/// What a person does after a crash: waits a moment, so that rpm's names, made of the second,
+/// differ.
 const A_MOMENT: Duration = Duration::from_secs(2);
 const RESTART: [&str; 5] = [
     "systemctl",
@@ -52,7 +53,7 @@ pub(super) fn play(host: &IsolatedHost, kit: &Kit, case: &Case, played: &mut Pla
     Ok(())
 }
 
-/// Times a plain upgrade that nobody disturbs.
+/// Times an undisturbed plain upgrade.
 pub(super) fn undisturbed(host: &IsolatedHost, kit: &Kit) -> Result<u64> {
     let (_, after) = kit.carry_rpms(host)?;
     Ok(watch::follow(host, host.spawn(&transaction(&[], &after))?)?.millis)

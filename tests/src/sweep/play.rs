@@ -21,7 +21,7 @@ pub struct Struck {
     pub strike: Strike,
     /// The last record of the journal then.
     pub phase: String,
-    /// Whether there was somebody to kill.
+    /// Whether there was a process to kill.
     pub hit: bool,
 }
 
@@ -32,17 +32,17 @@ pub(super) struct Played {
     /// Whether the recovery had to be called: systemd did not take the run up, or there was a kill
     /// too many.
     pub(super) called: bool,
-    /// What a person should know, and what is allowed.
+    /// What a person should know, though it is allowed.
     pub(super) notes: Vec<String>,
-    /// Everything that was said to whoever called the installer.
+    /// All output of the installers that the sweep called.
     pub(super) transcript: String,
-    /// What the last of them was told by the exit code, if it lived to be told.
+    /// The exit code of the last of them, if it was not killed.
     pub(super) code: Option<i32>,
     /// How many databases restores have kept aside, on a host with stores.
     pub(super) kept_aside: Option<usize>,
 }
 
-/// The command that puts a host right without anybody's help.
+/// The command that repairs a host without help.
 fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     let help = host.check(&[INSTALLER, "--help"])?;
     let has_resume = help
@@ -51,7 +51,7 @@ fn recovery_command(host: &IsolatedHost) -> Result<&'static str> {
     Ok(if has_resume { "resume" } else { "revert" })
 }
 
-/// Starts the run of a case, kills as it says, and waits until the host has come to rest.
+/// Starts the run of a case, kills as it defines, and waits until the host has come to rest.
 pub(super) fn play(host: &mut IsolatedHost, case: &Case, played: &mut Played) -> Result<Status> {
     let recovery = recovery_command(host)?;
     let mut work = Work::of(host.spawn(&[INSTALLER, BUNDLE])?);
@@ -104,7 +104,7 @@ fn note_units(host: &IsolatedHost, played: &mut Played) {
     }
 }
 
-/// Waits until the run is taken up, or takes it up; `false` when there is nothing to take up.
+/// Waits until the run is taken up, or takes it up; `false` when no run is open.
 fn recovers(
     host: &IsolatedHost,
     work: &mut Work,
@@ -124,7 +124,7 @@ fn recovers(
     Ok(true)
 }
 
-/// Lets everything end by itself, and calls for the recovery at most once.
+/// Lets everything end by itself, and calls the recovery at most once.
 fn settle(
     host: &IsolatedHost,
     mut work: Work,
@@ -160,7 +160,7 @@ pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> 
     verdict::status(host)
 }
 
-/// Kills the victim, or asks it to end; `false` when there is nobody.
+/// Kills the victim, or asks it to end; `false` when there is no such process.
 fn kill(host: &mut IsolatedHost, victim: Victim) -> Result<bool> {
     if victim == Victim::Power {
         host.power_off_hard()?;
@@ -186,7 +186,7 @@ impl Played {
         let (stdout, stderr) = called.output()?;
         self.transcript
             .push_str(&format!("{stderr}{stdout}--- killed ---\n"));
-        // Dropped here: what is left of its process group goes with it; rpm has its own session.
+        // The drop ends the rest of its process group; rpm has its own session.
         Ok(())
     }
 
@@ -201,7 +201,7 @@ impl Played {
     }
 }
 
-/// Follows a run that nobody disturbs.
+/// Follows an undisturbed run.
 pub(super) fn undisturbed(host: &IsolatedHost) -> Result<watch::Timeline> {
     watch::follow(host, host.spawn(&[INSTALLER, BUNDLE])?)
 }

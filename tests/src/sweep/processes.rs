@@ -12,10 +12,10 @@ use rustix::process::{Signal, pidfd_send_signal};
 use super::kit::INSTALLER;
 use crate::isolated::Guest;
 
-/// What a process is to the sweep.
+/// The part that a process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The installer that somebody called. Where runs live in a unit it only watches.
+    /// The installer that the sweep called. Where runs live in a unit it only watches.
     Called,
     /// The copy of the installer that a unit executes.
     InUnit,
@@ -23,7 +23,8 @@ pub(super) enum Kind {
     Rpm,
 }
 
-/// A process of the host. Its open `/proc` directory pins it: what was looked at is what is killed.
+/// A process of the host. Its open `/proc` directory pins it, so exactly the inspected process is
+/// killed.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) kind: Kind,
@@ -34,7 +35,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Sends a signal; one that has ended by now needs none.
+    /// Sends a signal; a process that has ended by now needs none.
     pub(super) fn send(&self, signal: Signal) {
         let _ = pidfd_send_signal(self.directory.as_fd(), signal);
     }
@@ -108,7 +109,7 @@ fn kind(directory: &OwnedFd) -> Option<Kind> {
     changes_the_host(&line).then_some(Kind::Rpm)
 }
 
-/// Whether an rpm with this command line (arguments that end with NUL) is more than a question.
+/// Whether an rpm with this command line (arguments that end with NUL) does more than query.
 fn changes_the_host(line: &[u8]) -> bool {
     let has = |wanted: &[u8]| line.split(|byte| *byte == 0).any(|word| word == wanted);
     (has(b"-U") || has(b"-e")) && !has(b"--test")

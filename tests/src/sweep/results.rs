@@ -39,10 +39,10 @@ pub struct Trial {
     /// Digest of the installer, and whether there are stores.
     pub installer: String,
     pub struck: Vec<Struck>,
-    /// Whether somebody had to call `install resume`.
+    /// Whether the sweep had to call `install resume`.
     pub called: bool,
     pub verdict: Verdict,
-    /// What is allowed, and worth knowing.
+    /// What is worth knowing, though it is allowed.
     pub notes: Vec<String>,
     /// How many databases restores have kept aside, on a host with stores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct Trial {
 
 /// A line of a result file.
 pub(crate) trait Line: Clone + Serialize + DeserializeOwned {
-    /// What the case started from: at least the digest of the installer.
+    /// The start of the case: at least the digest of the installer.
     fn start(&self) -> &str;
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Results<T> {
 }
 
 impl<T: Line> Results<T> {
-    /// Starts a file, or goes on with one; it has to be about the same start.
+    /// Starts a file, or continues one, which has to have the same start.
     pub(crate) fn open(path: &Path, goes_on: bool, start: &str) -> Result<Self> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -112,7 +112,7 @@ impl<T: Line> Results<T> {
         file.write_all(&line).context("cannot write a result")
     }
 
-    /// Plays what is still open, two cases at a time, and gives it with what was known.
+    /// Plays the open cases, two at a time, and returns them with the known ones.
     pub(super) fn complete<K: Sync>(
         &self,
         open: &[K],

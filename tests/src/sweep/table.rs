@@ -81,7 +81,7 @@ fn verdict(trial: &Trial) -> String {
     }
 }
 
-/// The kills after the first, as far as they found somebody.
+/// The kills after the first that hit a process.
 fn again(struck: &[Struck]) -> String {
     let hits: Vec<String> = struck
         .iter()
@@ -97,7 +97,7 @@ fn again(struck: &[Struck]) -> String {
 }
 
 fn failure(trial: &Trial) -> String {
-    // The plain way is expected to fail; its table says enough.
+    // The plain way is expected to fail; its table shows enough.
     if trial.way == Way::PlainRpm {
         return String::new();
     }
@@ -105,7 +105,7 @@ fn failure(trial: &Trial) -> String {
     reasons(&name, &trial.verdict, trial.evidence.as_deref())
 }
 
-/// Says why a case failed; nothing of one that did not.
+/// Returns why a case failed; nothing of a case that did not.
 pub(crate) fn reasons(name: &str, verdict: &Verdict, evidence: Option<&Path>) -> String {
     let Verdict::Failed { reasons } = verdict else {
         return String::new();

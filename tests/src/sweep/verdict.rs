@@ -1,4 +1,4 @@
-//! The verdict on a host: one of two states, and a report that says which.
+//! The verdict on a host: one of two states, and a report that agrees.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::kit::{self, INSTALLER};
 use super::picture::Picture;
 use crate::isolated::IsolatedHost;
 
-/// What the host is after everything.
+/// The state of the host after everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Verdict {
@@ -21,7 +21,7 @@ pub enum Verdict {
     Failed { reasons: Vec<String> },
 }
 
-/// What `install status` says.
+/// The answer of `install status`.
 #[derive(Debug, Default)]
 pub(crate) struct Status {
     pub(crate) is_open: bool,
@@ -65,7 +65,7 @@ impl Verdict {
     }
 }
 
-/// Judges a host by what it is: `before` is what it was, `done` what an undisturbed run makes of it.
+/// Judges a host: `before` is its state before the run, `done` the state after an undisturbed run.
 pub(super) fn judge(
     host: &IsolatedHost,
     cargo: Cargo,
@@ -96,7 +96,7 @@ pub(super) fn judge(
     })
 }
 
-/// Adds what the report has to say: the same as the host.
+/// Compares the verdict with the report: both must name the same state.
 pub(crate) fn compare(verdict: Verdict, status: &Status) -> Verdict {
     let said = status.outcome.as_deref();
     let agrees = match verdict {
@@ -125,8 +125,8 @@ pub(crate) fn compare(verdict: Verdict, status: &Status) -> Verdict {
     }
 }
 
-/// Adds what the exit code has to say to whoever still listened. Whoever was asked to end learns from
-/// other codes that the run was not.
+/// Compares the verdict with the exit code, if the called installer lived to report one. An
+/// installer that was asked to end reports with other codes that the run did not end.
 pub(super) fn believe(verdict: Verdict, code: Option<i32>) -> Verdict {
     let says = match code {
         Some(0) => Verdict::Done,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_code_that_says_otherwise_is_a_failure() {
+    fn an_exit_code_that_contradicts_the_host_is_a_failure() {
         assert!(believe(Verdict::Done, Some(0)).is_good());
         assert!(believe(Verdict::Unchanged, Some(5)).is_good());
         assert!(believe(Verdict::Unchanged, None).is_good());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_says_otherwise_is_a_failure() {
+    fn a_report_that_contradicts_the_host_is_a_failure() {
         let status = |outcome: &str| Status {
             is_open: false,
             outcome: Some(outcome.to_owned()),

@@ -12,7 +12,7 @@ use crate::isolated::{Guest, IsolatedHost, Running};
 /// The first instants after a record of the journal.
 const REACH_MILLIS: u64 = 60;
 const POLL: Duration = Duration::from_millis(4);
-/// Nothing that a case waits for takes longer, except on a broken machine.
+/// Every wait of a case is shorter, except on a broken machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// As long as this is there, systemd may take a run up by itself.
 pub(super) const RECOVERY_UNIT: &str = "/etc/systemd/system/airgap-bundle-recover.service";
@@ -44,7 +44,7 @@ impl Timeline {
     }
 }
 
-/// Whoever is at work in a host: the installer that was called, one in a unit, an rpm.
+/// The processes at work in a host: the installer that was called, one in a unit, an rpm.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// The installer that was called, unless it was killed.
@@ -60,7 +60,7 @@ impl Work {
         }
     }
 
-    /// Says whether nobody is at work, nor will be without being called.
+    /// Whether no process is at work, and none will start unless it is called.
     pub(super) fn is_over(&mut self, guest: &Guest) -> Result<bool> {
         let is_called = match &mut self.called {
             Some(called) => called.is_running()?,
@@ -87,7 +87,7 @@ impl Work {
         Ok(())
     }
 
-    /// Waits until somebody is at work; `false` when nobody comes.
+    /// Waits until a process is at work; `false` when none starts.
     pub(super) fn await_start(&mut self, guest: &Guest) -> Result<bool> {
         while processes::list(guest)?.is_empty() {
             if self.is_over(guest)? {
@@ -98,8 +98,8 @@ impl Work {
         Ok(true)
     }
 
-    /// Waits until `moment` has come; `false` when all was over before. Of the journal only what
-    /// comes after its first `known` records counts.
+    /// Waits until `moment` has come; `false` when all was over before. Only the journal's records
+    /// after the first `known` ones count.
     pub(super) fn await_moment(
         &mut self,
         host: &IsolatedHost,
@@ -136,7 +136,7 @@ impl Work {
     }
 }
 
-/// Adds the rpm transactions that are at work to `seen`, and says whether there are any.
+/// Adds the rpm transactions that are at work to `seen`, and returns whether there are any.
 fn note_rpms(host: &IsolatedHost, seen: &mut Vec<u32>) -> Result<bool> {
     let now = processes::transactions(host)?;
     for pid in &now {
@@ -155,7 +155,7 @@ pub(super) fn follow(host: &IsolatedHost, called: Running) -> Result<Timeline> {
     let mut line = Timeline::default();
     let (mut rpms, mut at_work) = (Vec::new(), None);
     loop {
-        // Asked first: what came before the end is still seen after it.
+        // This is asked first: what came before the end is still seen after it.
         let is_over = work.is_over(host)?;
         let marks = journal::marks(host);
         let known = line.marks.len();

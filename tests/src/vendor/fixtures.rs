@@ -66,7 +66,7 @@ impl Fixtures {
         PublicKey::read(&self.keys(), &format!("metadata-{repo}"))
     }
 
-    /// A key that belongs to nobody the product knows.
+    /// A key of a stranger, whom the product manifest does not name.
     pub fn stranger_key(&self) -> Result<PublicKey> {
         PublicKey::read(&self.keys(), "stranger")
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 
-/// What a server said.
+/// The answer of a server.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.

@@ -1,5 +1,5 @@
-//! Fixture vendor: real RPMs, real signed repositories and a real web server with packagecloud's
-//! manners.
+//! Fixture vendor: real RPMs, real signed repositories and a real web server that behaves like
+//! packagecloud.
 //!
 //! [`Fixtures::prepare`] builds everything once into a cache outside the tree; [`Vendor::start`]
 //! serves it, whole or with chosen [`Fault`]s:

@@ -19,7 +19,7 @@ use super::requests::LOG_FORMAT;
 pub(crate) const CDN_PREFIX: &str = "/23671/17414";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the servers are to do.
+/// The job of the servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     /// Holds configuration, logs and `www`, the document root.
@@ -107,7 +107,7 @@ http {{
         ))
     }
 
-    /// The query of every redirect: when it expires, and proof that the origin said so.
+    /// The query of every redirect: its time of expiry, and proof that the origin made it.
     fn query(&self) -> Result<String> {
         let input = self.dir.join("signed");
         fs::write(&input, format!("{} {}", self.links_expire, self.secret))?;

@@ -185,7 +185,7 @@ impl Scripts {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             rendered.insert(name, path);
         }
-        // Scriptlets that the vendor does not have are there only to fail.
+        // The vendor does not have these scriptlets: they are there only to fail.
         for name in ["pretrans", "preun"] {
             let fault = fault(name, artifact);
             if !fault.is_empty() && !rendered.contains_key(name) {

@@ -1,4 +1,4 @@
-//! Work for two hands: the lab's machines have two cores.
+//! Work on two threads: the lab's machines have two cores.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -31,7 +31,7 @@ pub enum Profile {
     /// Only versions that work.
     #[default]
     Good,
-    /// Those and the line 5.4, of which each version fails in its own way.
+    /// Those and the line 5.4, whose versions each fail in their own way.
     ///
     /// | version | what fails |
     /// |---|---|
@@ -41,11 +41,11 @@ pub enum Profile {
     /// | 5.4.3 | the gateway's `%post` ends with code 3 |
     /// | 5.4.4 | the gateway's `%pre` ends with code 1 |
     /// | 5.4.5 | the dashboard ends at once; the gateway is well |
-    /// | 5.4.6 | the gateway says `fail` with status 200 |
-    /// | 5.4.7 | the gateway says `fail` with status 503 |
+    /// | 5.4.6 | the gateway reports `fail` with status 200 |
+    /// | 5.4.7 | the gateway reports `fail` with status 503 |
     /// | 5.4.8 | the gateway never listens |
     /// | 5.4.9 | the dashboard's `%post` ends with code 3; the gateway is well |
-    /// | 5.4.10 | the gateway ends at once, and its `%preun` ends with code 1: it does not want to be replaced |
+    /// | 5.4.10 | the gateway ends at once, and its `%preun` ends with code 1: it refuses its replacement |
     /// | 5.4.11 | the gateway's `%pretrans` ends with code 1 |
     /// | 5.4.12 | the gateway's `%posttrans` ends with code 4 |
     /// | 5.4.13 | the gateway ends at once, and its `%postun` ends with code 5 |
@@ -272,7 +272,7 @@ pub(crate) const PACKAGES: &[Package] = &[
     },
 ];
 
-/// The package and version of which the [`Variant`]s are built.
+/// The package and version whose [`Variant`]s are built.
 pub(crate) const VARIED: (&str, &str, &str) = ("tyk-gateway", "5.3.1", "x86_64");
 
 /// One RPM to build.

@@ -1,4 +1,4 @@
-//! What was asked of the servers, read from their access log.
+//! The requests that the servers got, read from their access log.
 
 use std::fs;
 use std::path::Path;

@@ -43,8 +43,8 @@ impl Default for VendorOptions {
     }
 }
 
-/// A running vendor: the origin on 127.0.0.1 redirects every request for metadata or RPMs to the
-/// second server on 127.0.0.2, which wants a valid query and no credentials.
+/// A running vendor. The origin on 127.0.0.1 redirects every request for metadata or RPMs to the
+/// second server on 127.0.0.2, which requires a valid query and no credentials.
 ///
 /// `<base_url>/<repo>/el/<8>/<arch>/` is a yum repository, `<base_url>/<repo>/gpgkey` its metadata
 /// key, `<base_url>/keys/package.asc` (and `acme.asc`) the package key. Ends when dropped.

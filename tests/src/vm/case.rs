@@ -15,8 +15,8 @@ const WHOLE: u64 = 1000;
 pub enum Moment {
     /// So many thousandths of an undisturbed run's time after its start.
     Time { permille: u64 },
-    /// When the disk had taken so many thousandths of the writes and flushes of an undisturbed run:
-    /// that run's own log says what the disk was then.
+    /// When the disk had taken so many thousandths of the writes and flushes of an undisturbed run.
+    /// That run's own log holds the state of the disk then.
     Recorded { permille: u64 },
     /// As soon as the installer has ended.
     Ended,

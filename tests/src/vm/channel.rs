@@ -1,5 +1,5 @@
-//! The one way into a machine without a network: a port on which its agent answers questions, and the
-//! port on which qemu itself takes orders.
+//! The only ways into a machine without a network: a port on which its agent answers questions, and
+//! the port on which qemu itself takes orders.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(5);
 const ORDER_DEADLINE: Duration = Duration::from_secs(60);
 const LINES_OF_AN_ANSWER: usize = 3;
 
-/// What a command in the machine had to say.
+/// The result of a command in the machine.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) code: i32,
@@ -24,7 +24,7 @@ pub(super) struct Answer {
     pub(super) stderr: String,
 }
 
-/// Lines that come one by one; a deadline that passes loses nothing of what came so far.
+/// Lines that come one by one. A deadline that passes loses none of them.
 #[derive(Debug)]
 struct Lines {
     stream: BufReader<UnixStream>,
@@ -46,7 +46,7 @@ impl Lines {
                 }
                 Err(error) if started.elapsed() > CONNECT_DEADLINE => {
                     return Err(error)
-                        .with_context(|| format!("nobody listens at {}", socket.display()));
+                        .with_context(|| format!("no process listens at {}", socket.display()));
                 }
                 Err(_) => std::thread::sleep(POLL),
             }
@@ -58,7 +58,7 @@ impl Lines {
         Ok(self.stream.get_mut().write_all(line.as_bytes())?)
     }
 
-    /// The next line, or none by then.
+    /// The next line, or `None` if none has come by then.
     fn next(&mut self, until: Instant) -> Result<Option<String>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -100,7 +100,7 @@ impl Channel {
         })
     }
 
-    /// Waits for the agent's first word, which it says once a boot.
+    /// Waits for the agent's first line, which it sends once a boot.
     pub(super) fn await_ready(&mut self, deadline: Duration) -> Result<bool> {
         let word = self.lines.next(Instant::now() + deadline)?;
         Ok(word.is_some_and(|word| word == "ready"))
@@ -113,8 +113,8 @@ impl Channel {
         self.lines.say(&line).context("cannot ask the machine")
     }
 
-    /// The answer to the last question, or none by then. Answers to earlier ones, which nobody waited for,
-    /// are passed over.
+    /// The answer to the last question, or nothing if it has not come by then. Answers to earlier
+    /// questions, which were given up, are passed over.
     pub(super) fn answer(&mut self, deadline: Duration) -> Result<Option<Answer>> {
         let until = Instant::now() + deadline;
         loop {
@@ -130,7 +130,7 @@ impl Channel {
             }
             ensure!(
                 number < self.asked,
-                "the agent answers question {number}, which nobody put"
+                "the agent answers question {number}, which was never asked"
             );
         }
     }
@@ -152,7 +152,7 @@ fn parse(lines: &[String]) -> Result<(u64, Answer)> {
     Ok((number.parse()?, answer))
 }
 
-/// qemu's own ear (QMP).
+/// qemu's control port (QMP).
 #[derive(Debug)]
 pub(super) struct Orders {
     lines: Lines,
@@ -168,7 +168,7 @@ impl Orders {
         Ok(orders)
     }
 
-    /// Gives an order and returns what qemu says to it.
+    /// Gives an order and returns qemu's answer.
     pub(super) fn give(&mut self, order: &str, arguments: &Value) -> Result<Value> {
         let line = json!({ "execute": order, "arguments": arguments });
         self.lines.say(&line.to_string())?;
@@ -212,6 +212,6 @@ mod tests {
         let answer = channel.answer(ORDER_DEADLINE).unwrap().unwrap();
         assert_eq!((answer.code, answer.stdout.as_str()), (3, "b"));
         drop(agent);
-        assert!(channel.answer(ORDER_DEADLINE).is_err(), "nobody is there");
+        assert!(channel.answer(ORDER_DEADLINE).is_err(), "no agent is there");
     }
 }

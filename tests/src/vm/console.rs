@@ -25,7 +25,7 @@ mod tests {
     use super::last_record;
 
     #[test]
-    fn a_torn_record_is_none() {
+    fn a_torn_record_is_ignored() {
         let console = "[1.0] x\r\nlab: journal {\"step\":\"backup\",\"phase\":\"done\"}\r\n\
                        lab: journal {\"step\":\"hol\r\nlab: root mounted";
         assert_eq!(last_record(console).as_deref(), Some("backup:done"));

@@ -39,7 +39,7 @@ const PACKAGES: [&str; 3] = ["tyk-gateway", "tyk-dashboard", "tyk-pump"];
 /// Bumped when the making changes.
 const VERSION: &str = "1";
 
-/// What the sweep's machines may be told to install.
+/// What the sweep's machines may install.
 pub(super) const CARGOES: [Cargo; 2] = [Cargo::Good, Cargo::Hangs];
 
 /// What goes onto the disk.
@@ -140,8 +140,8 @@ fn forge(fixtures: &Fixtures, cargo: Cargo) -> Result<Forge> {
     })
 }
 
-/// The lab's product for a machine that is many times slower than a real one: patient with what works,
-/// and soon tired of what does not.
+/// The lab's product for a machine that is many times slower than a real one: patient with a
+/// service that works, and quick to give up on one that does not.
 fn product(fixtures: &Fixtures, cargo: Cargo) -> Result<ProductManifest> {
     let mut product = fixtures.product(Product::Tyk, "http://127.0.0.1:9")?;
     let parts = product.components.iter_mut();

@@ -1,4 +1,4 @@
-//! The end of a sweep by Ctrl-C: its machines go with its process, their disks have to be removed.
+//! The end of a sweep by Ctrl-C. Its machines end with its process; their disks have to be removed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::workplace::abandon;
 
 const POLL: Duration = Duration::from_millis(50);
-/// What a shell says of a program that SIGINT ended.
+/// The code that a shell gives to a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
-/// From now on SIGINT and SIGTERM remove the disks of this process's machines and end it, after `goodbye`.
-/// Not SIGHUP, which `nohup` wants ignored: after that one, the next sweep removes what is left.
+/// From now on SIGINT and SIGTERM remove the disks of this process's machines and end it, after
+/// `goodbye`. SIGHUP does not, because `nohup` has it ignored: after that signal, the next sweep
+/// removes what is left.
 pub fn end_on_signals(goodbye: impl FnOnce() + Send + 'static) -> Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

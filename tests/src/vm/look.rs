@@ -1,4 +1,4 @@
-//! A machine as a judge sees it: packages, files, units, answers. `guest/look.sh` says of what.
+//! A machine as a judge sees it: packages, files, units, answers. `guest/look.sh` lists them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(240);
 const PACKAGES: &str = "packages";
 const TIMES: &str = "times";
 const ANSWERS: &str = "answers";
-/// What a look at a machine has, or it was cut off.
+/// The sections of a look at a machine. One is missing only if the look was cut off.
 const SECTIONS: [&str; 7] = [
     ANSWERS, PACKAGES, "rpm -V", "units", "content", TIMES, "paths",
 ];
@@ -27,7 +27,7 @@ const OURS: [&str; 3] = [
 ];
 const LIBEXEC: &str = "/usr/libexec ";
 
-/// Everything that has to be as it was, or as it should become: lines by section, sorted.
+/// Everything that has to be as before, or as the target has it: lines by section, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Look {
     sections: BTreeMap<String, Vec<String>>,
@@ -78,7 +78,7 @@ impl Look {
         self.lines(PACKAGES).join(", ")
     }
 
-    /// Says, line by line, how `later` differs.
+    /// Returns, line by line, how `later` differs.
     pub(super) fn diff(&self, later: &Self) -> Vec<String> {
         SECTIONS
             .iter()
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_was_cut_off_is_none() {
+    fn a_look_that_was_cut_off_is_ignored() {
         assert!(Look::parse("== packages\na\n").is_err());
     }
 }

@@ -20,7 +20,7 @@ const READY_DEADLINE: Duration = Duration::from_secs(180);
 const SUSPEND_DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// No udev, so nothing may wait for a device to be announced; nothing to see on a screen.
+/// There is no udev, so nothing may wait for a device to be announced, and no screen.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable \
                                 systemd.show_status=false";
 const MEMORY_MIB: &str = "512";
@@ -61,7 +61,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Since when it runs.
+    /// How long it has run.
     pub(super) fn age(&self) -> Duration {
         self.started.elapsed()
     }
@@ -98,13 +98,13 @@ impl Machine {
         self.channel.ask(script)
     }
 
-    /// The end of what was begun, or nothing by then.
+    /// The end of the script that was begun, or `None` if it has not ended by then.
     pub(super) fn ending(&mut self, deadline: Duration) -> Result<Option<Answer>> {
         self.channel.answer(deadline)
     }
 
-    /// Takes the power away: no instruction more, and what the machine's kernel had not yet handed to
-    /// the disk is gone.
+    /// Takes the power away: no further instruction runs, and data that the machine's kernel had
+    /// not yet handed to the disk are gone.
     pub(super) fn cut(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -117,7 +117,7 @@ impl Machine {
         let uri = format!("exec:cat > '{}'", memory.display());
         self.orders.give("migrate", &json!({ "uri": uri }))?;
         self.await_migration()?;
-        // It is stopped, and its memory is in the file: what is left of it may be killed.
+        // It is stopped, and its memory is in the file, so the process may be killed.
         self.cut()
     }
 
@@ -184,7 +184,7 @@ impl Drop for Machine {
     }
 }
 
-/// qemu dies with the lab, however the lab dies.
+/// qemu dies with the lab, in whatever way the lab dies.
 fn command(hardware: Hardware<'_>, memory: Option<&Path>) -> Result<Command> {
     let mut command = Command::new("setpriv");
     command
@@ -213,7 +213,7 @@ fn command(hardware: Hardware<'_>, memory: Option<&Path>) -> Result<Command> {
     Ok(command)
 }
 
-/// The disk, with a volatile cache as far as the machine can tell: it has to flush. qemu itself need
+/// The disk, with a volatile cache as the machine sees it, so it has to flush. qemu itself need
 /// not sync to this machine's disk, which does not lose power (`no-flush`).
 fn drive(hardware: Hardware<'_>) -> Result<Value> {
     let file = |path: &Path| -> Result<Value> {

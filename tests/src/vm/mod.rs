@@ -1,6 +1,6 @@
-//! The power cut: the lab's isolated host as a virtual machine without a network, whose power goes at a
-//! moment that a seed chooses, in an upgrade and again in what recovers from it. Then it boots, nobody
-//! helps, and it is judged.
+//! The power cut. The lab's isolated host runs as a virtual machine without a network. Its power
+//! goes at a moment that a seed chooses, in an upgrade and again in the recovery from it. Then it
+//! boots without help, and it is judged.
 //!
 //! A machine runs under `qemu` without KVM, with the distribution's cloud kernel, from a raw disk with
 //! the files of [`crate::isolated`]'s host. It has no network device; the lab speaks to it by a port.
@@ -9,8 +9,8 @@
 //!
 //! * every process at once, the kernel with them (SIGKILL of qemu);
 //! * what the kernel had in its page cache and had not handed to the disk;
-//! * of what it had handed to the disk and not yet flushed, any part that the seed says, in pieces of
-//!   4 KiB and in any order ([`write_log`]).
+//! * of what it had handed to the disk and not yet flushed, any part that the seed chooses, in
+//!   pieces of 4 KiB and in any order ([`write_log`]).
 //!
 //! Not modelled: a disk that lies about flushes or tears a piece of 4 KiB, XFS (the file system is
 //! ext4 with the kernel's defaults), RAID, a hypervisor's own cache, a clock that loses its time.
@@ -54,13 +54,13 @@ pub struct PowerSweep {
     pub seeds: Vec<u64>,
     /// Results, one JSON line per case.
     pub results: PathBuf,
-    /// Whether what the results have already is not played again.
+    /// Whether cases that the results hold already are skipped.
     pub goes_on: bool,
     /// Where the disks of failures go, as the last cut left them.
     pub keep: PathBuf,
 }
 
-/// Says why virtual machines cannot run here, or `None` when they can.
+/// Returns why virtual machines cannot run here, or `None` when they can.
 #[must_use]
 pub fn unavailable() -> Option<String> {
     let is_there = |program: &str| {
@@ -75,7 +75,7 @@ pub fn unavailable() -> Option<String> {
     })
 }
 
-/// Plays every case; `listen` hears of each as it ends. Gives all, in order. One machine runs at a
+/// Plays every case; `listen` is called as each ends. Returns all, in order. One machine runs at a
 /// time: a second one would shift the moments of the first.
 pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial)) -> Result<Vec<Trial>> {
     let ready = Ready::prepare(&asked.installer)?;
@@ -88,7 +88,7 @@ pub fn power_sweep(asked: &PowerSweep, listen: impl Fn(&Trial)) -> Result<Vec<Tr
         .filter(|seed| !is_known(**seed))
         .map(|seed| Case::draw(*seed))
         .collect();
-    // An undisturbed run that goes wrong is no verdict on a power cut.
+    // An undisturbed run that fails is not a verdict on a power cut.
     for case in &open {
         ready.course(case.cargo)?;
     }

@@ -1,4 +1,4 @@
-//! One case: the run, the cuts, the boots, the recovery that nobody starts, and the judgement.
+//! One case: the run, the cuts, the boots, the recovery that starts by itself, and the judgement.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use super::workplace::{Workplace, copy_disk, keep_disk};
 use super::write_log::{Fate, WriteLog};
 use crate::sweep::{Chance, Status, Verdict, compare, parse};
 
-/// Longer than any run: what hangs must not hang the sweep.
+/// Longer than any run: a run that hangs must not hang the sweep.
 const RUN_DEADLINE: Duration = Duration::from_secs(900);
 const RECOVERY_DEADLINE: Duration = Duration::from_secs(600);
 const ASK_DEADLINE: Duration = Duration::from_secs(60);
 const RECOVERY_POLL: Duration = Duration::from_secs(1);
-/// A run that is open while nothing works on it is looked at this often before it counts as left.
+/// How often an open run without a process is looked at before it counts as abandoned.
 const IDLE_LOOKS: u32 = 5;
 /// A recovery is about as long as the part of a run that it puts back.
 const RECOVERY_PERMILLE: u64 = 600;
@@ -50,12 +50,12 @@ pub(super) struct Found {
     pub(super) cuts: Vec<Cut>,
     /// From the last switching on to a closed run.
     pub(super) recovery_millis: u64,
-    /// What a person would want to see of a failure.
+    /// The evidence of a failure, for a person.
     pub(super) evidence: String,
 }
 
-/// Plays a case. `found` has what is known, even when this fails. Of a failure, `keep` is the disk as the
-/// last cut left it.
+/// Plays a case. `found` holds what is known, even when this fails. If the case fails, `keep`
+/// becomes the disk as the last cut left it.
 pub(super) fn play(ready: &Ready, case: &Case, keep: &Path, found: &mut Found) -> Result<Verdict> {
     let course = ready.course(case.cargo)?;
     let stage = Stage::set(ready, case)?;
@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Cut> {
         copy_disk(&self.disk, &self.at_work)?;
         let machine = self.switch_on(&self.at_work, Some(&self.log))?;
-        // The first seconds of a boot are the firmware's and the kernel's.
+        // The firmware and the kernel take the first seconds of a boot.
         let quiet = self.ready.first.agent_millis / 2;
         let busy = self.ready.first.boot_millis - quiet + share(course.millis, RECOVERY_PERMILLE);
         let at_millis = quiet + share(busy, permille);
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
         self.settle(&WriteLog::open(&self.log)?, at_millis, None, losses)
     }
 
-    /// Waits for the moment of the case; gives the exit code if the run ended before or by then.
+    /// Waits for the moment of the case; returns the exit code if the run ended before or by then.
     fn await_moment(&self, machine: &mut Machine, course: &Course) -> Result<Option<i32>> {
         let started = Instant::now();
         loop {
@@ -233,7 +233,7 @@ fn await_recovery(machine: &mut Machine) -> Result<Status> {
                 format!("`status` says {status:?} and {:?}", said.stderr.trim())
             })?;
             idle += 1;
-            // Who is judged with an open run has failed; the judgement says so.
+            // A host that is judged with an open run has failed; the judgement reports that.
             if !status.is_open || idle >= IDLE_LOOKS || is_late {
                 return Ok(status);
             }
@@ -258,7 +258,7 @@ fn judge(before: &Look, done: Option<&Look>, now: &Look) -> Verdict {
     }
 }
 
-/// Once the installer has said how a run ended, no power cut may change that.
+/// Once the installer has reported the end of a run, no power cut may change that end.
 fn promised(verdict: Verdict, cuts: &[Cut]) -> Verdict {
     let code = cuts.iter().find_map(|cut| cut.ended);
     let broken = match (&verdict, code) {

@@ -1,5 +1,6 @@
-//! A machine that is up, suspended, and what undisturbed runs on it look like: made once for an
-//! installer, and the start of every case. To wake it takes a third of a second, to boot it many.
+//! A machine that is up and suspended, and the courses of undisturbed runs on it. It is made once
+//! for an installer, and every case starts from it: waking it takes a third of a second, booting
+//! many.
 
 #![expect(
     clippy::disallowed_methods,
@@ -28,11 +29,11 @@ use crate::sweep::Cargo;
 const VERSION: &str = "2";
 const NAME: &str = "vm-ready-";
 const PARTS: [&str; 2] = ["disk", "memory"];
-/// Of other installers; each is about half a gigabyte.
+/// How many machines of other installers are kept; each is about half a gigabyte.
 const OTHERS_KEPT: usize = 2;
 const UP_DEADLINE: Duration = Duration::from_secs(120);
 const RUN_DEADLINE: Duration = Duration::from_secs(900);
-/// What is said of a run goes to the disk, as an administrator's `tee` would have it.
+/// The output of a run goes to the disk, as an administrator's `tee` would write it.
 pub(super) const SAID: &str = "/root/said";
 
 /// The suspended machine.
@@ -49,7 +50,7 @@ pub(super) struct Ready {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct First {
     pub(super) before: Look,
-    /// From the switch to the agent's first word.
+    /// From the switch to the agent's first line.
     pub(super) agent_millis: u64,
     /// From the switch until systemd had nothing more to start.
     pub(super) boot_millis: u64,
@@ -64,7 +65,7 @@ pub(super) struct Course {
 }
 
 impl Ready {
-    /// Gives it, from the cache or made now: half a minute.
+    /// Returns it, from the cache or made now: half a minute.
     pub(super) fn prepare(installer: &Path) -> Result<Self> {
         reap()?;
         let parts = Parts::prepare()?;
@@ -105,7 +106,7 @@ impl Ready {
         Machine::wake(hardware, &self.directory.join("memory"))
     }
 
-    /// What an undisturbed run looks like; measured when it is first asked for.
+    /// The course of an undisturbed run; measured at the first call.
     pub(super) fn course(&self, cargo: Cargo) -> Result<Course> {
         let mut courses = self.courses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, course)) = courses.iter().find(|known| known.0 == cargo) {
@@ -156,7 +157,7 @@ impl Ready {
             "an undisturbed run leaves services that are not well"
         );
         machine.cut()?;
-        // What came after the run is none of its moments.
+        // Cuts off the writes after the run: the power is never cut there.
         File::options().write(true).open(&log)?.set_len(recorded)?;
         fs::rename(&log, self.record(cargo))?;
         Ok(Course { millis, done })
@@ -174,7 +175,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 }
 
 fn make(parts: &Parts, load: &Load, directory: &Path) -> Result<()> {
-    // An end by Ctrl-C clears the workplace, and not the directory.
+    // An end by Ctrl-C clears the workplace, but not `directory`.
     let place = Workplace::claim()?;
     let [disk, memory] = PARTS.map(|part| place.join(part));
     load.write(&disk)?;

@@ -1,4 +1,4 @@
-//! What was found of one case, and the evidence of failures.
+//! The result of one case, and the evidence of failures.
 
 #![expect(
     clippy::disallowed_methods,
@@ -37,7 +37,7 @@ impl Line for Trial {
     }
 }
 
-/// Writes down what a failure looked like, beside the results.
+/// Writes down the evidence of a failure, beside the results.
 pub(super) fn keep_evidence(
     results: &Path,
     seed: u64,

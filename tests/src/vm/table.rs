@@ -45,7 +45,7 @@ fn later(cut: &Cut) -> String {
     format!("{} s: {}", seconds(cut.at_millis), place(cut))
 }
 
-/// What the journal says, and what the disk lost of what it had not flushed.
+/// The journal's last record, and the unflushed data that the disk lost.
 fn place(cut: &Cut) -> String {
     let journal = cut.journal.as_deref().unwrap_or("none");
     let kib = |bytes: u64| bytes.div_ceil(1024);
@@ -86,7 +86,7 @@ fn sums(trials: &[Trial]) -> String {
         all.map(of).sum::<u64>() / 1024
     };
     format!(
-        "\npower: {good} of {} Done or Unchanged, nobody helping ({} Done, {} Unchanged, {} failed); \
+        "\npower: {good} of {} Done or Unchanged, without help ({} Done, {} Unchanged, {} failed); \
          {cuts} cuts, {} flushes, {} of {} KiB in the disks' caches lost; recovered {} s after \
          switching on, {} s per case\n",
         trials.len(),

@@ -1,5 +1,5 @@
-//! A directory for one machine: gone with its owner, and cleared by the next lab process if the owner
-//! had no time for it.
+//! A directory for one machine. It goes with its owner; if the owner had no time for that, the next
+//! lab process clears it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -50,7 +50,7 @@ impl Drop for Workplace {
     }
 }
 
-/// Removes what owners that are gone have left. Their machines went with them.
+/// Removes the workplaces of owners that are gone. Their machines went with them.
 pub(super) fn reap() -> Result<()> {
     let entries = match fs::read_dir(all()) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -70,7 +70,7 @@ fn has_owner(path: &Path) -> bool {
         recorded.and_then(|text| serde_json::from_slice::<Option<ProcessId>>(&text).ok());
     match recorded.flatten() {
         Some(owner) => owner.is_alive(),
-        // It may be at making it: its name says whose it is.
+        // The owner may be making it just now: the name holds the owner's pid.
         None => path
             .file_name()
             .and_then(|name| name.to_str()?.split_once('-')?.0.parse().ok())
@@ -82,7 +82,7 @@ fn all() -> PathBuf {
     directory().join("vms")
 }
 
-/// Removes what this process has claimed, for an end that drops nothing.
+/// Removes what this process has claimed, before an exit without drops.
 pub(super) fn abandon() {
     let mine = format!("{}-", std::process::id());
     let entries = fs::read_dir(all()).into_iter().flatten();

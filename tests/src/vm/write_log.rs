@@ -1,11 +1,12 @@
 //! What a disk keeps when its power is cut.
 //!
-//! qemu's `blklogwrites` records every write and every flush in the order in which it takes them. What
-//! was written before the last flush is on the disk. What came after was in the disk's volatile cache:
-//! each piece of it is there or is not, as a seed says, whatever came before or after it.
+//! qemu's `blklogwrites` records every write and every flush in the order in which it takes them.
+//! What was written before the last flush is on the disk. What came after was in the disk's
+//! volatile cache: a seed decides for each piece whether it reached the disk, independently of the
+//! others.
 //!
-//! The log of a run that nobody disturbed holds every power cut that could have befallen it: the disk
-//! at any moment is what it was at the start, and what the log had by then.
+//! The log of an undisturbed run holds every power cut that could have befallen it. At any moment
+//! the disk holds its first content and the writes that the log had by then.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -69,7 +70,7 @@ impl WriteLog {
         Ok(Self { file, entries })
     }
 
-    /// Forgets all but so many thousandths of the entries, and says how many it kept.
+    /// Forgets all but so many thousandths of the entries, and returns how many it kept.
     pub(super) fn cut_short(&mut self, permille: u64) -> usize {
         let kept = self.entries.len() as u64 * permille / 1000;
         self.entries
@@ -77,8 +78,8 @@ impl WriteLog {
         self.entries.len()
     }
 
-    /// Brings `disk`, as it was when the log began, to what is left of it after the cut. Of every
-    /// hundred pieces in the cache, `lost_percent` are lost.
+    /// Turns `disk`, as it was when the log began, into its state after the cut. Of every hundred
+    /// pieces in the cache, `lost_percent` are lost.
     pub(super) fn settle(
         &self,
         disk: &Path,
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_of_the_log_is_no_write() {
+    fn a_torn_end_of_the_log_is_ignored() {
         let whole = log(&[(0, FLUSH, Vec::new()), (0, 0, vec![1; 4096])]);
         let (fate, _) = settled(&whole[..whole.len() - 1], 0);
         assert_eq!(fate.volatile, 0);

@@ -1,6 +1,6 @@
-//! How many cases the sweeps of a test run play. This is the one place that decides it: the numbers are
-//! what fits into half an hour on two processors (docs/testing.md). `scripts/kill-sweep`,
-//! `scripts/disk-full` and `scripts/power-cut` play as many as they are told.
+//! How many cases the sweeps of a test run play. This is the one place that decides it: the numbers
+//! fit into half an hour on two processors (docs/testing.md). `scripts/kill-sweep`,
+//! `scripts/disk-full` and `scripts/power-cut` take their numbers from the command line.
 
 /// Kills of the installer, rpm, both, or the whole host.
 pub(crate) const KILLS: u64 = 18;
@@ -17,5 +17,5 @@ pub(crate) const DISKS_FILLING_UP: u64 = 12;
 pub(crate) const DISK_STEP_MIB: u64 = 20;
 /// Bytes of a bundle file that are flipped, one at a time.
 pub(crate) const FLIPS: usize = 1000;
-/// Bits of what a bundle holds that are flipped, one at a time.
+/// Bits of a bundle's content that are flipped, one at a time.
 pub(crate) const FLIPS_OF_CONTENT: usize = 10_000;

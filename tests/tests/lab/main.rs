@@ -1,5 +1,5 @@
-//! The lab's tests, one program: real hosts, real rpm, real servers. docs/testing.md says how to run
-//! them, all or one.
+//! The lab's tests, one program: real hosts, real rpm, real servers. docs/testing.md describes how
+//! to run them, all or one.
 
 mod budget;
 mod config;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use manifests::printable::printable;
 use manifests::trust::{RevokedKey, RootFile, TrustRoot};
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::super::{Context, Format, show};
 use super::drafted::quorum_lines;
 use crate::explain::Error;
 use crate::keys::roots::{Quorum, RootChain, RootsError, of_threshold};
-use crate::printable::printable;
 
 const EXAMPLES: &str = "\
 Examples:

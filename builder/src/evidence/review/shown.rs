@@ -1,8 +1,7 @@
 //! Foreign text on its way to the page.
 
+use manifests::printable::{printable, printable_lines};
 use serde::Serialize;
-
-use crate::printable::{printable, printable_lines};
 
 /// Text in which nothing can end a line, reorder or hide what stands beside it. The template escapes
 /// it once more, for HTML. The page's model holds no other text, so that none is forgotten.

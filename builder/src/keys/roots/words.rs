@@ -1,9 +1,8 @@
 //! What a root document changes, in plain words.
 
+use manifests::printable::printable;
 use manifests::signature::KeyId;
 use manifests::trust::RootDocument;
-
-use crate::printable::printable;
 
 /// Returns `2 of 3`.
 #[must_use]

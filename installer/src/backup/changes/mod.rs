@@ -7,13 +7,13 @@
 mod carry;
 mod text;
 
-use std::path::Path;
-
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::blobs::Blobs;
-use crate::history;
+use crate::document::{self, Document};
+use crate::failure::chain;
+use crate::layout::BackupDir;
 
 pub use crate::plan::scope::YOURS;
 pub(crate) use carry::carry_over;
@@ -21,12 +21,9 @@ pub use text::{Pictured, picture};
 
 /// The type a stored document names.
 pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
-/// The document's name in a run's directory.
-pub const DOCUMENT: &str = "backup/config-changes.json";
 
 /// Every file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ConfigChanges {
     /// Always [`CONFIG_CHANGES_TYPE`].
     #[serde(rename = "type")]
@@ -37,9 +34,12 @@ pub struct ConfigChanges {
     pub files: Vec<FileChange>,
 }
 
+impl Document for ConfigChanges {
+    const TYPE: &'static str = CONFIG_CHANGES_TYPE;
+}
+
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileChange {
     /// The file.
     pub path: String,
@@ -66,7 +66,6 @@ pub struct FileChange {
 
 /// A content in the blobs of the backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Content {
     /// Its digest.
     pub sha256: Sha256,
@@ -138,22 +137,15 @@ impl FileChange {
 }
 
 /// Reads the document of a run whose backup is in `backup`; nothing if it has none.
-pub fn load(backup: &Path) -> Result<Option<(ConfigChanges, Blobs)>, String> {
-    let path = backup.join("config-changes.json");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let document: ConfigChanges = history::read_document(&path)?;
-    if document.document != CONFIG_CHANGES_TYPE {
-        return Err(format!("{} is `{}`", path.display(), document.document));
-    }
-    let blobs = Blobs::at(&backup.join("blobs"));
-    Ok(Some((document, blobs)))
+pub fn load(backup: &BackupDir) -> Result<Option<(ConfigChanges, Blobs)>, String> {
+    let found = document::read_if_present::<ConfigChanges>(&backup.config_changes());
+    let found = found.map_err(|error| chain(&error))?;
+    Ok(found.map(|document| (document, Blobs::at(&backup.blobs()))))
 }
 
 /// Returns what a report says of a run's files, a line for each.
 #[must_use]
-pub fn notes(backup: &Path) -> Vec<String> {
+pub fn notes(backup: &BackupDir) -> Vec<String> {
     match load(backup) {
         Ok(None) => Vec::new(),
         Ok(Some((document, _))) => document.files.iter().map(FileChange::line).collect(),

@@ -1,5 +1,6 @@
 //! The three contents of a file as differences that a person reads.
 
+use manifests::printable::printable_lines;
 use serde::Serialize;
 
 use super::{Content, FileChange};
@@ -62,10 +63,10 @@ fn difference(from: &Named, to: &Named) -> Option<String> {
 }
 
 impl Pictured {
-    /// Returns the file as text for a terminal: whatever would steer it is made visible.
+    /// Returns the file as text for a terminal: what would steer it is made visible.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n", self.said);
+        let mut text = format!("{}\n", printable_lines(&self.said));
         let parts = [
             ("old default -> new default", &self.default_difference),
             ("old default -> yours", &self.own_difference),
@@ -78,25 +79,13 @@ impl Pictured {
                 Some(lines) => {
                     text.push_str(&format!("  {name}:\n"));
                     for line in lines.lines() {
-                        text.push_str(&format!("    {}\n", tame(line)));
+                        text.push_str(&format!("    {}\n", printable_lines(line)));
                     }
                 }
             }
         }
         text
     }
-}
-
-fn tame(line: &str) -> String {
-    line.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -122,9 +111,9 @@ mod tests {
             decision: Decision::KeptWithRpmnew,
             why: None,
             old_default: put("a = 1\nb = 1\n"),
-            yours: put("a = mine\u{1b}[2J\nb = 1\n"),
+            yours: put("a = mine\u{1b}[2J\u{202e}\nb = 1\n"),
             new_default: put("a = 1\nb = 2\n"),
-            result: put("a = mine\u{1b}[2J\nb = 1\n"),
+            result: put("a = mine\u{1b}[2J\u{202e}\nb = 1\n"),
         };
         let text = picture(&change, &blobs).unwrap().text();
         for line in [
@@ -134,12 +123,12 @@ mod tests {
             "-b = 1",
             "+b = 2",
             "+++ yours",
-            "+a = mine\u{fffd}[2J",
+            "+a = mine\\u{1b}[2J\\u{202e}",
             "yours -> now: the same",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
-        assert!(!text.contains('\u{1b}'));
+        assert!(!text.contains(['\u{1b}', '\u{202e}']));
         change.new_default = None;
         let text = picture(&change, &blobs).unwrap().text();
         assert!(text.contains("old default -> new default: cannot be shown"));

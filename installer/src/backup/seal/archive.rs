@@ -10,6 +10,7 @@ use tar::{Archive, Builder, EntryType, Header};
 use walkdir::WalkDir;
 
 use super::{Recipients, Unlocked};
+use crate::layout::{BackupDir, RunDir};
 use crate::secure_fs::{self, FsError, at};
 use crate::stores::record::is_name;
 
@@ -99,15 +100,16 @@ fn header(metadata: &Metadata) -> Header {
 
 /// Writes the backup, and not what was moved aside, into a directory of ours. The contents are checked
 /// by whoever loads them: their names are their digests.
-pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError> {
+pub(super) fn read(unlocked: Unlocked, target: &RunDir) -> Result<(), ArchiveError> {
     let damaged = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ArchiveError::File(FsError::new("write to", target, error))
         }
         _ => ArchiveError::Damaged(error.to_string()),
     };
-    for level in ["backup", "backup/blobs", "backup/stores", "backup/aside"] {
-        secure_fs::ensure_dir(&target.join(level), 0o700)?;
+    let levels = target.backup().levels();
+    for level in &levels {
+        secure_fs::ensure_dir(level, 0o700)?;
     }
     let mut archive = Archive::new(unlocked.0);
     for entry in archive.entries().map_err(damaged)? {
@@ -130,27 +132,12 @@ pub(super) fn read(unlocked: Unlocked, target: &Path) -> Result<(), ArchiveError
     // The seal covers the end too: a file that was cut short does not come this far unnoticed.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
     // The names too: a recovery of the undo depends on them.
-    for level in [
-        "backup/blobs",
-        "backup/stores",
-        "backup/aside",
-        "backup",
-        "",
-    ] {
-        secure_fs::sync_dir(&target.join(level))?;
+    for level in levels.iter().rev() {
+        secure_fs::sync_dir(level)?;
     }
+    secure_fs::sync_dir(target)?;
     Ok(secure_fs::sync_parent(target)?)
 }
-
-/// Documents that a backup has.
-const DOCUMENTS: [&str; 6] = [
-    "before.json",
-    "after.json",
-    "baseline.json",
-    "stores.json",
-    "aside.json",
-    "config-changes.json",
-];
 
 /// Hands out every file of a backup below `backup/`, by its name there.
 pub(super) fn each(
@@ -164,7 +151,9 @@ pub(super) fn each(
         let name = entry.path().map_err(damaged)?.into_owned();
         if entry.header().entry_type() == EntryType::Regular
             && let Some(name) = place(&name)?
-            && let Some(name) = name.to_str().and_then(|name| name.strip_prefix("backup/"))
+            && let Some(name) = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(BackupDir::PREFIX))
         {
             take(name, &mut entry).map_err(damaged)?;
         }
@@ -183,21 +172,23 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
             _ => None,
         })
         .collect();
-    match parts.as_deref() {
-        Some([first, ..]) if first.starts_with("displaced") => Ok(None),
-        Some(["backup", document]) if DOCUMENTS.contains(document) => Ok(Some(name.to_owned())),
-        Some(["backup", "stores" | "aside", store, part]) if is_name(store) && is_name(part) => {
-            // A dump that was never finished is nobody's either.
-            Ok(Some(name.to_owned()).filter(|_| !part.ends_with(".partial")))
+    // A name of bytes that are no text can only be one that was moved aside.
+    if RunDir::is_displaced(&name.to_string_lossy()) {
+        return Ok(None);
+    }
+    let here = || Some(name.to_owned());
+    match parts.as_deref().and_then(BackupDir::below) {
+        Some([document]) if BackupDir::is_document(document) => Ok(here()),
+        Some([pending]) if pending.starts_with('.') => Ok(None),
+        Some([BackupDir::BLOBS, blob]) if blob.parse::<Sha256>().is_ok() => Ok(here()),
+        // A copy that was never finished is no content of a document.
+        Some([BackupDir::BLOBS, _]) => Ok(None),
+        Some([dir, store, part])
+            if BackupDir::DUMPS.contains(dir) && is_name(store) && is_name(part) =>
+        {
+            // Neither is a dump that was never finished.
+            Ok(here().filter(|_| !part.ends_with(".partial")))
         }
-        Some(["backup", "blobs", blob]) if blob.parse::<Sha256>().is_ok() => {
-            Ok(Some(name.to_owned()))
-        }
-        // A copy that was never finished is nobody's content.
-        Some(["backup", "blobs", _]) => Ok(None),
-        Some(["backup", pending]) if pending.starts_with('.') => Ok(None),
-        // A name of bytes that are no text can only be one that was moved aside.
-        None if name.to_string_lossy().starts_with("displaced") => Ok(None),
         _ => Err(ArchiveError::Damaged(format!(
             "it holds {}, which no backup does",
             name.display()

@@ -22,29 +22,26 @@ mod archive;
 mod identity;
 mod recipients;
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
+use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::history;
 use crate::journal::lock::RunLock;
-use crate::layout::Layout;
+use crate::layout::{BackupDir, Layout};
 use crate::secure_fs;
 
 pub use identity::{Identity, IdentityError, Unlocked};
 pub use recipients::{Recipients, RecipientsError};
 
-/// The type a stored list of recipients names.
-const SEAL_TYPE: &str = "airgap-bundle/seal/1";
-
 /// To whom the backup of a run is sealed, as stored in its directory.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealDocument {
-    #[serde(rename = "type")]
-    document: String,
+pub(crate) struct SealDocument {
     recipients: Vec<String>,
+}
+
+impl Document for SealDocument {
+    const TYPE: &'static str = "airgap-bundle/seal/1";
 }
 
 /// How the backup of a run is kept.
@@ -58,23 +55,15 @@ pub enum Kept {
     Sealed,
 }
 
-fn sealed_file(layout: &Layout, run: u64) -> PathBuf {
-    layout.run(run).join("backup.age")
-}
-
-fn unsealed_dir(layout: &Layout, run: u64) -> PathBuf {
-    layout.run(run).join("undone")
-}
-
 /// Says where the backup is that an undo run works with: unsealed in its own directory, or where the
 /// undone run has it.
 #[must_use]
-pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> PathBuf {
-    let unsealed = unsealed_dir(layout, run);
+pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> BackupDir {
+    let unsealed = layout.run(run).unsealed();
     if unsealed.is_dir() {
-        unsealed.join("backup")
+        unsealed.backup()
     } else {
-        layout.run(undone).join("backup")
+        layout.run(undone).backup()
     }
 }
 
@@ -84,28 +73,25 @@ pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), 
         return Ok(());
     }
     let document = SealDocument {
-        document: SEAL_TYPE.to_owned(),
         recipients: recipients.names(),
     };
-    let bytes = manifests::json::canonical(&document).map_err(|error| error.to_string())?;
-    let path = layout.run(run).join("seal.json");
-    secure_fs::write_atomic(&path, &bytes, 0o600).map_err(|error| chain(&error))
+    document::write(&layout.run(run).recipients(), &document).map_err(|error| chain(&error))
 }
 
 /// Returns to whom the backup of a run is, or is to be, sealed; nobody for one that stays plain.
 pub fn recorded(layout: &Layout, run: u64) -> Result<Recipients, String> {
-    let path = layout.run(run).join("seal.json");
-    if !path.exists() {
+    let path = layout.run(run).recipients();
+    let found = document::read_if_present::<SealDocument>(&path).map_err(|error| chain(&error))?;
+    let Some(document) = found else {
         return Ok(Recipients::default());
-    }
-    let document: SealDocument = history::read_document(&path)?;
+    };
     Recipients::of_names(&document.recipients)
         .map_err(|error| format!("{}: {}", path.display(), chain(&error)))
 }
 
 /// Says how the backup of a run is kept now.
 pub fn kept(layout: &Layout, run: u64) -> Result<Kept, String> {
-    Ok(if sealed_file(layout, run).exists() {
+    Ok(if layout.run(run).sealed().exists() {
         Kept::Sealed
     } else if recorded(layout, run)?.is_empty() {
         Kept::Plain
@@ -124,7 +110,10 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
         Err(why) => return vec![why],
     };
     let settle = |id: u64| -> Result<(), String> {
-        let run = history::load(layout, id)?;
+        // A run that cannot be read stays as it is, for the installer that can read it.
+        let Ok(run) = history::load(layout, id) else {
+            return Ok(());
+        };
         if run.as_ref().is_some_and(history::PastRun::is_open) {
             return Ok(());
         }
@@ -144,11 +133,11 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
 pub fn is_unsettled(layout: &Layout) -> bool {
     let waits = |id: &u64| {
         let run = layout.run(*id);
-        let has_plain = run.join("backup").exists() || !displaced(&run).is_empty();
-        let may_wait = has_plain && run.join("seal.json").exists();
+        let has_plain = run.backup().exists() || !run.all_displaced().is_empty();
+        let may_wait = has_plain && run.recipients().exists();
         let is_closed =
             || history::load(layout, *id).is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
-        unsealed_dir(layout, *id).exists() || (may_wait && is_closed())
+        run.unsealed().exists() || (may_wait && is_closed())
     };
     history::ids(layout).is_ok_and(|ids| ids.iter().any(waits))
 }
@@ -160,13 +149,13 @@ fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> 
         return Ok(());
     }
     let dir = layout.run(run);
-    let mut plain = displaced(&dir);
-    plain.push(dir.join("backup"));
+    let mut plain = dir.all_displaced();
+    plain.push(dir.backup().to_path_buf());
     plain.retain(|path| path.exists());
     if plain.is_empty() {
         return Ok(());
     }
-    let sealed = sealed_file(layout, run);
+    let sealed = layout.run(run).sealed();
     if !sealed.exists() {
         secure_fs::write_stream(&sealed, 0o600, |file| {
             archive::write(file, &sealed, &recipients, &dir, &plain)
@@ -183,22 +172,15 @@ fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> 
     Ok(())
 }
 
-/// Returns what ways back moved aside, in order.
-fn displaced(run: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(run).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("displaced"))
-        .map(|entry| entry.path())
-        .collect();
-    found.sort();
-    found
-}
-
 /// Puts the backup of an undone run, unlocked, into the directory of the run that is to undo it.
 pub fn unseal(layout: &Layout, run: u64, unlocked: Unlocked) -> Result<(), String> {
     discard_unsealed(layout, run)?;
-    let target = unsealed_dir(layout, run);
-    for level in [layout.runs(), layout.run(run), target.clone()] {
+    let target = layout.run(run).unsealed();
+    for level in [
+        layout.runs(),
+        layout.run(run).to_path_buf(),
+        target.to_path_buf(),
+    ] {
         secure_fs::ensure_guarded(&level, 0o700).map_err(|error| chain(&error))?;
     }
     let read = archive::read(unlocked, &target).map_err(|error| chain(&error));
@@ -219,7 +201,7 @@ pub fn each_file(
 
 /// Removes the unsealed copy of a run, and its directory if that held nothing else.
 pub fn discard_unsealed(layout: &Layout, run: u64) -> Result<(), String> {
-    let copy = unsealed_dir(layout, run);
+    let copy = layout.run(run).unsealed();
     if !copy.exists() {
         return Ok(());
     }
@@ -232,7 +214,7 @@ pub fn discard_unsealed(layout: &Layout, run: u64) -> Result<(), String> {
 
 /// Opens the sealed backup of a run with an identity. Nothing is written.
 pub fn unlock(layout: &Layout, run: u64, identity: &Identity) -> Result<Unlocked, IdentityError> {
-    identity.unlock(&sealed_file(layout, run))
+    identity.unlock(&layout.run(run).sealed())
 }
 
 #[cfg(test)]

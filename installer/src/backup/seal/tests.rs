@@ -112,7 +112,10 @@ fn a_closed_run_is_sealed_and_its_backup_comes_back_whole() {
     assert_eq!(host.names(1), SEALED);
     assert_eq!(kept(&host.layout, 1).unwrap(), Kept::Sealed);
     assert!(!is_unsettled(&host.layout) && !host.holds_secret());
-    let mode = sealed_file(&host.layout, 1)
+    let mode = host
+        .layout
+        .run(1)
+        .sealed()
         .metadata()
         .unwrap()
         .permissions()
@@ -156,7 +159,7 @@ fn an_open_run_stays_plain_for_its_recovery() {
 /// what is plain gone after it.
 #[test]
 fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
-    type Cut = fn(&Path);
+    type Cut = fn(&std::path::Path);
     let leave: [(&str, Cut); 4] = [
         ("half a file", |run| {
             fs::write(run.join(".backup.age.airgap-partial"), "half").unwrap();
@@ -180,7 +183,7 @@ fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
             // The same bytes, sealed to the same key: as this host would have sealed them.
             record(&sealed.layout, 1, &host.recipients()).unwrap();
             sealed.settle();
-            fs::copy(sealed_file(&sealed.layout, 1), run.join("backup.age")).unwrap();
+            fs::copy(sealed.layout.run(1).sealed(), run.join("backup.age")).unwrap();
         }
         cut(&run);
         assert!(is_unsettled(&host.layout), "{name}");
@@ -189,7 +192,9 @@ fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
         let unlocked = unlock(&host.layout, 1, &host.identity_of(&host.key)).unwrap();
         unseal(&host.layout, 2, unlocked).unwrap();
         assert!(
-            unsealed_dir(&host.layout, 2)
+            host.layout
+                .run(2)
+                .unsealed()
                 .join("backup/before.json")
                 .exists()
         );
@@ -200,7 +205,7 @@ fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
 fn what_is_damaged_or_cut_short_is_refused_and_leaves_nothing() {
     let host = Host::with_run(Some(Outcome::Done));
     host.settle();
-    let path = sealed_file(&host.layout, 1);
+    let path = host.layout.run(1).sealed();
     let whole = fs::read(&path).unwrap();
     let identity = host.identity_of(&host.key);
     let lengths = (0..whole.len()).step_by(97);

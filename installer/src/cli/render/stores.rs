@@ -55,7 +55,7 @@ fn changed(store: &PlannedStore, change: &DataChange) -> String {
 }
 
 /// Returns what became of the data stores.
-pub(super) fn report(data: &[DataReport]) -> String {
+pub(in crate::cli) fn report(data: &[DataReport]) -> String {
     let line = |store: &DataReport| match (&store.dump, &store.elsewhere) {
         (Some(dump), _) => {
             let items = dump.items.map(|items| format!(", {items} items"));

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStdout, Stdio};
+use std::process::ChildStdout;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{CmdError, Finished, drain, prepare, spawn_with, wait};
+use super::child::{Output, Spec};
+use super::{CmdError, Finished, Limit, find};
 
 /// How long a command may take to end after its reader gave up on it.
 const AFTERWARDS: Duration = Duration::from_secs(1);
@@ -26,20 +26,12 @@ pub fn stream_with<T, E>(
     deadline: Duration,
     read: impl FnOnce(&mut dyn Read) -> Result<T, E>,
 ) -> Result<(Finished, Result<T, E>), CmdError> {
-    let (mut command, line) = prepare(program, args)?;
-    command
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let failed = |source| CmdError::Spawn {
-        command: line.clone(),
-        source,
-    };
-    let mut child = spawn_with(&mut command, files).map_err(failed)?;
+    let mut spec = Spec::new(find(program)?, program, args);
+    (spec.files, spec.output) = (files, Output::Reader);
+    let (mut running, stream) = spec.start()?;
     let until = Instant::now() + deadline;
-    let err = child.stderr.take().map(drain);
     let mut out = Timely {
-        stream: child.stdout.take(),
+        stream,
         until,
         is_late: false,
     };
@@ -52,31 +44,38 @@ pub fn stream_with<T, E>(
     let is_late = out.is_late;
     drop(out);
     let left = until.saturating_duration_since(Instant::now());
-    let left = if answer.is_ok() {
-        left
-    } else {
-        AFTERWARDS.min(left)
+    let limit = Limit {
+        time: if answer.is_ok() {
+            left
+        } else {
+            AFTERWARDS.min(left)
+        },
+        stopped: &|| false,
     };
-    let seconds = deadline.as_secs();
-    let late = |command| CmdError::Deadline { command, seconds };
-    let (code, is_over) = match wait(&mut child, left, &line) {
-        Ok(status) => (status.code(), true),
-        // Ended by us, for nobody reads it any more.
-        Err(CmdError::Deadline { .. }) if answer.is_err() && !is_late => (None, false),
-        Err(CmdError::Deadline { command, .. }) => return Err(late(command)),
+    let late = || CmdError::Deadline {
+        command: spec.line.clone(),
+        seconds: deadline.as_secs(),
+    };
+    let ended = match running.wait(limit) {
+        Ok(code) => Some(code),
+        // Ended by us, for its reader gave up.
+        Err(CmdError::Deadline { .. }) if answer.is_err() && !is_late => None,
+        Err(CmdError::Deadline { .. }) => return Err(late()),
         Err(error) => return Err(error),
     };
     if is_late {
-        return Err(late(line));
+        return Err(late());
     }
-    rest.map_err(failed)?;
-    let err = err.filter(|_| is_over);
-    let stderr = err.and_then(|reader| reader.join().ok());
-    let finished = Finished {
-        command: line,
-        code,
-        stdout: String::new(),
-        stderr: stderr.unwrap_or_default(),
+    rest.map_err(|source| running.failed(source))?;
+    let finished = match ended {
+        Some(code) => running.finish(code),
+        // What it started may hold its standard error open.
+        None => Finished {
+            command: spec.line,
+            code: None,
+            stdout: String::new(),
+            stderr: String::new(),
+        },
     };
     Ok((finished, answer))
 }

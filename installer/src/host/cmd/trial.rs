@@ -2,14 +2,10 @@
 //! network where the host can take it away, ended with all it started.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use std::os::unix::process::CommandExt as _;
-
-use super::Limit;
-use super::tool::{end_group, wait};
-use super::{CmdError, Finished, drain, prepare, prepare_at, query, spawn_with};
+use super::child::{Ends, Spec, Until};
+use super::{CmdError, Finished, find, query};
 
 /// Puts a command into a network of its own, in which there is nothing.
 const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);
@@ -29,46 +25,19 @@ pub fn run(
     deadline: Duration,
 ) -> Result<Finished, CmdError> {
     let shown = path.to_string_lossy();
-    let (mut command, line) = if is_isolated {
-        let (program, before) = WITHOUT_NETWORK;
-        let all: Vec<&str> = before
-            .into_iter()
-            .chain([&*shown])
-            .chain(args.iter().copied())
-            .collect();
-        prepare(program, &all)?
+    let (program, before) = WITHOUT_NETWORK;
+    let isolated: Vec<&str> = before
+        .into_iter()
+        .chain([&*shown])
+        .chain(args.iter().copied())
+        .collect();
+    let spec = if is_isolated {
+        Spec::new(find(program)?, program, &isolated)
     } else {
-        prepare_at(path.to_owned(), &shown, args)
+        Spec::new(path.to_owned(), &shown, args)
     };
-    command
-        .process_group(0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let failed = |source| CmdError::Spawn {
-        command: line.clone(),
-        source,
-    };
-    let mut child = spawn_with(&mut command, &[]).map_err(failed)?;
-    let out = child.stdout.take().map(drain);
-    let err = child.stderr.take().map(drain);
-    let limit = Limit {
-        time: deadline,
-        stopped: &|| false,
-    };
-    let status = wait(&mut child, limit, &line);
-    // What it left behind would keep the pipes open.
-    end_group(&child);
-    let text = |reader: Option<std::thread::JoinHandle<String>>| {
-        let read = reader.and_then(|reader| reader.join().ok());
-        read.unwrap_or_default()
-    };
-    let (stdout, stderr) = (text(out), text(err));
-    Ok(Finished {
-        command: line,
-        code: status?.code(),
-        stdout,
-        stderr,
-    })
+    let ends = Ends::GroupAlways;
+    Spec { ends, ..spec }.run(Until::within(deadline))
 }
 
 #[cfg(test)]

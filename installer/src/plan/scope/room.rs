@@ -130,10 +130,10 @@ impl Filesystems {
         let device = top.metadata().ok()?.dev();
         if !self.needs.contains_key(&device) {
             while top != root
-                && let Some(parent) = top.parent()
+                && let Some(parent) = top.parent().map(Path::to_path_buf)
                 && parent.metadata().ok()?.dev() == device
             {
-                top = parent.to_owned();
+                top = parent;
             }
             self.order.push(device);
         }

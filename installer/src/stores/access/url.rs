@@ -95,7 +95,7 @@ pub(in crate::stores) fn port(text: &str) -> Result<u16, String> {
     let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|text| text.parse().ok());
     number.filter(|port| *port != 0).ok_or_else(|| {
-        "a port in it is no number from 1 to 65535; a password that holds / ? # or : must have them \
+        "a port in it is not a number from 1 to 65535; a password that holds / ? # or : must have them \
          percent-encoded"
             .to_owned()
     })

@@ -89,7 +89,7 @@ impl Access {
         let database = rule.database.as_ref().ok_or(unsaid);
         Ok(match kind {
             Kind::Redis => RedisAccess::of(look, redis?)?.map(Self::Redis),
-            Kind::Postgresql => Some(PostgresqlAccess::of(look, database?)?).map(Self::Postgresql),
+            Kind::Postgresql => Some(Self::Postgresql(PostgresqlAccess::of(look, database?)?)),
             Kind::Mongodb => MongodbAccess::of(look, database?)?.map(Self::Mongodb),
         })
     }

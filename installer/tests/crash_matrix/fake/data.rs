@@ -1,5 +1,5 @@
-//! The fake host's data store: a file that a server would keep, which services of a new version rewrite
-//! when they start and those of the old one then cannot read.
+//! The fake host's data store: a file that a server would keep. Services of a new version rewrite
+//! it when they start, and those of the old version then cannot read it.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::disk;
 
-/// Where the server keeps its data, and where configuration says that it is.
+/// Where the server keeps its data, and its address in configuration.
 const PATH: &str = "/srv/store/data.json";
 pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) const PORT: &str = "6379";
-/// Data have no time that counts.
+/// A constant time: the time of the data does not matter.
 const TIME: Duration = Duration::from_secs(1_700_000_000);
 
 /// Lays down what the old version knows.
@@ -26,7 +26,7 @@ pub(crate) fn install(layout: &Layout) {
     );
 }
 
-/// Somebody spoils what the new version made of them.
+/// Writes data that a fault of the new version has spoilt.
 pub(crate) fn spoil(layout: &Layout) {
     write(layout, &json!({"schema": 2, "rows": "spoilt"}).to_string());
 }
@@ -44,7 +44,7 @@ pub(crate) fn migrate(layout: &Layout, known: u64) -> Option<()> {
     let data = read(layout)?;
     let schema = data["schema"].as_u64()?;
     if schema < known {
-        // What was lost cannot be had back from what there is.
+        // The migration loses data that cannot be computed back.
         write(layout, &json!({"schema": known, "rows": 2}).to_string());
     }
     (schema <= known).then_some(())
@@ -70,7 +70,7 @@ pub(crate) fn prove(mut file: &File) -> Result<Option<u64>, StoreError> {
     parse(&mut file).map(|_| Some(1))
 }
 
-/// Restores a dump: for a moment the data are neither. `moment` is told then.
+/// Restores a dump. In between, the data are neither old nor new; `moment` is called then.
 pub(crate) fn restore(
     layout: &Layout,
     mut file: &File,

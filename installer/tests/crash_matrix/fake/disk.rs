@@ -1,5 +1,5 @@
-//! How the parts of the fake host that are not the installer touch the disk: rpm, systemd, services
-//! and people. They neither sync nor ask.
+//! How rpm, systemd, services and people touch the fake host's disk, unlike the installer: they do
+//! not sync, and they bypass the gate.
 #![expect(
     clippy::disallowed_methods,
     reason = "the fake rpm and the fake services write as the real ones do"
@@ -26,7 +26,7 @@ pub(crate) fn write_in_place(path: &Path, content: &[u8], mode: u32, mtime: Dura
         .expect("the file is ours");
 }
 
-/// Writes what is there anew, as a service writes its own configuration.
+/// Rewrites an existing file, as a service writes its own configuration.
 pub(crate) fn rewrite(path: &Path, content: &[u8], mtime: Duration) {
     fs::write(path, content).expect("the temporary directory is writable");
     set_mtime(path, mtime);
@@ -77,7 +77,7 @@ pub(crate) fn remove(path: &Path) {
 /// Removes a file, and the directory it was alone in.
 pub(crate) fn remove_with_parent(path: &Path) {
     remove(path);
-    // Fails where something else is in it, and is meant to.
+    // The removal fails when other files are in the directory. That is intended.
     let _ = fs::remove_dir(path.parent().expect("below the root"));
 }
 

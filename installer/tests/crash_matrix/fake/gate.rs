@@ -30,7 +30,7 @@ pub(crate) enum Fault {
     Rpm {
         operation: usize,
     },
-    /// Somebody asks the run to stop: from this question on the answer is yes.
+    /// The run is asked to stop: from this question on the answer is yes.
     Stop {
         question: usize,
     },
@@ -50,7 +50,7 @@ pub(crate) struct StoreFault {
 pub(crate) enum Lasts {
     /// One call.
     Once,
-    /// Also the next call: what was torn cannot be cut off at once.
+    /// This call and the next one: a torn record cannot be cut off at once.
     Twice,
     ForGood,
 }
@@ -162,13 +162,13 @@ impl Gate {
         }
     }
 
-    /// Counts a call to the host, and says whether it fails.
+    /// Counts a call to the host, and returns whether it fails.
     pub(crate) fn host_call_fails(&self) -> bool {
         let call = self.count(|passed| &mut passed.host_calls);
         self.fault == Fault::Host { call }
     }
 
-    /// Counts a call to the store, and says whether it fails.
+    /// Counts a call to the store, and returns how it fails.
     pub(crate) fn store_call_fails(&self) -> Option<StoreFault> {
         let now = self.count(|passed| &mut passed.store_calls);
         let Fault::Store { call, how } = self.fault else {
@@ -196,7 +196,7 @@ impl Gate {
         self.passed.set(passed);
     }
 
-    /// The journal goes on: the installer has synced what rpm wrote, unless rpm is still at work.
+    /// The journal grows: the installer has synced what rpm wrote, unless rpm is still at work.
     pub(crate) fn journal_goes_on(&self) {
         let machine = &mut *self.machine.borrow_mut();
         if machine.surviving.is_none() {
@@ -208,13 +208,13 @@ impl Gate {
         self.fault != Fault::NeverHeals
     }
 
-    /// Counts an operation of rpm, and says whether rpm is killed before it.
+    /// Counts an operation of rpm, and returns whether rpm is killed before it.
     pub(crate) fn rpm_is_killed(&self) -> bool {
         let operation = self.count(|passed| &mut passed.rpm_operations);
         self.fault == Fault::Rpm { operation }
     }
 
-    /// Whether somebody asked the run to stop.
+    /// Whether the run was asked to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         let now = self.count(|passed| &mut passed.stop_questions);
         matches!(self.fault, Fault::Stop { question } if question <= now)

@@ -58,7 +58,7 @@ impl Image {
         machine.fingerprint(layout).hash(&mut hasher);
         let mut machine = machine.clone();
         if let Some(rpm) = &mut machine.surviving {
-            // An open file is no part of a picture: it would hold the lock as long as the image is kept.
+            // An image must not keep the file open: that would hold the lock as long as the image.
             rpm.mark = None;
         }
         Self {
@@ -69,7 +69,7 @@ impl Image {
         }
     }
 
-    /// Returns a number that differs between hosts that an installer could tell apart.
+    /// Returns a number that differs between hosts that an installer could distinguish.
     pub(crate) const fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -94,8 +94,8 @@ impl Image {
     }
 }
 
-/// Reads everything below a root of which `is_wanted` says so; the parents of what it does not want
-/// have been asked for before.
+/// Reads everything below a root that `is_wanted` accepts. It is asked about a directory before its
+/// entries, and a directory that it rejects is skipped whole.
 pub(crate) fn tree(
     layout: &Layout,
     is_wanted: impl Fn(&str) -> bool,

@@ -41,7 +41,7 @@ impl FakeDiskFile {
 
 impl DiskFile for FakeDiskFile {
     fn reserve(&mut self, path: &Path, _bytes: u64) -> Result<(), FsError> {
-        // The space itself would only take time: the disk of the test is memory.
+        // Real space would only take time: the disk of the test is memory.
         self.effect("journal: reserve", |_| Ok(()))
             .map_err(|error| FsError::new("reserve space for", path, error))
     }

@@ -24,21 +24,21 @@ pub(crate) struct Visible {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    /// Milliseconds since 1970. Time passes only when somebody sleeps: the worst case for names
-    /// that are made of the second.
+    /// Milliseconds since 1970. Only a sleep moves this clock: the worst case for names that are
+    /// made of the second.
     pub(crate) clock_ms: u64,
     pub(crate) db: Rpmdb,
     pub(crate) units: Manager,
     /// An rpm at work.
     pub(crate) surviving: Option<Surviving>,
-    /// What a scriptlet does that outlives its killed rpm, again and again until another rpm starts:
-    /// nobody knows when it comes to it.
+    /// What a scriptlet that outlives its killed rpm does, at an unknown time. It does it again and
+    /// again until another rpm starts.
     pub(crate) lingering: Vec<Deed>,
     /// When the server of the data store is up again, in milliseconds since 1970.
     pub(crate) store_up_ms: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
-    /// Files that rpm wrote and nobody synced: a power cut empties them.
+    /// Files that rpm wrote and that were not synced: a power cut empties them.
     pub(crate) unsynced: BTreeSet<String>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Surviving {
     pub(crate) mark: Option<Arc<File>>,
 }
 
-/// How long after a boot the server of the data store answers: later than a recovery wants it.
+/// How long after a boot the server of the data store answers: later than a recovery needs it.
 const STORE_STARTS_MS: u64 = 40_000;
 
 /// Operations of a surviving rpm in a second.
@@ -84,7 +84,7 @@ impl Machine {
         }
     }
 
-    /// Lets a surviving rpm do one operation, or a scriptlet of a killed one all that it does.
+    /// Lets a surviving rpm do one operation, or a scriptlet of a killed rpm all of its work.
     pub(crate) fn survive(&mut self, layout: &Layout) {
         for deed in &self.lingering {
             self.units.obey(layout, deed);
@@ -136,7 +136,7 @@ impl Machine {
         }
     }
 
-    /// Returns a number that differs between states that an installer could tell apart.
+    /// Returns a number that differs between states that an installer could distinguish.
     pub(crate) fn fingerprint(&self, layout: &Layout) -> u64 {
         let mut hasher = DefaultHasher::new();
         let visible = self.visible(layout);

@@ -1,4 +1,5 @@
-//! A stateful model of a host over a real directory, with rpm's and systemd's real manners.
+//! A stateful model of a host over a real directory, with the behaviour of the real rpm and
+//! systemd.
 //!
 //! The installer's own writes go to the real files; only what it asks of the host is modelled. The
 //! state outlives the process that works on it, so that a later process can be asked to recover.
@@ -106,8 +107,8 @@ impl FakeHost {
     fn transact(&self, mut transaction: Transaction) -> RpmAnswer {
         self.machine.borrow_mut().lingering.clear();
         loop {
-            // The image of a killed installer shows an rpm that goes on; whoever unfolds it may
-            // kill that too.
+            // The image of a killed installer shows an rpm that goes on. The test that uses the
+            // image may kill that rpm too.
             let copy = transaction.clone();
             self.machine.borrow_mut().surviving = Some(Surviving {
                 transaction: copy,
@@ -209,7 +210,7 @@ impl Host for FakeHost {
             Ok(transaction) => self.transact(transaction),
             Err(refusal) => refusal,
         };
-        // As with the real one, a log that cannot be written changes nothing.
+        // An unwritable log changes nothing, as on a real host.
         let _ = log.write_all(answer.output.as_bytes());
         self.gate.moment("after", "rpm -U");
         Ok(answer)

@@ -1,4 +1,4 @@
-//! The fake rpm database, and what rpm says of it.
+//! The fake rpm database, and rpm's answers about it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -69,7 +69,7 @@ impl Rpmdb {
         others.into_iter().any(|(_, p)| p.file(path).is_some())
     }
 
-    /// A kill in mid-transaction: Berkeley DB keeps an environment that nobody will clean up.
+    /// A kill in mid-transaction: Berkeley DB keeps an environment that is never cleaned up.
     pub(crate) fn killed(&self, layout: &Layout) {
         if self.flavour == Flavour::BerkeleyDb {
             disk::write(&layout.at(STALE), b"stale", 0o644, Duration::ZERO);

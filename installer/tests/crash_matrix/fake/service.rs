@@ -1,4 +1,4 @@
-//! A running service. Its program is a file of JSON that says how it behaves.
+//! A running service. Its program is a file of JSON that describes its behaviour.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ pub(crate) struct Program {
     pub(crate) port: u16,
     pub(crate) config: String,
     pub(crate) answers: Answers,
-    /// The newest `schema` of the configuration that it understands. With a newer one it does not
-    /// start; an older one it migrates in place, which is what makes a downgrade hard.
+    /// The newest `schema` of the configuration that it understands. It does not start with a newer
+    /// one. It migrates an older one in place, which makes a downgrade hard.
     pub(crate) schema: u64,
     /// The newest form of the data that it understands, if it has data.
     pub(crate) data: Option<u64>,
 }
 
-/// What it says about itself.
+/// Its answer to a health question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answers {
     Pass,

@@ -37,7 +37,7 @@ enum State {
     Active(Option<Box<Process>>),
 }
 
-/// What a unit file and its drop-ins say.
+/// The content of a unit file and its drop-ins.
 #[derive(Debug, Clone, Default)]
 struct Definition {
     program: String,
@@ -93,7 +93,7 @@ impl Manager {
         self.units.values().any(has_process)
     }
 
-    /// Starts what is enabled, nothing having run before.
+    /// Starts the enabled units of a host on which no service runs.
     pub(crate) fn boot(&mut self, layout: &Layout) {
         self.units.clear();
         self.reload(layout);
@@ -116,7 +116,7 @@ impl Manager {
         for required in &definition.requires {
             self.start(layout, required)?;
         }
-        // A condition that is not met is no failure: the start is skipped.
+        // An unmet condition is not a failure: the start is skipped.
         if !definition
             .conditions
             .iter()
@@ -277,7 +277,7 @@ impl Manager {
                 format!("{state}, {file}, conditions {conditions:?}"),
             )
         };
-        // Whoever asks for a unit that is not there makes no difference.
+        // Asking for an unknown unit makes no difference to the picture.
         let known = |(_, unit): &(&String, &Unit)| {
             unit.definition.is_some() || !matches!(unit.state, State::Inactive)
         };

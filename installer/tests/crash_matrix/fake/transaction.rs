@@ -1,9 +1,10 @@
 //! An rpm transaction, operation by operation, so that it can be killed between any two of them.
 //!
-//! Modelled on what real ones were measured to do: new files reach the disk under `name;xxxxxxxx` (the
-//! time in seconds) and are renamed, the new header is recorded before the old one is erased, a failed
-//! element fails neither the others nor is it undone, and the exit code says little. A scriptlet lies
-//! in `/var/tmp` while it runs. rpm reads and tests its packages before it takes its lock.
+//! It follows measurements of real transactions. New files reach the disk under `name;xxxxxxxx`
+//! (the time in seconds) and are renamed. The new header is recorded before the old one is erased.
+//! A failed element is not undone and does not make the others fail, and the exit code reveals
+//! little. A scriptlet lies in `/var/tmp` while it runs. rpm reads and tests its packages before it
+//! takes its lock.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -27,9 +28,9 @@ pub(crate) struct Transaction {
     /// Operations before it takes rpm's lock.
     starting: u32,
     ops: VecDeque<Op>,
-    /// Names of packages whose element failed: what is left of it is skipped.
+    /// Names of packages whose element failed: the rest of the element is skipped.
     failed: BTreeSet<String>,
-    /// What an exit code that is not 0 will be.
+    /// The exit code of a transaction with a failed element.
     elements: usize,
     output: String,
 }
@@ -183,7 +184,7 @@ impl Transaction {
         self.push_scriptlet(old, When::Postun);
     }
 
-    /// Does the next operation; `false` if there is none.
+    /// Does the next operation; `false` if none is left.
     pub(crate) fn advance(&mut self, machine: &mut Machine, layout: &Layout) -> bool {
         if self.starting > 0 {
             self.starting -= 1;
@@ -281,7 +282,7 @@ impl Transaction {
         self.failed.insert(package.name().to_owned());
     }
 
-    /// Returns what the scriptlet does that runs now: it does not die with rpm.
+    /// Returns what the running scriptlet does: it does not die with rpm.
     pub(crate) fn lingering(&self) -> Vec<Deed> {
         let next = self.ops.front().filter(|_| self.has_lock());
         let running = next.and_then(|op| match op.act {

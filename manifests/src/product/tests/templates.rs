@@ -202,24 +202,11 @@ fn what_fills_a_gap_stays_in_its_place() {
         state ^= state << 17;
         usize::try_from(state % 1_000_003).unwrap() % below
     };
-    let pieces = [
-        "a",
-        "Z",
-        "_",
-        "/",
-        "\"",
-        "'",
-        "\\",
-        "\n",
-        "\", x = \"",
-        "#",
-        "=",
-        "[x]",
-        "{each}",
-        "é",
-        "\u{7f}",
-        "~1",
+    let plain = [
+        "a", "Z", "_", "/", "#", "=", "[x]", "{each}", "é", "\u{7f}", "~1",
     ];
+    let special = ["\"", "'", "\\", "\n", "\", x = \""];
+    let pieces = [&plain[..], &special].concat();
     let braces = [
         "{", "}", "{at}", "{env}", "{like}", "{", "}{", "{each", "each}", "{{each}}",
     ];

@@ -1,4 +1,4 @@
-//! How a service behaves: as it should, or in one of the ways in which an upgrade goes wrong.
+//! How a service behaves: well, or in one of the ways in which an upgrade goes wrong.
 
 /// Written as `name` or `name:argument:argument`, in the trailer or in `LAB_BEHAVIOUR`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(crate) enum Behaviour {
     WrongPort {
         port: u16,
     },
-    /// Says that it is ill, with status 200 as the vendor does.
+    /// Reports that it is ill, with status 200 as the vendor does.
     Fail200,
-    /// Says that it is ill, with status 503.
+    /// Reports that it is ill, with status 503.
     Fail503,
     /// Well and ill by turns, each for so long.
     Flapping {

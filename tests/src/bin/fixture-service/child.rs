@@ -1,7 +1,7 @@
-//! Programs of the host that speak what this one does not: TLS to redis, and to `PostgreSQL` at all.
+//! Programs of the host for protocols that this one lacks: TLS to redis, and all of `PostgreSQL`.
 //!
-//! What they have to keep to themselves is in their environment, never among their arguments, which
-//! every user of a host can read.
+//! Their secrets are in their environment. Every user of a host can read arguments, so no secret is
+//! among them.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Runs a program to its end, which must come soon and say little.
+/// Runs a program to its end, which must come soon with little output.
 #[expect(
     clippy::disallowed_methods,
     reason = "a service runs the host's clients"
@@ -39,7 +39,7 @@ pub(crate) fn run(
         .spawn()
         .map_err(|error| format!("cannot start {program}: {error}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that ends without reading says why by its code.
+        // A program that ends without reading explains itself by its code.
         let _ = stdin.write_all(input.as_bytes());
     }
     let started = Instant::now();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::json::Json;
 
-/// What a service is told.
+/// The configuration of a service.
 #[derive(Debug)]
 pub(crate) struct Config {
     file: Json,

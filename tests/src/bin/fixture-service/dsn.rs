@@ -1,6 +1,6 @@
 //! Connection strings of libpq, in both their forms, as the environment that libpq reads.
 
-/// What of a connection string has a variable.
+/// The parameters of a connection string that have a variable.
 const VARIABLES: &[(&str, &str)] = &[
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
@@ -8,7 +8,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("user", "PGUSER"),
     ("password", "PGPASSWORD"),
     ("dbname", "PGDATABASE"),
-    // The vendor's examples say `database`, which the driver takes for `dbname`.
+    // The vendor's examples use `database`, which the driver takes for `dbname`.
     ("database", "PGDATABASE"),
     ("sslmode", "PGSSLMODE"),
     ("sslrootcert", "PGSSLROOTCERT"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_say_the_same() {
+    fn both_forms_parse_to_the_same() {
         let words = r"user=tyk password='a \'b\\@ c' host=127.0.0.1 port=5432 database=d sslmode=verify-full";
         let url = "postgres://tyk:a%20'b%5C%40%20c@127.0.0.1:5432/d?sslmode=verify-full";
         assert_eq!(read(words)[1], ("PGPASSWORD", r"a 'b\@ c".to_owned()));

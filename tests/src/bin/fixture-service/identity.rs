@@ -9,12 +9,12 @@ use crate::role::Role;
 /// Ends every packaged program.
 const MARK: &[u8] = b"LAB-TRAILER-1\n";
 
-/// Who this program is.
+/// The identity of this program.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) role: Role,
     pub(crate) version: String,
-    /// Tells two builds of one version apart.
+    /// Distinguishes two builds of one version.
     pub(crate) build: String,
     pub(crate) behaviour: Behaviour,
 }

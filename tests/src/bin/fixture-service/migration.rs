@@ -32,8 +32,8 @@ UPDATE tyk_apis
     WHERE schema < 2;
 ";
 
-/// Migrates the data, or refuses data that a newer version has migrated. Says whether it is done:
-/// a database that cannot be reached is asked again later.
+/// Migrates the data, or refuses data that a newer version has migrated. Returns whether that is
+/// done: an unreachable database is asked again later.
 pub(crate) fn run(role: Role, version: &str, config: &Config) -> Result<bool, String> {
     if role != Role::Dashboard {
         return Ok(true);

@@ -15,9 +15,9 @@ pub(crate) struct Postgres {
 /// Why SQL did not run.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody answers, or nobody lets in.
+    /// The server does not answer, or refuses the login.
     Unreachable(String),
-    /// The server objects.
+    /// The server reports an error.
     Refused(String),
 }
 

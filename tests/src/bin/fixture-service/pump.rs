@@ -1,5 +1,5 @@
-//! The pump's work: what the gateway left in redis, and a row in the database every second, so that
-//! the database has a second writer.
+//! The pump's work: it moves the gateway's data out of redis, and writes a row into the database
+//! every second, so that the database has a second writer.
 
 use std::time::Duration;
 

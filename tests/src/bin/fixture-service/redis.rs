@@ -20,7 +20,7 @@ pub(crate) struct Redis {
     tls: Option<Tls>,
 }
 
-/// How to know the server, where the way to it is encrypted.
+/// How to authenticate the server of an encrypted connection.
 #[derive(Clone, Debug)]
 struct Tls {
     ca_file: Option<String>,
@@ -97,7 +97,7 @@ impl Redis {
         let environment = password.map(|password| ("REDISCLI_AUTH", password));
         let environment: Vec<_> = environment.into_iter().collect();
         let ended = child::run("redis-cli", &arguments, &environment, "")?;
-        // It says what the server refused where it says the answers, and ends well.
+        // The client prints a refusal like an answer, and exits with 0.
         let refused = ["ERR ", "NOAUTH ", "WRONGPASS ", "NOPERM ", "LOADING "];
         let said = [ended.stdout.as_str(), ended.stderr.as_str()];
         if ended.code != Some(0) || said.iter().any(|text| text.starts_with("AUTH failed")) {

@@ -131,8 +131,8 @@ impl Service {
         }
     }
 
-    /// A dashboard with a database knows what it lacks before it answers for the first time, and is
-    /// ill until the database was reached once.
+    /// A dashboard with a database looks for its stores before it answers for the first time. It is
+    /// ill until it has reached the database once.
     pub(crate) fn look_first(&self, config: &Config, migrated: bool) {
         let is_dashboard = self.identity.role == Role::Dashboard;
         if !is_dashboard || config.word(migration::ENGINE).is_none() {
@@ -147,7 +147,7 @@ impl Service {
     }
 
     /// Looks at the systems of the gateway or dashboard every `liveness_check.check_duration`
-    /// nanoseconds, the first time after one such wait; one second unless the configuration says
+    /// nanoseconds, the first time after one such wait; one second unless the configuration sets it
     /// otherwise. A migration that had to wait for its database is tried again each time.
     pub(crate) fn watch_stores(self: &Arc<Self>, config: Config, mut migrated: bool) {
         let look = match self.identity.role {

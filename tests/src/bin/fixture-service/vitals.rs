@@ -34,7 +34,7 @@ impl Vital {
     }
 }
 
-/// No failure passes, nothing but failures fails, anything between warns.
+/// `pass` without failures, `fail` when all have failed, `warn` in between.
 pub(crate) fn verdict(vitals: &[Vital]) -> &'static str {
     let failures = vitals
         .iter()

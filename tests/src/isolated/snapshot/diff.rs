@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::{FileState, Snapshot};
 
 impl Snapshot {
-    /// Says, line by line, how `later` differs from this one; nothing when they agree.
+    /// Returns, line by line, how `later` differs from this one; nothing when they agree.
     #[must_use]
     pub fn diff(&self, later: &Self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_changed() {
+    fn names_every_change() {
         let mut later = snapshot();
         later.packages.push("x-0:1-1.noarch 5".to_owned());
         later.units.clear();

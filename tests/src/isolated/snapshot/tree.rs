@@ -15,7 +15,7 @@ use crate::isolated::guest::Guest;
 
 const PERMISSIONS: u32 = 0o7777;
 
-/// What there is to know about a path.
+/// The state of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileState {
     /// `file`, `directory`, `symlink` or `special`.
@@ -23,8 +23,8 @@ pub struct FileState {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    /// Seconds and nanoseconds; of regular files only, as a directory's tells what a later check
-    /// of its entries tells better.
+    /// Seconds and nanoseconds, of regular files only. A directory's time reveals less than the
+    /// check of its entries.
     pub mtime: Option<(i64, i64)>,
     /// sha256 of a regular file, target of a symlink.
     pub content: Option<String>,

@@ -25,8 +25,8 @@ pub struct StoresPicture {
     redis: BTreeMap<(u8, String), Key>,
     /// By table: its rows, sorted.
     tables: BTreeMap<String, Vec<String>>,
-    /// Every other statement of a dump: what tables and the like are, how far sequences got, large
-    /// objects.
+    /// Every other statement of a dump: definitions of tables and the like, the state of sequences,
+    /// large objects.
     statements: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn take(guest: &Guest, stores: &Stores) -> Result<StoresPicture> {
 }
 
 impl StoresPicture {
-    /// What `later` has otherwise, a line each; nothing where both are the same.
+    /// How `later` differs, a line each; nothing where both are the same.
     #[must_use]
     pub fn differences(&self, later: &Self) -> Vec<String> {
         let mut lines = keys_apart(&self.redis, &later.redis);
@@ -57,7 +57,7 @@ impl StoresPicture {
         lines
     }
 
-    /// The same without a table, in whatever schema, and without what is named after it, such as its
+    /// The same without a table, in any schema, and without what is named after it, such as its
     /// sequences: for a table that is always written.
     #[must_use]
     pub fn without_table(&self, table: &str) -> Self {
@@ -126,7 +126,7 @@ fn union<'a, K: Ord, V>(one: &'a BTreeMap<K, V>, other: &'a BTreeMap<K, V>) -> V
     keys
 }
 
-/// What only one of two sorted lists has, duplicates counted.
+/// The items that only one of two sorted lists has, duplicates counted.
 fn lists_apart(what: &str, before: &[String], after: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());

@@ -35,12 +35,12 @@ pub enum Filling {
     During {
         moment: Moment,
         kib: u64,
-        /// Whether somebody takes away what becomes free afterwards, too.
+        /// Whether space that becomes free afterwards is taken away, too.
         is_kept: bool,
     },
 }
 
-/// What tells a case from every other.
+/// What distinguishes a case from every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
@@ -103,7 +103,7 @@ impl Case {
         }
     }
 
-    /// Whether the host has to stand another run afterwards, with all the space that it needs.
+    /// Whether the host has to pass another run afterwards, with all the space that it needs.
     pub(super) fn is_tried_again(&self) -> bool {
         let number = match self.key {
             Key::Size(_, mib) => mib,

@@ -120,7 +120,7 @@ fn measure(kit: &Kit, place: Place, cargo: Cargo) -> Result<Course> {
     })
 }
 
-/// Does something, and says how much of the disk was taken at most meanwhile.
+/// Does something, and returns how much of the disk was taken at most meanwhile.
 fn taken<T>(ballast: &Ballast, work: impl FnOnce() -> T) -> Result<(T, u64)> {
     let before = ballast.free_bytes()?;
     let is_over = AtomicBool::new(false);

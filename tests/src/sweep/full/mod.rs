@@ -2,11 +2,11 @@
 //! that fills up at a moment of the run that a seed chooses and stays full.
 //!
 //! The disk is a real small ext4 that holds the state directory, or the packages and the rpm
-//! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after at
-//! most one `install resume` on the disk that is still full. Where somebody takes away even what the
-//! installer gives up for its way back (by keeping the disk full, or by filling it once a revert has
-//! begun), the run may wait, open and held, until there is space again; then one `install resume` ends
-//! it. That is counted for itself.
+//! database, or all of the host. Every case ends *Done* or *Unchanged*, as in the kill sweep, after
+//! at most one resume on the disk that is still full. The sweep may take away even the space that
+//! the installer frees for its way back: it keeps the disk full, or fills it once a revert has
+//! begun. Then the run may wait, open and held, until there is space again; one resume
+//! (`install resume`) ends it. Such cases are counted apart.
 
 mod case;
 mod course;
@@ -32,8 +32,8 @@ use super::results::{Line, Results};
 use super::verdict::{self, Verdict};
 use crate::isolated::{IsolatedHost, RpmDatabase};
 
-/// Beyond what a run was seen to take. The installer asks for some more than that, so the last of these
-/// sizes are Done.
+/// Beyond what a run was seen to take. The installer asks for a little more, so runs with the last of
+/// these sizes end *Done*.
 const BEYOND_MIB: u64 = 16;
 
 /// What to sweep.
@@ -43,7 +43,8 @@ pub struct FullSweep {
     pub installer: PathBuf,
     /// The disks.
     pub places: Vec<Place>,
-    /// Free MiB: the first, and the last, which is what a run needs if there is none.
+    /// Free MiB: the first size and the last. Without a last size the sweep goes up to what a run
+    /// needs.
     pub from: u64,
     pub to: Option<u64>,
     /// How many MiB the next size has more; the last one is always tried.
@@ -53,7 +54,7 @@ pub struct FullSweep {
     pub seed: u64,
     /// Results, one JSON line per case.
     pub results: PathBuf,
-    /// Whether what the results have already is not played again.
+    /// Whether cases that the results hold already are skipped.
     pub goes_on: bool,
 }
 
@@ -70,9 +71,9 @@ pub struct Trial {
     pub reached: String,
     /// The last record of the journal when the disk became full during the run.
     pub filled_at: Option<String>,
-    /// Whether somebody had to call `install resume`.
+    /// Whether the sweep had to call `install resume`.
     pub is_resumed: bool,
-    /// Whether that helped only when the space had been given back.
+    /// Whether that helped only after the space had been given back.
     pub has_waited: bool,
     pub verdict: Verdict,
     pub millis: u64,
@@ -87,14 +88,14 @@ impl Line for Trial {
 }
 
 impl Trial {
-    /// Whether the disk took away what the run had kept back for its way back.
+    /// Whether the disk took away the space that the run had kept for its way back.
     pub(super) fn lost_its_reserve(&self) -> bool {
         lost_its_reserve(&self.case, self.filled_at.as_deref())
     }
 }
 
-/// What is kept back is given up when a step has failed. Whoever fills the disk then takes it, and so
-/// does who keeps it full.
+/// When a step has failed, the installer gives up the space it kept back. A sweep that fills the
+/// disk then, or keeps it full, takes that space.
 fn lost_its_reserve(case: &Case, filled_at: Option<&str>) -> bool {
     let Filling::During { is_kept, .. } = case.filling else {
         return false;
@@ -103,7 +104,7 @@ fn lost_its_reserve(case: &Case, filled_at: Option<&str>) -> bool {
     is_kept || filled_at.is_some_and(is_given_up)
 }
 
-/// Plays every case, two at a time; `listen` hears of each as it ends. Gives all, in order.
+/// Plays every case, two at a time; `listen` is called as each ends. Returns all, in order.
 pub fn full_sweep(sweep: &FullSweep, listen: impl Fn(&Trial) + Sync) -> Result<Vec<Trial>> {
     let kit = Kit::prepare(&sweep.installer, RpmDatabase::Sqlite)?;
     let results = Results::<Trial>::open(&sweep.results, sweep.goes_on, &kit.installer_digest)?;
@@ -124,7 +125,7 @@ fn wanted(sweep: &FullSweep, courses: &Courses) -> Vec<Key> {
         let step = usize::try_from(sweep.step.max(1)).unwrap_or(usize::MAX);
         let sizes = (sweep.from..last).step_by(step).chain([last]);
         keys.extend(sizes.map(|mib| Key::Size(place, mib)));
-        // What a run needs was measured by looking often, and may be more: the whole disk is enough.
+        // The need was measured by polling and may be more: the whole disk is always enough.
         keys.extend(sweep.to.is_none().then_some(Key::Size(place, DISK_MIB)));
     }
     let seeds = (0..sweep.count).map(|at| sweep.seed.wrapping_add(at));
@@ -132,7 +133,7 @@ fn wanted(sweep: &FullSweep, courses: &Courses) -> Vec<Key> {
     keys
 }
 
-/// Plays one case. Whatever goes wrong on its host is its verdict, and does not end the sweep.
+/// Plays one case. A failure on its host becomes its verdict, and does not end the sweep.
 fn try_case(kit: &Kit, courses: &Courses, key: Key) -> Result<Trial> {
     let started = Instant::now();
     let case = courses.case(key)?;

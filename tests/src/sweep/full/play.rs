@@ -29,11 +29,11 @@ pub(super) struct Played {
     pub(super) is_resumed: bool,
     /// Whether that did not help before the space was given back.
     pub(super) has_waited: bool,
-    /// Everything that was said to whoever called the installer.
+    /// All output of the installer that the sweep called.
     pub(super) transcript: String,
 }
 
-/// Fills the disk as the case says, runs, and waits until the host has come to rest. In the end the
+/// Fills the disk as the case defines, runs, and waits until the host has come to rest. In the end the
 /// disk has all of its space again.
 pub(super) fn play(host: &IsolatedHost, case: &Case, played: &mut Played) -> Result<Status> {
     let ballast = host.ballast().context("a host without its disk")?;
@@ -100,7 +100,7 @@ pub(super) fn again(host: &IsolatedHost, played: &mut Played) -> Result<Status> 
     verdict::status(host)
 }
 
-/// Waits until nobody works any more, and gives the exit code of who was called.
+/// Waits until no installer or rpm is at work, and returns the exit code of the called installer.
 fn end(host: &IsolatedHost, mut work: Work, played: &mut Played) -> Result<Option<i32>> {
     work.await_end(host)?;
     let Some(called) = work.called.take() else {
@@ -131,7 +131,7 @@ impl Played {
             }
         }
         let agrees = match (&verdict, self.exit) {
-            // What ended later was not known then.
+            // The exit code came before the resume, so it need not agree.
             _ if self.is_resumed => true,
             (Verdict::Done, exit) => exit == Some(0),
             (Verdict::Unchanged, exit) => matches!(exit, Some(1 | 4 | 5)),

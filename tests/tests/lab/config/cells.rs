@@ -1,5 +1,5 @@
-//! Sixteen cells, and some more: each flag with each state of a file, up and down, as forecast and as
-//! this machine's rpm does it, names and contents.
+//! Sixteen cells, and some more: each flag with each state of a file, in both directions. The
+//! forecast is compared with this machine's rpm, names and contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +26,8 @@ enum State {
     Linked,
 }
 
-/// A file: how it is packaged before and after, whether its default changes, and what people did.
+/// A file: how it is packaged before and after, whether its default changes, and how people edited
+/// it.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     old: Option<Flag>,
@@ -126,7 +127,7 @@ const MORE: [Cell; 34] = {
         other(noreplace, None, Edited, Some(Fate::RemovedWithRpmsave)),
         other(plain, None, Unedited, None),
         other(plain, None, Edited, Some(Fate::Removed)),
-        // Only the target has it, and somebody had put a file there.
+        // Only the target has it, and an operator had put a file there.
         other(None, config, Edited, Some(Fate::ReplacedWithRpmorig)),
         other(None, config, AsTarget, None),
         other(None, noreplace, Edited, Some(Fate::KeptWithRpmnew)),
@@ -190,7 +191,7 @@ fn make(scratch: &Scratch, cell: Cell, target: usize) {
     fs::write(path, text).unwrap();
 }
 
-/// Installs one version, lets people do what they do, forecasts the way to the other, and goes it.
+/// Installs one version, makes the edits, forecasts the way to the other version, and installs it.
 fn play(cells: &[Cell], versions: [&str; 2], sides: [usize; 2], mode: RpmMode) {
     let scratch = Scratch::new();
     fs::create_dir_all(scratch.at("/etc/cells")).unwrap();

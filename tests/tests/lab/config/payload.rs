@@ -81,7 +81,7 @@ fn the_vendors_own_packages_are_read() {
 }
 
 #[test]
-fn what_is_no_rpm_or_is_cut_off_is_an_error() {
+fn a_file_that_is_not_an_rpm_or_is_cut_off_is_an_error() {
     let scratch = Scratch::new();
     let files = [(CONF, Flag::Config, b"one\n".as_slice())];
     let whole = package("1.0", CompressionType::Gzip, &files);

@@ -9,7 +9,7 @@ use installer::layout::Layout;
 use manifests::digest::Sha256;
 use rpm::{BuildConfig, CompressionType, FileOptions, PackageBuilder};
 
-/// Below which nothing else of the machine is touched.
+/// The lab touches nothing of the machine outside this directory.
 pub(crate) struct Scratch {
     _dir: tempfile::TempDir,
     pub(crate) layout: Layout,

@@ -25,7 +25,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Opens a file. Nothing where no Chromium is installed; a failure there in CI.
+    /// Opens a file. Returns `None` where no Chromium is installed; in CI that fails.
     pub(crate) fn open(file: &Path) -> Option<Self> {
         if Command::new("chromium").arg("--version").output().is_err() {
             lab::skipped!("chromium is not installed");
@@ -125,7 +125,7 @@ impl Browser {
 
     #[track_caller]
     fn next(&self) -> Value {
-        // A browser that has nothing to say for so long is stuck.
+        // A browser that is silent for so long is stuck.
         self.replies.recv_timeout(PATIENCE).unwrap()
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn unpacked() -> &'static Path {
     BUILT.get_or_init(built_once)
 }
 
-/// Builds it, unless another process of the same run has done so. What an earlier run left is removed.
+/// Builds it, unless another process of the same run has done so. A bundle of an earlier run is
+/// removed.
 fn built_once() -> PathBuf {
     let top = Path::new(env!("CARGO_TARGET_TMPDIR")).join("evidence");
     std::fs::create_dir_all(&top).unwrap();
@@ -55,7 +56,7 @@ fn build(dir: &Path) {
     TITLE.clone_into(&mut product.title);
     let text = toml::to_string(&product).unwrap();
     std::fs::write(dir.join("product.toml"), text).unwrap();
-    // The installer is not what is looked at; any program can be carried.
+    // The installer does not matter here; any program can be carried.
     let installer = "x86_64=/usr/bin/true";
     let request = ["--version", "5.3", "--distro", "el7,el8", "--from", "5.2"];
     let output = Command::new(program::built("builder", "bundle").unwrap())

@@ -1,4 +1,4 @@
-//! The commands of docs/verify-by-hand.md, run as they stand there.
+//! The commands of docs/verify-by-hand.md, run as written.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -27,7 +27,7 @@ fn commands() -> String {
 /// A directory with a bundle that differs from the built one.
 struct Case {
     dir: TempDir,
-    /// The root document whose fingerprint somebody told.
+    /// The root document whose fingerprint the reader received by another channel.
     root: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Case {
             .unwrap()
     }
 
-    /// Runs the commands and returns everything they said; they must end badly.
+    /// Runs the commands and returns all their output; they must fail.
     fn refused(&self) -> String {
         let output = self.run();
         assert!(!output.status.success(), "{}", said(&output));
@@ -173,7 +173,7 @@ fn a_package_that_the_vendor_did_not_sign_is_found_although_the_manifest_lists_i
         }
         entries[0].1 = manifests::json::canonical(&manifest).unwrap();
         entries[1] = key.signature_entry(&entries[0].1);
-        // With a root document of its own: only the package is wrong.
+        // The root document is a new one that fits: only the package is wrong.
         let mut case = Case::new(&entries);
         case.root = key.root_document().unwrap();
         std::fs::write(case.stick("root.json"), &case.root).unwrap();
@@ -235,7 +235,7 @@ fn added_removed_and_repeated_files_are_found() {
         let mut entries = good.clone();
         entries.push((path.to_owned(), b"more".to_vec()));
         let output = Case::new(&entries).run();
-        // What lies in `trust/` is no part of the verdict, and is nowhere used.
+        // Files in `trust/` have no part in the verdict, and are used nowhere.
         assert_eq!(output.status.success(), path.starts_with("trust/"));
         assert!(output.status.success() || said(&output).contains(&format!("> {path}")));
     }

@@ -81,7 +81,7 @@ fn public_validators_accept_every_document() {
     }
 }
 
-/// Else the test above would prove nothing.
+/// Without these refusals the test above would prove nothing.
 #[test]
 fn the_validators_refuse_documents_that_are_wrong() {
     let dir = tempfile::tempdir().unwrap();

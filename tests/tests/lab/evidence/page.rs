@@ -58,7 +58,7 @@ fn no_request_leaves_the_page_and_foreign_text_stays_text() {
     assert!(requests[0].contains("file://"), "{requests:?}");
 }
 
-/// If escaping ever failed, the page's own policy would still stand in the way.
+/// If escaping ever failed, the page's own policy would still block the content.
 #[test]
 fn the_policy_blocks_what_would_be_added() {
     let Some(mut browser) = open() else { return };
@@ -82,8 +82,8 @@ fn the_policy_blocks_what_would_be_added() {
     );
     assert_eq!(browser.evaluate(&script), json!("script-src-elem"));
     assert_eq!(browser.evaluate("typeof window.ran"), json!("undefined"));
-    let nobody = listener.accept().unwrap_err();
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let unused = listener.accept().unwrap_err();
+    assert_eq!(unused.kind(), ErrorKind::WouldBlock);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn paper_shows_every_scriptlet_whatever_was_closed() {
 }
 
 #[test]
-fn headings_and_tables_say_what_they_are() {
+fn headings_and_tables_have_accessible_names() {
     let Some(mut browser) = open() else { return };
     let levels = browser.evaluate(
         "[...document.querySelectorAll('h1, h2, h3, h4')].map(e => Number(e.tagName[1]))",

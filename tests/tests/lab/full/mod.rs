@@ -6,11 +6,11 @@ use lab::sweep::full::{Filling, FullSweep, Place, Trial, full_sweep, table};
 
 use crate::budget;
 
-/// Among these are disks that fill up within an rpm transaction, some of which are kept full.
+/// Among these are disks that fill up within an rpm transaction, and disks that are kept full.
 const SEED: u64 = 17;
 
 #[test]
-fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which() {
+fn on_a_full_disk_the_host_is_done_or_unchanged_as_reported() {
     if Image::prepare_or_skip().is_none() {
         return;
     }
@@ -32,7 +32,7 @@ fn however_full_the_disk_the_host_is_done_or_unchanged_and_the_report_says_which
     assert!(trials.iter().all(|trial| trial.verdict.is_good()), "{text}");
     for place in Place::ALL {
         let of_place = || trials.iter().filter(|trial| trial.case.place == place);
-        // Without any space nothing is begun; with what a run asks for it is done.
+        // Without any space no run begins; with the space that a run asks for it is done.
         let sizes: Vec<&Trial> = of_place()
             .filter(|trial| matches!(trial.case.filling, Filling::Before { .. }))
             .collect();

@@ -11,14 +11,14 @@ use crate::hostile::runner::{Ended, Runner};
 /// Most memory that a refusal may take.
 pub(crate) const PEAK_MAX_KIB: u64 = 64 * 1024;
 
-/// What an attack came to.
+/// The result of an attack.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) code: i32,
     pub(crate) ms: f64,
     pub(crate) peak_kib: u64,
-    /// Why this is no refusal.
+    /// Why this does not count as a refusal.
     pub(crate) flaws: Vec<String>,
 }
 
@@ -115,7 +115,7 @@ fn judge(attack: &Attack, code: i32, ended: &Ended, flaws: &mut Vec<String>) {
     }
 }
 
-/// What failed, why, and what next: none of them empty.
+/// Whether the error states what failed, why, and what next.
 fn has_three_parts(said: &str) -> bool {
     let mut rest = said;
     let mut parts = ["error:", "why:", "next:"].into_iter().map(|start| {

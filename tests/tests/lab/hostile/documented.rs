@@ -6,7 +6,7 @@ use std::path::Path;
 use lab::hostile::{catalogue, table};
 
 #[test]
-fn every_attack_has_a_name_of_its_own_and_says_what_it_is() {
+fn every_attack_has_a_unique_name_and_a_description() {
     let attacks = catalogue();
     let names: BTreeSet<&str> = attacks.iter().map(|attack| attack.name).collect();
     assert_eq!(names.len(), attacks.len());

@@ -108,8 +108,8 @@ impl Host {
         outside.map(|entry| describe(entry.unwrap())).collect()
     }
 
-    /// What the state directory holds and should not: anything but the lock, the note of what rpm was
-    /// asked last, and a store of files whose bytes are those that their names say.
+    /// The files of the state directory that should not be there. Allowed are the lock, the note of
+    /// the last question to rpm, and a store of files whose names are the digests of their bytes.
     pub(crate) fn strays(&self) -> Vec<PathBuf> {
         let state = self.root().join(STATE);
         let walk = walkdir::WalkDir::new(&state).min_depth(1).into_iter();
@@ -133,7 +133,7 @@ impl Host {
     }
 }
 
-/// The index of sqlite's log, which its readers write: it holds nothing that lasts.
+/// The index of sqlite's log, which its readers write: it holds no lasting data.
 fn is_scratch(path: &Path) -> bool {
     path.extension()
         .is_some_and(|suffix| suffix == "sqlite-shm")

@@ -1,5 +1,5 @@
-//! Every attack of the catalogue against the installer that is shipped, from outside: it refuses, says
-//! why, stays small, ends, and leaves the host as it was.
+//! Every attack of the catalogue against the shipped installer, from outside. The installer refuses
+//! it, explains why, stays small, ends, and leaves the host as it was.
 //!
 //! `HOSTILE=TEXT cargo test -p lab --test lab hostile:: -- --nocapture` plays only the attacks whose name
 //! contains the text, and shows a line for each.
@@ -34,7 +34,7 @@ use lab::hostile::{Attack, Workshop, catalogue};
 use lab::program;
 use runner::Runner;
 
-/// Fewer attacks would not be the corpus that the documentation speaks of.
+/// The documentation promises at least this many attacks.
 const ATTACKS_MIN: usize = 60;
 
 /// The attacks that were asked for.
@@ -67,7 +67,7 @@ fn each<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Past the test's capture: the numbers are to be seen also when all is well.
+/// Bypasses the test's capture: the numbers are shown also when all tests pass.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -127,7 +127,7 @@ fn every_attack_is_refused_and_leaves_the_host_as_it_was() {
     assert!(attacks.len() >= ATTACKS_MIN || chosen);
 }
 
-/// Whatever refuses this proves nothing by refusing the others.
+/// An installer that refuses this proves nothing by refusing the others.
 fn the_good_bundle_is_installed(bench: &Bench<'_>) {
     let mut runner = Runner::start();
     let carried = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Longer than the slowest case takes on a busy machine; what needs more hangs.
+/// Longer than the slowest case takes on a busy machine; a slower case hangs.
 const SECONDS: u64 = 120;
 
 /// Runs programs, one after another.

@@ -1,6 +1,6 @@
-//! What the installer does to the system while it refuses, as the kernel sees it: outside its state
-//! directory nothing is opened for writing, made, renamed, linked, removed or changed, and no network
-//! is asked.
+//! What the installer does to the system while it refuses, as the kernel sees it. Outside its state
+//! directory it opens no file for writing, and makes, renames, links, removes and changes none. It
+//! does not use the network.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -96,10 +96,10 @@ fn trace(
     text.lines().filter_map(|line| judge.deed(line)).collect()
 }
 
-/// Tells deeds from looks, and the installer's from those of the rpm that it asks.
+/// Separates deeds from looks, and the installer's deeds from those of the rpm that it starts.
 struct Judge {
     state: PathBuf,
-    /// The rpm database, which whoever asks it opens for writing.
+    /// The rpm database, which every reader opens for writing.
     database: PathBuf,
     installer: PathBuf,
     /// Processes that became another program.
@@ -116,7 +116,7 @@ impl Judge {
         }
     }
 
-    /// Returns the line if it tells of a deed outside the places where one may be.
+    /// Returns the line if it records a deed outside the allowed places.
     fn deed(&mut self, line: &str) -> Option<String> {
         let (process, rest) = line.split_once(' ')?;
         let (call, arguments) = rest.trim_start().split_once('(')?;
@@ -135,7 +135,7 @@ impl Judge {
             return None;
         }
         let is_other = self.others.contains(process);
-        // The C library of whoever asks for a user's name looks for a cache of names.
+        // The C library looks for a cache of names when a program asks for a user's name.
         if is_other && call == "connect" && arguments.contains("\"/var/run/nscd/socket\"") {
             return None;
         }
@@ -152,7 +152,7 @@ impl Judge {
         // A shell that Debian's rpm starts looks for its terminal.
         let is_scratch =
             is_other && (path.starts_with(&self.database) || path == Path::new("/dev/tty"));
-        // An open file without a name gets its name by a link.
+        // An open file without a name receives its name by a link.
         let is_nameless = call == "linkat" && path.starts_with("/proc/self/fd");
         let may = is_scratch || is_nameless || path.starts_with(&self.state);
         path == Path::new("/dev/null") || is_plain && may
@@ -198,7 +198,7 @@ fn places(call: &str, arguments: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn deeds_are_told_from_looks() {
+fn the_judge_separates_deeds_from_looks() {
     let mut judge = Judge::new(Path::new("/t/root"), Path::new("/t/install"));
     let mut is_deed = |line: &str| judge.deed(line).is_some();
     let fine = [

@@ -1,5 +1,5 @@
-//! The verdict on every hostile bundle, and on real bundles of which a byte was changed or the end cut
-//! off, as both programs give it: the regression test of the reader that they share.
+//! The verdict of both programs on every hostile bundle, and on real bundles with a changed byte or
+//! without their end: the regression test of the reader that they share.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,7 +19,7 @@ use super::say;
 
 /// Hashing gigabytes of zeros once, in the shipped installer, is enough.
 const ZEROS: &str = "last-byte-of-2-to-the-";
-/// What only an installer can be too old for.
+/// Only an installer can be too old for this bundle.
 const FOR_INSTALLERS: &str = "installer-of-the-future";
 /// The seed of the key that signs what the fuzz targets read.
 const FUZZ_SEED: u8 = 7;
@@ -88,7 +88,7 @@ fn both(bytes: &[u8], roots: &[TrustRoot]) -> [(String, String); 2] {
     ]
 }
 
-/// Counts what became of many files that are alike.
+/// Counts the verdicts on many similar files.
 fn counted(files: impl Iterator<Item = Vec<u8>>, roots: &[TrustRoot]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for file in files {
@@ -197,7 +197,7 @@ fn both_programs_give_the_recorded_verdict_on_real_bundles_and_on_damaged_ones()
     let roots = [root(&key)];
     let mut table = String::new();
     let mut files = corpus("bundle_file");
-    // Nothing but a test ever wrote such a frame.
+    // Only tests ever wrote such a frame.
     files.push(("without-checksum".to_owned(), golden("without-checksum")));
     for (name, file) in files {
         let [installer, builder] =

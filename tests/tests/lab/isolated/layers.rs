@@ -1,4 +1,4 @@
-//! What is installed once and stacked on the image.
+//! Software that is installed once and stacked on the image.
 
 use lab::isolated::{Image, Result, baseline};
 use lab::vendor::Fixtures;

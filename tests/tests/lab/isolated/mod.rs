@@ -1,4 +1,4 @@
-//! The isolated host is what the other tests stand on, so it is tested for what it promises.
+//! The other tests stand on the isolated host, so its promises are tested here.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 

@@ -15,7 +15,7 @@ fn is_of_the_sample(case: &Case) -> bool {
 }
 
 #[test]
-fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
+fn after_every_power_cut_the_host_is_done_or_unchanged_without_help() {
     if Image::prepare_or_skip().is_none() {
         return;
     }
@@ -25,7 +25,7 @@ fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
              disk had not flushed. `scripts/install-needs` installs what is missing"
         );
     }
-    // What failed is still there after the test.
+    // The disks of failed cases stay after the test.
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("power");
     let sample = PowerSweep {
         installer: program::installer().unwrap(),
@@ -43,7 +43,7 @@ fn whenever_the_power_goes_the_host_is_done_or_unchanged_with_nobody_helping() {
     assert_eq!(trials.len(), budget::POWER_CUTS);
     let recovered = trials.iter().filter(|trial| trial.verdict.is_good());
     assert_eq!(recovered.count(), budget::POWER_CUTS, "{text}");
-    // Else nothing was at stake.
+    // Without unflushed bytes a power cut would prove nothing.
     let unsafe_bytes: u64 = trials
         .iter()
         .flat_map(|trial| &trial.cuts)

@@ -1,4 +1,4 @@
-//! Running `bundle build` of the gateway 5.3.1 for el8, and judging what came of it.
+//! Runs `bundle build` of the gateway 5.3.1 for el8, and judges the result.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -86,7 +86,8 @@ impl Builder {
         }
     }
 
-    /// The bundle is there, verifies, and carries exactly these bytes as the gateway 5.3.1.
+    /// Checks that the bundle is there, verifies, and carries exactly these bytes as the gateway
+    /// 5.3.1.
     #[track_caller]
     pub(crate) fn assert_right(&self, run: &Run, gateway: &Path) {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -107,7 +108,7 @@ impl Builder {
         assert!(!lock.contains("Signature="), "a redirect's address is kept");
     }
 
-    /// The exit code, three parts, some words, and no bundle.
+    /// Checks the exit code, the three parts, some words, and that there is no bundle.
     #[track_caller]
     pub(crate) fn assert_refused(&self, run: &Run, code: i32, words: &[&str]) {
         assert_eq!(run.code, Some(code), "{}", run.stderr);

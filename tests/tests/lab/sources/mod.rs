@@ -1,5 +1,5 @@
-//! `bundle` against the fixture vendor with every flaw switched on in turn: a right bundle or an error
-//! in three parts, never a wrong bundle.
+//! `bundle` against the fixture vendor with every flaw switched on in turn. The result is a correct
+//! bundle or an error in three parts, never a wrong bundle.
 
 #![expect(
     clippy::disallowed_methods,

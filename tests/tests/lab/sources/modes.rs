@@ -36,7 +36,7 @@ fn without_a_flaw_the_bundle_is_right() {
     let (vendor, builder) = (start(VendorOptions::default()), Builder::new());
     let run = builder.build(&vendor.base_url(), &[], &[]);
     builder.assert_right(&run, &published());
-    // Everything began at the origin: nobody remembers where it was redirected to.
+    // Every request began at the origin: the client does not remember where it was redirected to.
     let requests = vendor.requests().unwrap();
     let origin = requests
         .iter()
@@ -60,7 +60,7 @@ fn listed_but_404() {
 
 #[test]
 fn a_second_entry_for_the_same_package_whose_bytes_are_gone() {
-    // Which of the two is right only the vendor knows: an alarm, not a guess.
+    // Only the vendor knows which of the two is right: the build stops and does not guess.
     let words = ["twice with different content", "tyk-gateway-5.3.1"];
     is_refused(Flaw::DuplicateNevra { file: rpm() }, 2, &words);
 }
@@ -79,7 +79,7 @@ fn links_that_are_expired_when_they_are_given_out() {
         link_lifetime: Duration::ZERO,
         ..VendorOptions::default()
     });
-    // The clock of a link has whole seconds.
+    // A link's time of expiry is in whole seconds.
     let repomd = format!("{}/{LEAF}/repodata/repomd.xml", vendor.base_url());
     let origin = http::get(&repomd).unwrap();
     let link = origin.header("location").unwrap();
@@ -105,7 +105,7 @@ fn a_package_pushed_again_is_carried_as_listed_and_refused_where_locked() {
     let (before, builder) = (start(VendorOptions::default()), Builder::new());
     let run = builder.build(&before.base_url(), &[], &[]);
     builder.assert_right(&run, &published());
-    // The same address, as far as the lock can tell, with another build under the name.
+    // To the lock the address is the same; another build is under the name.
     let after = vendor(Flaw::Replaced(Variant::Repushed));
     let lock = std::fs::read_to_string(builder.path("out/bundle.lock.json")).unwrap();
     let [from, to] = [&before, &after].map(|vendor| format!("{}/{LEAF}/", vendor.base_url()));
@@ -176,7 +176,7 @@ fn web_pages_and_nothing_at_all() {
 
 #[test]
 fn a_package_list_that_is_gone_for_a_while() {
-    // Four requests are one look: the list is only found by the second, from `repomd.xml` again.
+    // One look takes four requests: only the second look finds the list, from `repomd.xml` again.
     let (vendor, builder) = (vendor(flaky(LIST, 404, 5)), Builder::new());
     let run = builder.build(&vendor.base_url(), &[], &[]);
     builder.assert_right(&run, &published());
@@ -190,7 +190,7 @@ fn a_package_list_that_is_gone_for_a_while() {
 }
 
 #[test]
-fn metadata_that_nobody_vouches_for() {
+fn metadata_without_a_valid_signature() {
     is_refused(Flaw::TamperedRepomd, 3, &["signature"]);
     is_refused(Flaw::TamperedPrimary, 3, &["checksum"]);
     is_refused(Flaw::MissingSignature, 1, &["repomd.xml.asc"]);

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate that only the user's own authority vouches for: nginx and openssl.
+//! HTTPS with a certificate of the user's own authority: nginx and openssl.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,7 +9,8 @@ use lab::vendor::VendorOptions;
 
 use crate::sources::builder::{Builder, published, start};
 
-/// What the server heard: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line, below its directory.
+/// The headers that the server received: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line, below its
+/// directory.
 pub(crate) const LOG: &str = "heard.log";
 
 /// Ended when dropped.
@@ -81,7 +82,7 @@ pub(crate) fn serve(dir: &Path, root: &Path) -> (Nginx, String) {
 }
 
 #[test]
-fn an_extra_authority_counts_and_without_it_nothing_is_believed() {
+fn an_extra_authority_is_trusted_and_without_it_no_server_is() {
     let (vendor, dir, builder) = (
         start(VendorOptions::default()),
         tempfile::tempdir().unwrap(),

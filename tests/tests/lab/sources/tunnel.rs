@@ -1,5 +1,5 @@
-//! HTTPS through a proxy that does nothing but CONNECT: it passes on what it cannot read, and what is
-//! said to it stays with it.
+//! HTTPS through a proxy that does nothing but CONNECT. It passes on bytes that it cannot read, and
+//! keeps the login that it receives.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -26,7 +26,7 @@ struct Tunnels {
 }
 
 impl Tunnels {
-    /// Everything leads to one server, for those who have the login.
+    /// Connects every client that has the login to one server.
     fn start(to: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -115,7 +115,8 @@ impl Place {
         self.dir.path().join("ca.pem").display().to_string()
     }
 
-    /// What the origin heard of proxies and logins: `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line.
+    /// The proxy and login headers that the origin received:
+    /// `PROXY-AUTHORIZATION|AUTHORIZATION|PATH` a line.
     fn heard(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.dir.path().join(tls::LOG)).unwrap();
         log.lines().map(ToOwned::to_owned).collect()
@@ -137,10 +138,10 @@ fn assert_no_word(dir: &Path, words: &[&str]) {
 }
 
 #[test]
-fn what_is_said_to_the_proxy_stays_there_and_the_token_passes_it_unseen() {
+fn the_proxy_login_stays_at_the_proxy_and_the_token_passes_it_unseen() {
     let (place, builder) = (place(), Builder::new());
     let (authority, proxy) = (place.authority(), place.proxy.with_login("user:canary"));
-    // Nobody but the proxy knows where that is.
+    // Only the proxy knows where that is.
     let variables = [("https_proxy", proxy.as_str()), ("BUNDLE_TOKEN", "token77")];
     let run = builder.build(
         "https://vendor.invalid",
@@ -201,7 +202,7 @@ fn exceptions_do_not_meet_the_proxy() {
 }
 
 #[test]
-fn a_proxy_that_wants_another_login_is_asked_once_and_named() {
+fn a_proxy_that_refuses_the_login_is_asked_once_and_named() {
     let (place, builder) = (place(), Builder::new());
     let (authority, proxy) = (place.authority(), place.proxy.with_login("user:wrong"));
     let run = builder.build(
@@ -212,7 +213,7 @@ fn a_proxy_that_wants_another_login_is_asked_once_and_named() {
     builder.assert_refused(&run, 1, &["407", "proxy's user name and password"]);
     assert!(!run.stderr.contains("wrong"), "{}", run.stderr);
     assert_eq!(place.heard(), Vec::<String>::new());
-    // Once for each of the keys, which come first: again would be of no use.
+    // One request for each of the keys, which come first: a second try would be of no use.
     let heads = place.proxy.heads();
     assert!(heads.len() <= 4, "{heads:?}");
 }

@@ -1,5 +1,5 @@
 //! The stores that other tests stand on: each way to enter them, the components that use them, and
-//! the pictures that say whether two moments had the same data.
+//! the pictures that compare the data of two moments.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
@@ -20,7 +20,7 @@ struct Site {
     fixtures: Fixtures,
 }
 
-/// Nothing where there is no root; a failure there in CI.
+/// Returns `None` without root; in CI that fails.
 fn site(name: &str, options: StoresOptions) -> Option<Site> {
     site_on(RpmDatabase::Sqlite, name, options)
 }
@@ -49,7 +49,7 @@ impl Site {
         self.stores.redis(&self.host, database, command).unwrap()
     }
 
-    /// What the dashboard says of itself; empty when it says nothing.
+    /// The dashboard's own health report; empty when it does not answer.
     fn dashboards_health(&self) -> String {
         let (_, body) = self.host.http_get(3000, "/hello").unwrap();
         body

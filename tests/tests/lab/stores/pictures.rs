@@ -1,4 +1,4 @@
-//! Pictures of the stores: equal when the data is, and telling what is not.
+//! Pictures of the stores: equal when the data are equal, and different when they are not.
 
 use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 

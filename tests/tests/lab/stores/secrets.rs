@@ -1,4 +1,4 @@
-//! Passwords stay out of what every user of a host can read.
+//! Passwords stay out of everything that every user of a host can read.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 
 use crate::stores::site;
 
-/// Writes down the arguments of every process of the host, again and again.
+/// Records the arguments of every process of the host, again and again.
 const WATCH: &str = "while :; do cat /proc/[0-9]*/cmdline; done >/run/arguments 2>/dev/null";
 
 /// The services' own calls, and one of the lab's.

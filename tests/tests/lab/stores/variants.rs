@@ -7,12 +7,12 @@ use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 
 use crate::stores::{Site, site, site_on};
 
-/// What makes a connection string hard to read.
+/// Characters that make a connection string hard to read.
 const ODD_PASSWORD: &str = r#"it's a \ "b" @:/?#%&=$ пароль"#;
 const ROWS: &str = "SELECT count(*) FROM tyk_analytics";
 
-/// The dashboard, the gateway and the pump are well on the stores, and the stores let in nobody who
-/// does not know how.
+/// The dashboard, the gateway and the pump are well on the stores, and the stores refuse a login
+/// without the password.
 fn works(site: &Site) {
     let Site { host, stores, .. } = site;
     assert_eq!(site.redis(&["SET", "seen", "yes"]), "OK");
@@ -47,7 +47,7 @@ fn works(site: &Site) {
 }
 
 #[test]
-fn nobody_is_asked_for_a_password() {
+fn stores_without_passwords_serve_the_components() {
     let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
     let Some(site) = site("stores-plain", options) else {
         return;
@@ -125,7 +125,7 @@ fn the_older_servers_of_the_older_host() {
 }
 
 #[test]
-fn a_dashboard_says_which_store_it_lacks_and_recovers() {
+fn a_dashboard_names_the_store_it_lacks_and_recovers() {
     let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     let Some(site) = site("stores-lost", options) else {
         return;
@@ -140,7 +140,8 @@ fn a_dashboard_says_which_store_it_lacks_and_recovers() {
             })
             .unwrap();
         if unit == postgres {
-            // One that starts without its database serves nevertheless, and says so.
+            // A dashboard that starts without its database serves nevertheless, and reports the
+            // lack.
             site.host
                 .check(&["systemctl", "restart", "tyk-dashboard.service"])
                 .unwrap();

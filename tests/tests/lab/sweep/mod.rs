@@ -39,7 +39,7 @@ fn sample(database: RpmDatabase, stores: bool, count: u64) {
 }
 
 #[test]
-fn whatever_is_killed_the_host_is_done_or_unchanged_and_the_report_says_which() {
+fn after_every_kill_the_host_is_done_or_unchanged_as_reported() {
     sample(RpmDatabase::Sqlite, false, budget::KILLS);
 }
 
@@ -53,6 +53,6 @@ fn the_same_with_berkeley_db() {
 }
 
 #[test]
-fn the_same_with_stores_that_hold_what_they_held_or_what_was_migrated() {
+fn the_same_with_stores_that_keep_or_migrate_their_data() {
     sample(RpmDatabase::Sqlite, true, budget::KILLS_WITH_STORES);
 }

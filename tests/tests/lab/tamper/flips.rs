@@ -1,5 +1,5 @@
-//! Single bits, each in a copy of a good bundle that is otherwise whole: every byte that is signed or
-//! describes something, and many that are only carried.
+//! Single flipped bits, each in a copy of a good bundle: every byte that is signed or describes
+//! something, and many bytes that are only carried.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -46,7 +46,7 @@ impl Copy {
     }
 
     fn read(&self, roots: &[TrustRoot]) -> Result<(), BundleError> {
-        // A file of its own, which begins at the beginning.
+        // Each reader has its own open file, which starts at the beginning.
         let path = PathBuf::from(format!("/proc/self/fd/{}", self.memory.as_raw_fd()));
         let archive = UntrustedBundle::open(&path)?;
         OpenBundle::verify(archive, roots)?

@@ -1,4 +1,4 @@
-//! No byte of a bundle is free: whatever is changed, cut or added, the installer refuses it.
+//! Every byte of a bundle counts: the installer refuses every change, cut and addition.
 
 #![expect(
     clippy::disallowed_methods,
@@ -92,7 +92,7 @@ fn flipped_bytes_of_the_file_cuts_and_additions_are_refused() {
     for at in numbers(11).map(|n| n % case.file.len()).take(budget::FLIPS) {
         let mut bad = case.file.clone();
         bad[at] ^= 1 << (at % 8);
-        // Some bits of a zstd stream decide nothing; what comes out must be the same then.
+        // Some bits of a zstd stream decide nothing; then the content must be unchanged.
         if case.accepts(&bad) {
             assert!(
                 zstd::decode_all(&bad[..]).unwrap() == case.tar,
@@ -127,9 +127,9 @@ fn a_signature_by_another_key_or_of_another_bundle_is_refused() {
     let roots = vec![TrustRoot::parse(&stranger.root_document().unwrap()).unwrap()];
     let foreign = Case { roots, ..case };
     assert!(!foreign.accepts(&foreign.file));
-    let nobody = Case {
+    let rootless = Case {
         roots: Vec::new(),
         ..foreign
     };
-    assert!(!nobody.accepts(&nobody.file));
+    assert!(!rootless.accepts(&rootless.file));
 }

@@ -1,4 +1,4 @@
-//! Bundles in parts: accepted where they lie, refused with the name of whatever part is not as signed.
+//! Bundles in parts: accepted where they lie; a part that is not as signed is refused by its name.
 
 use std::path::{Path, PathBuf};
 
@@ -109,7 +109,7 @@ fn a_flipped_byte_anywhere_names_its_part() {
 #[test]
 fn a_bad_part_is_refused_before_an_rpm_of_it_is_stored() {
     let parts = parts();
-    // The last whole one: what is left over behind it may be too short to hold anything of an RPM.
+    // The last whole part: the remainder behind it may be too short to hold a part of an RPM.
     let last = parts.path(7);
     let mut bytes = std::fs::read(&last).unwrap();
     bytes[0] ^= 1;
@@ -143,7 +143,7 @@ fn good_parts_of_another_bundle_or_by_another_key_are_refused() {
     let error = UntrustedBundle::open_parts(&list, &[], &parts.case.roots).unwrap_err();
     let is_of_list = matches!(error, BundleError::Refused(ReadError::PartsList(_)));
     assert!(is_of_list, "{error}");
-    // Signed by a trusted key, and the manifest inside is nobody's.
+    // A trusted key signed the list of parts; the manifest inside was changed after its signature.
     let key = TestKey::from_seed(1).unwrap();
     let mut tar = parts.case.tar.clone();
     tar[600] ^= 1;

@@ -1,4 +1,5 @@
-//! Older bundles and stolen keys: what was committed on a host and what its roots revoke is remembered.
+//! Older bundles and stolen keys: a host remembers its last sequence, and the keys that its roots
+//! revoke.
 
 use lab::forge::{Seal, TestKey, fingerprint, revoke, root_document, sign_root};
 use lab::isolated::Finished;
@@ -17,7 +18,7 @@ fn carry(site: &Site, versions: [&str; 3], seal: &Seal<'_>) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bundle");
     let mut forge = site.forge(gateway, dashboard, pump);
-    // A target is no previous version of itself.
+    // A target package must not also be listed as a previous version.
     let targets: Vec<_> = forge
         .rpms
         .iter()
@@ -68,22 +69,22 @@ fn replayed_bundles_are_refused_also_when_the_record_is_lost_and_a_downgrade_nee
         assert_refused(&site.install(&[BUNDLE]), 4, words);
         replayed += 1;
     }
-    // An ordinary user may not see the record, and is told.
+    // An ordinary user may not see the record, and the plan reports that.
     let plan = "chmod 711 /root && runuser -u nobody -- /root/install plan /root/bundle.tar.zst";
     let plan = site.host.check(&["sh", "-c", plan]).unwrap();
     assert!(plan.contains("known to root alone"), "{plan}");
 
-    // The record is lost: what is installed decides.
+    // Without the record, the installed versions decide.
     site.host.check(&["rm", SEQUENCES]).unwrap();
     carry(old, 6);
     assert_refused(&site.install(&[BUNDLE]), 4, &["newer than the bundle's"]);
-    // It is damaged: somebody has to look.
+    // The record is damaged: an operator has to look.
     site.host.write(SEQUENCES, b"{", 0o600).unwrap();
     carry(new, 8);
     assert_refused(&site.install(&[BUNDLE]), 4, &["cannot be read", SEQUENCES]);
     site.host.check(&["rm", SEQUENCES]).unwrap();
 
-    // Somebody wants it, and says why. The way back lies in the store.
+    // The operator allows the downgrade and gives a reason. The way back lies in the store.
     carry(old, 6);
     let run = site.install(&["--allow-downgrade-because", "x", BUNDLE]);
     assert_eq!(run.code(), Some(2), "{}", run.stderr);
@@ -113,7 +114,7 @@ fn chain(first: &TestKey, second: &TestKey) -> Vec<SignedRoot> {
 }
 
 #[test]
-fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
+fn a_renewed_root_is_remembered_and_the_old_key_is_refused() {
     let Some(site) = site("renewed") else { return };
     let (first, second) = (
         TestKey::from_seed(1).unwrap(),
@@ -129,7 +130,7 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
     // Signed by a key that the host does not know yet, without the chain.
     carry(&site, new, &seal(vec![&second], &[]));
     assert_refused(&site.install(&[BUNDLE]), 3, &["none of which is trusted"]);
-    // A chain that the old quorum did not sign teaches nothing.
+    // A chain that the old quorum did not sign changes no trust.
     let forged = [
         trust[0].clone(),
         sign_root(&root_document(2, &second, &second), &[&second]).unwrap(),
@@ -150,7 +151,7 @@ fn a_renewed_root_is_remembered_and_the_old_key_counts_no_more() {
     assert!(run.stderr.contains("now at version 2"), "{}", run.stderr);
     let listed = site.must_install(&["trust", "list"]).stdout;
     assert!(listed.contains("stolen in a test"), "{listed}");
-    // From now on the old key is refused by itself.
+    // From now on the old key alone is refused.
     carry(&site, new, &seal(vec![&first], &[]));
     assert_refused(&site.install(&["verify", BUNDLE]), 3, words);
     // And the old root document does not come back.

@@ -23,14 +23,14 @@ const PROGRAMS: [(&str, &str); 3] = [
 const OLD: [&str; 3] = ["5.2.5", "5.2.5", "1.8.3"];
 const A: [&str; 3] = ["5.3.0", "5.3.0", "1.9.0"];
 const B: [&str; 3] = ["5.3.2", "5.3.2", "1.9.0"];
-/// Signed by somebody else, and never to be seen on the host.
+/// Signed by a stranger; these versions must never appear on the host.
 const HOSTILE: [&str; 3] = ["5.4.0", "5.4.0", "1.10.0"];
 
-/// Where the host is that is attacked: services take no part in it.
+/// The root that is attacked: services take no part in it.
 const ROOT: &str = "/mnt/alt";
 
-/// The owner of the stick: gives the bundle's name to one file after the other, and, told to, changes
-/// bytes of the file that has it and changes them back.
+/// The owner of the stick, as an attacker: it gives the bundle's name to one file after the other.
+/// In the mode `bytes` it also changes bytes of the named file and changes them back.
 const STICK: &str = r#"
 my ($how) = @ARGV; my ($swaps, $at) = (0, 0);
 chdir "/media/stick" or die;
@@ -83,7 +83,7 @@ impl Site {
         self.forge(versions[0], versions[1], versions[2])
     }
 
-    /// Digests of the programs of some packages, as the packages themselves say.
+    /// Digests of the programs of some packages, as the packages list them.
     fn digests(&self, versions: [&str; 3]) -> Vec<String> {
         let of = |((package, program), version): (&(&str, &str), &str)| {
             let rpm = self
@@ -116,7 +116,7 @@ impl Site {
         PROGRAMS.iter().map(of).collect()
     }
 
-    /// Every byte, mode and owner outside of the state directory, and what rpm says.
+    /// Every byte, mode and owner outside of the state directory, and rpm's list of packages.
     fn picture(&self) -> String {
         let script = format!(
             "cd {ROOT} && find etc opt usr/lib/systemd -type f -exec sha256sum {{}} + | sort -k2; \
@@ -156,8 +156,8 @@ struct Tally {
     by_exit: BTreeMap<i32, usize>,
 }
 
-/// One install under attack. Whatever the attacker does, the host has the old bytes, or those of one
-/// signed bundle.
+/// One install under attack. In every case the host has the old bytes, or those of one signed
+/// bundle.
 fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tally) {
     let (run, swaps) = site.attacked(attack, user);
     let code = run.code().unwrap_or(-1);
@@ -170,7 +170,8 @@ fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tal
     };
     let [old, a, b] = [OLD, A, B].map(|versions| site.digests(versions));
     if code == 6 {
-        // The attacker took what the way back needed; even then no wrong byte came. It is gone now.
+        // The attacker removed what the way back needed; even then no wrong byte was installed. Now
+        // the attacker is gone.
         let known = |at: usize, found: &String| [&old[at], &a[at], &b[at]].contains(&found);
         let now = site.installed();
         assert!(now.iter().enumerate().all(|(at, found)| known(at, found)));
@@ -185,7 +186,7 @@ fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tal
         return;
     }
     assert!(now == a || now == b, "{run}");
-    // Scriptlets change owners and people edit configuration; no other content is another one.
+    // Scriptlets change owners and people edit configuration; every other content is unchanged.
     let verify = [
         "rpm",
         "--root",
@@ -208,7 +209,7 @@ fn round(site: &Site, before: &str, attack: &[&str], user: &str, tally: &mut Tal
 }
 
 #[test]
-fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
+fn an_attacker_who_swaps_and_rewrites_files_meanwhile_gets_no_wrong_byte_installed() {
     let Some(site) = site("attacker") else { return };
     let copy = format!(
         "mkdir -p {ROOT}/proc {ROOT}/run {ROOT}/tmp {ROOT}/dev {ROOT}/root && cd / && \
@@ -267,7 +268,7 @@ fn whoever_swaps_and_rewrites_names_meanwhile_installs_no_wrong_byte() {
         let mut tally = Tally::default();
         while tally.installs < INSTALLS {
             if user == "root" {
-                // A good stick: it is the store that is attacked.
+                // The stick is good: here the store is attacked.
                 let good = "cp /media/stick/b /media/stick/.b && \
                             mv /media/stick/.b /media/stick/bundle.tar.zst";
                 site.host.check(&["sh", "-c", good]).unwrap();

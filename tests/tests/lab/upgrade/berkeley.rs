@@ -53,7 +53,8 @@ fn an_rpm_that_is_killed() {
         .host
         .spawn(&["/root/install", "/root/bundle.tar.zst"])
         .unwrap();
-    // Killed with everything it started, as soon as it works; `--test` is only a question.
+    // rpm is killed with everything it started, as soon as it works; an rpm with `--test` only
+    // queries.
     let kill = "until pids=$(pgrep -f '^/usr/bin/rpm -U --nomanifest --noglob /proc'); do :; done; \
                 kill -KILL $pids";
     site.host.check(&["sh", "-c", kill]).unwrap();

@@ -1,5 +1,5 @@
-//! Configuration over an upgrade: edits that are carried over or put beside, what is told of them, and
-//! the ways back.
+//! Configuration over an upgrade: edits that are carried over or put beside, the reports about
+//! them, and the ways back.
 
 use crate::upgrade::support::{Site, changes, site};
 
@@ -7,8 +7,8 @@ const POLICIES: &str = "/opt/tyk-gateway/policies/policies.json";
 const ERROR: &str = "/opt/tyk-gateway/templates/error.json";
 const CONFIG: &str = "/opt/tyk-gateway/tyk.conf";
 
-/// Edits a plain file so that it merges, and one so that it does not. The configuration file was edited by
-/// whoever set the host up.
+/// Edits a plain file so that it merges, and one so that it does not. The configuration file was
+/// edited when the host was set up.
 fn edit(site: &Site) {
     let edits = [
         (POLICIES, "\"rate\": 1000", "\"rate\": 5000"),
@@ -35,7 +35,7 @@ fn read(site: &Site, path: &str) -> String {
 }
 
 #[test]
-fn edits_are_carried_over_or_put_beside_told_and_undone() {
+fn edits_are_carried_over_or_put_beside_and_reported_and_undone() {
     let Some(site) = site("config") else { return };
     edit(&site);
     let before = site.snapshot();
@@ -66,7 +66,7 @@ fn edits_are_carried_over_or_put_beside_told_and_undone() {
     assert!(read(&site, &yours).contains("\"problem\""));
     let dress = site.host.check(&["stat", "-c", "%a %U", &yours]).unwrap();
     assert_eq!(dress.trim(), "640 root", "as its editor left it");
-    told(&site);
+    check_reports(&site);
     let plan = site.must_install(&["undo", "1"]).stderr;
     assert!(
         plan.contains("then it is merged with what was there before"),
@@ -76,7 +76,7 @@ fn edits_are_carried_over_or_put_beside_told_and_undone() {
 }
 
 /// What `install config-changes` shows of the last run.
-fn told(site: &Site) {
+fn check_reports(site: &Site) {
     let text = site.must_install(&["config-changes"]).stdout;
     for line in [
         "+    \"org_id\": \"default\",",

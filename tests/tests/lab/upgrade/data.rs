@@ -21,8 +21,8 @@ impl Data {
         Self { stores, before }
     }
 
-    /// Everything is as it was, but for what the pump has written meanwhile; of that nothing is missing
-    /// that was there.
+    /// Checks that everything is as it was, except for the pump's new rows; none of its old rows is
+    /// missing.
     pub(crate) fn check_unchanged(&self, site: &Site) {
         self.stores.wait_until_well(&site.host).unwrap();
         let after = self.stores.picture(&site.host).unwrap();
@@ -53,7 +53,7 @@ fn fails_and_brings_the_data_back(name: &str, dashboard: &str, pump: &str, optio
     site.carry(&site.forge("5.3.2", dashboard, pump));
     let run = site.install(&["/root/bundle.tar.zst"]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
-    // Without a migration there was nothing to bring back.
+    // A migration has run, so the revert had data to restore.
     let journal = ["journalctl", "-u", "tyk-dashboard.service", "--no-pager"];
     let said = site.host.check(&journal).unwrap();
     assert!(
@@ -62,7 +62,7 @@ fn fails_and_brings_the_data_back(name: &str, dashboard: &str, pump: &str, optio
     );
     data.check_unchanged(&site);
     assert_eq!(changes(&files, &site.snapshot()), Vec::<String>::new());
-    // What the failed attempt left is in a dump that the store's own tool reads.
+    // The data of the failed attempt are in a dump that the store's own tool reads.
     let aside = "cat /var/lib/airgap-bundle/runs/1/backup/aside/dashboard-main/database.dump \
                  | pg_restore -f - --data-only --table=tyk_apis";
     let aside = site.host.check(&["sh", "-c", aside]).unwrap();
@@ -105,7 +105,7 @@ fn an_undo_asks_what_to_do_with_data_and_does_it() {
     site.must_install(&["/root/bundle.tar.zst"]);
     data.stores.wait_until_well(&site.host).unwrap();
     assert_eq!(data.schema(&site), "2");
-    // Redis is nobody's to migrate.
+    // The upgrade does not migrate Redis.
     let after = data.stores.picture(&site.host).unwrap();
     let differences = data.before.differences(&after);
     let redis: Vec<_> = differences
@@ -141,7 +141,7 @@ fn a_dump_comes_back_without_touching_a_package() {
     };
     let options = StoresOptions::new(RedisAccess::Password, PostgresAccess::Password);
     let data = Data::on(&site, options);
-    // The dashboard stays as it is, so nothing is migrated; it uses the same data all the same.
+    // The dashboard stays at its version, so nothing is migrated; the upgrade uses the same data.
     site.carry(&site.without_dashboard("5.3.2", "1.9.0"));
     site.must_install(&["/root/bundle.tar.zst"]);
     let nevras = site.nevras();

@@ -1,5 +1,5 @@
-//! docs/runbook-keys.md as a drill: its blocks on their machines, those for hosts on a real one. What a
-//! thief can do, and from when on not any more, is tried in between.
+//! docs/runbook-keys.md as a drill: its blocks run on their machines, those for hosts on a real
+//! one. In between, the tests try what a thief can do, and that it stops working.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The desks of the people, what they carry between them, and the host at the end.
+/// The people's desks, the stick that they carry between them, and the host at the end.
 struct Drill {
     place: tempfile::TempDir,
     path: String,
@@ -110,7 +110,7 @@ impl Drill {
         );
     }
 
-    /// Carries what the document says and runs the block in `/root`.
+    /// Carries the files that the document names and runs the block in `/root`.
     fn run_on_host(&self, script: &str) {
         self.carry(&self.bundle());
         let to_host = self.stick().join("to-host");
@@ -168,7 +168,8 @@ fn rotation_and_theft_as_the_runbook_has_them() {
 
     play(1);
     let first = keep("first");
-    // Rotation: the host learns the new key from the first bundle it installs, and forgets the old one.
+    // Rotation: the host takes the new key from the first bundle it installs, and drops the old
+    // one.
     play(3);
     let rotated = keep("rotated");
     drill.carry(&first);
@@ -177,7 +178,7 @@ fn rotation_and_theft_as_the_runbook_has_them() {
     drill.site.must_install(&[BUNDLE]);
     assert_eq!(drill.site.version(0).as_deref(), Some("5.3.2"));
     drill.assert_refused(&first, "may not sign any more since root version 2");
-    // Theft: until the revocation arrives, the stolen key signs for this host; from then on it does not.
+    // Theft: the stolen key signs for this host until the revocation arrives, and not after that.
     drill.carry(&rotated);
     drill.site.must_install(&["verify", BUNDLE]);
     play(4);

@@ -8,8 +8,8 @@ use crate::upgrade::support::{Site, changes, say, site};
 const TOOLS: &str = "/usr/lib/postgresql/15/bin";
 const STATE: &str = "/var/lib/airgap-bundle";
 
-/// What `pg_dump` does instead of its work. `$real` is the program itself; a question for the version
-/// is answered before.
+/// What `pg_dump` does instead of its work. `$real` is the program itself; it still answers
+/// `--version`.
 const SABOTAGE: [(&str, &str); 5] = [
     ("exit 1", "\"$real\" \"$@\"; exit 1"),
     ("SIGPIPE", "\"$real\" \"$@\" | head -c 100; kill -PIPE $$"),
@@ -21,7 +21,8 @@ const SABOTAGE: [(&str, &str); 5] = [
     ("truncated", "\"$real\" \"$@\" | head -c -1"),
     (
         "the server stops midway",
-        // Stopped, not killed: after a crash a database counts its sequences on. It comes back by itself.
+        // Stopped, not killed: after a crash a database would skip values of its sequences. The server
+        // comes back by itself.
         "\"$real\" \"$@\" & pid=$!; kill -STOP $pid\n\
          systemctl stop postgresql@15-main\n\
          setsid sh -c 'sleep 1; systemctl start postgresql@15-main' </dev/null >/dev/null 2>&1 &\n\
@@ -73,7 +74,7 @@ fn seven_dumps_that_fail_stop_before_rpm() {
             "{name}: {}",
             run.stdout
         );
-        // The gateway's group was done and went back; of the dashboard's no rpm was called.
+        // The gateway's group was done and went back; rpm was not called for the dashboard.
         let journal = format!("{STATE}/runs/{}/journal", at + 1);
         let journal = String::from_utf8(site.host.read(journal).unwrap()).unwrap();
         assert!(journal.contains("\"dump:dashboard\""), "{name}: {journal}");
@@ -105,7 +106,7 @@ fn seven_dumps_that_fail_stop_before_rpm() {
     say("dumps: 7 of 7 failures stopped before rpm");
 }
 
-/// What can be seen before is a refusal.
+/// A problem that shows before the run is a refusal.
 fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
     let admin = |sql: &str| {
         let mut psql = site
@@ -116,7 +117,7 @@ fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
         psql.run().unwrap().ok().unwrap();
     };
     if is_empty {
-        // Or one of them would put something there.
+        // These services would write into the empty database.
         site.host
             .check(&["systemctl", "stop", "tyk-pump", "tyk-dashboard"])
             .unwrap();
@@ -143,7 +144,7 @@ fn refuse(site: &Site, data: &Data, name: &str, spoil: &str, is_empty: bool) {
     data.check_unchanged(site);
 }
 
-/// A store that cannot be reached is a refusal, unless somebody says why that is well.
+/// An unreachable store is a refusal, unless the operator gives a reason to go on.
 #[test]
 fn a_store_that_is_down_is_refused_or_declared() {
     let Some(site) = site("dump-down") else {

@@ -1,4 +1,4 @@
-//! One bundle for three hosts that told what they run.
+//! One bundle for three hosts that sent their inventories.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ fn boot(image: &Image, at: usize) -> Site {
     let host = IsolatedHost::boot(image, HostOptions::named(name).os_major(major)).unwrap();
     let fixtures = Fixtures::prepare().unwrap();
     baseline::install_tyk(&host, &fixtures, version).unwrap();
-    // Where an ordinary user can run it, and where the others expect it.
+    // One path that an ordinary user can run, and one where the other tests expect it.
     for path in ["/usr/local/bin/install-tyk", "/root/install"] {
         let program = program::installer().unwrap();
         host.copy_in(program, path, 0o755).unwrap();
@@ -31,7 +31,7 @@ fn boot(image: &Image, at: usize) -> Site {
     Site { host, fixtures }
 }
 
-/// Takes the inventory as an ordinary user, to whom configuration is not readable.
+/// Takes the inventory as an ordinary user, who cannot read configuration.
 fn inventory(site: &Site, dir: &Path, name: &str) -> PathBuf {
     let ask = format!(
         "setpriv --reuid=65534 --regid=65534 --clear-groups \

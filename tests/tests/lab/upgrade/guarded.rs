@@ -1,5 +1,5 @@
-//! Directories that somebody else could change are not used: not for state, runs and stored packages,
-//! not for trust.
+//! Directories that another user could change are not used: not for state, runs and stored
+//! packages, not for trust.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Site {
     }
 }
 
-/// What is done to a directory, how it is undone, and what the refusal says.
+/// A change of a directory, its undo, and the words of the refusal.
 const FLAWS: [(&str, &str, &str); 4] = [
     ("chmod g+w $D", "chmod g-w $D", "others can write to it"),
     ("chmod o+w $D", "chmod o-w $D", "others can write to it"),
@@ -37,7 +37,7 @@ const FLAWS: [(&str, &str, &str); 4] = [
 ];
 
 #[test]
-fn state_runs_store_and_trust_of_somebody_else_are_refused_by_every_command() {
+fn every_command_refuses_state_runs_store_and_trust_of_another_user() {
     let Some(site) = site("guarded") else { return };
     let bundle = "/root/bundle.tar.zst";
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
@@ -93,7 +93,7 @@ fn state_runs_store_and_trust_of_somebody_else_are_refused_by_every_command() {
             at(cure);
         }
     }
-    // Whoever can rename the directory above can put another in its place.
+    // A user who can rename the directory above can put another in its place.
     for (above, args, code) in [
         ("/var/lib", &["history"][..], 1),
         ("/etc/airgap-bundle", &["verify", bundle][..], 3),
@@ -113,7 +113,7 @@ struct Fuse {
 }
 
 impl Fuse {
-    /// Nothing where this machine has no FUSE.
+    /// Returns `None` where this machine has no FUSE.
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("image");

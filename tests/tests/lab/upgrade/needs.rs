@@ -1,4 +1,4 @@
-//! A version that needs packages which the host does not have, or has too old.
+//! A version that needs packages that the host lacks, or has too old.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::upgrade::support::{Site, changes, site};
 
 const NEEDED: [&str; 4] = ["relay-codec", "relay-tables", "relay-dump", "relay-legacy"];
 
-/// Builds for what the host says of itself, and carries the bundle there.
+/// Builds for the host's inventory, and carries the bundle there.
 fn carry(site: &Site, dir: &Path, version: &str, more: &[&str]) {
     let inventory = site.install(&["inventory"]);
     std::fs::write(dir.join("host.json"), &inventory.stdout).unwrap();
@@ -59,7 +59,7 @@ fn needed(site: &Site) -> Vec<String> {
 fn what_is_missing_comes_with_the_upgrade_and_goes_with_its_undo() {
     let Some(site) = site("needs") else { return };
     install_relay(&site);
-    // Nobody's package has this one, and rpm will write over it.
+    // This file belongs to no package, and rpm will write over it.
     let tool = "/usr/bin/relay-dump";
     site.host
         .write(tool, b"#!/bin/sh\n# ours\n", 0o700)
@@ -85,7 +85,7 @@ fn what_is_missing_comes_with_the_upgrade_and_goes_with_its_undo() {
     assert_eq!(needed(&site), all);
     let (status, body) = site.host.http_get(9191, "/healthz").unwrap();
     assert!(status == 200 && body.contains("2.2.0"), "{body}");
-    // The next one has nothing to add.
+    // The next upgrade adds nothing.
     let again = site.must_install(&["/root/bundle.tar.zst"]);
     assert!(again.stdout.contains("Nothing to do"), "{}", again.stdout);
     site.must_install(&["undo", "1"]);
@@ -106,7 +106,8 @@ fn what_is_too_old_is_replaced_and_comes_back() {
     site.host
         .write(config, b"{ \"compact\": true }\n", 0o640)
         .unwrap();
-    // Nobody's, and in the place of a file of a package that will come and stay.
+    // This file belongs to no package, and takes the place of a file of a package that will come
+    // and stay.
     let tables = "/usr/lib/relay-tables/tables.bin";
     site.host.write(tables, b"ours\n", 0o600).unwrap();
     let before = site.snapshot();
@@ -119,7 +120,8 @@ fn what_is_too_old_is_replaced_and_comes_back() {
         "relay-tables-7.0.0",
     ];
     assert_eq!(needed(&site), all);
-    // Somebody needs by now what an undo would remove: it stays, and the report says so.
+    // A new package now needs one that an undo would remove: that one stays, and the report names
+    // it.
     let user = "/root/tables-user.rpm";
     site.host
         .copy_in(user_of_tables(dir.path()), user, 0o644)
@@ -128,10 +130,10 @@ fn what_is_too_old_is_replaced_and_comes_back() {
     let undone = site.must_install(&["undo", "1"]).stdout;
     assert!(undone.contains("relay-tables stays installed"), "{undone}");
     assert!(!undone.contains("removed: relay-tables"), "{undone}");
-    // What nobody needs went all the same.
+    // The undo still removes what no package needs.
     assert!(undone.contains("removed: relay-dump"), "{undone}");
     assert_eq!(needed(&site), ["relay-codec-1.0.0", "relay-tables-7.0.0"]);
-    // What stays is whole, whatever lay in its place before.
+    // The package that stays is whole, also where another file was before.
     site.host.check(&["rpm", "-V", "relay-tables"]).unwrap();
     let away = ["rpm", "-e", "tables-user", "relay-tables"];
     site.host.check(&away).unwrap();

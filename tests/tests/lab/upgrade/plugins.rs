@@ -1,5 +1,5 @@
-//! Go plugins: those that the target gateway would not load are found before anything is changed, those
-//! that the bundle carries come and go with it.
+//! Go plugins. Those that the target gateway would not load are found before anything is changed.
+//! Those that the bundle carries come and go with it.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const DIRECTORY: &str = "/opt/tyk-gateway/middleware";
 const BUNDLE: &str = "/root/bundle.tar.zst";
 const REASON: &str = "the orders service is gone since spring";
 
-/// A shared object as far as the builder looks, with what the lab's gateway looks for.
+/// A shared object as far as the builder checks, with the text that the lab's gateway looks for.
 fn plugin(versions: &[&str]) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01".to_vec();
     bytes.resize(64, 0);
@@ -35,7 +35,7 @@ fn bring(site: &Site, has_plugin: bool) {
     bring_with(site, has_plugin, |_| ());
 }
 
-/// The same of a product that `change` changes. Its data stores have tests of their own.
+/// Does the same for a product that `change` changes. Its data stores have tests of their own.
 fn bring_with(site: &Site, has_plugin: bool, change: impl FnOnce(&mut ProductManifest)) {
     let dir = tempfile::tempdir().unwrap();
     let vendor = Vendor::start(&site.fixtures, VendorOptions::default()).unwrap();
@@ -132,7 +132,7 @@ fn an_upgrade_that_fails_takes_its_plugin_away_again() {
     let Some(site) = site("plugins-back") else {
         return;
     };
-    // Where the operator keeps them, beside what is not theirs.
+    // The operator's plugin directory holds other files too.
     let conf = "/opt/tyk-gateway/tyk.conf";
     let text = String::from_utf8(site.host.read(conf).unwrap()).unwrap();
     let text = text.replacen('{', r#"{"middleware_path": "/srv/plugins/","#, 1);
@@ -147,7 +147,7 @@ fn an_upgrade_that_fails_takes_its_plugin_away_again() {
         .unwrap();
     let before = site.snapshot();
 
-    // No new version is well enough for it.
+    // This health check accepts no new version.
     bring_with(&site, true, |product| {
         let health = product.components[0].health.as_mut().unwrap();
         health.expect.push(Expectation {
@@ -181,13 +181,14 @@ fn a_plugin_without_a_version_in_its_name_is_tried_before_anything_is_changed() 
     assert_refused(&refused, &words);
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 
-    // Loading it is running it, as root: not if somebody else could have written it.
+    // The check would load the plugin and so run its code as root. A file that others can write is
+    // not loaded.
     site.host.check(&["chmod", "666", &path]).unwrap();
     let refused = site.install(&[BUNDLE]);
     assert_refused(&refused, &[&path, "is not known", "others can write"]);
     site.host.check(&["chmod", "640", &path]).unwrap();
 
-    // One that loads into both is none that anybody has to hear of.
+    // A plugin that loads into both versions is not mentioned.
     place(&site, "auth.so", &plugin(&["5.2.5", "5.3.2"]));
     let run = site.must_install(&[BUNDLE]);
     assert!(!run.stderr.contains("auth.so"), "{}", run.stderr);

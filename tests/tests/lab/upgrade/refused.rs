@@ -118,7 +118,7 @@ fn bad_bundles_and_unready_hosts() {
     assert_eq!(rpms, Vec::<String>::new());
 }
 
-/// Runs the installer where the kernel says that it is in FIPS mode: in a mount namespace of its own,
+/// Runs the installer with a kernel that reports FIPS mode: in a mount namespace of its own,
 /// because this kernel has no such switch.
 fn install_in_fips_mode(site: &Site) -> Finished {
     let script = "mount -t tmpfs none /proc/sys && mkdir /proc/sys/crypto && \
@@ -161,7 +161,7 @@ fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
     let Some(site) = site("locked") else { return };
     let before = site.snapshot();
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
-    // As rpm does it: a POSIX write lock over the whole file.
+    // As rpm locks it: a POSIX write lock over the whole file.
     let hold = "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); my $l=pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0); fcntl(F,F_SETLK,$l) or die; $|=1; print 'held'; sleep 60";
     let mut holder = site.host.spawn(&["perl", "-e", hold]).unwrap();
     let is_held = |_: &Guest| Ok(holder.output()?.0 == "held");
@@ -202,7 +202,7 @@ fn an_ordinary_user_may_look_and_not_install() {
 }
 
 #[test]
-fn a_second_installer_is_told_who_is_at_work() {
+fn a_second_installer_names_the_one_at_work() {
     let Some(site) = site("second") else { return };
     site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
     let first = site
@@ -231,7 +231,7 @@ fn a_second_installer_is_told_who_is_at_work() {
 }
 
 #[test]
-fn too_little_space_is_said_before_anything_is_staged() {
+fn too_little_space_is_reported_before_anything_is_staged() {
     let Some(site) = site_with(
         "space",
         &["--tmpfs=/var/lib/airgap-bundle:size=8M,mode=0700"],
@@ -244,7 +244,7 @@ fn too_little_space_is_said_before_anything_is_staged() {
     assert!(!site.host.exists("/var/lib/airgap-bundle/store"));
 }
 
-/// What goes wrong between the preflight and the journal changes nothing, and is no open run.
+/// A failure between the preflight and the journal changes nothing, and leaves no open run.
 #[test]
 fn a_run_that_cannot_take_its_reserve_did_not_begin() {
     let Some(site) = site("unreserved") else {
@@ -269,7 +269,7 @@ fn a_run_that_cannot_take_its_reserve_did_not_begin() {
 }
 
 #[test]
-fn of_twenty_installers_at_once_one_runs_and_nineteen_say_busy() {
+fn of_twenty_installers_at_once_one_runs_and_nineteen_report_busy() {
     let Some(site) = site("twenty") else { return };
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     let script = "cd /root; for i in $(seq 20); do \

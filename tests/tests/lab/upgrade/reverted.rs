@@ -1,4 +1,4 @@
-//! Upgrades that fail: the host is as it was, and the report says so.
+//! Upgrades that fail: the host is as it was, and the report agrees.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -71,7 +71,7 @@ fn a_scriptlet_after_the_transaction_that_fails_although_rpm_exits_with_zero() {
 }
 
 #[test]
-fn a_package_that_does_not_want_to_be_replaced_does_not_block_the_way_back() {
+fn a_package_that_refuses_its_replacement_does_not_block_the_way_back() {
     fails_and_reverts("preun", "5.4.10", "5.4.8", "1.10.0");
 }
 
@@ -80,7 +80,7 @@ fn a_package_that_fails_after_its_removal_does_not_block_the_way_back() {
     fails_and_reverts("postun", "5.4.13", "5.4.8", "1.10.0");
 }
 
-/// A package of somebody else whose trigger fails whenever a gateway is installed.
+/// A package of a third party whose trigger fails whenever a gateway is installed.
 const WATCHER: &str = "Name: watcher
 Version: 1
 Release: 1
@@ -95,7 +95,7 @@ exit 6
 %files
 ";
 
-/// Builds it and says where it is.
+/// Builds it and returns its path.
 fn watcher() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watcher");
     std::fs::create_dir_all(&dir).unwrap();
@@ -117,7 +117,7 @@ fn a_trigger_of_another_package_that_fails_is_seen_and_does_not_block_the_way_ba
     site.host
         .copy_in(watcher(), "/root/watcher.rpm", 0o644)
         .unwrap();
-    // Its trigger fails at once, for the gateway that is there; installed it is nevertheless.
+    // Its trigger fails at once for the installed gateway, but rpm installs the package.
     let install = "rpm -i --nodeps /root/watcher.rpm; rpm -q watcher";
     site.host.check(&["sh", "-c", install]).unwrap();
     let before = site.snapshot();

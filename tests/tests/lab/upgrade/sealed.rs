@@ -93,7 +93,7 @@ fn open_with_stock_tools(
 }
 
 #[test]
-fn a_sealed_run_is_undone_by_whoever_has_the_identity_and_by_nobody_else() {
+fn a_sealed_run_is_undone_only_with_the_identity() {
     let Some(site) = site("sealed") else { return };
     let dir = tempfile::tempdir().unwrap();
     let [ours, other] = ["ours", "other"].map(|name| key(dir.path(), name));
@@ -123,7 +123,7 @@ fn a_sealed_run_is_undone_by_whoever_has_the_identity_and_by_nobody_else() {
     assert_eq!(sealed.code(), Some(4), "{}", sealed.stderr);
     assert!(sealed.stderr.contains("age -d"), "{}", sealed.stderr);
 
-    // Nothing changes without the identity, or with another.
+    // Without the identity, or with a wrong one, nothing changes.
     let upgraded = site.snapshot();
     for key in [&ours, &other] {
         let name = key.file.file_name().unwrap().to_str().unwrap();
@@ -213,8 +213,8 @@ fn a_run_that_reverts_by_itself_needs_no_identity_and_is_sealed_after_it() {
 const CHANGES: &str =
     "write,fsync,fdatasync,linkat,unlink,unlinkat,rename,renameat,renameat2,rmdir,fchmod";
 
-/// Seals a real run's backup, killed at each of its calls that change the disk in turn: whoever comes
-/// next finishes it, and the sealed backup is whole.
+/// Seals a real run's backup, killed at each of its calls that change the disk in turn. The next
+/// process finishes it, and the sealed backup is whole.
 #[test]
 fn sealing_is_killed_at_every_change_of_the_disk() {
     let Some(site) = site("sealed-killed") else {

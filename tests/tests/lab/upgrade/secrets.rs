@@ -60,8 +60,8 @@ fn plant(site: &Site) {
         .unwrap();
 }
 
-/// Runs the installer as a careless administrator does: with secrets in the environment, and with a
-/// umask that closes nothing.
+/// Runs the installer as a careless administrator does: with secrets in the environment, and with
+/// an open umask.
 fn careless(site: &Site, log: &Path, args: &[&str]) -> (Finished, Calls) {
     let script = "umask 000; exec /root/install \"$@\"";
     let command: Vec<&str> = ["sh", "-c", script, "sh"]
@@ -77,8 +77,8 @@ fn careless(site: &Site, log: &Path, args: &[&str]) -> (Finished, Calls) {
     (finished, Calls::read(log).unwrap())
 }
 
-/// No program gets a secret but those that are the product itself, and, of the caller's own shell,
-/// the installer; what the installer starts gets a clean environment.
+/// Only the product's own programs get its secrets, and only the installer gets those of the
+/// caller's shell. Programs that the installer starts get a clean environment.
 fn check_programs(calls: &Calls) -> usize {
     let own = [
         "/usr/bin/nsenter",
@@ -96,14 +96,15 @@ fn check_programs(calls: &Calls) -> usize {
         if is_product || (is_caller && text.contains("SITE_TOKEN")) {
             continue;
         }
-        // The product's own children; and the one way to tell a redis-cli a password, in its environment.
+        // The product's own children may have them. A redis-cli of ours gets its password in its
+        // environment, the only safe way to pass it.
         if text.contains("INVOCATION_ID") && is_client(path) {
             continue;
         }
-        let told = text.replace("REDISCLI_AUTH=canary-redis", "REDISCLI_AUTH=");
-        let text = if is_client(path) { &told } else { text };
+        let shown = text.replace("REDISCLI_AUTH=canary-redis", "REDISCLI_AUTH=");
+        let text = if is_client(path) { &shown } else { text };
         assert!(!text.contains(WORD), "{text}");
-        // By the search path it is the installer that started it, and no scriptlet.
+        // This search path shows that the installer started it, not a scriptlet.
         let program = path.rsplit('/').next().unwrap_or_default();
         if ["rpm", "rpmkeys", "systemctl", "setsid", "redis-cli"].contains(&program)
             && text.contains("\"PATH=/usr/sbin:/usr/bin:/sbin:/bin\"")
@@ -126,7 +127,7 @@ fn is_client(path: &str) -> bool {
         .any(|name| path.ends_with(name))
 }
 
-/// What the archive for the vendor holds, all its texts together.
+/// The content of the archive for the vendor, all its texts together.
 fn archive(site: &Site, path: &str) -> String {
     let bytes = site.host.read(path).unwrap();
     let tar = zstd::decode_all(bytes.as_slice()).unwrap();
@@ -141,7 +142,7 @@ fn check_modes(calls: &Calls) -> usize {
         let (Call::Made { path, mode } | Call::Mode { path, mode }) = call else {
             continue;
         };
-        // A tool opens the file that we made for its dump as if it might have to make it.
+        // A tool opens the file that we made for its dump with flags that could create it.
         if path.ends_with(".partial") && !dumps.insert(path) {
             continue;
         }
@@ -155,7 +156,7 @@ fn check_modes(calls: &Calls) -> usize {
     seen
 }
 
-/// What others must be able to read, they can, whatever the umask.
+/// Checks that public files are readable by all, whatever the umask.
 fn check_public(calls: &Calls, dir: &str, wanted: u32) {
     let mut modes = calls.0.iter().filter_map(|call| match call {
         Call::Mode { path, mode } if path.starts_with(dir) => Some(*mode),
@@ -176,8 +177,8 @@ fn holding(site: &Site) -> Vec<String> {
     files
 }
 
-/// Only contents of backups hold secrets in the state directory, readable by root alone; everything
-/// else of the host that holds one held it before, or is rpm's own copy of such a file.
+/// In the state directory only contents of backups hold secrets, readable by root alone. Every
+/// other file with a secret held it before, or is rpm's own copy of such a file.
 fn check_files(site: &Site, before: &[String]) {
     let stays = |path: &String| {
         let root = path
@@ -289,7 +290,7 @@ fn planted_secrets_stay_where_they_were_planted() {
     assert!(programs > 100 && made > 100);
 }
 
-/// A careful caller's umask closes nothing that others need.
+/// The umask of a careful caller does not close files that other users need.
 #[test]
 fn a_closed_umask_of_the_caller_changes_no_public_file() {
     let Some(site) = site("umask") else { return };
@@ -306,7 +307,8 @@ fn a_closed_umask_of_the_caller_changes_no_public_file() {
     let plan = ["/opt/install", "plan", "/opt/bundle.tar.zst"];
     let plan = site.host.run_as("nobody", &plan).unwrap();
     assert_eq!(plan.code(), Some(0), "{}", plan.stderr);
-    // Its scriptlets change owners, so rpm has something to say of it; of the new one it says the same.
+    // Its scriptlets change owners, so `rpm -V` prints lines about it; for the new version it
+    // prints the same.
     let says = || site.host.run(&["rpm", "-V", "tyk-pump"]).unwrap().stdout;
     let before = says();
     let install = "umask 077; /root/install /root/bundle.tar.zst";

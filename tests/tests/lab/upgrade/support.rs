@@ -21,8 +21,8 @@ pub(crate) struct Site {
     pub(crate) fixtures: Fixtures,
 }
 
-/// Boots a host that runs 5.2.5, with the installer on it and the test root enrolled. Nothing where
-/// there is no root; a failure there in CI.
+/// Boots a host that runs 5.2.5, with the installer on it and the test root enrolled. Returns
+/// `None` without root; in CI that fails.
 pub(crate) fn site(name: &str) -> Option<Site> {
     site_with(name, &[])
 }
@@ -57,7 +57,7 @@ pub(crate) fn site_on(database: RpmDatabase, name: &str, nspawn_args: &[&str]) -
     Some(site)
 }
 
-/// Says a result past the test's capture: the numbers are to be seen also when all is well.
+/// Prints a result past the test's capture: the numbers are shown also when all tests pass.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
@@ -119,7 +119,7 @@ impl Site {
         }
     }
 
-    /// A bundle that has nothing for the dashboard, which then stays as it is.
+    /// A bundle without the dashboard, which then stays at its version.
     pub(crate) fn without_dashboard(&self, gateway: &str, pump: &str) -> Forge {
         let mut forge = self.forge(gateway, "5.3.2", pump);
         let is_dashboards = |path: &std::path::Path| {

@@ -1,4 +1,4 @@
-//! Runs that are disturbed from outside: they end in one of two states without anybody's help.
+//! Runs that are disturbed from outside: they end in one of two states without help.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::upgrade::support::{SERVICES, Site, changes, site};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Starts an upgrade whose gateway hangs, and waits until its health is asked for.
+/// Starts an upgrade whose gateway hangs, and waits for the first health question.
 fn hanging(name: &str) -> Option<(Site, Snapshot, lab::isolated::Running)> {
     let site = site(name)?;
     let before = site.snapshot();
@@ -31,7 +31,7 @@ fn journal_says(guest: &Guest, word: &str) -> bool {
     String::from_utf8_lossy(&journal).contains(word)
 }
 
-/// Waits until the run is closed, and checks that the host is as it was and says so.
+/// Waits until the run is closed, and checks that the host is as it was and that the report agrees.
 fn ends_as_it_was(site: &Site, before: &Snapshot) {
     let closed = |guest: &Guest| {
         Ok(guest.exists("/var/lib/airgap-bundle/runs/1/report.json")
@@ -73,7 +73,7 @@ fn a_lost_terminal_changes_nothing_and_status_follows_again() {
 }
 
 #[test]
-fn a_signal_to_the_watcher_is_not_one_to_the_run() {
+fn a_signal_to_the_watcher_does_not_reach_the_run() {
     let Some((site, before, _running)) = hanging("watcher") else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Every flaw is there, is the one asked for, and is where it was put.
+//! Every flaw is there, is the requested one, and is in the requested place.
 
 use std::path::Path;
 use std::time::Duration;

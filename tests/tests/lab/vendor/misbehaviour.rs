@@ -20,7 +20,7 @@ fn a_broken_config_ends_the_service() {
 }
 
 #[test]
-fn exits_with_the_code_it_was_told() {
+fn exits_with_the_requested_code() {
     let gateway = Installed::gateway();
     let mut at_once = gateway.behave("exit-at-once:7");
     assert_eq!(at_once.0.wait().unwrap().code(), Some(7));
@@ -66,12 +66,13 @@ fn misbehaves_on_request() {
 fn flapping_is_well_and_ill_by_turns() {
     let gateway = Installed::gateway();
     let mut config = gateway_config(gateway.port, free_port());
-    // No look at redis within this test, so that only the behaviour can make the status fail.
+    // The first look at redis comes after this test, so only the behaviour can make the status
+    // fail.
     config["liveness_check"]["check_duration"] = json!(60_000_000_000_u64);
     let config = gateway.configure(&config);
     let mut command = gateway.command("--conf", &config);
     let _process = Process(command.env("LAB_BEHAVIOUR", "flapping:1").spawn().unwrap());
-    // However late the first look is.
+    // A late first look must not fail the test.
     let deadline = Instant::now() + Duration::from_mins(1);
     let mut turns: Vec<String> = Vec::new();
     while turns.len() < 4 && Instant::now() < deadline {

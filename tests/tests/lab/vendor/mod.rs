@@ -1,5 +1,5 @@
-//! The fixture vendor is what it claims to be, judged by stock tools: rpm, gpg, dnf and a plain
-//! HTTP client.
+//! The fixture vendor behaves as it claims, judged by stock tools: rpm, gpg, dnf and a plain HTTP
+//! client.
 
 #![expect(
     clippy::disallowed_methods,

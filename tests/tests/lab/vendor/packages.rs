@@ -54,7 +54,7 @@ fn every_published_rpm_is_signed_by_its_vendor() {
 }
 
 #[test]
-fn variants_share_a_nevra_and_differ_in_what_they_say() {
+fn variants_share_a_nevra_and_differ_in_content() {
     let key = fixtures().package_key(Product::Tyk).unwrap();
     let original = gateway("5.3.1", "el8");
     let bytes = std::fs::read(&original).unwrap();

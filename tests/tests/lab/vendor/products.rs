@@ -1,4 +1,4 @@
-//! The product manifests describe the packages and the servers that there are.
+//! The product manifests describe the real packages and servers.
 
 use lab::vendor::{Fixtures, Product, Vendor, VendorOptions, http};
 use manifests::product::ProductManifest;

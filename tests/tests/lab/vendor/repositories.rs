@@ -80,7 +80,7 @@ fn fingerprints_are_the_keys() {
     );
 }
 
-/// packagecloud's metadata keys vouch for themselves with SHA-1; package keys do not.
+/// packagecloud's metadata keys sign themselves with SHA-1; package keys do not.
 #[test]
 fn only_metadata_keys_have_a_sha1_self_signature() {
     let packets = |key: &PublicKey| stdout("gpg", &["--list-packets", key.file.to_str().unwrap()]);

@@ -30,7 +30,7 @@ pub(crate) fn fetch(vendor: &Vendor, path: &str) -> Response {
     http::get(origin.header("location").unwrap()).unwrap()
 }
 
-/// The name, sha1 and size of what the index says of a file, from the first entry.
+/// The name, sha1 and size that the index lists for a file, from the first entry.
 pub(crate) fn listed_sha1(primary: &str, file: &str) -> String {
     let entry = primary
         .split("<package ")

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::vendor::installed::{Installed, Process, free_port, gateway_config, redis, wait_for};
 
 #[test]
-fn gateway_says_pass_without_details_then_with_redis() {
+fn gateway_reports_pass_without_details_then_with_redis() {
     let (gateway, redis_port) = (Installed::gateway(), free_port());
     let redis = redis(redis_port, &["--requirepass", "p"]);
     let mut config = gateway_config(gateway.port, redis_port);
@@ -32,7 +32,7 @@ fn gateway_says_pass_without_details_then_with_redis() {
     while gateway.hello()["status"] != "fail" {
         assert!(
             start.elapsed() < Duration::from_mins(1),
-            "redis is down and nobody noticed"
+            "redis is down and the service did not notice"
         );
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -10,7 +10,7 @@ use crate::vendor::served::{LEAF, fetch, metadata_signature_holds, rpm, start};
 use crate::vendor::support::fixtures;
 
 #[test]
-fn origin_redirects_and_the_second_server_wants_the_query() {
+fn origin_redirects_and_the_second_server_requires_the_query() {
     let vendor = start(VendorOptions::default());
     let repomd = format!("{}/{LEAF}/repodata/repomd.xml", vendor.base_url());
     let origin = http::get(&repomd).unwrap();
@@ -41,7 +41,7 @@ fn origin_redirects_and_the_second_server_wants_the_query() {
     );
 }
 
-/// Asks again and again until a link is one no more.
+/// Asks again and again until a link has expired.
 fn await_expiry(link: &str) {
     let until = Instant::now() + Duration::from_mins(1);
     while http::get(link).unwrap().status != 403 {

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Functions that the tests share.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

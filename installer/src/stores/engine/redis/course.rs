@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Address;
 use super::home::Home;
+use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, Present};
@@ -32,6 +33,10 @@ pub(super) struct Course {
     pub(super) old: Option<Vec<Old>>,
     /// Whether the dump is in its place.
     pub(super) is_placed: bool,
+}
+
+impl Document for Course {
+    const TYPE: &'static str = "airgap-bundle/redis-restore/1";
 }
 
 /// Where a course is written down.
@@ -69,15 +74,14 @@ impl Paper {
         }
         let file = secure_fs::open_read(&self.path).map_err(|error| unread(chain(&error)))?;
         secure_fs::check_file(&file, &self.path).map_err(|error| unread(chain(&error)))?;
-        let course = serde_json::from_reader(file).map_err(|error| unread(error.to_string()))?;
-        Ok(Some(course))
+        document::read_if_present(&self.path).map_err(|error| unread(chain(&error)))
     }
 
     pub(super) fn write(&self, course: &Course) -> Result<(), FsError> {
         if let Some(dir) = self.path.parent() {
             secure_fs::ensure_dir(dir, 0o700)?;
         }
-        let text = serde_json::to_vec(course)
+        let text = document::to_bytes(course)
             .map_err(|error| FsError::new("write", &self.path, error.into()))?;
         secure_fs::write_atomic(&self.path, &text, 0o600)
     }

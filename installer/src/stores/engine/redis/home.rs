@@ -142,8 +142,8 @@ pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<
         is_ours(&found, age, &dir).then_some(Process { pid, started })
     });
     let process = process.ok_or_else(|| {
-        let why = "its process is not one of this host: it runs in a container, or behind a port that is \
-                   passed on";
+        let why =
+            "its process is not on this host: it runs in a container, or behind a forwarded port";
         no(server, why)
     })?;
     Ok(Place {

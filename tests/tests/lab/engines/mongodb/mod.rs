@@ -1,5 +1,5 @@
-//! `MongoDB`. No server and no tools of it can be had where this was built: scripts that do and say what
-//! the public source and documentation of the tools have stand for both, in a mount namespace.
+//! `MongoDB`. Neither a server nor its tools were available where this was built. Scripts stand for
+//! both, in a mount namespace: they behave as the tools' public source and documentation describe.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -45,7 +45,7 @@ fn restore(access: &Access, dump: &File, items: Option<u64>) -> Result<Vec<Strin
 }
 
 #[test]
-fn a_host_without_the_tools_is_told_which_package_brings_them() {
+fn missing_tools_are_named_with_their_package() {
     let error = stores().look(&store("mongodb://127.0.0.1:1/shop"), limit());
     let error = error.unwrap_err();
     assert!(

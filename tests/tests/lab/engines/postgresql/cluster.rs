@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Who owns and runs it: a server refuses to be root.
+/// The user that owns and runs it: a server refuses to run as root.
 const OWNER: &str = "nobody";
 pub(crate) const ADMIN: &str = "admin";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -138,7 +138,7 @@ impl Cluster {
         command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", ADMIN]);
         command.arg("-h").arg(self.socket());
         command.args(["-p", &self.port.to_string()]);
-        // A name is no connection string.
+        // A name must not be parsed as a connection string.
         command.env("PGDATABASE", database).stdin(Stdio::null());
         command
     }
@@ -147,7 +147,7 @@ impl Cluster {
         self.psql(database).args(["-c", sql]).output().unwrap()
     }
 
-    /// Runs statements and returns what they say.
+    /// Runs statements and returns their output.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let done = self.try_sql(database, sql);
         assert!(done.status.success(), "{sql}: {done:?}");
@@ -157,7 +157,7 @@ impl Cluster {
             .to_owned()
     }
 
-    /// Waits until a question that counts something counts one at least.
+    /// Waits until a query that counts something counts at least one.
     pub(crate) fn wait_for(&self, sql: &str) {
         let until = Instant::now() + PATIENCE;
         while self.sql("postgres", sql) == "0" {

@@ -1,4 +1,4 @@
-//! What goes wrong has a name of its own, and nothing changes.
+//! Every failure has its own message, and nothing changes.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -34,7 +34,7 @@ fn dsn(cluster: &Cluster, more: &str) -> String {
     )
 }
 
-fn assert_told(dsn: &str, why: &str, next: &str) {
+fn assert_reported(dsn: &str, why: &str, next: &str) {
     let error = Store::new(dsn).look().unwrap_err();
     let all = error.to_string();
     assert!(error.why.contains(why), "{dsn}: {all}");
@@ -43,53 +43,53 @@ fn assert_told(dsn: &str, why: &str, next: &str) {
 }
 
 #[test]
-fn every_way_not_to_reach_a_database_is_told_apart() {
+fn every_way_not_to_reach_a_database_has_its_own_message() {
     let mut cluster = with_password();
     let port = cluster.port;
-    assert_told(
+    assert_reported(
         &dsn(&cluster, "password=wrong"),
         "does not take this user's password",
         "correct user",
     );
     let none = format!("host=127.0.0.1 port={port} user=keeper dbname=shop");
-    assert_told(&none, "does not take this user's password", "correct user");
-    assert_told(
+    assert_reported(&none, "does not take this user's password", "correct user");
+    assert_reported(
         &dsn(&cluster, "user=nobody_here"),
         "no such user",
         "create it",
     );
-    assert_told(
+    assert_reported(
         &dsn(&cluster, "dbname=nowhere"),
         "points nowhere",
         "database's name",
     );
-    assert_told(
+    assert_reported(
         &dsn(&cluster, "dbname=other"),
         "does not admit",
         "pg_hba.conf",
     );
-    assert_told(&dsn(&cluster, "sslmode=require"), "speaks none", "sslmode");
-    assert_told(
+    assert_reported(&dsn(&cluster, "sslmode=require"), "speaks none", "sslmode");
+    assert_reported(
         &dsn(&cluster, "host=no.such.name.invalid"),
         "name is not known",
         "/etc/hosts",
     );
-    assert_told(
+    assert_reported(
         &dsn(&cluster, "host=/nonexistent"),
         "at that socket",
         "start the server",
     );
     cluster.stop("INT");
-    assert_told(&dsn(&cluster, ""), "nothing answers", "start the server");
+    assert_reported(&dsn(&cluster, ""), "nothing answers", "start the server");
 }
 
 #[test]
 fn a_host_that_never_answers_is_given_up() {
-    // It listens, and takes nothing.
+    // This server listens and accepts no connection.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = deaf.local_addr().unwrap().port();
     let dsn = format!("host=127.0.0.1 port={port} user=u dbname=d connect_timeout=2");
-    assert_told(&dsn, "cannot be reached", "network");
+    assert_reported(&dsn, "cannot be reached", "network");
 }
 
 /// Makes an authority and a certificate of the server.
@@ -132,7 +132,7 @@ fn certificates(dir: &Path, name: &str) -> PathBuf {
 }
 
 #[test]
-fn tls_is_used_and_its_failures_are_told() {
+fn tls_is_used_and_its_failures_are_reported() {
     let mut cluster = with_password();
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (
@@ -163,19 +163,19 @@ fn tls_is_used_and_its_failures_are_told() {
         "{} host=elsewhere hostaddr=127.0.0.1",
         with(&ca, "verify-full")
     );
-    assert_told(&elsewhere, "for another name", "renew");
-    assert_told(
+    assert_reported(&elsewhere, "for another name", "renew");
+    assert_reported(
         &with(&other, "verify-ca"),
         "not signed by an authority",
         "sslrootcert",
     );
-    assert_told(
+    assert_reported(
         &with(&dir.path().join("missing"), "verify-ca"),
         "cannot be used",
         "sslrootcert",
     );
-    // Without a file, what everybody believes counts, as for the product.
-    assert_told(
+    // Without a file, the system's authorities count, as for the product.
+    assert_reported(
         &dsn(&cluster, "sslmode=verify-full"),
         "not signed by an authority",
         "sslrootcert",
@@ -256,7 +256,8 @@ fn a_lock_does_not_hang_a_dump_and_no_secret_is_seen_meanwhile() {
         .unwrap();
 }
 
-/// Reads what everybody, and what root alone, can see of our tools, and says how many there were.
+/// Reads what every user, and what root alone, can see of our tools, and returns how many there
+/// were.
 fn spied() -> usize {
     let mut seen = 0;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -297,7 +298,7 @@ fn a_dump_that_takes_too_long_is_ended() {
 }
 
 #[test]
-fn a_server_that_dies_during_a_dump_is_told() {
+fn a_server_that_dies_during_a_dump_is_reported() {
     let mut cluster = with_password();
     let lock = cluster.session("shop", "BEGIN; LOCK items; SELECT pg_sleep(600)");
     let store = Store::new(&dsn(&cluster, ""));
@@ -321,7 +322,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let cluster = with_password();
     let dir = tempfile::tempdir().unwrap();
     let size = c"size=64k";

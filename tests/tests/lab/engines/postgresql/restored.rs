@@ -1,4 +1,4 @@
-//! What was dumped is put back, and what was there is kept.
+//! A dump is restored, and the replaced database is kept.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ const ODD: &str = "shöp \"x' \\1";
 const ODD_SQL: &str = "\"shöp \"\"x' \\1\"";
 const PASSWORD: &str = " pä'ss\\ wörd# ";
 
-/// A database with what databases have in them, owned by `keeper`.
+/// A database with objects of every kind, owned by `keeper`.
 fn fill(cluster: &Cluster, database: &str) {
     cluster.sql(
         database,
@@ -126,7 +126,7 @@ fn a_restored_database_is_the_dumped_one_and_the_replaced_one_is_kept() {
     assert_eq!(properties(&cluster, &kept), was);
     assert_eq!(cluster.databases().len(), 3, "{:?}", cluster.databases());
 
-    // Again, as after a cut that came too late to be noticed: nothing is overwritten.
+    // Once more, as after a cut that came too late to be recorded: nothing is overwritten.
     let notes = store.restore(&dump, 7).unwrap();
     assert!(notes[0].contains(&format!("{kept}_2")), "{notes:?}");
     assert_eq!(cluster.text(ODD), before);
@@ -197,7 +197,7 @@ fn a_restore_that_is_cut_off_anywhere_can_be_done_again() {
             asked.set(asked.get() + 1);
             asked.get() > after
         });
-        // Of its tools, the one that ran was killed, and none was started to tidy up.
+        // The cut killed the running tool, and no tool was started to tidy up.
         if result.is_err() {
             cut += 1;
             assert_eq!(cluster.text("shop"), changed, "cut after {after} of {all}");
@@ -229,7 +229,7 @@ fn a_database_that_is_not_ours_is_neither_dropped_nor_overwritten() {
     );
     let notes = store.restore(&dump, 3).unwrap();
     assert!(notes[0].contains("shop_before_revert_3_2"), "{notes:?}");
-    // What only a superuser may set is said, not passed over.
+    // A setting that only a superuser may make is reported, not passed over.
     assert!(
         notes.len() == 2 && notes[1].contains("`log_statement`"),
         "{notes:?}"
@@ -270,7 +270,7 @@ fn clients_that_come_back_at_once_do_not_stand_in_the_way() {
                 }
             });
         }
-        // Whatever happens, the clients end.
+        // The clients have to end, whatever the result is.
         let result = store.restore(&dump, 1);
         is_over.store(true, Ordering::Relaxed);
         result.unwrap();
@@ -280,7 +280,7 @@ fn clients_that_come_back_at_once_do_not_stand_in_the_way() {
 }
 
 #[test]
-fn whoever_may_not_be_ended_is_named() {
+fn a_session_that_may_not_be_ended_is_named() {
     let cluster = with_shop("");
     let store = store(&cluster);
     let dump = store.dump();

@@ -7,7 +7,7 @@ use super::store::Store;
 
 const INNER: &str = "AIRGAP_ENGINES_TOOLS";
 
-/// Runs this test's other half where the tools are what a script makes of them.
+/// Runs this test's other half in a namespace whose tools a script prepares.
 fn in_namespace(script: &str, dsn: &str, expected: &str) {
     let test = std::env::current_exe().unwrap();
     let dir = bin();
@@ -72,7 +72,7 @@ fn tools_that_are_too_old_or_not_there_are_named_with_their_package() {
         "pg_dump is of version 9, and the server of version",
     );
     in_namespace(&old, &dsn, &format!("package postgresql{major}"));
-    // A newer one beside it is not taken where there is one of the server's own version.
+    // A newer tool is not used where the server's own version is installed.
     let newer = fake("99.1", "/usr/lib/postgresql/99/bin", "pg_restore");
     in_namespace(&newer, &dsn, "not_restorable: None");
     let only = fake("99.1", &same, "pg_restore");

@@ -17,7 +17,7 @@ use installer::stores::{
 use crate::engines::stores;
 use server::{Authority, Server, escaped};
 
-/// Long enough for everything that ends well.
+/// Longer than any dump that succeeds.
 const LONG: Duration = Duration::from_mins(5);
 
 fn never() -> bool {
@@ -117,7 +117,7 @@ fn an_empty_server_has_a_dump_without_keys() {
 }
 
 #[test]
-fn a_password_may_hold_what_it_likes() {
+fn a_password_may_hold_any_character() {
     let word = "a \"b\" 'c' \\d %e $f \u{e9} #g";
     let quoted = escaped(word);
     let Some(server) = Server::start(&[&format!("requirepass \"{quoted}\"")]) else {
@@ -130,7 +130,7 @@ fn a_password_may_hold_what_it_likes() {
 }
 
 #[test]
-fn a_needless_password_is_in_nobodys_way() {
+fn a_password_that_the_server_does_not_require_does_no_harm() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
@@ -267,7 +267,8 @@ fn a_dump_that_is_not_whole_is_not_proven() {
         flipped[place] ^= 0x10;
         assert!(judged(&flipped).is_err(), "byte {place}");
     }
-    // Cut inside, with an end mark where the last one is: only reading all of it tells.
+    // The file is cut inside and has an end mark where the last one is: only a full read finds
+    // that.
     let mut forged = bytes[..bytes.len() / 2].to_vec();
     forged.extend_from_slice(&bytes[bytes.len() - 9..]);
     assert!(judged(&forged).is_err());

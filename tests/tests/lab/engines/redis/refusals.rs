@@ -1,4 +1,4 @@
-//! What a server refuses is told apart, and never with a secret.
+//! Each refusal of a server has its own message, and never a secret in it.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,7 +14,7 @@ use super::server::{Server, free_port, is_root};
 use super::{counted, dump, look, to, with_password};
 
 #[track_caller]
-fn says(error: &StoreError, why: &str, next: &str) {
+fn assert_reported(error: &StoreError, why: &str, next: &str) {
     assert!(
         error.why.contains(why) && error.next.contains(next),
         "{error}"
@@ -28,37 +28,37 @@ fn a_wrong_password_a_missing_one_and_an_unknown_user() {
         return;
     };
     let wrong = with_password(server.port, None, "hush");
-    says(
+    assert_reported(
         &look(&wrong).unwrap_err(),
         "refuses the password",
         "configuration",
     );
-    says(
+    assert_reported(
         &dump(&wrong, "dump.rdb").unwrap_err(),
         "refuses the password",
         "configuration",
     );
-    says(
+    assert_reported(
         &look(&to(server.port)).unwrap_err(),
         "wants a password",
         "configuration",
     );
-    let nobody = with_password(server.port, Some("nobody"), "hush-hush");
-    says(
-        &look(&nobody).unwrap_err(),
+    let powerless = with_password(server.port, Some("nobody"), "hush-hush");
+    assert_reported(
+        &look(&powerless).unwrap_err(),
         "of the user `nobody`",
         "configuration",
     );
 }
 
 #[test]
-fn nobody_listens_or_there_is_no_such_host() {
+fn a_closed_port_and_an_unknown_host_are_reported() {
     if Server::start(&[]).is_none() {
         return;
     }
     let down = to(free_port());
-    says(&look(&down).unwrap_err(), "Connection refused", "start it");
-    says(
+    assert_reported(&look(&down).unwrap_err(), "Connection refused", "start it");
+    assert_reported(
         &dump(&down, "dump.rdb").unwrap_err(),
         "Connection refused",
         "start it",
@@ -68,7 +68,7 @@ fn nobody_listens_or_there_is_no_such_host() {
         host: "no-such-host.invalid".to_owned(),
         port: 6379,
     }];
-    says(
+    assert_reported(
         &look(&nowhere).unwrap_err(),
         "cannot be reached",
         "correct host",
@@ -85,14 +85,14 @@ fn missing_rights_are_named() {
         return;
     };
     let blind = with_password(server.port, Some("blind"), "hush-1");
-    says(
+    assert_reported(
         &look(&blind).unwrap_err(),
         "`blind` may not run INFO",
         "+info",
     );
     let reader = with_password(server.port, Some("reader"), "hush-2");
     look(&reader).unwrap();
-    says(
+    assert_reported(
         &dump(&reader, "dump.rdb").unwrap_err(),
         "`reader` may not run SYNC",
         "+sync",
@@ -114,7 +114,7 @@ fn renamed_commands_are_missed() {
         problem.what.contains("CONFIG, or it was renamed"),
         "{problem:?}"
     );
-    says(
+    assert_reported(
         &dump(&access, "dump.rdb").unwrap_err(),
         "does not know the command SYNC",
         "by hand",
@@ -128,7 +128,7 @@ fn an_operators_dump_file_is_not_written_over() {
     };
     let access = to(server.port);
     let refused = look(&access).unwrap_err();
-    says(
+    assert_reported(
         &refused,
         "own dump file",
         "CONFIG SET repl-diskless-sync yes",
@@ -143,7 +143,7 @@ fn a_login_that_the_server_does_not_know_is_not_repeated() {
         return;
     };
     let access = with_password(server.port, None, "hush-hush");
-    says(
+    assert_reported(
         &look(&access).unwrap_err(),
         "does not know the command AUTH",
         "by hand",
@@ -171,7 +171,7 @@ fn a_replica_is_dumped_and_not_restored() {
     assert_eq!(counted(&access), 5);
 }
 
-/// Hides one program after the other in a mount namespace of its own, and looks there.
+/// Hides one program after the other in a new mount namespace, and looks at the store there.
 #[test]
 fn a_missing_tool_is_named_with_its_package() {
     const PORT: &str = "AIRGAP_TEST_PORT";
@@ -180,7 +180,7 @@ fn a_missing_tool_is_named_with_its_package() {
         let tool = std::env::var("AIRGAP_TEST_TOOL").unwrap();
         let error = look(&to(port.parse().unwrap())).unwrap_err();
         assert!(error.what.contains(&tool), "{error}");
-        says(&error, "not installed", "`redis`");
+        assert_reported(&error, "not installed", "`redis`");
         return;
     }
     if !is_root() {

@@ -66,7 +66,7 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
-/// Writes a word as configuration and commands take it whatever it holds.
+/// Writes a word as configuration and commands take it, with any character in it.
 pub(super) fn escaped(word: &str) -> String {
     let bytes = word.bytes().map(|byte| format!("\\x{byte:02x}"));
     bytes.collect::<Vec<String>>().concat()
@@ -83,7 +83,7 @@ impl Server {
         Self::run("sentinel", lines, true)
     }
 
-    /// Starts a server that speaks TLS alone and wants certificates of its callers.
+    /// Starts a server that speaks only TLS and requires client certificates.
     pub(super) fn start_tls(authority: &Authority) -> Option<Self> {
         let lines = [
             "ca-cert-file ca.crt",
@@ -153,7 +153,7 @@ impl Server {
         }
     }
 
-    /// Asks the server something with a tool that the engine has no part in.
+    /// Asks the server by a tool that is independent of the engine.
     pub(super) fn ask(&self, command: &str) -> String {
         let port = self.port.to_string();
         let mut asking = Command::new("sh");

@@ -1,4 +1,5 @@
-//! Dumps that do not come to their end: killed servers, full disks, limits, and people who stop them.
+//! Dumps that do not reach their end: killed servers, full disks, limits, and operators who stop
+//! them.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,7 +17,7 @@ use crate::engines::stores;
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Each key takes 2 ms of a dump, which so takes half a minute.
+/// Each key takes 2 ms of a dump, so a dump takes half a minute.
 fn slow(lines: &[&str]) -> Option<Server> {
     let all: Vec<&str> = ["rdb-key-save-delay 2000"]
         .iter()
@@ -65,7 +66,7 @@ fn a_server_that_is_killed_amidst_a_dump() {
 }
 
 #[test]
-fn somebody_stops_the_run_or_the_time_is_over() {
+fn a_dump_ends_when_the_run_is_stopped_or_its_time_is_over() {
     let Some(server) = slow(&[]) else { return };
     server.populate(0, KEYS, KEY_BYTES);
     let access = to(server.port);
@@ -150,7 +151,7 @@ fn a_disk_that_fills_up_is_named() {
 }
 
 #[test]
-fn nobody_sees_the_password_on_a_command_line() {
+fn the_password_never_stands_on_a_command_line() {
     let word = "rosebud-5fbc";
     let Some(server) = slow(&["user dumper on >rosebud-5fbc ~* &* +@all"]) else {
         return;

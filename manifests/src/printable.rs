@@ -1,4 +1,4 @@
-//! Foreign text on its way to a person's screen or paper.
+//! Foreign text on its way to a person's screen or paper: the one place where it is escaped.
 
 /// Returns the text with everything escaped that could move a cursor, end a line, or reorder or
 /// hide what stands beside it.

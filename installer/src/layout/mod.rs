@@ -1,8 +1,12 @@
 //! Where things are on the host.
 
+mod run_dir;
+
 use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
+
+pub use run_dir::{BackupDir, DumpDir, RunDir};
 
 /// The installer's places, below `/` or below `--root DIR`.
 #[derive(Debug, Clone)]
@@ -85,8 +89,32 @@ impl Layout {
 
     /// Returns the directory of one run.
     #[must_use]
-    pub fn run(&self, id: u64) -> PathBuf {
-        self.runs().join(id.to_string())
+    pub fn run(&self, id: u64) -> RunDir {
+        RunDir::new(self.runs().join(id.to_string()))
+    }
+
+    /// Returns the file that the process at work holds locked.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.state().join("lock")
+    }
+
+    /// Returns the document of the newest bundles that were committed.
+    #[must_use]
+    pub fn sequences(&self) -> PathBuf {
+        self.state().join("sequences.json")
+    }
+
+    /// Returns the directory of copies of installers, while a run is open.
+    #[must_use]
+    pub fn kept_installers(&self) -> PathBuf {
+        self.at("/usr/libexec/airgap-bundle")
+    }
+
+    /// Returns the copy of the installer with this digest.
+    #[must_use]
+    pub fn kept_installer(&self, sha256: &Sha256) -> PathBuf {
+        self.kept_installers().join(format!("{sha256}/install"))
     }
 
     /// Returns the content-addressed store of RPMs.
@@ -139,7 +167,7 @@ mod tests {
     fn a_relocated_host_keeps_everything_below_its_root() {
         let layout = Layout::new(Path::new("/mnt/host"));
         assert_eq!(
-            layout.run(7),
+            &*layout.run(7),
             Path::new("/mnt/host/var/lib/airgap-bundle/runs/7")
         );
         let drop_in = layout.drop_in_dir("worker@3.service");

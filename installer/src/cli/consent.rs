@@ -1,0 +1,75 @@
+//! What an operator agrees to by name, and the plan of an upgrade with it.
+
+use clap::Args;
+
+use super::refusal::{cannot_look, refusal};
+use super::session::Session;
+use crate::bundle::OpenBundle;
+use crate::failure::Failure;
+use crate::history;
+use crate::inventory::Inventory;
+use crate::plan::{self, Consent, Inputs, InstallPlan};
+
+/// What is done only on an explicit request.
+#[derive(Debug, Args)]
+pub(super) struct ConsentArgs {
+    /// Accept a bundle or packages that are older than what was installed here. REASON is written into
+    /// the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    allow_downgrade_because: Option<String>,
+    /// Go on although plugins or the like would not load into the target version. REASON is written into
+    /// the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    ignore_plugins_because: Option<String>,
+    /// Do not dump the data store NAME: its data are safe without us, because of REASON, which is
+    /// written into the plan, the report and the system's log. A revert cannot bring its data back.
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
+    backed_up_elsewhere: Vec<(String, String)>,
+    /// Longest time for the dump of one data store, in seconds [default: 3600].
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    dump_time_limit: Option<u64>,
+}
+
+/// A store and a reason.
+pub(super) fn elsewhere(text: &str) -> Result<(String, String), String> {
+    let (name, why) = text.split_once('=').ok_or("write NAME=REASON")?;
+    Ok((name.trim().to_owned(), reason(why)?))
+}
+
+/// A reason that can still be read a year later.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.chars().count() < 10 || text.chars().count() > 500 || text.chars().any(char::is_control)
+    {
+        return Err("write one line of 10 to 500 characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+impl ConsentArgs {
+    /// Plans the upgrade by an opened bundle. Nothing is changed.
+    pub(super) fn plan(
+        &self,
+        session: &Session,
+        open: &OpenBundle,
+    ) -> Result<InstallPlan, Failure> {
+        let consent = Consent {
+            downgrade_because: self.allow_downgrade_because.clone(),
+            extras_ignored_because: self.ignore_plugins_because.clone(),
+            elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            dump_limit_secs: self.dump_time_limit,
+        };
+        let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
+            .map_err(|error| cannot_look(&error))?;
+        // An ordinary user may not look there; then the plan says that there is no way back.
+        let stored = history::stored(&session.layout).unwrap_or_default();
+        let inputs = Inputs {
+            metadata: open.metadata(),
+            inventory: &inventory,
+            stored: &stored,
+            consent: &consent,
+        };
+        plan::upgrade(&inputs)
+            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
+    }
+}

@@ -1,0 +1,31 @@
+//! `install plan BUNDLE`.
+
+use std::path::PathBuf;
+
+use super::consent::ConsentArgs;
+use super::session::Session;
+use super::{bundle, render};
+use crate::failure::{Exit, Failure};
+
+/// Show what installing a bundle would change; works for an ordinary user.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The bundle, or the NAME.parts.json of a split one.
+    bundle: PathBuf,
+    /// Exit with 10 if something would change.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let open = bundle::open(session, &args.bundle)?;
+    let plan = args.consent.plan(session, &open)?;
+    render::result(session, &plan, &render::plan(&plan));
+    Ok(if args.check && !plan.is_empty() {
+        Exit::Pending as u8
+    } else {
+        0
+    })
+}

@@ -1,0 +1,32 @@
+//! Failures that several commands share.
+
+use super::render;
+use crate::failure::{Exit, Failure};
+use crate::host::HostError;
+use crate::problem::Problem;
+
+pub(super) fn busy(why: &str) -> Failure {
+    let next = "wait until it has ended, then start this again; nothing was changed";
+    Failure::new(Exit::Busy, "the host is busy", why, next)
+}
+
+pub(super) fn cannot_store(error: &dyn std::error::Error) -> Failure {
+    let next = "check owner, mode and free space of /var/lib/airgap-bundle";
+    Failure::because(Exit::Refused, "cannot use the state directory", error, next)
+}
+
+pub(super) fn cannot_look(error: &HostError) -> Failure {
+    let next = "make `rpm -qa` and `systemctl show` work on this host first";
+    let what = "cannot take the inventory of this host";
+    Failure::because(Exit::Refused, what, error, next)
+}
+
+pub(super) fn internal(why: &str) -> Failure {
+    let next = "nothing was changed; check /var/lib/airgap-bundle, then report this";
+    Failure::new(Exit::Internal, "the run could not be started", why, next)
+}
+
+pub(super) fn refusal(what: &str, problems: &[Problem]) -> Failure {
+    let (why, next) = render::problems(problems);
+    Failure::new(Exit::Refused, what, why, next)
+}

@@ -1,0 +1,80 @@
+//! A report as text for people.
+
+use manifests::printable::printable;
+
+use super::stores;
+use crate::history::report::{Change, ComponentHealth, HealthState, Outcome, RunReport};
+
+/// Returns a report as text.
+pub(in crate::cli) fn report(report: &RunReport) -> String {
+    let seconds = report.ended.saturating_sub(report.started);
+    let (run, title, verdict) = (report.run, printable(&report.title), verdict(report));
+    let mut text = format!("Run {run} ({title}, {seconds} s): {verdict}\n");
+    for one in &report.changes {
+        if let Some(line) = change(one, &report.outcome) {
+            text.push_str(&format!("  {:<16} {line}\n", printable(&one.title)));
+        }
+    }
+    for ComponentHealth { title, state } in &report.health {
+        let title = printable(title);
+        match state {
+            HealthState::Healthy => {}
+            HealthState::AsBefore { why } => {
+                text.push_str(&format!("  {title}: not well, as before the run: {why}\n"));
+            }
+            HealthState::NotChecked { why } => {
+                text.push_str(&format!("  {title}: health not checked: {why}\n"));
+            }
+        }
+    }
+    text.push_str(&stores::report(&report.data));
+    for note in &report.notes {
+        text.push_str(&format!("  note: {note}\n"));
+    }
+    text
+}
+
+fn verdict(report: &RunReport) -> String {
+    match &report.outcome {
+        Outcome::Done => {
+            let mut health = report.health.iter();
+            let is_healthy = health.all(|one| one.state == HealthState::Healthy);
+            let health = if is_healthy {
+                " and healthy"
+            } else {
+                "; see below for health"
+            };
+            format!("done: every component is at its target{health}")
+        }
+        Outcome::Unchanged { cause } => format!("failed before anything was changed: {cause}"),
+        Outcome::Reverted { cause } => {
+            format!("failed and reverted, the host is as it was\n  cause: {cause}")
+        }
+        Outcome::RevertFailed {
+            cause,
+            revert_cause,
+            commands,
+        } => format!(
+            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {cause}\n  \
+             revert: {revert_cause}\n  by hand:\n    {}",
+            commands.join("\n    ")
+        ),
+    }
+}
+
+fn change(change: &Change, outcome: &Outcome) -> Option<String> {
+    let is_done = *outcome == Outcome::Done;
+    let arrow = match outcome {
+        Outcome::Done => "->",
+        Outcome::RevertFailed { .. } => "was; wanted",
+        _ => "stays; wanted",
+    };
+    Some(match (&change.from, &change.to) {
+        (Some(from), Some(to)) => format!("{from} {arrow} {to}"),
+        (None, Some(to)) if is_done => format!("new: {to}"),
+        (None, Some(to)) => format!("was not installed; wanted {to}"),
+        (Some(from), None) if is_done => format!("removed: {from}"),
+        (Some(from), None) => format!("{from}, which was to go"),
+        (None, None) => return None,
+    })
+}

@@ -1,0 +1,73 @@
+//! `install resume`, also `install revert`: closes the open run. Unattended, it is the boot unit.
+
+use super::session::{LockWait, Session, require_root};
+use super::{render, sealing, work};
+use crate::failure::{Exit, Failure, chain};
+use crate::history::{self, PastRun};
+use crate::run::{self, reserve};
+use crate::run_unit;
+
+/// Close a run that was cut off, or whose revert failed: forward if it had reached its target, else
+/// back to before it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Exit with 0 whichever way it went, as the boot unit needs it.
+    #[arg(long, hide = true)]
+    unattended: bool,
+    #[command(flatten)]
+    lock_wait: LockWait,
+}
+
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    require_root("close an open run")?;
+    let lock = if args.unattended {
+        session.wait_for_lock()?
+    } else {
+        session.take_lock()?
+    };
+    let open = history::open_run(&session.layout)?;
+    let Some(PastRun { id, plan, .. }) = open else {
+        reserve::free(&session.layout);
+        sealing::settle(session, &lock);
+        work::disarm(session);
+        if args.unattended {
+            return Ok(0);
+        }
+        let next = "to go back to before a finished run, use `install undo ID`";
+        let why = "no run is open";
+        return Err(Failure::new(Exit::Usage, "nothing to resume", why, next));
+    };
+    take_over(session, id)?;
+    let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
+        run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
+    })?;
+    // To systemd, a run that was put back is a success: trying again would change nothing.
+    Ok(if args.unattended { 0 } else { code })
+}
+
+/// Makes an open run this installer's, also for the next boot. A run of a newer installer stays with
+/// that one: it may have taken steps that this one does not know.
+fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
+    history::refuse_newer(&session.layout, run)?;
+    let record = || -> Result<(), String> {
+        let own = run_unit::own_digest().map_err(|error| chain(&error))?;
+        let is_taken_over = history::record(&session.layout, run, own)?;
+        if is_taken_over && run_unit::is_possible(&session.host, &session.layout) {
+            run_unit::arm(&session.host, &session.layout).map_err(|error| chain(&error))?;
+        }
+        Ok(())
+    };
+    // A full disk must not keep the host from being put back.
+    if let Err(why) = record() {
+        render::warning(&format!(
+            "the next boot may resume run {run} with another installer: {why}"
+        ));
+    }
+    Ok(())
+}
+
+fn not_closed(run: u64, why: &str) -> Failure {
+    let next = "`install resume` tries again; its directory below /var/lib/airgap-bundle has all";
+    let what = format!("run {run} is not closed");
+    Failure::new(Exit::RevertFailed, what, why, next)
+}

@@ -1,0 +1,48 @@
+//! `install rollback RUN`.
+
+use super::render;
+use super::session::{Session, require_root};
+use super::undo::{UndoArgs, undo};
+use crate::failure::Failure;
+use crate::history;
+
+/// Undo everything after a run, newest first; 0 is before the first run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The run to go back to, as `install history` lists it.
+    id: u64,
+    #[command(flatten)]
+    undo: UndoArgs,
+}
+
+/// Undoes everything after a run, newest first, each as a run of its own. It stops at the first one
+/// that does not end as done.
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    require_root("roll back")?;
+    let id = args.id;
+    let runs = session.runs_readable_after(id)?;
+    if id != 0 {
+        session.run(id)?;
+    }
+    let after: Vec<u64> = history::effective(&runs)
+        .iter()
+        .map(|run| run.id)
+        .filter(|run| *run > id)
+        .collect();
+    if after.is_empty() {
+        let text = format!("Nothing to roll back: no run after {id} counts.");
+        render::result(session, &after, &text);
+        return Ok(0);
+    }
+    // An identity that fits only some of them would leave the host half-way back.
+    for run in &after {
+        args.undo.unseal.unlock(session, *run)?;
+    }
+    for run in after.into_iter().rev() {
+        let code = undo(session, run, &args.undo)?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    Ok(0)
+}

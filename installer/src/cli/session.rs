@@ -1,0 +1,220 @@
+//! Where a command works, and what it holds while it changes the host.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::refusal::{busy, cannot_store};
+use super::{Common, Output, render, sealing};
+use crate::backup::seal::{self, Recipients, Unlocked};
+use crate::failure::{Exit, Failure, chain};
+use crate::history::{self, History, PastRun};
+use crate::host::linux::LinuxHost;
+use crate::journal::lock::{LockError, RunLock};
+use crate::layout::Layout;
+use crate::plan::InstallPlan;
+use crate::preflight::{self, Backup};
+use crate::problem::Problem;
+use crate::run::{self, reserve};
+use crate::stores::HostStores;
+
+/// How long a command waits for rpm.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct LockWait {
+    /// Longest wait for rpm's lock, in seconds.
+    #[arg(long = "lock-wait", default_value_t = 300, value_name = "SECS")]
+    pub(super) secs: u64,
+}
+
+/// Where a command works, and how it writes its results.
+pub(super) struct Session {
+    pub(super) layout: Layout,
+    pub(super) host: LinuxHost,
+    pub(super) output: Output,
+    pub(super) parts_dirs: Vec<PathBuf>,
+}
+
+/// The lock of a host, and what was unsealed under it.
+pub(super) struct Entered<'a> {
+    pub(super) lock: RunLock,
+    pub(super) unsealed: Unsealed<'a>,
+}
+
+/// What was unsealed for a run. When it is dropped and the run was not handed over, the copy goes.
+pub(super) struct Unsealed<'a> {
+    session: &'a Session,
+    run: Option<u64>,
+}
+
+impl Session {
+    pub(super) fn new(common: Common) -> Self {
+        let layout = Layout::new(&common.root);
+        Self {
+            host: LinuxHost::new(&layout),
+            layout,
+            output: common.output,
+            parts_dirs: common.parts_dir,
+        }
+    }
+
+    /// Takes the host for a run: root, the lock, no open run, and nothing left of earlier ones.
+    pub(super) fn enter(&self, purpose: &str) -> Result<Entered<'_>, Failure> {
+        let entered = self.lock(purpose)?;
+        entered.make_ready()?;
+        Ok(entered)
+    }
+
+    /// Takes the lock as root.
+    pub(super) fn lock(&self, purpose: &str) -> Result<Entered<'_>, Failure> {
+        require_root(purpose)?;
+        Ok(Entered {
+            lock: self.take_lock()?,
+            unsealed: Unsealed {
+                session: self,
+                run: None,
+            },
+        })
+    }
+
+    pub(super) fn take_lock(&self) -> Result<RunLock, Failure> {
+        RunLock::take(&self.layout).map_err(|error| match &error {
+            LockError::Busy { .. } => busy(&chain(&error)),
+            LockError::File(_) => cannot_store(&error),
+        })
+    }
+
+    /// Takes the lock and waits a little: the process that handed over may not be gone yet.
+    pub(super) fn wait_for_lock(&self) -> Result<RunLock, Failure> {
+        for _ in 0..100 {
+            match RunLock::take(&self.layout) {
+                Err(LockError::Busy { .. }) => {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+                _ => break,
+            }
+        }
+        self.take_lock()
+    }
+
+    /// Returns the data stores as this host reaches them.
+    pub(super) fn stores(&self) -> HostStores<'_> {
+        HostStores::new(&self.host, &self.layout)
+    }
+
+    /// Checks the host for a plan whose run is sealed to `recipients`.
+    pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Vec<Problem> {
+        let backup = Backup::of(recipients);
+        preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
+    }
+
+    /// Returns the runs that this installer can read, oldest first.
+    pub(super) fn runs(&self) -> Result<Vec<PastRun>, Failure> {
+        Ok(self.past()?.runs)
+    }
+
+    /// Returns all runs.
+    pub(super) fn past(&self) -> Result<History, Failure> {
+        history::all(&self.layout).map_err(unreadable)
+    }
+
+    /// Returns the runs, unless one after run `id` cannot be read that may have changed the host: what
+    /// an undo would find is not known then.
+    pub(super) fn runs_readable_after(&self, id: u64) -> Result<Vec<PastRun>, Failure> {
+        let past = self.past()?;
+        let Some(one) = past.unreadable_after(id) else {
+            return Ok(past.runs);
+        };
+        let what = format!("cannot go back past run {}; nothing was changed", one.id);
+        let next = format!("go back to before that run first; {}", one.next);
+        Err(Failure::new(Exit::Refused, what, one.why.clone(), next))
+    }
+
+    /// Returns one run; the failure lists those that exist.
+    pub(super) fn run(&self, id: u64) -> Result<PastRun, Failure> {
+        let History {
+            mut runs,
+            unreadable,
+        } = self.past()?;
+        if let Some(one) = unreadable.into_iter().find(|one| one.id == id) {
+            let what = format!("run {id} cannot be read");
+            return Err(Failure::new(Exit::Refused, what, one.why, one.next));
+        }
+        if let Some(at) = runs.iter().position(|run| run.id == id) {
+            return Ok(runs.remove(at));
+        }
+        let ids: Vec<String> = runs.iter().map(|run| run.id.to_string()).collect();
+        let why = if ids.is_empty() {
+            "there was no run yet".to_owned()
+        } else {
+            format!("there are {}", ids.join(", "))
+        };
+        let what = format!("there is no run {id}");
+        Err(Failure::new(
+            Exit::Usage,
+            what,
+            why,
+            "see `install history`",
+        ))
+    }
+}
+
+impl Entered<'_> {
+    /// Refuses an open run, and removes what runs left that were killed before they began.
+    pub(super) fn make_ready(&self) -> Result<(), Failure> {
+        let session = self.unsealed.session;
+        if let Some(open) = history::open_run(&session.layout)? {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!(
+                    "run {} is still open: it was cut off, or its revert failed",
+                    open.id
+                ),
+                "its services may be held, and the host may be between two states",
+                "close it first: `install resume`; `install status` shows it",
+            ));
+        }
+        reserve::free(&session.layout);
+        sealing::settle(session, &self.lock);
+        Ok(())
+    }
+
+    /// Writes an unlocked backup where run `run` finds it.
+    pub(super) fn unseal(&mut self, run: u64, unlocked: Option<Unlocked>) -> Result<(), Failure> {
+        let Some(unlocked) = unlocked else {
+            return Ok(());
+        };
+        self.unsealed.run = Some(run);
+        seal::unseal(&self.unsealed.session.layout, run, unlocked)
+            .map_err(|why| sealing::unusable(run, &why))
+    }
+}
+
+impl Drop for Unsealed<'_> {
+    fn drop(&mut self) {
+        let layout = &self.session.layout;
+        // A run that was handed over needs it until it is closed.
+        if let Some(run) = self.run.filter(|run| !run::is_prepared(layout, *run))
+            && let Err(why) = seal::discard_unsealed(layout, run)
+        {
+            render::warning(&why);
+        }
+    }
+}
+
+/// Refuses an ordinary user before anything is read.
+pub(super) fn require_root(purpose: &str) -> Result<(), Failure> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        format!("cannot {purpose}"),
+        "this needs root, and the caller is not",
+        "run it again as root; `install plan` and `install verify` work for everybody",
+    ))
+}
+
+pub(super) fn unreadable(why: String) -> Failure {
+    let next = "run it as root; if it was root, put right what the reason names, or report this";
+    Failure::new(Exit::Internal, "cannot read the history", why, next)
+}

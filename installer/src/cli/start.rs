@@ -1,0 +1,120 @@
+//! Starts a run: in a unit of its own, followed from here; or, without systemd, in this process.
+
+use super::refusal::{busy, internal, refusal};
+use super::session::{Entered, Session};
+use super::{render, stop_signal, work};
+use crate::backup::seal::{self, Recipients};
+use crate::failure::{Exit, Failure, chain};
+use crate::history;
+use crate::journal::HostDisk;
+use crate::plan::InstallPlan;
+use crate::problem::Problem;
+use crate::run::{self, Context, OnStop};
+use crate::run_unit::{self, Followed};
+
+/// What is to be executed.
+pub(super) struct Request<'a> {
+    /// The number that the run is to have.
+    pub(super) run: u64,
+    pub(super) plan: &'a InstallPlan,
+    pub(super) lock_wait_secs: u64,
+    /// To whom its backup is sealed when it is closed.
+    pub(super) recipients: &'a Recipients,
+}
+
+/// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
+pub(super) fn start(
+    session: &Session,
+    entered: Entered<'_>,
+    request: &Request<'_>,
+    check: impl FnOnce() -> Vec<Problem>,
+) -> Result<u8, Failure> {
+    // What was unsealed goes at the end of this function if the run was not handed over.
+    let Entered {
+        lock,
+        unsealed: _unsealed,
+    } = entered;
+    let run = request.run;
+    let undone = work::undone(session, run, request.plan)?;
+    let stopped = stop_signal()?;
+    let context = Context {
+        host: &session.host,
+        stores: &session.stores(),
+        disk: &HostDisk,
+        layout: &session.layout,
+        plan: request.plan,
+        run,
+        listener: &render::event,
+        stopped: &stopped,
+        on_stop: OnStop::Revert,
+        lock_wait_secs: request.lock_wait_secs,
+        undone: undone.as_ref(),
+    };
+    context
+        .wait_for_rpm()
+        .map_err(|error| busy(&chain(&error)))?;
+    let problems = check();
+    if !problems.is_empty() {
+        let what = "the packages cannot be installed here; nothing was changed";
+        return Err(refusal(what, &problems));
+    }
+    if stopped() {
+        let next = "start it again when you are ready";
+        let why = "a signal came before any change";
+        return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
+    }
+    run::prepare(&session.layout, run, request.plan)
+        .map_err(|error| chain(&error))
+        .and_then(|()| seal::record(&session.layout, run, request.recipients))
+        .and_then(|()| run_unit::own_digest().map_err(|error| chain(&error)))
+        .and_then(|own| history::record(&session.layout, run, own))
+        .map_err(|why| internal(&why))?;
+    if run_unit::is_possible(&session.host, &session.layout) {
+        let installer = run_unit::arm(&session.host, &session.layout);
+        let installer = installer.map_err(|error| internal(&chain(&error)))?;
+        // The unit takes the lock; whatever comes in between finds the host as it was.
+        drop(lock);
+        let wait = request.lock_wait_secs;
+        run_unit::start_run(&session.host, &session.layout, &installer, run, wait)
+            .map_err(|error| internal(&chain(&error)))?;
+        return follow(session, run, &stopped);
+    }
+    let ended = run::execute(&context, &lock).map_err(|error| internal(&chain(&error)))?;
+    Ok(work::end(session, &lock, ended))
+}
+
+/// Shows a run that lives in its unit.
+pub(super) fn follow(
+    session: &Session,
+    run: u64,
+    stopped: &dyn Fn() -> bool,
+) -> Result<u8, Failure> {
+    let followed = run_unit::follow(&session.host, &session.layout, run, &render::event, stopped);
+    match followed.map_err(|why| internal(&why))? {
+        Followed::Closed(report) => Ok(work::finish(session, &report)),
+        Followed::Detached => Err(Failure::new(
+            Exit::Interrupted,
+            format!("no longer following run {run}"),
+            "the run itself goes on in its unit",
+            "`install status --follow` shows it again; `journalctl -u airgap-bundle-run` has its log",
+        )),
+        Followed::Stalled if !has_begun(session, run) => {
+            let why = "it could not take its reserve or start its journal; \
+                       `journalctl -u airgap-bundle-run` has the reason";
+            Err(work::not_begun(run, why, Exit::Refused))
+        }
+        Followed::Stalled => Err(Failure::new(
+            Exit::RevertFailed,
+            format!("run {run} is not closed"),
+            "no process works on it: its services are held, and the next boot continues it",
+            "continue it now: `install resume`",
+        )),
+    }
+}
+
+/// Whether a run without a process may have changed anything, or may still do so.
+fn has_begun(session: &Session, run: u64) -> bool {
+    let has_journal = history::load(&session.layout, run).map_or(true, |run| run.is_some());
+    // A systemd that does not answer may be one that is shutting down.
+    has_journal || run_unit::is_starting(&session.host)
+}

@@ -1,0 +1,130 @@
+//! `install status`.
+
+use super::session::Session;
+use super::{render, start};
+use crate::failure::{Exit, Failure, chain};
+use crate::history::report::RunReport;
+use crate::history::{History, PastRun, Unreadable};
+use crate::host::{Host as _, HostError};
+use crate::plan::InstallPlan;
+
+/// Show whether a run is open, and what is installed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Show the progress of the run that is at work, until it is closed.
+    #[arg(long)]
+    follow: bool,
+}
+
+pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    if args.follow {
+        follow(session)
+    } else {
+        show(session)
+    }
+}
+
+fn follow(session: &Session) -> Result<u8, Failure> {
+    let stopped = super::stop_signal()?;
+    if let Some(run) = session.runs()?.pop() {
+        return start::follow(session, run.id, &stopped);
+    }
+    let next = "`install BUNDLE` starts one";
+    let why = "there was no run yet";
+    Err(Failure::new(Exit::Usage, "nothing to follow", why, next))
+}
+
+/// What `status` reports.
+#[derive(Debug, serde::Serialize)]
+struct Status<'a> {
+    /// The run that is not finished, if there is one.
+    open_run: Option<u64>,
+    /// The last run's report.
+    last_run: Option<&'a RunReport>,
+    /// What is installed of the product that was upgraded last.
+    installed: Vec<String>,
+    /// Its services: the unit, `ActiveState` and `UnitFileState`.
+    services: Vec<[String; 3]>,
+    /// Why packages and services are not known: an rpm that was killed can leave its database
+    /// unreadable until the run is resumed.
+    unknown: Option<String>,
+}
+
+fn show(session: &Session) -> Result<u8, Failure> {
+    let past = session.past()?;
+    let mut text = text(&past);
+    let runs = &past.runs;
+    let found = match runs.last() {
+        Some(last) => present(session, &last.plan),
+        None => Ok(Present::default()),
+    };
+    let (Present(installed, services), unknown) = match found {
+        Ok(present) => (present, None),
+        Err(error) => (Present::default(), Some(chain(&error))),
+    };
+    if let Some(why) = &unknown {
+        text.push_str(&format!("  what is installed cannot be seen: {why}\n"));
+    }
+    let line = |nevra: &String| format!("  installed: {nevra}\n");
+    text.extend(installed.iter().map(line));
+    let service =
+        |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
+    text.extend(services.iter().map(service));
+    let status = Status {
+        open_run: open_run(&past),
+        last_run: runs.last().and_then(|run| run.report.as_ref()),
+        installed,
+        services,
+        unknown,
+    };
+    render::result(session, &status, &text);
+    Ok(0)
+}
+
+/// Packages, and services as in [`Status`].
+#[derive(Default)]
+struct Present(Vec<String>, Vec<[String; 3]>);
+
+fn present(session: &Session, plan: &InstallPlan) -> Result<Present, HostError> {
+    let packages: Vec<&str> = plan.changes().map(|change| change.package).collect();
+    let installed = session.host.installed(&packages)?;
+    let mut services = Vec::new();
+    if session.host.identity()?.systemd {
+        for unit in plan.components().filter_map(|c| c.component.unit.as_ref()) {
+            let state = session.host.unit(unit)?;
+            services.push([unit.clone(), state.active, state.file]);
+        }
+    }
+    let installed = installed.iter().map(|one| one.nevra.to_string());
+    Ok(Present(installed.collect(), services))
+}
+
+fn open_run(past: &History) -> Option<u64> {
+    let open = past.runs.iter().find(|run| run.is_open());
+    let open = open.map(|run| run.id);
+    open.or_else(|| past.unreadable_open().map(|run| run.id))
+}
+
+/// Returns whether a run is open, and how the last one ended.
+fn text(past: &History) -> String {
+    let open = past.runs.iter().find(|run| run.is_open());
+    let mut text = match (open, past.unreadable_open(), past.runs.last()) {
+        (Some(open), ..) => format!(
+            "Run {} is not finished: it is at work in another process, was cut off, or its revert \
+             failed.\n  If no installer runs, `install resume` closes it.\n",
+            open.id
+        ),
+        (None, None, Some(PastRun { report, .. })) => {
+            let report = report.as_ref().map_or_else(String::new, render::report);
+            format!("No run is open. The last one:\n{report}")
+        }
+        (None, None, None) if past.unreadable.is_empty() => "No run yet.\n".to_owned(),
+        _ => String::new(),
+    };
+    let unread = |one: &Unreadable| {
+        let Unreadable { id, why, next, .. } = one;
+        format!("Run {id} cannot be read: {why}\n  {next}\n")
+    };
+    text.extend(past.unreadable.iter().map(unread));
+    text
+}

@@ -1,0 +1,140 @@
+//! Works on a prepared or an open run in this process, and settles what follows its end.
+
+use std::path::Path;
+
+use super::session::{LockWait, Session};
+use super::{render, sealing, shown, stop_signal};
+use crate::backup::blobs::Blobs;
+use crate::backup::seal;
+use crate::document::{self, Document};
+use crate::event::Event;
+use crate::failure::{Exit, Failure, chain};
+use crate::history::report::RunReport;
+use crate::history::{self, Retention};
+use crate::journal::HostDisk;
+use crate::journal::lock::RunLock;
+use crate::plan::InstallPlan;
+use crate::run::{self, Context, Ended, OnStop, Undone};
+use crate::run_unit::{self, Recorder};
+
+/// Works on a run so that a follower sees it and a shutdown finds it held.
+pub(super) fn in_unit(
+    session: &Session,
+    lock: &RunLock,
+    run: u64,
+    plan: &InstallPlan,
+    lock_wait: LockWait,
+    work: impl FnOnce(&Context<'_>) -> Result<Ended, Failure>,
+) -> Result<u8, Failure> {
+    let undone = undone(session, run, plan)?;
+    let stopped = stop_signal()?;
+    let recorder = Recorder::open(&session.layout, run).ok();
+    let listener = |event: &Event| {
+        render::event(event);
+        if let Some(recorder) = &recorder {
+            recorder.record(event);
+        }
+    };
+    let survives = run_unit::is_possible(&session.host, &session.layout);
+    let context = Context {
+        host: &session.host,
+        stores: &session.stores(),
+        disk: &HostDisk,
+        layout: &session.layout,
+        plan,
+        run,
+        listener: &listener,
+        stopped: &stopped,
+        on_stop: if survives {
+            OnStop::Hold
+        } else {
+            OnStop::Revert
+        },
+        lock_wait_secs: lock_wait.secs,
+        undone: undone.as_ref(),
+    };
+    Ok(end(session, lock, work(&context)?))
+}
+
+/// Settles a run that ended, and returns its exit code.
+pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
+    match ended {
+        Ended::Reported(report) => {
+            let is_closed = history::load(&session.layout, report.run)
+                .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
+            if is_closed {
+                // Before the boot unit goes: cut off here, the next boot goes on with it.
+                sealing::settle(session, lock);
+                disarm(session);
+                // Old things may wait for the next time; the outcome is what counts.
+                if let Err(why) = history::prune(&session.layout, Retention::default()) {
+                    render::warning(&format!("old runs could not be removed: {why}"));
+                }
+            }
+            finish(session, &report)
+        }
+        // To systemd this is a clean end; the boot unit continues the run.
+        Ended::Held => 0,
+    }
+}
+
+/// Prints a report and returns its exit code.
+pub(super) fn finish(session: &Session, report: &RunReport) -> u8 {
+    render::result(session, report, &render::report(report));
+    report.outcome.exit().map_or(0, |exit| exit as u8)
+}
+
+/// Removes what waits for an unfinished run. A failure is a warning and changes no
+/// outcome.
+pub(super) fn disarm(session: &Session) {
+    if run_unit::is_possible(&session.host, &session.layout)
+        && let Err(error) = run_unit::disarm(&session.host, &session.layout)
+    {
+        render::warning(&format!(
+            "the boot unit could not be removed: {}",
+            chain(&error)
+        ));
+    }
+}
+
+fn read<D: Document>(path: &Path) -> Result<D, String> {
+    document::read(path).map_err(|error| chain(&error))
+}
+
+/// Loads the states around the run that the plan of run `id` undoes.
+pub(super) fn undone(
+    session: &Session,
+    id: u64,
+    plan: &InstallPlan,
+) -> Result<Option<Undone>, Failure> {
+    let Some(run) = plan.kind.earlier_run() else {
+        return Ok(None);
+    };
+    let dir = seal::backup_of_undone(&session.layout, id, run);
+    let load = || -> Result<Undone, String> {
+        Ok(Undone {
+            before: read(&dir.before())?,
+            // A run that was reverted has none, and is not undone either.
+            after: match dir.after() {
+                path if path.exists() => read(&path)?,
+                _ => read(&dir.before())?,
+            },
+            blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
+            baseline: read(&dir.baseline())?,
+            plan: read(&session.layout.run(run).plan())?,
+            dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
+            dumps_dir: dir.dumps().files,
+        })
+    };
+    load().map(Some).map_err(|why| {
+        let what = format!("the backup in {} is not usable", shown(&dir));
+        let next = "the backup is needed to go back; report this before you change anything";
+        Failure::new(Exit::Refused, what, why, next)
+    })
+}
+
+pub(super) fn not_begun(run: u64, why: &str, exit: Exit) -> Failure {
+    let next = "make space, or remove what the reason names, then start it again";
+    let what = format!("run {run} did not begin; nothing was changed");
+    Failure::new(exit, what, why, next)
+}

@@ -1,0 +1,88 @@
+//! Runs that this installer cannot read: damaged ones, and those of newer installers.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{History, installer};
+use crate::failure::{Exit, Failure};
+use crate::layout::Layout;
+
+/// A run that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its number.
+    pub id: u64,
+    /// Why it cannot be read.
+    pub why: String,
+    /// Which installer reads it, as far as that is known.
+    pub next: String,
+    ending: Ending,
+}
+
+/// How a run ended, as far as its report shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It changed the host.
+    Done,
+    /// The host is as it was before the run.
+    AsBefore,
+    Unknown,
+}
+
+/// What is looked for in a report that cannot be read as a whole.
+#[derive(Debug, Deserialize)]
+struct OutcomeOnly {
+    outcome: Value,
+}
+
+impl Unreadable {
+    pub(super) fn look(layout: &Layout, id: u64, why: String) -> Self {
+        let report = std::fs::read(layout.run(id).report()).unwrap_or_default();
+        let ending =
+            serde_json::from_slice(&report).map_or(Ending::Unknown, |found: OutcomeOnly| {
+                let has = |name: &str| found.outcome.get(name).is_some();
+                match found.outcome.as_str() {
+                    Some("done") => Ending::Done,
+                    None if has("unchanged") || has("reverted") => Ending::AsBefore,
+                    _ => Ending::Unknown,
+                }
+            });
+        Self {
+            id,
+            why,
+            next: installer::advice(layout, id),
+            ending,
+        }
+    }
+
+    /// Refuses what cannot be done beside this run.
+    #[must_use]
+    pub fn refused(&self) -> Failure {
+        let what = format!("run {} cannot be read, and may still be open", self.id);
+        Failure::new(Exit::Refused, what, self.why.clone(), self.next.clone())
+    }
+
+    /// Whether the run may have changed what an undo of an earlier one finds.
+    #[must_use]
+    pub fn may_count(&self) -> bool {
+        self.ending != Ending::AsBefore
+    }
+}
+
+impl History {
+    /// Returns the run that cannot be read and may be open. It is the newest one: no run starts beside
+    /// an open one, so that every earlier run is closed.
+    #[must_use]
+    pub fn unreadable_open(&self) -> Option<&Unreadable> {
+        let last = self.unreadable.last()?;
+        let is_newest = self.runs.last().is_none_or(|run| run.id < last.id);
+        (is_newest && last.ending == Ending::Unknown).then_some(last)
+    }
+
+    /// Returns a run later than `id` that cannot be read and may have changed the host.
+    #[must_use]
+    pub fn unreadable_after(&self, id: u64) -> Option<&Unreadable> {
+        let mut later = self.unreadable.iter().filter(|run| run.id > id);
+        later.find(|run| run.may_count())
+    }
+}

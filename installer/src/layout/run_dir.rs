@@ -1,0 +1,328 @@
+//! The files of a run: the one place that knows their names (docs/state-directory.md).
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+const BACKUP: &str = "backup";
+const DISPLACED: &str = "displaced";
+
+/// The directory of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir(PathBuf);
+
+impl RunDir {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// What the run is to do.
+    #[must_use]
+    pub fn plan(&self) -> PathBuf {
+        self.join("plan.json")
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.join("report.json")
+    }
+
+    /// Which installer works on it.
+    #[must_use]
+    pub fn installer(&self) -> PathBuf {
+        self.join("installer.json")
+    }
+
+    /// Its steps.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.join("journal")
+    }
+
+    /// What followers are shown.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.join("events.jsonl")
+    }
+
+    /// The output of rpm on the way forward.
+    #[must_use]
+    pub fn rpm_log(&self) -> PathBuf {
+        self.join("rpm.log")
+    }
+
+    /// The output of rpm on the way back.
+    #[must_use]
+    pub fn revert_log(&self) -> PathBuf {
+        self.join("rpm-revert.log")
+    }
+
+    /// The documents and logs that hold no content of a backed-up file.
+    #[must_use]
+    pub fn records(&self) -> [PathBuf; 7] {
+        [
+            self.plan(),
+            self.report(),
+            self.installer(),
+            self.journal(),
+            self.events(),
+            self.rpm_log(),
+            self.revert_log(),
+        ]
+    }
+
+    /// The recipients of its backup.
+    #[must_use]
+    pub fn recipients(&self) -> PathBuf {
+        self.join("seal.json")
+    }
+
+    /// Its backup, while that is plain.
+    #[must_use]
+    pub fn backup(&self) -> BackupDir {
+        BackupDir::at(self.join(BACKUP))
+    }
+
+    /// Its backup, sealed.
+    #[must_use]
+    pub fn sealed(&self) -> PathBuf {
+        self.join("backup.age")
+    }
+
+    /// In the directory of an undo: what of the undone run was unsealed for it.
+    #[must_use]
+    pub fn unsealed(&self) -> Self {
+        Self(self.join("undone"))
+    }
+
+    /// Where files are moved that a run finds in its way.
+    #[must_use]
+    pub fn displaced(&self) -> PathBuf {
+        self.join(DISPLACED)
+    }
+
+    /// The same for one try of a revert: what one try moved away, the next does not overwrite.
+    #[must_use]
+    pub fn displaced_anew(&self) -> PathBuf {
+        let numbered = |number: u32| self.join(format!("{DISPLACED}.{number}"));
+        let mut names = (1..=9999).map(numbered);
+        let free = names.find(|name| !name.exists());
+        free.unwrap_or_else(|| self.displaced())
+    }
+
+    /// Returns every directory of displaced files, in order.
+    #[must_use]
+    pub fn all_displaced(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries
+            .filter(|entry| Self::is_displaced(&entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Whether the name of a file in a run's directory is one of displaced files.
+    #[must_use]
+    pub fn is_displaced(name: &str) -> bool {
+        name.starts_with(DISPLACED)
+    }
+
+    /// Returns what there is of the run's backup, plain and sealed, and of displaced files.
+    #[must_use]
+    pub fn backups(&self) -> Vec<PathBuf> {
+        let mut found = self.all_displaced();
+        found.extend([self.backup().0, self.sealed()]);
+        found.retain(|path| path.symlink_metadata().is_ok());
+        found
+    }
+}
+
+/// The backup of a run: in its directory, unsealed for an undo, or unsealed by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupDir(PathBuf);
+
+/// The dumps of data stores: a document, and a directory with a directory for each store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DumpDir {
+    /// What was dumped.
+    pub document: PathBuf,
+    /// The dumps.
+    pub files: PathBuf,
+}
+
+impl BackupDir {
+    /// The names of the directories of dumps; each has a document of its name.
+    pub const DUMPS: [&'static str; 2] = ["stores", "aside"];
+    /// The names of the snapshots: one before the run, one after it.
+    pub const SNAPSHOTS: [&'static str; 2] = ["before.json", "after.json"];
+    /// How the paths of its files begin in a run's directory.
+    pub const PREFIX: &'static str = "backup/";
+    /// The name of the directory of contents.
+    pub const BLOBS: &'static str = "blobs";
+    const BASELINE: &'static str = "baseline.json";
+    const CONFIG_CHANGES: &'static str = "config-changes.json";
+
+    /// The backup in the directory `path`.
+    #[must_use]
+    pub const fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Configuration as it was.
+    #[must_use]
+    pub fn before(&self) -> PathBuf {
+        self.join(Self::SNAPSHOTS[0])
+    }
+
+    /// Configuration right after the run.
+    #[must_use]
+    pub fn after(&self) -> PathBuf {
+        self.join(Self::SNAPSHOTS[1])
+    }
+
+    /// What else was there before the run.
+    #[must_use]
+    pub fn baseline(&self) -> PathBuf {
+        self.join(Self::BASELINE)
+    }
+
+    /// What became of configuration.
+    #[must_use]
+    pub fn config_changes(&self) -> PathBuf {
+        self.join(Self::CONFIG_CHANGES)
+    }
+
+    /// The contents that the documents name by digest.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        self.join(Self::BLOBS)
+    }
+
+    /// The dumps of before the run.
+    #[must_use]
+    pub fn dumps(&self) -> DumpDir {
+        self.dump_dir(Self::DUMPS[0])
+    }
+
+    /// The dumps of what a way back found in the stores.
+    #[must_use]
+    pub fn aside(&self) -> DumpDir {
+        self.dump_dir(Self::DUMPS[1])
+    }
+
+    fn dump_dir(&self, name: &str) -> DumpDir {
+        DumpDir {
+            document: self.join(format!("{name}.json")),
+            files: self.join(name),
+        }
+    }
+
+    /// Returns the directory and all that have to be in it.
+    #[must_use]
+    pub fn levels(&self) -> Vec<PathBuf> {
+        let below = [Self::BLOBS].into_iter().chain(Self::DUMPS);
+        let mut levels = vec![self.0.clone()];
+        levels.extend(below.map(|name| self.join(name)));
+        levels
+    }
+
+    /// Returns the part of a path in a run's directory that lies in its backup.
+    #[must_use]
+    pub fn below<'a>(parts: &'a [&'a str]) -> Option<&'a [&'a str]> {
+        parts
+            .split_first()
+            .filter(|(first, _)| **first == BACKUP)
+            .map(|(_, rest)| rest)
+    }
+
+    /// Whether a name in the backup is that of a document.
+    #[must_use]
+    pub fn is_document(name: &str) -> bool {
+        let of_dumps = name.strip_suffix(".json");
+        Self::SNAPSHOTS.contains(&name)
+            || [Self::BASELINE, Self::CONFIG_CHANGES].contains(&name)
+            || of_dumps.is_some_and(|name| Self::DUMPS.contains(&name))
+    }
+}
+
+impl Deref for RunDir {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Deref for BackupDir {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for RunDir {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Product code outside this room, without its tests.
+    fn sources() -> Vec<(PathBuf, String)> {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let is_product = |path: &Path| {
+            path.extension().is_some_and(|kind| kind == "rs")
+                && !path.starts_with(src.join("layout"))
+                && !path.ends_with("tests.rs")
+        };
+        let files = walkdir::WalkDir::new(&src)
+            .into_iter()
+            .map(|found| found.unwrap());
+        let files = files
+            .map(walkdir::DirEntry::into_path)
+            .filter(|path| is_product(path));
+        let product = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let product = text.split("\nmod tests {").next().unwrap();
+            (path, product.to_owned())
+        };
+        files.map(product).collect()
+    }
+
+    #[test]
+    fn no_other_room_names_a_file_of_a_run() {
+        let dir = RunDir::new(PathBuf::from("/run"));
+        let backup = dir.backup();
+        let dumps = [backup.dumps().document, backup.aside().document];
+        let mut files = dir.records().to_vec();
+        files.extend([dir.recipients(), dir.sealed(), dir.displaced()]);
+        files.extend([backup.before(), backup.after(), backup.baseline()]);
+        files.extend(dumps.into_iter().chain([backup.config_changes()]));
+        for (source, text) in sources() {
+            for name in files.iter().map(|file| file.file_name().unwrap()) {
+                let name = name.to_str().unwrap();
+                for literal in [format!("\"{name}\""), format!("backup/{name}\"")] {
+                    // Support calls a text about the host's stores as the document of dumps is called.
+                    let is_its_own = source.ends_with("support/mod.rs") && name == "stores.json";
+                    let is_there = text.contains(&literal) && !is_its_own;
+                    assert!(!is_there, "{literal} stands in {}", source.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tries_of_a_revert_displace_into_directories_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::new(dir.path().to_owned());
+        assert_eq!(run.displaced_anew(), run.join("displaced.1"));
+        std::fs::create_dir(run.displaced_anew()).unwrap();
+        assert_eq!(run.displaced_anew(), run.join("displaced.2"));
+        assert_eq!(run.backups(), [run.join("displaced.1")]);
+    }
+}

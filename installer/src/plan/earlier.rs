@@ -1,0 +1,83 @@
+//! What is kept of a run that is over, and what has to be looked at to go back to before it.
+
+use std::collections::BTreeSet;
+
+use manifests::product::Component;
+
+use super::{InstallPlan, PlanKind};
+use crate::inventory::Subject;
+use crate::trust::sequence::Mark;
+
+/// An earlier run, as planners see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// Its number.
+    pub id: u64,
+    /// What it was to do.
+    pub plan: &'a InstallPlan,
+    /// Whether it ended as done.
+    pub is_done: bool,
+}
+
+impl Earlier<'_> {
+    /// Whether it changed a package.
+    pub(super) fn changed(&self, package: &str) -> bool {
+        let mut changes = self.plan.changes();
+        changes.any(|change| change.package == package)
+    }
+}
+
+impl InstallPlan {
+    /// Returns what the host remembers once `run` has committed the plan; nothing of a plan that goes back.
+    #[must_use]
+    pub fn mark(&self, run: u64) -> Option<Mark> {
+        let is_signed_upgrade = self.kind == PlanKind::Upgrade && !self.signers.is_empty();
+        is_signed_upgrade.then(|| Mark {
+            product: self.product.clone(),
+            channel: self.channel.clone(),
+            signers: self.signers.clone(),
+            sequence: self.sequence,
+            bundle: self.bundle,
+            run,
+            rest: serde_json::Map::new(),
+        })
+    }
+
+    /// Returns what has to be looked at to undo the plan.
+    #[must_use]
+    pub fn to_undo(&self) -> Subject<'_> {
+        let back = self.changes().filter_map(|change| change.from);
+        Subject {
+            packages: self.changes().map(|change| change.package).collect(),
+            components: self.known_components().collect(),
+            stored: back.map(|rpm| rpm.sha256).collect(),
+        }
+    }
+
+    /// Returns what has to be looked at to restore the data of before the plan.
+    #[must_use]
+    pub fn to_restore(&self) -> Subject<'_> {
+        let components: Vec<&Component> = self.known_components().collect();
+        Subject {
+            packages: components.iter().map(|c| c.package.as_str()).collect(),
+            components,
+            stored: BTreeSet::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::test_runs::past_run;
+
+    #[test]
+    fn an_undo_is_no_newer_bundle() {
+        let signed = |kind| InstallPlan {
+            signers: BTreeSet::from([crate::trust::test_keys::id(10)]),
+            ..past_run(1, kind, None).plan
+        };
+        assert_eq!(signed(PlanKind::Upgrade).mark(7).unwrap().run, 7);
+        assert_eq!(signed(PlanKind::Undo { run: 1 }).mark(7), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a run knows: what it saved of the host, how far it came, and what it has to report.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::error::StepError;
+use super::vendor_defaults::Defaults;
+use super::{Baseline, Context};
+use crate::backup::changes::FileChange;
+use crate::backup::snapshot::Snapshot;
+use crate::document;
+use crate::history::report::ComponentHealth;
+use crate::journal::recover::Reached;
+
+/// What a run knows.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) saved: Saved,
+    pub(super) reached: Reached,
+    /// Whether the target state was reached and recorded.
+    pub(super) is_committed: bool,
+    /// Main processes of services that were found healthy, by unit.
+    pub(super) processes: BTreeMap<String, u32>,
+    pub(super) back: Back,
+    pub(super) told: Told,
+}
+
+/// The host before the run.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    pub(super) baseline: Baseline,
+    before: Option<Snapshot>,
+    /// In an upgrade: the vendor's defaults.
+    pub(super) defaults: Defaults,
+}
+
+/// What services need before they may start in a revert.
+#[derive(Debug, Default)]
+pub(super) struct Back {
+    /// The saved files.
+    pub(super) files: bool,
+    /// The data of before.
+    pub(super) data: bool,
+}
+
+/// What the report will hold.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) notes: Vec<Note>,
+    pub(super) health: Vec<ComponentHealth>,
+    /// In an upgrade: what became of the files that have defaults.
+    pub(super) config_changes: Vec<FileChange>,
+}
+
+/// What a person should know. Stored reports hold the text.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A person has to act.
+    Attention(String),
+    /// A package stays that was to go, and why.
+    Kept(String, Option<String>),
+    /// Anything else.
+    Info(String),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attention(text) => write!(f, "ATTENTION: {text}"),
+            Self::Kept(package, Some(why)) => write!(f, "{package} stays installed: {why}"),
+            Self::Kept(package, None) => write!(f, "{package} stays installed"),
+            Self::Info(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Saved {
+    /// Reads what a run that was cut off saved.
+    pub(super) fn load(context: &Context<'_>) -> Result<Self, StepError> {
+        let dir = context.dir().backup();
+        Ok(Self {
+            baseline: document::read(&dir.baseline())?,
+            before: Some(document::read(&dir.before())?),
+            defaults: Defaults::default(),
+        })
+    }
+
+    /// Returns the saved files.
+    pub(super) fn before(&self) -> Result<&Snapshot, StepError> {
+        self.before
+            .as_ref()
+            .ok_or_else(|| StepError::Missing("there is no backup".to_owned()))
+    }
+
+    /// Keeps another state of the files, here and in the run's directory.
+    pub(super) fn keep(
+        &mut self,
+        context: &Context<'_>,
+        before: Snapshot,
+    ) -> Result<(), StepError> {
+        let dir = context.dir().backup();
+        super::write_document(&dir.before(), &before)?;
+        super::write_document(&dir.baseline(), &self.baseline)?;
+        self.before = Some(before);
+        Ok(())
+    }
+}

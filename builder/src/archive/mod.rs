@@ -108,9 +108,8 @@ impl From<ReadError> for ArchiveError {
     /// A signal comes through the reader as an error of its file.
     fn from(error: ReadError) -> Self {
         let is_signal = |error: &io::Error| {
-            error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<Interrupted>())
+            let inner = error.get_ref();
+            inner.is_some_and(|inner| inner.downcast_ref::<Interrupted>().is_some())
         };
         match error {
             ReadError::Input(error) if is_signal(&error) => Self::Interrupted(Interrupted),

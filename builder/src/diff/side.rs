@@ -116,7 +116,7 @@ impl Visitor for Gather {
 
     fn document(&mut self, document: Document) -> Result<(), ArchiveError> {
         if let Document::Files(list) = document {
-            self.files.insert(list.rpm, list);
+            self.files.insert(list.rpm, *list);
         }
         Ok(())
     }

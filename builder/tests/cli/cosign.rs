@@ -149,7 +149,7 @@ fn what_may_not_be_signed_is_not_signed() {
     std::io::Write::write_all(&mut encoder, &archive).unwrap();
     let changed = vendor.write("changed.tar.zst", encoder.finish().unwrap());
     let run = user.run(&["sign", text(&changed), "--key", "a.pem", "--yes"]);
-    run.assert_refused(3, &["digest"]);
+    run.assert_refused(3, &["SHA-256"]);
 }
 
 #[test]

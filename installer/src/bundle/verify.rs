@@ -98,7 +98,7 @@ impl Visitor for Documents {
         match document {
             Document::Product(product) => self.product = Some(product),
             Document::Key(key) => self.vendor_keys.push(key),
-            Document::Files(list) => drop(self.files.insert(list.rpm, list)),
+            Document::Files(list) => drop(self.files.insert(list.rpm, *list)),
         }
         Ok(())
     }

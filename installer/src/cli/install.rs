@@ -8,6 +8,7 @@ use super::sealing::SealArgs;
 use super::session::{LockWait, Session, require_root};
 use super::start::{Request, start};
 use super::{bundle, render, trust};
+use crate::bundle::BundleError;
 use crate::failure::{Exit, Failure};
 use crate::preflight::{self, extras};
 use crate::{history, secure_fs};
@@ -59,7 +60,10 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         .map_err(|error| cannot_store(&error))?;
     let staged = open
         .stage(&session.layout, &plan.payload())
-        .map_err(|error| bundle::refused(path, &error))?;
+        .map_err(|error| match error {
+            BundleError::File(error) => cannot_store(&error),
+            error => bundle::refused(path, &error),
+        })?;
     let request = Request {
         run: history::next_id(&session.layout).map_err(|why| internal(&why))?,
         plan: &plan,

@@ -25,22 +25,27 @@ pub(super) fn failure(failure: &Failure) {
     let Explained { what, why, next } = &failure.explained;
     let parts = [what, why, next];
     let [what, why, next] = parts.map(|text| printable_lines(text));
-    eprintln!("error: {what}\n  why: {why}\n next: {next}");
+    aside(&format!("error: {what}\n  why: {why}\n next: {next}\n"));
 }
 
 /// Prints a warning.
 pub(super) fn warning(text: &str) {
-    eprintln!("warning: {}", printable_lines(text));
+    aside(&format!("warning: {}\n", printable_lines(text)));
 }
 
 /// Prints what was done, where standard output is for something else.
 pub(super) fn note(text: &str) {
-    eprintln!("{}", printable_lines(text));
+    aside(&format!("{}\n", printable_lines(text)));
+}
+
+/// Writes to standard error. A terminal that is gone ends the output, not the run.
+fn aside(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints the plan of a run that is about to start.
 pub(super) fn announce(shown: &InstallPlan) {
-    eprint!("{}", printable_lines(&plan(shown)));
+    aside(&printable_lines(&plan(shown)));
 }
 
 /// Returns which things were removed.

@@ -3,7 +3,7 @@
 use super::session::{LockWait, Session, require_root};
 use super::{render, sealing, work};
 use crate::failure::{Exit, Failure, chain};
-use crate::history::{self, PastRun};
+use crate::history::{self, Installer, PastRun};
 use crate::run::{self, reserve};
 use crate::run_unit;
 
@@ -48,19 +48,27 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 /// Makes an open run this installer's, also for the next boot. A run of a newer installer stays with
 /// that one: it may have taken steps that this one does not know.
 fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
-    history::refuse_newer(&session.layout, run)?;
-    let record = || -> Result<(), String> {
-        let own = run_unit::own_digest().map_err(|error| chain(&error))?;
-        let is_taken_over = history::record(&session.layout, run, own)?;
-        if is_taken_over && run_unit::is_possible(&session.host, &session.layout) {
-            run_unit::arm(&session.host, &session.layout).map_err(|error| chain(&error))?;
+    let layout = &session.layout;
+    history::refuse_newer(layout, run)?;
+    let take = || -> Result<(), String> {
+        let own = Installer::own(run_unit::own_digest().map_err(|error| chain(&error))?);
+        if own.is_recorded(layout, run) {
+            return Ok(());
         }
-        Ok(())
+        // The copy of the program may need the room.
+        reserve::free(layout);
+        // First the boot unit, then the record: cut off in between, the next boot starts this program,
+        // which finds another one's record and goes on.
+        if run_unit::is_possible(&session.host, layout) {
+            run_unit::arm(&session.host, layout).map_err(|error| chain(&error))?;
+        }
+        own.record(layout, run).map_err(|error| chain(&error))
     };
     // A full disk must not keep the host from being put back.
-    if let Err(why) = record() {
+    if let Err(why) = take() {
         render::warning(&format!(
-            "the next boot may resume run {run} with another installer: {why}"
+            "if run {run} is cut off again, the next boot resumes it with the installer that began \
+             it: {why}"
         ));
     }
     Ok(())

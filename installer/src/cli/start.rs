@@ -5,7 +5,7 @@ use super::session::{Entered, Session};
 use super::{render, stop_signal, work};
 use crate::backup::seal::{self, Recipients};
 use crate::failure::{Exit, Failure, chain};
-use crate::history;
+use crate::history::{self, Installer};
 use crate::journal::HostDisk;
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
@@ -67,7 +67,10 @@ pub(super) fn start(
         .map_err(|error| chain(&error))
         .and_then(|()| seal::record(&session.layout, run, request.recipients))
         .and_then(|()| run_unit::own_digest().map_err(|error| chain(&error)))
-        .and_then(|own| history::record(&session.layout, run, own))
+        .and_then(|own| {
+            let record = Installer::own(own).record(&session.layout, run);
+            record.map_err(|error| chain(&error))
+        })
         .map_err(|why| internal(&why))?;
     if run_unit::is_possible(&session.host, &session.layout) {
         let installer = run_unit::arm(&session.host, &session.layout);

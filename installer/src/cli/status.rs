@@ -26,7 +26,16 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 
 fn follow(session: &Session) -> Result<u8, Failure> {
     let stopped = super::stop_signal()?;
-    if let Some(run) = session.runs()?.pop() {
+    let History {
+        mut runs,
+        unreadable,
+    } = session.past()?;
+    let last = runs.pop();
+    let is_newest = |one: &&Unreadable| last.as_ref().is_none_or(|run| run.id < one.id);
+    if let Some(one) = unreadable.last().filter(is_newest) {
+        return Err(one.refused());
+    }
+    if let Some(run) = last {
         return start::follow(session, run.id, &stopped);
     }
     let next = "`install BUNDLE` starts one";

@@ -132,6 +132,10 @@ pub fn write<D: Document>(path: &Path, document: &D) -> Result<(), ReadError> {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
+    // What no reader takes is not written: a run that needs it would find out when it goes back.
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large("write", path));
+    }
     Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
 }
 
@@ -142,10 +146,13 @@ fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
         .read_to_end(&mut bytes)
         .map_err(secure_fs::at("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
-        let error = ErrorKind::FileTooLarge.into();
-        return Err(FsError::new("read", path, error).into());
+        return Err(too_large("read", path));
     }
     Ok(bytes)
+}
+
+fn too_large(operation: &'static str, path: &Path) -> ReadError {
+    FsError::new(operation, path, ErrorKind::FileTooLarge.into()).into()
 }
 
 fn check_type<D: Document>(path: &Path, bytes: &[u8]) -> Result<(), ReadError> {

@@ -80,7 +80,7 @@ impl<'de> Deserializer<'de> for Tolerant {
     }
 }
 
-impl<'de> IntoDeserializer<'de, serde_json::Error> for Tolerant {
+impl IntoDeserializer<'_, serde_json::Error> for Tolerant {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

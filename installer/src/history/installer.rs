@@ -23,17 +23,25 @@ impl Document for Installer {
     const TYPE: &'static str = "airgap-bundle/installer/1";
 }
 
-/// Records that this program, whose digest is `sha256`, works on a run. Returns whether another one
-/// did before.
-pub fn record(layout: &Layout, run: u64, sha256: Sha256) -> Result<bool, String> {
-    let path = layout.run(run).installer();
-    let earlier = document::read::<Installer>(&path).ok();
-    let version = crate::version();
-    let own = Installer { version, sha256 };
-    if earlier.as_ref() != Some(&own) {
-        document::write(&path, &own).map_err(|error| chain(&error))?;
+impl Installer {
+    /// Returns this program, whose digest is `sha256`.
+    #[must_use]
+    pub fn own(sha256: Sha256) -> Self {
+        let version = crate::version();
+        Self { version, sha256 }
     }
-    Ok(earlier.is_some_and(|earlier| earlier != own))
+
+    /// Whether it is recorded as the one that works on a run.
+    #[must_use]
+    pub fn is_recorded(&self, layout: &Layout, run: u64) -> bool {
+        let recorded = document::read::<Self>(&layout.run(run).installer());
+        recorded.is_ok_and(|recorded| recorded == *self)
+    }
+
+    /// Records that it works on a run.
+    pub fn record(&self, layout: &Layout, run: u64) -> Result<(), ReadError> {
+        document::write(&layout.run(run).installer(), self)
+    }
 }
 
 /// Refuses to go on with an open run of a newer installer.
@@ -52,7 +60,10 @@ pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Refused, what(), chain(&error), next));
     }
     let own = crate::version();
-    match found.filter(|found| found.version > own) {
+    // Without the newer program at hand, one that reads every document and every step may go on: a
+    // refusal would leave no way back.
+    let is_at_hand = |newer: &Installer| layout.kept_installer(&newer.sha256).exists();
+    match found.filter(|found| found.version > own && is_at_hand(found)) {
         Some(newer) => {
             let why = format!("installer {} works on it, and this is {own}", newer.version);
             Err(Failure::new(

@@ -120,12 +120,13 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
 /// that a newer installer wrote stays for that one.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
+    let own = layout.state().join(FILE);
     let found = document::read(&list);
     if matches!(found, Err(ReadError::Newer { .. })) {
+        let _ = secure_fs::remove_if_present(&own);
         return;
     }
     let Reserves { files } = found.unwrap_or_default();
-    let own = layout.state().join(FILE);
     for file in files.iter().chain([&own, &list]) {
         let _ = secure_fs::remove_if_present(file);
     }

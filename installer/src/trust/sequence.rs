@@ -60,7 +60,7 @@ pub enum Remembered {
     /// The record cannot be read; why.
     Damaged(String),
     /// The newest one.
-    Mark(Mark),
+    Mark(Box<Mark>),
 }
 
 /// Returns every mark, or why there is none to be had.
@@ -90,7 +90,7 @@ pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoo
             .into_iter()
             .filter(counts)
             .max_by_key(|mark| mark.sequence)
-            .map_or(Remembered::Nothing, Remembered::Mark),
+            .map_or(Remembered::Nothing, |mark| Remembered::Mark(Box::new(mark))),
         Err(other) => other,
     }
 }

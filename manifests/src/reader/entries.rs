@@ -8,9 +8,12 @@ use crate::digest::{Hasher, Sha256};
 use crate::format::{BLOCK_BYTES, HeaderClaim, padding, read_header};
 use crate::limits::{ENTRIES_MAX, ZSTD_WINDOW_MAX_LOG};
 
+/// What the frame's check looked at, and the rest of the file behind it.
+type Whole<R> = BufReader<Chain<Cursor<Vec<u8>>, Source<R>>>;
+
 /// The entries of a bundle in file order. Nothing of them is believed.
 pub struct Entries<R: Read> {
-    decoder: zstd::Decoder<'static, BufReader<Chain<Cursor<Vec<u8>>, Source<R>>>>,
+    decoder: zstd::Decoder<'static, Whole<R>>,
     /// How many headers were read.
     read: usize,
     /// The current entry, and how much of it was not read yet.
@@ -26,7 +29,8 @@ struct Source<R> {
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let taken = self.file.read(buffer);
-        self.failed |= taken.is_err();
+        let is_final = |error: &io::Error| error.kind() != io::ErrorKind::Interrupted;
+        self.failed |= taken.as_ref().is_err_and(is_final);
         taken
     }
 }

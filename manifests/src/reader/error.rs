@@ -108,5 +108,6 @@ pub enum ReadError {
 }
 
 fn listed(bad: &[BadPart]) -> String {
-    bad.iter().map(|part| format!("\n  {part}")).collect()
+    bad.iter()
+        .fold(String::new(), |all, part| format!("{all}\n  {part}"))
 }

@@ -22,7 +22,7 @@ pub enum Document {
     /// One of the vendor's package keys, armored.
     Key(Vec<u8>),
     /// The contents of an RPM, by its header. Every RPM of the manifest has one, under its own name.
-    Files(PackageFiles),
+    Files(Box<PackageFiles>),
 }
 
 /// The listed entries that were not read yet. [`read_documents`] makes one.
@@ -81,7 +81,7 @@ pub fn read_documents<R: Read, V: Visitor + ?Sized>(
             Some(Section::Keys) => Document::Key(bytes),
             _ => {
                 let list = read_package_files(&bytes, entry, manifest, &values);
-                Document::Files(list.map_err(ReadError::from)?)
+                Document::Files(Box::new(list.map_err(ReadError::from)?))
             }
         };
         visitor.document(document)?;
@@ -127,11 +127,11 @@ impl<R: Read> Payload<R> {
     }
 }
 
-fn check_listed<'m>(
+fn check_listed(
     claim: Option<HeaderClaim>,
-    entry: Option<&'m Entry>,
+    entry: Option<&Entry>,
     timestamp: u64,
-) -> Result<Option<&'m Entry>, ReadError> {
+) -> Result<Option<&Entry>, ReadError> {
     let (claim, entry) = match (claim, entry) {
         (None, None) => return Ok(None),
         (None, Some(entry)) => return Err(ends_before(&format!("`{}`", entry.path))),

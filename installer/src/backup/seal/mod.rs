@@ -110,9 +110,13 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
         Err(why) => return vec![why],
     };
     let settle = |id: u64| -> Result<(), String> {
-        // A run that cannot be read stays as it is, for the installer that can read it.
-        let Ok(run) = history::load(layout, id) else {
-            return Ok(());
+        // A run that cannot be read stays as it is, for the installer that can read it. What should be
+        // sealed and is plain is reported.
+        let dir = layout.run(id);
+        let run = match history::load(layout, id) {
+            Err(why) if dir.recipients().exists() || dir.unsealed().exists() => return Err(why),
+            Err(_) => return Ok(()),
+            Ok(run) => run,
         };
         if run.as_ref().is_some_and(history::PastRun::is_open) {
             return Ok(());

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::sync::Mutex;
-
 use lab::isolated::{Image, RpmDatabase};
 use lab::program;
 use lab::sweep::{Sweep, sweep, table};
@@ -13,11 +11,7 @@ use crate::budget;
 const SEED: u64 = 1;
 const SEED_WITH_STORES: u64 = 54;
 
-/// A sweep plays two cases at a time; two sweeps would only slow each other down.
-static ONE_SWEEP: Mutex<()> = Mutex::new(());
-
 fn sample(database: RpmDatabase, stores: bool, count: u64) {
-    let _alone = ONE_SWEEP.lock();
     if Image::prepare_with_or_skip(database).is_none() {
         return;
     }

@@ -113,6 +113,7 @@ fn chain(first: &TestKey, second: &TestKey) -> Vec<SignedRoot> {
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn a_renewed_root_is_remembered_and_the_old_key_is_refused() {
     let Some(site) = site("renewed") else { return };

@@ -121,6 +121,7 @@ fn a_split_bundle_is_installed_where_its_parts_lie() {
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
 }
 
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn one_bundle_serves_several_distributions_and_architectures() {
     let fixtures = Fixtures::prepare().unwrap();

@@ -92,6 +92,7 @@ fn open_with_stock_tools(
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn a_sealed_run_is_undone_only_with_the_identity() {
     let Some(site) = site("sealed") else { return };
@@ -215,6 +216,7 @@ const CHANGES: &str =
 
 /// Seals a real run's backup, killed at each of its calls that change the disk in turn. The next
 /// process finishes it, and the sealed backup is whole.
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn sealing_is_killed_at_every_change_of_the_disk() {
     let Some(site) = site("sealed-killed") else {

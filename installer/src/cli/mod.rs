@@ -1,4 +1,4 @@
-//! The command line. `clap`, printing and exit codes live here and nowhere below.
+//! The command line. Only this module uses `clap`, prints, and returns exit codes.
 #![expect(clippy::print_stderr, reason = "this room talks to the user")]
 
 mod backup;
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
             } else {
                 0
             };
-            // Nothing better can be done when even this cannot be printed.
+            // If printing fails too, there is nothing left to try.
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -185,8 +185,8 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     }
 }
 
-/// Registers the signals that ask a run to stop, and returns whether one came. rpm itself is in
-/// another session and finishes.
+/// Registers the signals that ask a run to stop, and returns a check for them. rpm runs in another
+/// session and finishes.
 fn stop_signal() -> Result<impl Fn() -> bool, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [
@@ -210,7 +210,8 @@ fn shown(path: &Path) -> String {
 mod tests {
     use clap::{Command, Parser as _};
 
-    /// A value of the one would be taken for the other's: `trust show X` once worked below X.
+    /// clap would mix up an argument and a global flag of one name: `trust show X` once worked
+    /// below X.
     fn no_argument_has_a_flags_name(flags: &Command, command: &Command) {
         for own in command.get_arguments().filter(|own| !own.is_global_set()) {
             let mut global = flags.get_arguments().filter(|flag| flag.is_global_set());

@@ -27,7 +27,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let mut file = secure_fs::create_new(&args.out, 0o600).map_err(|error| failed(&error))?;
     let written = support.write(&mut file).and_then(|()| file.sync_all());
     if let Err(error) = written {
-        // Half of it is worth nothing.
+        // An incomplete archive is useless.
         let _ = secure_fs::remove_if_present(&args.out);
         return Err(failed(&error));
     }

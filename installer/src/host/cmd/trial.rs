@@ -1,5 +1,5 @@
-//! Programs that are not installed yet, asked a question: a program of ours by its path, without a
-//! network where the host can take it away, ended with all it started.
+//! Runs programs that are not installed yet, to query them. The program is run by its path and, if
+//! the host supports that, without a network. All processes that it started are ended.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use super::child::{Ends, Spec, Until};
 use super::{CmdError, Finished, find, query};
 
-/// Puts a command into a network of its own, in which there is nothing.
+/// Runs a command in an empty network of its own.
 const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);
 
-/// Whether the host can take the network away from a program.
+/// Whether the host can run a program without a network.
 #[must_use]
 pub fn can_isolate() -> bool {
     let (program, [net, end]) = WITHOUT_NETWORK;
     query(program, &[net, end, "true"], Duration::from_secs(10)).is_ok_and(|said| said.succeeded())
 }
 
-/// Runs the program at `path` to its end, or ends it after `deadline`.
+/// Runs the program at `path` until it ends, or kills it after `deadline`.
 pub fn run(
     path: &Path,
     args: &[&str],

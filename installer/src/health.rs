@@ -93,9 +93,9 @@ pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(),
     for expectation in &health.expect {
         let found = body.pointer(&expectation.pointer).and_then(Value::as_str);
         if !found.is_some_and(|found| expectation.any_of.iter().any(|well| well == found)) {
-            let said = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
+            let found = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
             return Err(complaint(format!(
-                "its answer says {said} at {}",
+                "its answer has {found} at {}",
                 expectation.pointer
             )));
         }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_is_believed_only_with_details_and_the_right_version() {
+    fn a_gateway_is_healthy_only_with_details_and_the_right_version() {
         let well = r#"{"status":"pass","version":"5.3.2","details":{"redis":{"status":"pass"}}}"#;
         assert_eq!(verdict(200, well), Ok(()));
         assert_eq!(

@@ -206,7 +206,7 @@ fn a_symlink_comes_back_with_owner_and_label() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test is the run here")]
-fn what_appears_beside_a_hold_goes_and_the_hold_stays() {
+fn new_files_beside_a_hold_go_and_the_hold_stays() {
     let units = "/etc/systemd/system";
     let roots = ["a.service", "a.service.d", "b.service.d"].map(|name| format!("{units}/{name}"));
     let defaults = ["/etc/default/a", "/etc/sysconfig/a"];

@@ -140,12 +140,12 @@ fn merge_contents(
     let mut contents = Vec::new();
     for entry in [old, base, own] {
         let Some(Kind::File { sha256, .. }) = entry.map(|entry| &entry.kind) else {
-            return Ok(Err("it is no regular file".to_owned()));
+            return Ok(Err("it is not a regular file".to_owned()));
         };
         contents.push(blobs.load(sha256)?);
     }
     let (Some(own), [before, after, now]) = (own, contents.as_slice()) else {
-        return Ok(Err("it is no regular file".to_owned()));
+        return Ok(Err("it is not a regular file".to_owned()));
     };
     let result = match carry_over(after, now, before) {
         Ok(result) => result,

@@ -109,7 +109,7 @@ fn plain(session: &Session, run: u64) -> Result<BackupDir, Failure> {
         format!("cannot show what run {run} did to configuration"),
         format!("its backup is sealed: {sealed}"),
         format!(
-            "unseal it into a directory of root's: `mkdir -m 700 DIR; age -d -i KEY {sealed} | tar -xC DIR`, \
+            "unseal it into a directory that only root can read: `mkdir -m 700 DIR; age -d -i KEY {sealed} | tar -xC DIR`, \
              then `install config-changes {run} --backup DIR/backup`; remove DIR when you are done"
         ),
     ))
@@ -121,7 +121,7 @@ fn nothing(run: u64, backup: &Path) -> Failure {
         format!("run {run} has nothing to show"),
         format!(
             "{} has no config-changes.json: no default of a file that people may edit changed, or the \
-             run did not come so far",
+             run did not get that far",
             shown(backup)
         ),
         "`install config-changes` without a number takes the last run that has some",

@@ -74,7 +74,7 @@ fn encode(taken: &HostInventory) -> Result<Vec<u8>, Failure> {
     taken
         .check()
         .map_err(|why| refuse(format!("it would hold {why}, which no builder reads")))?;
-    // With one package a line, whitespace would take more bytes than the facts.
+    // Compact, because line breaks and indentation would take more space than the facts.
     let mut bytes = serde_json::to_vec(taken).map_err(|error| refuse(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)

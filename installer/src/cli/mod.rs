@@ -1,5 +1,5 @@
 //! The command line. Only this module uses `clap`, prints, and returns exit codes.
-#![expect(clippy::print_stderr, reason = "this room talks to the user")]
+#![expect(clippy::print_stderr, reason = "this module prints for the user")]
 
 mod backup;
 mod bundle;
@@ -48,7 +48,7 @@ use session::Session;
         ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
         ./install bundle.tar.zst.parts.json --parts-dir /media/disc2\n                                       \
         the same from parts, read where they lie\n  \
-        ./install inventory -o host.json     tell the builder what this host runs\n  \
+        ./install inventory -o host.json     describe this host for the builder\n  \
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
@@ -155,13 +155,13 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     };
     if let (Some(_), Some(word)) = (&cli.command, cli.install.bundle()) {
         return misplaced(
-            format!("`{}` stands before a command", shown(word)),
+            format!("`{}` comes before a command", shown(word)),
             "name a bundle or a command, not both; `install --help` shows the commands",
         );
     }
     if cli.command.is_some() && cli.install.seal.is_used() {
         return misplaced(
-            "--encrypt-backups-to stands before a command, where it has no effect".to_owned(),
+            "--encrypt-backups-to comes before a command, where it has no effect".to_owned(),
             "put it after the command; `undo` and `rollback` take it too",
         );
     }

@@ -213,7 +213,7 @@ pub(super) fn require_root(purpose: &str) -> Result<(), Failure> {
         Exit::Refused,
         format!("cannot {purpose}"),
         "this needs root, and the caller is not",
-        "run it again as root; `install plan` and `install verify` work for everybody",
+        "run it again as root; `install plan` and `install verify` work for every user",
     ))
 }
 

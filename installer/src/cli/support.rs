@@ -37,8 +37,8 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         text.push_str(&format!("  {name} ({bytes} bytes)\n"));
     }
     text.push_str(
-        "It holds no configuration file, no backup and no dump, and no word of the configuration that may \
-         be a secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
+        "It holds no configuration file, no backup, no dump, and no value from the configuration that may \
+         be secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
     );
     render::result(session, &names, &text);
     Ok(0)

@@ -88,7 +88,7 @@ fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
 fn unusable(error: &TrustError) -> Failure {
     let next = match error {
         TrustError::Place(_) => {
-            "look who wrote there, compare `install trust list` with what you enrolled, then put owner \
+            "find out who wrote there, compare `install trust list` with what you enrolled, then put owner \
              and mode right"
         }
         _ => "remove the damaged root with `install trust remove`, then enrol it again",

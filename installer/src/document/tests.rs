@@ -61,7 +61,7 @@ fn with_more_fields(value: &mut Value) {
 }
 
 #[test]
-fn every_document_of_a_released_installer_is_read_and_says_the_same() {
+fn every_document_of_a_released_installer_is_read_and_keeps_its_content() {
     let mut seen = std::collections::BTreeSet::new();
     for path in golden() {
         let bytes = std::fs::read(&path).unwrap();
@@ -91,7 +91,7 @@ fn every_document_of_a_released_installer_is_read_and_says_the_same() {
 }
 
 #[test]
-fn fields_of_a_newer_installer_are_passed_over_and_its_versions_are_named() {
+fn fields_of_a_newer_installer_are_ignored_and_its_versions_are_named() {
     let is_json = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
     for path in golden().into_iter().filter(is_json) {
         let bytes = std::fs::read(&path).unwrap();
@@ -122,7 +122,7 @@ fn fields_of_a_newer_installer_are_passed_over_and_its_versions_are_named() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test is the newer installer")]
-fn a_document_of_a_newer_installer_is_not_written_over() {
+fn a_document_of_a_newer_installer_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("stores.json");
     write(&path, &Dumps::default()).unwrap();

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_goes_where_the_configuration_says() {
+    fn the_address_follows_the_configuration() {
         for (address, port, url) in [
             ("0.0.0.0", "9000", "http://127.0.0.1:9000/up"),
             ("::", "1", "http://127.0.0.1:1/up"),
@@ -98,7 +98,7 @@ mod tests {
 
     /// A port like the first one sent the request to another host. Fuzzing found the path with `>`.
     #[test]
-    fn a_configuration_that_is_no_place_is_refused_and_shown() {
+    fn a_configuration_without_a_valid_address_is_refused_and_shown() {
         for (key, value) in [
             ("listen_port", "9000@elsewhere.invalid:80"),
             ("listen_port", "70000"),

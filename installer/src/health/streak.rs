@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_streak_is_of_one_process_that_was_not_started_again() {
+    fn a_streak_belongs_to_one_process_that_was_not_restarted() {
         let lengths = |seen: &[Option<(u32, Option<u64>)>]| {
             let mut streak = Streak::default();
             for well in seen {

@@ -38,7 +38,7 @@ pub fn record(layout: &Layout, run: u64, sha256: Sha256) -> Result<bool, String>
 
 /// Refuses to continue an open run of a newer installer.
 pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
-    let what = || format!("run {run} is not this installer's to go on with");
+    let what = || format!("this installer must not continue run {run}");
     let found = match document::read::<Installer>(&layout.run(run).installer()) {
         Err(error @ ReadError::Newer { .. }) => {
             let next = advice(layout, run);

@@ -6,7 +6,7 @@
 //! because a killed rpm is the very damage that this tool exists to prevent.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the room the other rooms are sent to"
+    reason = "this is the module that the lint points other modules to"
 )]
 
 mod child;
@@ -226,8 +226,8 @@ mod tests {
 
     #[test]
     fn a_childs_files_do_not_depend_on_the_callers_umask() {
-        let said = query("sh", &["-c", "umask"], SHORT).unwrap();
-        assert_eq!(said.stdout.trim(), "0022");
+        let answer = query("sh", &["-c", "umask"], SHORT).unwrap();
+        assert_eq!(answer.stdout.trim(), "0022");
     }
 
     #[test]

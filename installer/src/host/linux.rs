@@ -49,11 +49,11 @@ impl LinuxHost {
     /// The running kernel's mode decides what rpm does now. The mode of another root decides what
     /// its rpm will do later.
     fn is_in_fips_mode(&self) -> bool {
-        let says_so = |path: &Path| {
+        let is_set = |path: &Path| {
             let text = std::fs::read_to_string(path);
             text.is_ok_and(|text| text.trim() == "1")
         };
-        says_so(Path::new(FIPS)) || says_so(&self.layout.at(FIPS))
+        is_set(Path::new(FIPS)) || is_set(&self.layout.at(FIPS))
     }
 }
 

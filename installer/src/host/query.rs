@@ -52,12 +52,12 @@ fn parse_package<'a>(
     let (release, arch, build_time) = (next()?, next()?, next()?);
     let epoch = epoch
         .parse()
-        .map_err(|_| "the epoch is no number".to_owned())?;
+        .map_err(|_| "the epoch is not a number".to_owned())?;
     let evr = Evr::new(epoch, version, release).map_err(|error| error.to_string())?;
     let nevra = Nevra::new(name, evr, arch).map_err(|error| error.to_string())?;
     let build_time = build_time
         .parse()
-        .map_err(|_| "the build time is no number".to_owned())?;
+        .map_err(|_| "the build time is not a number".to_owned())?;
     Ok(InstalledPackage {
         nevra,
         build_time,
@@ -71,10 +71,10 @@ fn parse_file<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Result<Installe
     // Some versions of rpm print modes as a signed 16-bit number.
     let mode: i64 = mode
         .parse()
-        .map_err(|_| "the mode is no number".to_owned())?;
+        .map_err(|_| "the mode is not a number".to_owned())?;
     let flags: u32 = flags
         .parse()
-        .map_err(|_| "the flags are no number".to_owned())?;
+        .map_err(|_| "the flags are not a number".to_owned())?;
     let digest = if digest == "(none)" { "" } else { digest };
     Ok(InstalledFile {
         path: path.to_owned(),
@@ -87,7 +87,7 @@ fn parse_file<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Result<Installe
 
 /// Returns the lines that report a failed scriptlet even though rpm exits with 0.
 pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
-    let tells = |line: &&str| {
+    let reports_failure = |line: &&str| {
         line.contains("scriptlet failed")
             || line.contains("failed, exit status")
             || line.contains("lua script failed")
@@ -96,7 +96,7 @@ pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
     };
     output
         .lines()
-        .filter(tells)
+        .filter(reports_failure)
         .map(|line| line.trim().to_owned())
         .collect()
 }
@@ -107,7 +107,7 @@ pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
 /// rpm 4.14 and later print `digests signatures OK`. rpm 4.11 lists algorithms (`rsa sha1 (md5) pgp
 /// md5 OK`), in capitals and parentheses where a key is missing. For an unsigned package rpm prints
 /// `digests OK`, or `sha1 md5 OK`, and exits with 0.
-pub(crate) fn says_signed(line: &str, signed: &[&str]) -> bool {
+pub(crate) fn is_signed(line: &str, signed: &[&str]) -> bool {
     let Some((_, verdict)) = line.rsplit_once(": ") else {
         return false;
     };

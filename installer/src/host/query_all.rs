@@ -76,10 +76,10 @@ fn package(fields: &[&str]) -> Result<Option<HostPackage>, &'static str> {
     let [name, epoch, version, release, arch, build_time, header] = fields else {
         return Err("a field is missing");
     };
-    let epoch = epoch.parse().map_err(|_| "the epoch is no number")?;
+    let epoch = epoch.parse().map_err(|_| "the epoch is not a number")?;
     let build_time = build_time
         .parse()
-        .map_err(|_| "the build time is no number")?;
+        .map_err(|_| "the build time is not a number")?;
     let nevra = Evr::new(epoch, version, release)
         .ok()
         .and_then(|evr| Nevra::new(name, evr, arch).ok());
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_read_and_odd_identities_are_told() {
+    fn everything_is_read_and_odd_identities_are_listed() {
         let output = "P\tb\t1\t2.0\t3\tx86_64\t7\tsha256:ab\nV\tb\t=\t1:2.0-3\nV\tlibb.so()(64bit)\t\t\n\
                       C\tc\t<\t2\nF\t/usr/bin/b\nF\t/usr/share/doc/b\n\
                       P\tgpg-pubkey\t0\t1ed14c59\t5a1b2c3d\t(none)\t5\tsha256:(none)\n\

@@ -375,8 +375,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_package_is_not_taken_for_a_signed_one() {
-        let signed = |version, line| query::says_signed(line, Dialect::of(version).unwrap().signed);
+    fn an_unsigned_package_does_not_count_as_signed() {
+        let signed = |version, line| query::is_signed(line, Dialect::of(version).unwrap().signed);
         assert!(signed("4.18.0", "/x.rpm: digests signatures OK"));
         assert!(!signed("4.18.0", "/x.rpm: digests OK"));
         assert!(!signed("4.18.0", "/x.rpm: digests SIGNATURES NOT OK"));

@@ -141,7 +141,7 @@ fn list(
     let named = found.directory.clone();
     if named.is_empty() || named.split('/').any(|part| part == "..") {
         return Err(Listing::Failed(format!(
-            "`{named}` is no directory of its own"
+            "`{named}` is not a directory of its own"
         )));
     }
     found.directory = resolve(layout, &named).map_err(|error| failed(&named, &error))?;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn plugins_are_found_where_the_configuration_says_and_nothing_else_is() {
+    fn plugins_are_found_only_in_the_configured_directory() {
         let conf = "/opt/tyk-gateway/tyk.conf";
         let host = host(&[
             (conf, r#"{"middleware_path": "./own/"}"#),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_behind_a_symlink_has_one_path_and_one_outside_the_root_none() {
+    fn a_directory_behind_a_symlink_has_one_path_unless_it_is_outside_the_root() {
         let host = host(&[("/opt/tyk-gateway/plugins/auth.so", "")]);
         let link = host.layout.at("/opt/tyk-gateway/middleware");
         std::os::unix::fs::symlink("plugins", &link).unwrap();

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_taker_is_told_who_was_first() {
+    fn a_second_attempt_reports_the_first_process() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert!(!is_held(&layout));

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_newer_installer_pass_and_its_steps_and_versions_are_reported_as_its_own() {
+    fn fields_of_a_newer_installer_are_ignored_and_its_steps_and_versions_are_reported() {
         let (first, sum) = line("\"more\":[1],", "backup", "");
         let (second, _) = line("\"type\":\"airgap-bundle/journal/1\",", "commit", &sum);
         let both = format!("{first}{second}");

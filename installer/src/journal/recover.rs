@@ -109,7 +109,7 @@ mod tests {
     /// For every prefix of the journal of a run over two groups, with and without the `done` of its
     /// last step, the position of that step determines the decision.
     #[test]
-    fn every_place_to_be_cut_off_has_its_decision() {
+    fn every_point_of_interruption_has_its_decision() {
         let group = |name: &'static str| {
             let all = GroupStep::ALL.iter();
             let made = all.filter(|step| **step != GroupStep::Restore);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_way_back_is_taken_again_whole() {
+    fn an_interrupted_way_back_is_repeated_completely() {
         let mut journal = vec![
             (Step::Backup, Phase::Done),
             (Step::InstallHolds, Phase::Intent),

@@ -214,7 +214,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_name_of_a_journal_is_read_and_written_as_ever() {
+    fn every_name_in_a_journal_is_read_and_written_unchanged() {
         for (name, title) in NAMES {
             let step: Step = name.parse().unwrap();
             assert_eq!(

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_room_names_a_file_of_a_run() {
+    fn no_other_module_names_a_file_of_a_run() {
         let dir = RunDir::new(PathBuf::from("/run"));
         let backup = dir.backup();
         let dumps = [backup.dumps().document, backup.aside().document];
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_of_a_revert_displace_into_directories_of_their_own() {
+    fn each_try_of_a_revert_displaces_into_its_own_directory() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::new(dir.path().to_owned());
         assert_eq!(run.displaced_anew(), run.join("displaced.1"));

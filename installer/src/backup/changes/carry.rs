@@ -3,7 +3,7 @@
 /// Merges an edit of `base` into `new`, line by line, or returns why it cannot. The merge of three
 /// JSON texts must be a JSON text too, because a merge of lines does not respect commas.
 pub(crate) fn carry_over(base: &[u8], own: &[u8], new: &[u8]) -> Result<String, String> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned());
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned());
     let (base, own, new) = (text(base)?, text(own)?, text(new)?);
     let merged =
         diffy::merge(base, own, new).map_err(|_| "both changed the same lines".to_owned())?;
@@ -80,7 +80,7 @@ impl<'de> serde::de::Visitor<'de> for Once {
         let mut names = std::collections::BTreeSet::new();
         while let Some(name) = members.next_key::<String>()? {
             if !names.insert(name) {
-                return Err(serde::de::Error::custom("a name is there twice"));
+                return Err(serde::de::Error::custom("a name occurs twice"));
             }
             members.next_value_seed(self)?;
         }
@@ -123,7 +123,7 @@ mod tests {
         let new = base.replace("\"d\": 4\n", "\"d\": 4,\n  \"new\": 2\n");
         let why = carried(base, &own, &new).unwrap_err();
         assert!(why.contains("not be JSON"), "{why}");
-        assert!(!why.contains("new\""), "no content is told: {why}");
+        assert!(!why.contains("new\""), "no content is quoted: {why}");
         // Text that is not JSON need not become JSON.
         let (base, own) = ("x = 1\ny = 2\nz = 3\nlast\n", "x = 9\ny = 2\nz = 3\nlast\n");
         assert!(carried(base, own, "x = 1\ny = 2\nz = 3\nLAST\n").is_ok());

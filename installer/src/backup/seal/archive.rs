@@ -191,7 +191,7 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
             Ok(here().filter(|_| !part.ends_with(".partial")))
         }
         _ => Err(ArchiveError::Damaged(format!(
-            "it holds {}, which no backup does",
+            "it holds {}, which does not belong in a backup",
             name.display()
         ))),
     }

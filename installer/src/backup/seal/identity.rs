@@ -31,10 +31,10 @@ pub enum IdentityError {
     #[error(transparent)]
     File(#[from] FsError),
     /// The file is not a file of identities. The error does not quote it.
-    #[error("{} holds no identity of age (`AGE-SECRET-KEY-1…`)", .0.display())]
+    #[error("{} holds no age identity (`AGE-SECRET-KEY-1…`)", .0.display())]
     NotAnIdentity(PathBuf),
     /// The identity file is protected by its own passphrase.
-    #[error("{} is encrypted itself", .0.display())]
+    #[error("{} is itself encrypted", .0.display())]
     Encrypted(PathBuf),
     /// The backup is sealed to other identities.
     #[error("{} is not sealed to an identity in {}", sealed.display(), identity.display())]

@@ -24,7 +24,7 @@ pub enum RecipientsError {
     File(#[from] FsError),
     /// The text is not a recipient. The error does not quote it, because it may be an identity by
     /// mistake.
-    #[error("{place} is not a recipient of age (`age1…`)")]
+    #[error("{place} is not an age recipient (`age1…`)")]
     NotARecipient {
         /// The place in the input.
         place: String,

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_writer_ended_is_told() {
+    fn the_end_of_the_writer_is_reported() {
         let ended = |script| {
             let (finished, text) = stream_with("sh", &["-c", script], &[], SHORT, all).unwrap();
             assert_eq!(text.unwrap(), "half\n");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_hangs_is_ended_before_and_after_its_output_is() {
+    fn a_hanging_writer_is_ended_before_and_after_the_end_of_its_output() {
         for script in ["echo half; exec sleep 60", "exec 1>&-; exec sleep 60"] {
             let limit = Duration::from_millis(200);
             let error = stream_with("sh", &["-c", script], &[], limit, all).unwrap_err();

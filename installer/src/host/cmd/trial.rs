@@ -14,7 +14,8 @@ const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);
 #[must_use]
 pub fn can_isolate() -> bool {
     let (program, [net, end]) = WITHOUT_NETWORK;
-    query(program, &[net, end, "true"], Duration::from_secs(10)).is_ok_and(|said| said.succeeded())
+    query(program, &[net, end, "true"], Duration::from_secs(10))
+        .is_ok_and(|ended| ended.succeeded())
 }
 
 /// Runs the program at `path` until it ends, or kills it after `deadline`.
@@ -50,14 +51,14 @@ mod tests {
     fn a_program_ends_with_all_it_started() {
         let sh = Path::new("/bin/sh");
         let started = Instant::now();
-        let said = run(
+        let ended = run(
             sh,
             &["-c", "sleep 600 & echo asked; exit 3"],
             false,
             Duration::from_secs(60),
         );
-        let said = said.unwrap();
-        assert_eq!((said.code, said.stdout.trim()), (Some(3), "asked"));
+        let ended = ended.unwrap();
+        assert_eq!((ended.code, ended.stdout.trim()), (Some(3), "asked"));
         let late = run(sh, &["-c", "sleep 600"], false, Duration::from_millis(50));
         assert!(matches!(late, Err(CmdError::Deadline { .. })), "{late:?}");
         assert!(

@@ -46,7 +46,7 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
     let signed = finished
         .stdout
         .lines()
-        .filter(|line| query::says_signed(line, words))
+        .filter(|line| query::is_signed(line, words))
         .count();
     // rpmkeys exits with 0 for an unsigned package; here it is an error.
     let code = if signed == names.len() {

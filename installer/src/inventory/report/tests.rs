@@ -79,7 +79,7 @@ fn facts_and_digests_are_recorded_and_no_content() {
 }
 
 #[test]
-fn what_is_not_there_or_no_file_is_told_apart() {
+fn missing_paths_and_other_kinds_of_file_are_distinguished() {
     let Some((_dir, layout, host)) = host() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! `install config-changes [RUN]`.
+//! `install config-changes [RUN]`: shows how a run changed configuration files.
 
 use std::path::{Path, PathBuf};
 

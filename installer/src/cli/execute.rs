@@ -1,4 +1,4 @@
-//! `install execute RUN`: the run unit's process.
+//! `install execute RUN`: the process of the run unit, which executes a prepared run.
 
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};

@@ -1,4 +1,4 @@
-//! `install BUNDLE`.
+//! `install BUNDLE`: verifies, plans, checks and stages an upgrade, and starts its run.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `install inventory`.
+//! `install inventory`: records what this host runs, as an input for `bundle build`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

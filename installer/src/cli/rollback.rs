@@ -1,4 +1,4 @@
-//! `install rollback RUN`.
+//! `install rollback RUN`: undoes every later run, one after the other.
 
 use super::render;
 use super::session::{Session, require_root};

@@ -1,4 +1,5 @@
-//! `install status`.
+//! `install status`: reports the open run, the last run and the installed product, or follows a
+//! run.
 
 use super::session::Session;
 use super::{render, start};

@@ -1,4 +1,4 @@
-//! `install support`.
+//! `install support`: writes the support archive, without secrets, for the vendor.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `install trust`.
+//! `install trust`: enrols, renews, lists, shows and removes trust roots.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -88,8 +88,8 @@ fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
 fn unusable(error: &TrustError) -> Failure {
     let next = match error {
         TrustError::Place(_) => {
-            "find out who wrote there, compare `install trust list` with what you enrolled, then put owner \
-             and mode right"
+            "find out who wrote there, compare `install trust list` with what you enrolled, then correct \
+             owner and mode"
         }
         _ => "remove the damaged root with `install trust remove`, then enrol it again",
     };

@@ -1,4 +1,5 @@
-//! The one place that spawns processes.
+//! The one place that starts processes. `child` runs them, `tool` the tools of data stores, `trial`
+//! programs before they are installed, and `stream` queries with a long output.
 //!
 //! Programs are found in fixed directories and never through the caller's `PATH`. The environment
 //! is cleared, and standard input is null. A query has a deadline and a limit on its output. A

@@ -1,8 +1,8 @@
-//! What a run tells while it goes on: one enum, one listener.
+//! The events that a run reports while it works: one enum, one listener.
 
 use serde::{Deserialize, Serialize};
 
-/// Something happened.
+/// An event of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -17,22 +17,22 @@ pub enum Event {
     Done {
         /// The step's id.
         step: String,
-        /// What it found, if anything.
+        /// What the step found, if anything.
         note: String,
     },
-    /// A step did not work.
+    /// A step failed.
     Failed {
         /// The step's id.
         step: String,
         /// Why.
         why: String,
     },
-    /// Waiting for something outside.
+    /// The run waits for something outside it.
     Waiting {
         /// For what.
         what: String,
     },
 }
 
-/// A listener.
+/// Receives the events of a run.
 pub type Listener<'a> = &'a dyn Fn(&Event);

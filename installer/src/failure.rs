@@ -1,26 +1,26 @@
-//! What a person is told when something does not work, and the exit code a script sees.
+//! The failure of a command: an explanation for people, and an exit code for scripts.
 
 use std::error::Error;
 use std::fmt;
 
 pub use manifests::explained::{Explained, chain};
 
-/// How a command ended. The numbers are part of the interface (docs/exit-codes.md).
+/// How a command ended. The numbers are a public interface (docs/exit-codes.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// A defect or an unforeseen condition.
     Internal = 1,
-    /// The command line asks for something that does not exist.
+    /// The command line names something that does not exist.
     Usage = 2,
     /// A signature, digest or document is not acceptable.
     Verification = 3,
-    /// The host does not allow the run; nothing was changed.
+    /// The host does not permit the run; nothing was changed.
     Refused = 4,
     /// The run failed and the host is as it was.
     Reverted = 5,
     /// The run failed and so did the revert.
     RevertFailed = 6,
-    /// Another run, or another user of rpm, is at work.
+    /// Another run or another user of rpm is at work.
     Busy = 7,
     /// `plan --check`: the host would change.
     Pending = 10,
@@ -31,14 +31,14 @@ pub enum Exit {
 /// An error in three parts, and the exit code it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The exit code it leads to.
+    /// The exit code.
     pub exit: Exit,
     /// What failed, why, and what to do next.
     pub explained: Explained,
 }
 
 impl Failure {
-    /// Makes a failure of its three parts.
+    /// Makes a failure from its three parts.
     pub fn new(
         exit: Exit,
         what: impl Into<String>,
@@ -49,7 +49,7 @@ impl Failure {
         Self { exit, explained }
     }
 
-    /// Makes a failure whose reason is an error with all its sources.
+    /// Makes a failure whose reason is an error with all of its sources.
     pub fn because(
         exit: Exit,
         what: impl Into<String>,

@@ -1,5 +1,5 @@
-//! Whether a service is well: its main process runs the right program and stays the same, and its
-//! answer says what the product manifest demands, several times in a row.
+//! Decides whether a service is healthy. Its main process must run the right program and stay the
+//! same. Its answer must match the product manifest several times in a row.
 
 mod question;
 mod streak;
@@ -18,31 +18,32 @@ use streak::Streak;
 
 pub use question::target;
 
-/// Main processes that may come and go before a service counts as one that cannot stay up.
+/// Most main processes that may come and go before a service counts as unable to stay up.
 const RESTARTS_MAX: u32 = 4;
 
-/// How a service is not well.
+/// Why a service is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ill {
     /// The kind, for comparison with the state before a run.
     pub kind: IllKind,
-    /// For people.
+    /// The reason, for people.
     pub why: String,
 }
 
-/// Kinds of not being well. A run is excused only by the very kind that was there before it.
+/// Kinds of unhealthy services. Only the kind that a service had before the run excuses it
+/// afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IllKind {
     /// It does not answer.
     Silent,
-    /// It answers, and says that it or what it needs is not well.
+    /// It answers that it, or something it needs, is not healthy.
     Complaining,
     /// It answers as another version.
     Version,
     /// Its main process does not run, does not stay up, or is another program.
     Process,
-    /// Nobody waited long enough to know.
+    /// The wait was stopped before the state was known.
     Stopped,
 }
 
@@ -55,20 +56,20 @@ impl Ill {
     }
 }
 
-/// What a healthy service must be.
+/// What a healthy service must match.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// The version its answer must carry, where the product says it carries one.
+    /// The version that its answer must contain, if the product manifest requires one.
     pub version: &'a str,
-    /// The digest of the program its main process must run.
+    /// The digest of the program that its main process must run.
     pub program: Option<Sha256>,
 }
 
-/// Judges one answer. Pure.
+/// Checks one answer. Pure.
 pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(), Ill> {
     let complaint = |why: String| Ill::new(IllKind::Complaining, why);
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    // The version first: a wrong one is never excused by a complaint that was there before.
+    // The version comes first: an earlier complaint never excuses a wrong version.
     if let (Some(pointer), Some(body)) = (&health.version_pointer, &body) {
         match body.pointer(pointer).and_then(Value::as_str) {
             // Some builds write the version with a leading `v`.
@@ -92,9 +93,9 @@ pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(),
     for expectation in &health.expect {
         let found = body.pointer(&expectation.pointer).and_then(Value::as_str);
         if !found.is_some_and(|found| expectation.any_of.iter().any(|well| well == found)) {
-            let said = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
+            let found = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
             return Err(complaint(format!(
-                "its answer says {said} at {}",
+                "its answer has {found} at {}",
                 expectation.pointer
             )));
         }
@@ -102,11 +103,12 @@ pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(),
     Ok(())
 }
 
-/// Longest wait for a service that started just before the run to say that it is well.
+/// Longest wait until a service that started just before the run is healthy.
 const SETTLE: Duration = Duration::from_secs(15);
 
-/// Asks a service before a run, with the question that is asked after it. One that was just started
-/// gets time to settle: calling it ill would excuse an upgrade that breaks it.
+/// Checks a service before a run in the same way as after it. A service that has just started gets
+/// time to settle. Otherwise it would count as unhealthy, and that would excuse an upgrade that
+/// breaks it.
 pub fn ask_before(
     host: &dyn Host,
     layout: &Layout,
@@ -129,8 +131,8 @@ pub fn ask_before(
     }
 }
 
-/// Waits until a service is well and returns its main process (0 where there is none to watch), or
-/// says why it is not well within its budget.
+/// Waits until a service is healthy and returns its main process (0 if it has none to watch). An
+/// error is why the service was not healthy within its budget.
 pub fn wait(
     host: &dyn Host,
     layout: &Layout,
@@ -184,7 +186,8 @@ fn waited(host: &dyn Host, started: Duration) -> Duration {
     host.steady_clock().saturating_sub(started)
 }
 
-/// Tells that systemd had to start a service again: it comes up, and goes down by itself.
+/// Returns how often systemd had to restart a service, which suggests that it starts and then
+/// crashes.
 fn again(state: &UnitState) -> String {
     match state.restarts {
         Some(times) if times > 0 => format!("; systemd restarts: {times}"),
@@ -192,7 +195,7 @@ fn again(state: &UnitState) -> String {
     }
 }
 
-/// Without a question to ask, a service must at least stay up for some seconds.
+/// A service without a health check must stay up for some seconds.
 fn stays_up(host: &dyn Host, unit: &str) -> Result<u32, Ill> {
     let process = || {
         host.main_process(unit)
@@ -241,7 +244,7 @@ fn look(
         }
         _ => {}
     }
-    // Read anew each time: the upgrade may bring a new default.
+    // Read each time, because the upgrade may change a default.
     let settings = settings::load(layout, component).settings;
     let answer = target(&settings, health).and_then(|target| host.probe(&target));
     let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
@@ -269,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_is_believed_only_with_details_and_the_right_version() {
+    fn a_gateway_is_healthy_only_with_details_and_the_right_version() {
         let well = r#"{"status":"pass","version":"5.3.2","details":{"redis":{"status":"pass"}}}"#;
         assert_eq!(verdict(200, well), Ok(()));
         assert_eq!(

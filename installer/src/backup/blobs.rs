@@ -1,4 +1,4 @@
-//! Contents of backed-up files, stored once each under their digest.
+//! Stores the contents of backed-up files, each once under its digest.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,26 +14,26 @@ pub struct Blobs {
     dir: PathBuf,
 }
 
-/// A content that cannot be stored or read back.
+/// A content that cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The backup was changed since it was made.
+    /// The backup was changed after it was made.
     #[error("the backup of {path} is damaged: its SHA-256 is {found}, not {expected}")]
     Damaged {
         /// The stored content.
         path: PathBuf,
-        /// Its name.
+        /// The digest in its name.
         expected: Sha256,
-        /// What is in it.
+        /// The digest of its bytes.
         found: Sha256,
     },
 }
 
 impl Blobs {
-    /// Opens or makes the directory.
+    /// Opens the directory, and creates it if needed.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
         secure_fs::ensure_dir(dir, 0o700)?;
         Ok(Self {
@@ -41,7 +41,7 @@ impl Blobs {
         })
     }
 
-    /// Names a directory that is only read.
+    /// Refers to a directory that is only read.
     #[must_use]
     pub(crate) fn at(dir: &Path) -> Self {
         Self {
@@ -69,13 +69,13 @@ impl Blobs {
         Ok((size, sha256))
     }
 
-    /// Whether a content is there and undamaged.
+    /// Whether a content is stored and undamaged.
     fn holds(&self, sha256: &Sha256) -> bool {
         let file = secure_fs::open_read(&self.path(sha256));
         file.is_ok_and(|mut file| of_reader(&mut file).is_ok_and(|(_, found)| found == *sha256))
     }
 
-    /// Stores a content that is in memory.
+    /// Stores a content from memory.
     pub fn put(&self, sha256: &Sha256, bytes: &[u8]) -> Result<(), BlobError> {
         if !self.holds(sha256) {
             secure_fs::write_atomic(&self.path(sha256), bytes, 0o600)?;
@@ -83,12 +83,12 @@ impl Blobs {
         Ok(())
     }
 
-    /// Takes over a content from another backup.
+    /// Copies a content from another backup.
     pub fn import(&self, other: &Self, sha256: &Sha256) -> Result<(), BlobError> {
         self.put(sha256, &other.load(sha256)?)
     }
 
-    /// Reads a content back and checks it.
+    /// Reads a content and checks its digest.
     pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
         let path = self.path(sha256);
         let mut bytes = Vec::new();

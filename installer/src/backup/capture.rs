@@ -1,4 +1,4 @@
-//! Taking a snapshot.
+//! Takes a snapshot of directory trees.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -13,7 +13,7 @@ use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
-/// A tree that cannot be captured whole.
+/// A tree that cannot be captured completely.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// A content cannot be read or stored.
@@ -30,7 +30,7 @@ pub enum CaptureError {
         /// Why.
         source: walkdir::Error,
     },
-    /// A name that cannot be written into the snapshot.
+    /// A name is not UTF-8, and the snapshot cannot hold it.
     #[error("{0} has a name that is not UTF-8")]
     Name(String),
     /// A file changed while it was read, twice in a row.
@@ -38,27 +38,27 @@ pub enum CaptureError {
     Unstable(String),
 }
 
-/// What becomes of contents.
+/// What capturing does with contents.
 #[derive(Debug, Clone, Copy)]
 pub enum Contents<'a> {
-    /// Stored.
+    /// Stores them.
     Keep(&'a Blobs),
-    /// Hashed only: takes no space.
+    /// Hashes them only, which takes no space.
     Hash,
 }
 
-/// What if a file changes while it is read.
+/// How capturing treats a file that changes while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
-    /// Services run; a log that grows is captured as it was at some moment.
+    /// Services run. A growing log is captured as it was at some moment.
     AtWork,
-    /// Everything is stopped: a file that still changes is an error.
+    /// Everything is stopped. A file that still changes is an error.
     Stopped,
 }
 
 /// Captures `roots` without following symlinks. A root that does not exist is captured as absent,
-/// and so is what vanishes while it is looked at. The holds of a run are no part of what was there, nor
-/// is a directory of drop-ins that holds nothing else.
+/// and so is a path that disappears meanwhile. The holds of a run are left out, and so is a drop-in
+/// directory that contains nothing else.
 pub fn capture(
     layout: &Layout,
     contents: Contents<'_>,
@@ -107,7 +107,7 @@ pub fn capture(
     Ok(snapshot)
 }
 
-/// A hold makes its directory where there is none, and takes it away again when it is empty.
+/// A hold creates its directory if needed, and removes it again when it is empty.
 fn is_made_for_holds(real: &Path, path: &str) -> bool {
     let name = path.strip_prefix("/etc/systemd/system/");
     let unit = name.and_then(|name| name.strip_suffix(".d"));
@@ -235,7 +235,7 @@ fn dress(kind: Kind, metadata: &Metadata, xattrs: BTreeMap<String, String>) -> E
 fn xattrs(real: &Path) -> Result<BTreeMap<String, String>, FsError> {
     let names = match xattr::list(real) {
         Ok(names) => names,
-        // A filesystem without attributes has none to keep.
+        // A filesystem without extended attributes has nothing to capture.
         Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
         Err(error) => return Err(FsError::new("list extended attributes of", real, error)),
     };

@@ -1,4 +1,4 @@
-//! Whether a backup is whole: every byte that its documents name is read and compared.
+//! Checks whether a backup is complete: reads every byte that its documents name and compares it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -15,10 +15,10 @@ use crate::layout::BackupDir;
 use crate::secure_fs;
 use crate::stores::record::Dumps;
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Files that are as they should be.
+    /// Undamaged files.
     pub files: u64,
     /// Their sizes.
     pub bytes: u64,
@@ -26,8 +26,8 @@ pub struct Checked {
     pub troubles: Vec<String>,
 }
 
-/// What a backup holds, by path in it. Documents are kept, contents hashed: a dump may be larger than
-/// the memory.
+/// The contents of a backup by path. Documents are kept in memory. Other files are only hashed,
+/// because a dump may be larger than the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     documents: BTreeMap<String, Vec<u8>>,
@@ -35,7 +35,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes in one file.
+    /// Adds one file.
     pub(crate) fn add(&mut self, name: &str, mut content: impl Read) -> std::io::Result<()> {
         if !name.contains('/') {
             let mut bytes = Vec::new();
@@ -101,7 +101,7 @@ impl Held {
     }
 }
 
-/// Checks a backup that is readable.
+/// Checks a plain or unsealed backup.
 #[must_use]
 pub fn plain(dir: &Path) -> Checked {
     let mut held = Held::default();
@@ -130,7 +130,7 @@ pub fn plain(dir: &Path) -> Checked {
     checked
 }
 
-/// Checks a backup that is sealed, without writing a byte of it.
+/// Checks a sealed backup without writing a byte of it.
 #[must_use]
 pub fn sealed(unlocked: Unlocked) -> Checked {
     let mut held = Held::default();

@@ -1,5 +1,5 @@
-//! What a restoration brings back beside the bytes, on the real filesystem, and what of a run's own it
-//! leaves alone.
+//! Tests on the real filesystem what a restoration brings back besides the bytes, and which files
+//! of its own a run leaves alone.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// An ACL as the kernel takes it: owner, one named user, group, mask, others.
+/// Builds an ACL in the kernel's form: owner, one named user, group, mask, others.
 fn acl(user: u32, permissions: u16) -> Vec<u8> {
     let none = u32::MAX;
     let entries = [
@@ -66,7 +66,7 @@ fn acl(user: u32, permissions: u16) -> Vec<u8> {
     bytes
 }
 
-/// `cap_net_bind_service=ep`, as `setcap` writes it.
+/// Builds `cap_net_bind_service=ep`, as `setcap` writes it.
 fn capability() -> Vec<u8> {
     [0x0200_0001_u32, 1 << 10, 0, 0, 0]
         .iter()
@@ -74,7 +74,7 @@ fn capability() -> Vec<u8> {
         .collect()
 }
 
-/// Returns the attributes that this filesystem takes of those that a file may have.
+/// Returns those attributes of a file that this filesystem accepts.
 fn attributes(of: &Path) -> Vec<(&'static str, Vec<u8>)> {
     let mut wanted = vec![
         (ACL, acl(4711, 6)),
@@ -120,7 +120,7 @@ fn attributes_owners_modes_and_times_come_back_on_files_and_directories() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o2750)).unwrap();
         given.push(attributes(&path));
     }
-    // Owner, mode and attributes change no content's time; it is set last.
+    // Changes of owner, mode and attributes do not touch the modification time; it is set last.
     let time = SystemTime::UNIX_EPOCH + Duration::new(1_600_000_000, 123_456_789);
     for path in paths {
         fs::File::open(at(path))
@@ -134,7 +134,7 @@ fn attributes_owners_modes_and_times_come_back_on_files_and_directories() {
         "{known:?}"
     );
     let before = place.capture();
-    // What an upgrade, a scriptlet or a person does.
+    // Changes that an upgrade, a scriptlet or a person may make.
     for name in &known {
         xattr::remove(at("/etc/p/conf"), name).unwrap();
     }
@@ -206,7 +206,7 @@ fn a_symlink_comes_back_with_owner_and_label() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test is the run here")]
-fn what_appears_beside_a_hold_goes_and_the_hold_stays() {
+fn new_files_beside_a_hold_go_and_the_hold_stays() {
     let units = "/etc/systemd/system";
     let roots = ["a.service", "a.service.d", "b.service.d"].map(|name| format!("{units}/{name}"));
     let defaults = ["/etc/default/a", "/etc/sysconfig/a"];
@@ -224,7 +224,7 @@ fn what_appears_beside_a_hold_goes_and_the_hold_stays() {
     fs::write(unit("b.service.d/limits.conf"), "mine").unwrap();
     let before = place.capture();
     assert_eq!(before.entries.len(), 2, "absent roots are known as such");
-    // The run holds both units; then its upgrade makes and breaks files.
+    // The run holds both units; then its upgrade creates and damages files.
     fs::create_dir(unit("a.service.d")).unwrap();
     for service in ["a", "b"] {
         let hold = format!("{service}.service.d/{}", Layout::DROP_IN);

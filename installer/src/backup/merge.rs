@@ -1,5 +1,6 @@
-//! What configuration should be after an undo: the state before the undone run, with the edits
-//! that people made since. A three-way merge in which the state right after the run is the base.
+//! Computes what configuration should be after an undo: the state before the undone run, with the
+//! edits that people made since. This is a three-way merge whose base is the state right after the
+//! run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,30 +10,30 @@ use super::blobs::{BlobError, Blobs};
 use super::changes::{YOURS, carry_over};
 use super::snapshot::{Entry, Kind, Snapshot};
 
-/// The merged state, and what a person should know of it.
+/// The merged state, and the decisions that a report lists.
 #[derive(Debug)]
 pub struct Merged {
-    /// What the trees should be; every content is in the blobs.
+    /// What the trees should be. Every content is in the blobs.
     pub snapshot: Snapshot,
-    /// Edited since, untouched by the run: kept as they are.
+    /// Files that were edited since and that the run had not changed. They are kept.
     pub kept: Vec<String>,
-    /// Edited since and changed by the run: merged cleanly.
+    /// Files that were edited since and that the run had changed. Both merged without conflict.
     pub merged: Vec<String>,
-    /// Edited since, and the edit does not fit into the state before the run: that state is back, the
-    /// edit is beside it in `.yours`; with the reason.
+    /// Files whose later edit does not fit into the state before the run. That state is restored,
+    /// and the edit is beside it in `.yours`. The reason follows the path.
     pub beside: Vec<(String, String)>,
-    /// Edited since and changed by the run, and not to be put beside: kept as they are.
+    /// Files as in `beside` whose edit cannot be put beside them. They are kept as they are.
     pub conflicts: Vec<String>,
 }
 
-/// The three states of a merge. Contents of all of them are in the same blobs.
+/// The three states of a merge. The same blobs hold the contents of all three.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreeWay<'a> {
-    /// Before the run that is undone.
+    /// The state before the run that is undone.
     pub before: &'a Snapshot,
-    /// Right after it.
+    /// The state right after that run.
     pub after: &'a Snapshot,
-    /// Now.
+    /// The state now.
     pub current: &'a Snapshot,
 }
 
@@ -92,8 +93,8 @@ pub fn merge(states: ThreeWay<'_>, blobs: &Blobs) -> Result<Merged, BlobError> {
     Ok(merged)
 }
 
-/// Whether an edit can be put beside the file of before the run: both are files, and nothing but a file
-/// or a symlink, in a tree that was looked at, has the name.
+/// Whether an edit can be put beside the file from before the run. Both must be files. The name for
+/// the edit must be free, or be that of a file or symlink in a captured tree.
 fn can_be_beside(path: &str, old: Option<&Entry>, own: Option<&Entry>, current: &Snapshot) -> bool {
     let is_file = |entry: &Entry| matches!(entry.kind, Kind::File { .. });
     let aside = format!("{path}{YOURS}");
@@ -122,14 +123,14 @@ fn same(a: Option<&Entry>, b: Option<&Entry>) -> bool {
     match (a, b) {
         (None, None) => true,
         (Some(a), Some(b)) => {
-            // Programs come from packages: whatever is installed is right.
+            // Packages provide programs, so the installed program is the right one.
             a.equals(b) || (a.kind == Kind::Program && b.kind == Kind::Program)
         }
         _ => false,
     }
 }
 
-/// Merges three texts, or says why that cannot be done; the owner and mode are those of today.
+/// Merges three texts, or returns why that is impossible. Owner and mode stay those of today.
 fn merge_contents(
     old: Option<&Entry>,
     base: Option<&Entry>,
@@ -139,12 +140,12 @@ fn merge_contents(
     let mut contents = Vec::new();
     for entry in [old, base, own] {
         let Some(Kind::File { sha256, .. }) = entry.map(|entry| &entry.kind) else {
-            return Ok(Err("it is no regular file".to_owned()));
+            return Ok(Err("it is not a regular file".to_owned()));
         };
         contents.push(blobs.load(sha256)?);
     }
     let (Some(own), [before, after, now]) = (own, contents.as_slice()) else {
-        return Ok(Err("it is no regular file".to_owned()));
+        return Ok(Err("it is not a regular file".to_owned()));
     };
     let result = match carry_over(after, now, before) {
         Ok(result) => result,

@@ -1,4 +1,5 @@
-//! Backup of configuration: what the files of a component were, byte for byte.
+//! Backup of configuration: captures the files of components byte for byte, merges them with later
+//! edits, restores them, and seals the backup of a closed run.
 
 pub mod blobs;
 pub mod capture;

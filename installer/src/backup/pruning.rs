@@ -1,4 +1,4 @@
-//! Backups that are not wanted any more.
+//! Measures the backups of runs, and removes old ones (`install backup prune`).
 
 use std::path::PathBuf;
 
@@ -19,8 +19,8 @@ pub fn size(run: &RunDir) -> u64 {
     sizes.map(|metadata| metadata.len()).sum()
 }
 
-/// Removes the backups of all but the newest `keep` runs that have one, and never that of an open run.
-/// A run that cannot be read keeps its own and does not count. Returns what was removed.
+/// Removes old backups, and returns what was removed. The newest `keep` runs that have a backup
+/// keep it, and so does an open run. A run that cannot be read keeps its backup and does not count.
 pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
     let mut runs = history::all(layout)?.runs;
     runs.retain(|run| !layout.run(run.id).backups().is_empty());

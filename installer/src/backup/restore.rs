@@ -1,4 +1,4 @@
-//! Putting a snapshot back.
+//! Restores a snapshot.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::snapshot::{Entry, Kind, Snapshot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, Ownership, Place};
 
-/// A snapshot that cannot be put back.
+/// A snapshot that cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// A content is missing or damaged.
@@ -18,10 +18,10 @@ pub enum RestoreError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The present state cannot be read.
+    /// The present state cannot be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// Everything was written, and yet something is not as it was.
+    /// Everything was written, but some paths still differ from the snapshot.
     #[error("still different after the restoration: {}", .0.join(", "))]
     Different(Vec<String>),
 }
@@ -35,9 +35,9 @@ pub struct Restored {
     pub displaced: Vec<String>,
 }
 
-/// Makes the trees of `snapshot` what they were: contents, modes, owners, times, attributes. What
-/// appeared or was written since is moved below `displaced`, never deleted. Takes space for nothing
-/// but the files it writes, and ends by comparing.
+/// Restores the trees of `snapshot`: contents, modes, owners, times and attributes. Files that
+/// appeared or changed since are moved below `displaced` and never deleted. Only the written files
+/// take space. At the end the result is compared with the snapshot.
 pub fn restore(
     layout: &Layout,
     blobs: &Blobs,
@@ -46,8 +46,8 @@ pub fn restore(
 ) -> Result<Restored, RestoreError> {
     let present = look(layout, snapshot)?;
     let mut done = Restored::default();
-    // First only what stands where the snapshot has no directory, deepest first; then the snapshot;
-    // then the rest of what appeared: it matters least and may need space.
+    // First remove what blocks a directory of the snapshot, deepest first. Then write the snapshot.
+    // Then move the other new paths: they matter least and may need space.
     let appeared = |path: &&String| !snapshot.entries.contains_key(*path);
     let (in_the_way, beside): (Vec<&String>, Vec<&String>) = present
         .entries
@@ -116,14 +116,15 @@ fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> 
     )
 }
 
-/// Packages bring programs, services make sockets; what appeared must be gone.
+/// Packages provide programs and services create sockets, so neither is restored. Paths that
+/// appeared since must go.
 fn is_ours_to_restore(snapshot: &Snapshot, path: &str) -> bool {
     let kind = snapshot.entries.get(path).map(|entry| &entry.kind);
     !matches!(kind, Some(Kind::Program | Kind::Special))
 }
 
-/// Moves a path out of the way. Directories are only removed when empty: what was in them has been
-/// moved before.
+/// Moves a path out of the way. Directories are removed only when empty, because their contents
+/// were moved before.
 fn displace(
     layout: &Layout,
     path: &str,
@@ -167,13 +168,15 @@ fn write(
             remove_directory(&place, present)?;
             place.restore_symlink(target, ownership(entry), &xattrs(entry))?;
         }
-        // The package brings the program; if it did not, the check after the revert says so.
+        // The package provides the program. If it does not, the check after the revert reports
+        // that.
         Kind::Program | Kind::Special => {}
     }
     Ok(())
 }
 
-/// Puts one file or symlink with its owner, mode, time and attributes where whatever else is replaced.
+/// Writes one file or symlink with its owner, mode, time and attributes, and replaces what is
+/// there.
 pub(crate) fn put(
     layout: &Layout,
     blobs: &Blobs,
@@ -194,7 +197,8 @@ pub(crate) fn put(
     Ok(())
 }
 
-/// Keeps what is about to be overwritten, if there is room: the state to restore matters more.
+/// Keeps a file that is about to be overwritten, if there is room. Restoring the state matters
+/// more.
 fn set_aside(layout: &Layout, path: &str, present: Option<&Entry>, displaced: &Path) {
     if let Some(present) = present.filter(|present| matches!(present.kind, Kind::File { .. })) {
         let _ = displace(layout, path, present, displaced);
@@ -208,7 +212,7 @@ fn remove_directory(place: &Place, present: Option<&Entry>) -> Result<(), FsErro
     Ok(())
 }
 
-/// Directories last: every write below them changed their times.
+/// Sets the metadata of directories last, because every write below them changed their times.
 fn dress_directories(
     layout: &Layout,
     snapshot: &Snapshot,
@@ -232,7 +236,7 @@ fn xattrs(entry: &Entry) -> Vec<(String, Vec<u8>)> {
     entry.xattrs.iter().filter_map(decode).collect()
 }
 
-/// Attributes that appeared since.
+/// Returns the attributes that appeared since the snapshot.
 fn surplus(entry: &Entry, present: Option<&Entry>) -> Vec<String> {
     let Some(present) = present.filter(|present| present.kind == entry.kind) else {
         return Vec::new();

@@ -1,4 +1,5 @@
-//! A snapshot: every path of the backed-up trees with its content's digest and its metadata.
+//! A snapshot lists every path of the backed-up trees with its metadata and the digest of its
+//! content.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +11,17 @@ use crate::document::Document;
 /// The type a stored snapshot names.
 pub const SNAPSHOT_TYPE: &str = "airgap-bundle/snapshot/1";
 
-/// What was where. Paths are the host's, also below `--root`.
+/// The state of the trees. Paths are those of the host, also below `--root`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Always [`SNAPSHOT_TYPE`].
     #[serde(rename = "type")]
     pub document: String,
-    /// The roots that were captured, also those that did not exist.
+    /// The captured roots, including those that did not exist.
     pub roots: Vec<String>,
     /// Paths below the roots whose content is not part of the snapshot.
     pub excluded: Vec<String>,
-    /// What there was, by path; names that are not UTF-8 are refused at capture.
+    /// The entries by path. Capturing refuses names that are not UTF-8.
     pub entries: BTreeMap<String, Entry>,
 }
 
@@ -28,10 +29,10 @@ impl Document for Snapshot {
     const TYPE: &'static str = SNAPSHOT_TYPE;
 }
 
-/// One path.
+/// One path of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it is.
+    /// The kind of path.
     pub kind: Kind,
     /// Permission bits.
     pub mode: u32,
@@ -48,7 +49,7 @@ pub struct Entry {
     pub xattrs: BTreeMap<String, String>,
 }
 
-/// The kinds of path a backup knows.
+/// The kinds of path that a backup distinguishes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -59,7 +60,8 @@ pub enum Kind {
         /// Digest of the content.
         sha256: Sha256,
     },
-    /// A regular file of which only the metadata are kept: a program of the package.
+    /// A regular file of which only the metadata are kept, because its package provides the
+    /// content.
     Program,
     /// A directory.
     Directory,
@@ -68,7 +70,7 @@ pub enum Kind {
         /// Its target.
         target: String,
     },
-    /// A socket, pipe or device: noted, not restored.
+    /// A socket, pipe or device. It is recorded and not restored.
     Special,
 }
 
@@ -106,7 +108,7 @@ impl Snapshot {
         self
     }
 
-    /// Takes over a newer capture of some trees.
+    /// Replaces the captured trees by a newer capture of them.
     pub fn replace(&mut self, newer: Self) {
         self.entries
             .retain(|path, _| !is_inside(path, &newer.roots));
@@ -133,8 +135,8 @@ impl Snapshot {
         self.entries.values().map(size).sum()
     }
 
-    /// Returns the paths that differ in anything but the times of directories, which every write
-    /// below them changes.
+    /// Returns the paths that differ. The modification times of directories do not count, because
+    /// every write below a directory changes them.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let paths: std::collections::BTreeSet<&String> =
@@ -151,7 +153,7 @@ impl Snapshot {
     }
 }
 
-/// Whether a path is one of the roots or below one.
+/// Whether a path is one of the roots or lies below one.
 fn is_inside(path: &str, roots: &[String]) -> bool {
     roots.iter().any(|root| {
         path.strip_prefix(root.as_str())
@@ -160,7 +162,7 @@ fn is_inside(path: &str, roots: &[String]) -> bool {
 }
 
 impl Entry {
-    /// Whether two entries are the same thing. Times of directories and symlinks do not count.
+    /// Whether two entries are equal. Modification times of directories and symlinks do not count.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
         let timeless = matches!(

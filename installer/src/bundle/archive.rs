@@ -1,4 +1,4 @@
-//! A bundle file, or the parts of one, open and not verified yet.
+//! A bundle file, or the parts of one, opened and not verified yet.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::medium::Disk;
 use super::{BundleError, PartsSet};
 use crate::secure_fs;
 
-/// A file that says it is a bundle. Nothing of it is believed.
+/// A file that claims to be a bundle. Nothing in it is trusted yet.
 pub struct UntrustedBundle {
     pub(super) entries: Entries<Box<dyn Read>>,
     pub(super) parts: Option<PartsSet>,
@@ -28,7 +28,7 @@ impl std::fmt::Debug for UntrustedBundle {
 impl UntrustedBundle {
     /// Opens a bundle file and checks its frame header.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        // The operator may name a symlink; what counts are the bytes of this one open file.
+        // The operator may name a symlink. Only the bytes of this one open file count.
         let file = File::open(path).map_err(secure_fs::at("open", path))?;
         Ok(Self {
             entries: Entries::open(Box::new(file) as Box<dyn Read>)?,
@@ -36,9 +36,9 @@ impl UntrustedBundle {
         })
     }
 
-    /// Verifies a list of parts, and opens the bundle in them where they lie: in `more`, then beside the
-    /// list. The list proves nothing but that the parts are those that a trusted signer split: the
-    /// manifest is verified all the same.
+    /// Verifies a list of parts, and opens the bundle in them in place: each part is searched in
+    /// `more`, then beside the list. The list only proves that a trusted signer split these parts.
+    /// The manifest is verified as for a whole bundle.
     pub fn open_parts(
         list: &Path,
         more: &[PathBuf],
@@ -54,7 +54,8 @@ impl UntrustedBundle {
     }
 }
 
-/// A bad part explains whatever its bytes led to: every part is hashed, and the bad ones are named.
+/// Replaces an error by the damaged parts that explain it. Every part is hashed, and the damaged
+/// ones are named.
 pub(super) fn blame(parts: Option<&PartsSet>, error: BundleError) -> BundleError {
     let is_of_bytes = match &error {
         BundleError::Refused(ReadError::Untrusted(VerifyError::NoTrustRoot)) => false,

@@ -1,4 +1,4 @@
-//! The calls to the system with which the files of a split bundle are read.
+//! The system calls that read the files of a split bundle.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,7 +9,7 @@ use manifests::reader::{Links, Medium, PartFault};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Directories of this host, read-only media too.
+/// Directories of this host, including read-only media.
 #[derive(Debug, Clone, Copy)]
 pub struct Disk;
 
@@ -25,7 +25,7 @@ impl Medium for Disk {
             .open(path)
             .map_err(|source| match Errno::from_io_error(&source) {
                 Some(Errno::NOENT) => PartFault::Missing,
-                // What a link, and a socket or a device without driver, answer to such an open.
+                // The kernel returns these for a link, and for a socket or a device without driver.
                 Some(Errno::LOOP | Errno::NXIO) => PartFault::NotAFile,
                 _ => PartFault::Unreadable(source),
             })?;

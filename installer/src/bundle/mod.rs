@@ -1,4 +1,4 @@
-//! Bundles on this host: opened, verified and staged with the reader that both programs share.
+//! Bundles on this host: opens, verifies and stages them with the reader that both programs share.
 
 mod archive;
 mod medium;
@@ -27,15 +27,15 @@ pub enum BundleError {
     /// The file cannot be opened, or a staged one cannot be written.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Its bytes are refused.
+    /// The reader refuses its bytes.
     #[error(transparent)]
     Refused(#[from] ReadError),
-    /// Made for a newer installer.
+    /// The bundle needs a newer installer.
     #[error("it needs installer {needed} or newer; this is {own}")]
     InstallerTooOld {
-        /// As the manifest says.
+        /// The version that the manifest names.
         needed: semver::Version,
-        /// This build.
+        /// The version of this build.
         own: semver::Version,
     },
 }

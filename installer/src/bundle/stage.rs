@@ -1,4 +1,5 @@
-//! Staging: every payload byte verified, the RPMs and extras this host needs kept in the store.
+//! Staging verifies every payload byte, and keeps the RPMs and extras that this host needs in the
+//! store.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,7 +13,7 @@ use super::{BundleError, OpenBundle, StagedRpmSet, StoredRpmError, VerifiedMetad
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 
-/// A bundle of which every byte was verified and whose files for this host are in the store.
+/// A bundle whose every byte was verified and whose files for this host are in the store.
 ///
 /// Only [`OpenBundle::stage`] makes one; a path is not enough:
 ///
@@ -29,8 +30,8 @@ pub struct StagedBundle {
 impl OpenBundle {
     /// Reads the payload to its end, keeping the RPMs and extras whose digests are in `wanted`.
     ///
-    /// A file reaches its name in the store only after its bytes were verified and synced; one that
-    /// is there already is hashed again and replaced if it differs.
+    /// A file gets its name in the store only after its bytes were verified and synced. A file that
+    /// is there already is hashed again, and replaced if it differs.
     pub fn stage(
         mut self,
         layout: &Layout,

@@ -35,13 +35,13 @@ pub struct StagedRpmSet {
     rpms: Vec<StagedRpm>,
 }
 
-/// An RPM of the store that cannot be used.
+/// A stored RPM that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredRpmError {
-    /// Not there, or not readable.
+    /// The RPM is missing or not readable.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Cannot be hashed.
+    /// The RPM cannot be hashed.
     #[error("cannot read the stored RPM {sha256}")]
     Read {
         /// The RPM.
@@ -49,19 +49,19 @@ pub enum StoredRpmError {
         /// Why.
         source: io::Error,
     },
-    /// Changed since it was stored.
+    /// The RPM was changed after it was stored.
     #[error("the stored RPM {expected} was changed: its SHA-256 is now {found}")]
     Changed {
-        /// As journalled.
+        /// The digest in the journal.
         expected: Sha256,
-        /// As read.
+        /// The digest of its bytes.
         found: Sha256,
     },
 }
 
 impl StagedRpmSet {
-    /// Opens RPMs of the store and hashes each of them from its open descriptor against the digest
-    /// that a verified manifest or the journalled plan of an earlier run gives.
+    /// Opens stored RPMs and hashes each from its open descriptor. The digests must be those that a
+    /// verified manifest or the journalled plan of an earlier run names.
     pub fn reopen(layout: &Layout, digests: &[Sha256]) -> Result<Self, StoredRpmError> {
         secure_fs::check_own(&layout.store())?;
         let open = |sha256: &Sha256| {
@@ -81,7 +81,7 @@ impl StagedRpmSet {
         })
     }
 
-    /// Hashes every RPM again from its open descriptor: the last act before rpm reads it.
+    /// Hashes every RPM again from its open descriptor. This is the last check before rpm reads it.
     pub fn check(&self) -> Result<(), StoredRpmError> {
         self.rpms.iter().try_for_each(StagedRpm::check)
     }

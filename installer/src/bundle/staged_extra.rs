@@ -1,4 +1,5 @@
-//! Files beside packages that may be put on the host: verified bytes behind an open descriptor.
+//! Extras (files beside packages) that may be written to the host: verified bytes behind an open
+//! descriptor.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +9,7 @@ use manifests::digest::Sha256;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 
-/// One verified file. What is put on the host is read from here, and from nowhere else:
+/// One verified file. Only its descriptor is read when the file is written to the host:
 ///
 /// ```compile_fail
 /// fn forge(file: std::fs::File) -> installer::bundle::StagedExtra {
@@ -20,13 +21,13 @@ pub struct StagedExtra {
     file: File,
 }
 
-/// A file of the store that cannot be used.
+/// A stored file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredExtraError {
-    /// Not there, or not readable.
+    /// The file is missing or not readable.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Cannot be hashed.
+    /// The file cannot be hashed.
     #[error("cannot read the stored file {sha256}")]
     Read {
         /// The file.
@@ -34,19 +35,19 @@ pub enum StoredExtraError {
         /// Why.
         source: io::Error,
     },
-    /// Changed since it was stored.
+    /// The file was changed after it was stored.
     #[error("the stored file {expected} was changed: its SHA-256 is now {found}")]
     Changed {
-        /// As journalled.
+        /// The digest in the journal.
         expected: Sha256,
-        /// As read.
+        /// The digest of its bytes.
         found: Sha256,
     },
 }
 
 impl StagedExtra {
-    /// Opens a file of the store and hashes it from its open descriptor against the digest that a
-    /// verified manifest or the journalled plan gives.
+    /// Opens a stored file and hashes it from its open descriptor. The digest must be the one that
+    /// a verified manifest or the journalled plan names.
     pub fn reopen(layout: &Layout, sha256: &Sha256) -> Result<Self, StoredExtraError> {
         secure_fs::check_own(&layout.store())?;
         let file = secure_fs::open_read(&layout.stored_extra(sha256))?;

@@ -15,7 +15,7 @@ use super::archive::blame;
 use super::{BundleError, PartsSet, UntrustedBundle};
 use crate::trust::Learned;
 
-/// Manifest, product and file lists of a bundle whose signature was verified.
+/// The manifest, product and file lists of a bundle whose signature was verified.
 ///
 /// Only [`OpenBundle::verify`] makes one:
 ///
@@ -58,7 +58,7 @@ impl VerifiedMetadata {
         &self.verified
     }
 
-    /// Returns the enrolled roots with what the bundle's chain of root documents adds to them.
+    /// Returns the enrolled roots with the additions of the bundle's chain of root documents.
     #[must_use]
     pub const fn learned(&self) -> &Learned {
         &self.learned
@@ -70,7 +70,7 @@ impl VerifiedMetadata {
         &self.product
     }
 
-    /// Returns what the header of an RPM of the bundle says.
+    /// Returns what the header of one of the bundle's RPMs states.
     #[must_use]
     pub fn files(&self, rpm: &Sha256) -> Option<&PackageFiles> {
         self.documents.files.get(rpm)
@@ -109,7 +109,7 @@ impl OpenBundle {
     pub fn verify(bundle: UntrustedBundle, roots: &[TrustRoot]) -> Result<Self, BundleError> {
         let UntrustedBundle { entries, parts } = bundle;
         let read = Self::read(entries, roots).and_then(|(payload, metadata)| {
-            // The parts and their list were signed for one bundle, and this must be it.
+            // The parts and their list were signed for one bundle; this must be that bundle.
             let digest = metadata.verified.digest();
             match &parts {
                 Some(set) if set.document().manifest_sha256 != *digest => {
@@ -130,16 +130,16 @@ impl OpenBundle {
         mut entries: Entries<Box<dyn Read>>,
         roots: &[TrustRoot],
     ) -> Result<(Payload<Box<dyn Read>>, VerifiedMetadata), BundleError> {
-        // 1 to 3. Bytes; the chain of root documents is followed from the enrolled roots only.
+        // 1 to 3. Read the bytes. The chain of root documents starts at enrolled roots only.
         let front = Front::read(&mut entries)?;
         let learned = Learned::from(&front.chain, roots);
         // 4. Verify the manifest's bytes, then parse them.
         let verified = front.verify(learned.roots())?;
         let manifest = verified.manifest();
         check_installer(manifest)?;
-        // 5. The headers read so far carry the manifest's time, and no byte of the chain is free.
+        // 5. The headers read so far carry the manifest's time, and the chain has no unlisted byte.
         front.check(manifest)?;
-        // 6. Product manifest, keys and file lists.
+        // 6. Read the product manifest, keys and file lists.
         let mut documents = Documents::default();
         let payload = read_documents(entries, front.next, manifest, &mut documents)?;
         let product = documents.product.take();
@@ -173,7 +173,7 @@ impl OpenBundle {
         Ok(())
     }
 
-    /// Names the parts whose bytes led to an error.
+    /// Adds the parts whose bytes led to an error.
     pub(super) fn blamed(&self, error: BundleError) -> BundleError {
         blame(self.parts.as_ref(), error)
     }

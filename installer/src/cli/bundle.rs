@@ -1,4 +1,4 @@
-//! How commands open a bundle, and the words for one that is refused.
+//! Opens bundles for commands, and words the failures of refused ones.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{shown, trust};
 use crate::bundle::{BundleError, OpenBundle, UntrustedBundle};
 use crate::failure::{Exit, Failure};
 
-/// Opens a bundle and verifies what stands before its payload.
+/// Opens a bundle and verifies everything before its payload.
 pub(super) fn open(session: &Session, path: &Path) -> Result<OpenBundle, Failure> {
     let roots = trust::enrolled(session)?;
     let opened = if path.to_string_lossy().ends_with(PARTS_SUFFIX) {
@@ -25,7 +25,7 @@ pub(super) fn open(session: &Session, path: &Path) -> Result<OpenBundle, Failure
         .map_err(|error| refused(path, &error))
 }
 
-/// Returns why a bundle is refused.
+/// Returns the failure for a refused bundle.
 pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
     let next = match error {
         BundleError::File(_)

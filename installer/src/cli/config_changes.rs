@@ -1,4 +1,4 @@
-//! `install config-changes [RUN]`.
+//! `install config-changes [RUN]`: shows how a run changed configuration files.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) struct Args {
     backup: Option<PathBuf>,
 }
 
-/// What it shows: lines of configuration files, with the secrets that are in them.
+/// The result. It quotes lines of configuration files, including the secrets in them.
 #[derive(Debug, Serialize)]
 struct Shown {
     #[serde(rename = "type")]
@@ -78,7 +78,7 @@ fn heading(run: &PastRun) -> String {
     format!("Run {}{holds}\n", run.id)
 }
 
-/// Returns the last run that has something to show, or may have it, sealed.
+/// Returns the last run that has something to show, or that may have it in a sealed backup.
 fn last(session: &Session) -> Result<PastRun, Failure> {
     let has_some = |run: &PastRun| {
         let is_sealed = seal::kept(&session.layout, run.id) == Ok(Kept::Sealed);
@@ -97,7 +97,7 @@ fn last(session: &Session) -> Result<PastRun, Failure> {
     })
 }
 
-/// Returns the backup of a run, if it can be read as it is.
+/// Returns the backup of a run unless it is sealed.
 fn plain(session: &Session, run: u64) -> Result<BackupDir, Failure> {
     let dir = session.layout.run(run);
     if seal::kept(&session.layout, run) != Ok(Kept::Sealed) {
@@ -109,7 +109,7 @@ fn plain(session: &Session, run: u64) -> Result<BackupDir, Failure> {
         format!("cannot show what run {run} did to configuration"),
         format!("its backup is sealed: {sealed}"),
         format!(
-            "unseal it into a directory of root's: `mkdir -m 700 DIR; age -d -i KEY {sealed} | tar -xC DIR`, \
+            "unseal it into a directory that only root can read: `mkdir -m 700 DIR; age -d -i KEY {sealed} | tar -xC DIR`, \
              then `install config-changes {run} --backup DIR/backup`; remove DIR when you are done"
         ),
     ))
@@ -121,7 +121,7 @@ fn nothing(run: u64, backup: &Path) -> Failure {
         format!("run {run} has nothing to show"),
         format!(
             "{} has no config-changes.json: no default of a file that people may edit changed, or the \
-             run did not come so far",
+             run did not get that far",
             shown(backup)
         ),
         "`install config-changes` without a number takes the last run that has some",

@@ -1,4 +1,4 @@
-//! What an operator agrees to by name, and the plan of an upgrade with it.
+//! The actions that an operator must allow by name, and the plan of an upgrade with them.
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::history;
 use crate::inventory::Inventory;
 use crate::plan::{self, Consent, Inputs, InstallPlan};
 
-/// What is done only on an explicit request.
+/// Actions that need an explicit request.
 #[derive(Debug, Args)]
 pub(super) struct ConsentArgs {
     /// Accept a bundle or packages that are older than what was installed here. REASON is written into
@@ -30,13 +30,13 @@ pub(super) struct ConsentArgs {
     dump_time_limit: Option<u64>,
 }
 
-/// A store and a reason.
+/// Parses a store and a reason.
 pub(super) fn elsewhere(text: &str) -> Result<(String, String), String> {
     let (name, why) = text.split_once('=').ok_or("write NAME=REASON")?;
     Ok((name.trim().to_owned(), reason(why)?))
 }
 
-/// A reason that can still be read a year later.
+/// Parses a reason that a reader will still understand after a year.
 pub(super) fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.chars().count() < 10 || text.chars().count() > 500 || text.chars().any(char::is_control)
@@ -47,7 +47,7 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 }
 
 impl ConsentArgs {
-    /// Plans the upgrade by an opened bundle. Nothing is changed.
+    /// Plans the upgrade to an opened bundle. Nothing is changed.
     pub(super) fn plan(
         &self,
         session: &Session,
@@ -61,7 +61,7 @@ impl ConsentArgs {
         };
         let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;
-        // An ordinary user may not look there; then the plan says that there is no way back.
+        // An ordinary user may not read the store; then the plan states that there is no way back.
         let stored = history::stored(&session.layout).unwrap_or_default();
         let inputs = Inputs {
             metadata: open.metadata(),

@@ -1,4 +1,4 @@
-//! `install execute RUN`: the run unit's process.
+//! `install execute RUN`: the process of the run unit, which executes a prepared run.
 
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};
@@ -28,7 +28,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         run::execute(context, &lock)
             .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
     })?;
-    // To systemd only a revert that failed has failed: then the recovery unit tries once more.
+    // For systemd only a failed revert is a failure: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {
         code
     } else {

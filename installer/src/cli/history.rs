@@ -1,4 +1,4 @@
-//! `install history`.
+//! `install history`: lists, shows and prunes the runs of this host.
 
 use clap::Subcommand;
 use manifests::printable::printable;

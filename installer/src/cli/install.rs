@@ -1,4 +1,4 @@
-//! `install BUNDLE`.
+//! `install BUNDLE`: verifies, plans, checks and stages an upgrade, and starts its run.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let recipients = args.seal.recipients(session)?;
     let open = bundle::open(session, path)?;
     let entered = session.lock(purpose)?;
-    // Also where a run is open: what was revoked stays revoked.
+    // Also while a run is open: a revoked key stays revoked.
     trust::remember(session, open.metadata().learned())?;
     entered.make_ready()?;
     let plan = args.consent.plan(session, &open)?;
@@ -72,7 +72,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     start(session, entered, &request, || {
         let mut problems = preflight::packages(&session.host, &session.layout, &plan, &staged);
-        // A program of packages that were found wrong is not run.
+        // Programs of packages that failed a check are not executed.
         if problems.is_empty() {
             let tried = extras::try_all(&session.layout, &plan, &staged);
             tried.notes.iter().for_each(|note| render::warning(note));

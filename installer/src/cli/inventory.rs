@@ -1,4 +1,4 @@
-//! `install inventory`.
+//! `install inventory`: records what this host runs, as an input for `bundle build`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -74,16 +74,16 @@ fn encode(taken: &HostInventory) -> Result<Vec<u8>, Failure> {
     taken
         .check()
         .map_err(|why| refuse(format!("it would hold {why}, which no builder reads")))?;
-    // One package a line would be longer than all of its facts.
+    // Compact, because line breaks and indentation would take more space than the facts.
     let mut bytes = serde_json::to_vec(taken).map_err(|error| refuse(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    // With a directory, which a file that appears whole needs.
+    // An atomic write needs the directory of the file.
     let whole = std::path::absolute(path).map_err(|error| cannot_write(&shown(path), &error))?;
-    // Root sees digests that an ordinary user does not: they stay with who took them.
+    // Root reads digests that an ordinary user cannot; only the caller may read them in the file.
     secure_fs::write_atomic(&whole, bytes, 0o600)
         .map_err(|error| cannot_write(&shown(path), &error))
 }

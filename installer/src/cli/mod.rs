@@ -1,5 +1,5 @@
-//! The command line. `clap`, printing and exit codes live here and nowhere below.
-#![expect(clippy::print_stderr, reason = "this room talks to the user")]
+//! The command line. Only this module uses `clap`, prints, and returns exit codes.
+#![expect(clippy::print_stderr, reason = "this module prints for the user")]
 
 mod backup;
 mod bundle;
@@ -48,7 +48,7 @@ use session::Session;
         ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
         ./install bundle.tar.zst.parts.json --parts-dir /media/disc2\n                                       \
         the same from parts, read where they lie\n  \
-        ./install inventory -o host.json     tell the builder what this host runs\n  \
+        ./install inventory -o host.json     describe this host for the builder\n  \
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
             } else {
                 0
             };
-            // Nothing better can be done when even this cannot be printed.
+            // If printing fails too, there is nothing left to try.
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -155,13 +155,13 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     };
     if let (Some(_), Some(word)) = (&cli.command, cli.install.bundle()) {
         return misplaced(
-            format!("`{}` stands before a command", shown(word)),
+            format!("`{}` comes before a command", shown(word)),
             "name a bundle or a command, not both; `install --help` shows the commands",
         );
     }
     if cli.command.is_some() && cli.install.seal.is_used() {
         return misplaced(
-            "--encrypt-backups-to stands before a command, where it has no effect".to_owned(),
+            "--encrypt-backups-to comes before a command, where it has no effect".to_owned(),
             "put it after the command; `undo` and `rollback` take it too",
         );
     }
@@ -185,8 +185,8 @@ fn run(cli: Cli) -> Result<u8, Failure> {
     }
 }
 
-/// Registers the signals that ask a run to stop, and returns whether one came. rpm itself is in
-/// another session and finishes.
+/// Registers the signals that ask a run to stop, and returns a check for them. rpm runs in another
+/// session and finishes.
 fn stop_signal() -> Result<impl Fn() -> bool, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [
@@ -210,7 +210,8 @@ fn shown(path: &Path) -> String {
 mod tests {
     use clap::{Command, Parser as _};
 
-    /// A value of the one would be taken for the other's: `trust show X` once worked below X.
+    /// clap would mix up an argument and a global flag of one name: `trust show X` once worked
+    /// below X.
     fn no_argument_has_a_flags_name(flags: &Command, command: &Command) {
         for own in command.get_arguments().filter(|own| !own.is_global_set()) {
             let mut global = flags.get_arguments().filter(|flag| flag.is_global_set());

@@ -1,4 +1,4 @@
-//! `install plan BUNDLE`.
+//! `install plan BUNDLE`: prints the plan of an upgrade and changes nothing.
 
 use std::path::PathBuf;
 

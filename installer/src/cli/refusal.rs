@@ -1,4 +1,4 @@
-//! Failures that several commands share.
+//! Builds the failures that several commands share.
 
 use super::render;
 use crate::failure::{Exit, Failure};

@@ -1,4 +1,4 @@
-//! Text for people.
+//! Prints text for people, with foreign characters made visible.
 
 mod plan;
 mod report;
@@ -20,7 +20,7 @@ pub(super) use plan::plan;
 pub(super) use report::report;
 pub(super) use stores::report as data;
 
-/// Prints the three parts of a failure. Like all that is printed here, they may hold foreign text.
+/// Prints the three parts of a failure. They may contain foreign text, as everything here may.
 pub(super) fn failure(failure: &Failure) {
     let Explained { what, why, next } = &failure.explained;
     let parts = [what, why, next];
@@ -33,7 +33,7 @@ pub(super) fn warning(text: &str) {
     aside(&format!("warning: {}\n", printable_lines(text)));
 }
 
-/// Prints what was done, where standard output is for something else.
+/// Prints what was done, for commands whose standard output has another use.
 pub(super) fn note(text: &str) {
     aside(&format!("{}\n", printable_lines(text)));
 }
@@ -48,7 +48,7 @@ pub(super) fn announce(shown: &InstallPlan) {
     aside(&printable_lines(&plan(shown)));
 }
 
-/// Returns which things were removed.
+/// Returns the list of removed things.
 pub(super) fn removed(names: &[String]) -> String {
     if names.is_empty() {
         "Nothing to remove.".to_owned()
@@ -57,10 +57,10 @@ pub(super) fn removed(names: &[String]) -> String {
     }
 }
 
-/// Prints a result document, or its text.
+/// Prints a result as a document, or as text.
 pub(super) fn result<T: serde::Serialize>(session: &Session, document: &T, text: &str) {
     let mut out = std::io::stdout().lock();
-    // A closed pipe ends the output, not the run.
+    // A closed pipe ends the output and not the run.
     let _ = match session.output {
         Output::Text => writeln!(out, "{}", printable_lines(text.trim_end())),
         Output::Json => match manifests::json::canonical(document) {
@@ -79,7 +79,7 @@ pub(super) fn event(event: &Event) {
         Event::Failed { why, .. } => format!("  ✗ {why}"),
         Event::Waiting { what } => format!("    waiting for {what}"),
     };
-    // The terminal may be gone; the run goes on.
+    // The terminal may be gone; the run continues.
     let _ = writeln!(std::io::stderr().lock(), "{}", printable_lines(&line));
 }
 

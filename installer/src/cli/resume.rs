@@ -41,12 +41,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
         run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
     })?;
-    // To systemd, a run that was put back is a success: trying again would change nothing.
+    // A reverted run is a success for systemd: trying again would change nothing.
     Ok(if args.unattended { 0 } else { code })
 }
 
-/// Makes an open run this installer's, also for the next boot. A run of a newer installer stays with
-/// that one: it may have taken steps that this one does not know.
+/// Makes this installer continue an open run, also at the next boot. A run of a newer installer
+/// stays with that installer, because it may have taken steps that this one does not know.
 fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
     let layout = &session.layout;
     history::refuse_newer(layout, run)?;

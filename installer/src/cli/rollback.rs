@@ -1,4 +1,4 @@
-//! `install rollback RUN`.
+//! `install rollback RUN`: undoes every later run, one after the other.
 
 use super::render;
 use super::session::{Session, require_root};
@@ -15,8 +15,8 @@ pub(super) struct Args {
     undo: UndoArgs,
 }
 
-/// Undoes everything after a run, newest first, each as a run of its own. It stops at the first one
-/// that does not end as done.
+/// Undoes every run after a given one, newest first. Each undo is a run of its own. It stops at the
+/// first undo that does not end as done.
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("roll back")?;
     let id = args.id;
@@ -34,7 +34,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         render::result(session, &after, &text);
         return Ok(0);
     }
-    // An identity that fits only some of them would leave the host half-way back.
+    // An identity that opens only some of the backups would leave the host half-way back.
     for run in &after {
         args.undo.unseal.unlock(session, *run)?;
     }

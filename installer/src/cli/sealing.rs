@@ -32,7 +32,7 @@ impl SealArgs {
         !self.encrypt_backups_to.is_empty()
     }
 
-    /// Returns those of the command line and of the site.
+    /// Returns the recipients of the command line and of the site.
     pub(super) fn recipients(&self, session: &Session) -> Result<Recipients, Failure> {
         let named = Recipients::of_names(&self.encrypt_backups_to).map_err(|error| {
             let next = "name the public key that `age-keygen` printed, not the secret one";
@@ -51,8 +51,8 @@ impl SealArgs {
 }
 
 impl UnsealArgs {
-    /// Returns those to whom the run that goes back before `run` is sealed: what was sealed does not
-    /// become plain for good by being undone.
+    /// Returns the recipients for an undo run. They include those of the undone run, so that its
+    /// backup does not become plain for good.
     pub(super) fn recipients(&self, session: &Session, run: u64) -> Result<Recipients, Failure> {
         let recorded = seal::recorded(&session.layout, run).map_err(|why| unusable(run, &why))?;
         Ok(self.seal.recipients(session)?.and(recorded))
@@ -105,7 +105,7 @@ fn refused(session: &Session, run: u64, path: &Path, error: &IdentityError) -> F
     Failure::new(Exit::Refused, what, why, next)
 }
 
-/// ` to age1…`, as far as it is known.
+/// Returns ` to age1…` if the recipients are known.
 fn to_whom(session: &Session, run: u64) -> String {
     let names = seal::recorded(&session.layout, run).map_or_else(|_| Vec::new(), |all| all.names());
     if names.is_empty() {
@@ -121,7 +121,7 @@ pub(super) fn unusable(run: u64, why: &str) -> Failure {
     Failure::new(Exit::Refused, what, why, next)
 }
 
-/// Returns one line about how the backup of a run is kept; nothing for a plain one.
+/// Returns one line about how a run's backup is stored; empty for a plain one.
 pub(super) fn line(session: &Session, run: u64) -> String {
     match seal::kept(&session.layout, run) {
         Ok(Kept::Plain) => String::new(),
@@ -134,8 +134,8 @@ pub(super) fn line(session: &Session, run: u64) -> String {
     }
 }
 
-/// Seals what is to be sealed and removes unsealed copies. A failure is a warning and changes no
-/// outcome: the next command tries again.
+/// Seals closed runs and removes unsealed copies. A failure is only a warning: the next command
+/// tries again.
 pub(super) fn settle(session: &Session, lock: &RunLock) {
     for why in seal::settle(&session.layout, lock, &|_| ()) {
         render::warning(&format!(
@@ -144,7 +144,7 @@ pub(super) fn settle(session: &Session, lock: &RunLock) {
     }
 }
 
-/// Does the same in a command that only reads, if it may and no run is at work.
+/// Does the same in a command that only reads, if the caller may and no run is at work.
 pub(super) fn settle_in_passing(session: &Session) {
     if rustix::process::geteuid().is_root()
         && seal::is_unsettled(&session.layout)

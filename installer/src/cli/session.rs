@@ -1,4 +1,4 @@
-//! Where a command works, and what it holds while it changes the host.
+//! Where a command works, and which locks and copies it holds while it changes the host.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub(super) struct LockWait {
     pub(super) secs: u64,
 }
 
-/// Where a command works, and how it writes its results.
+/// Where a command works, and how it prints its results.
 pub(super) struct Session {
     pub(super) layout: Layout,
     pub(super) host: LinuxHost,
@@ -34,13 +34,14 @@ pub(super) struct Session {
     pub(super) parts_dirs: Vec<PathBuf>,
 }
 
-/// The lock of a host, and what was unsealed under it.
+/// The host's lock, and the backup that was unsealed under it.
 pub(super) struct Entered<'a> {
     pub(super) lock: RunLock,
     pub(super) unsealed: Unsealed<'a>,
 }
 
-/// What was unsealed for a run. When it is dropped and the run was not handed over, the copy goes.
+/// The backup that was unsealed for a run. Dropping this removes the copy unless the run was handed
+/// over.
 pub(super) struct Unsealed<'a> {
     session: &'a Session,
     run: Option<u64>,
@@ -57,7 +58,8 @@ impl Session {
         }
     }
 
-    /// Takes the host for a run: root, the lock, no open run, and nothing left of earlier ones.
+    /// Enters a host for a run: checks for root, takes the lock, refuses an open run and removes
+    /// leftovers.
     pub(super) fn enter(&self, purpose: &str) -> Result<Entered<'_>, Failure> {
         let entered = self.lock(purpose)?;
         entered.make_ready()?;
@@ -83,7 +85,8 @@ impl Session {
         })
     }
 
-    /// Takes the lock and waits a little: the process that handed over may not be gone yet.
+    /// Takes the lock and waits for a moment, because the process that handed over may still hold
+    /// it.
     pub(super) fn wait_for_lock(&self) -> Result<RunLock, Failure> {
         for _ in 0..100 {
             match RunLock::take(&self.layout) {
@@ -96,12 +99,12 @@ impl Session {
         self.take_lock()
     }
 
-    /// Returns the data stores as this host reaches them.
+    /// Returns the data stores with the means to reach them on this host.
     pub(super) fn stores(&self) -> HostStores<'_> {
         HostStores::new(&self.host, &self.layout)
     }
 
-    /// Checks the host for a plan whose run is sealed to `recipients`.
+    /// Checks the host for a plan whose backup is sealed to `recipients`.
     pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Vec<Problem> {
         let backup = Backup::of(recipients);
         preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
@@ -117,8 +120,8 @@ impl Session {
         history::all(&self.layout).map_err(unreadable)
     }
 
-    /// Returns the runs, unless one after run `id` cannot be read that may have changed the host: what
-    /// an undo would find is not known then.
+    /// Returns the runs. It is an error if a run after `id` cannot be read and may have changed the
+    /// host, because the state that an undo would find is then unknown.
     pub(super) fn runs_readable_after(&self, id: u64) -> Result<Vec<PastRun>, Failure> {
         let past = self.past()?;
         let Some(one) = past.unreadable_after(id) else {
@@ -159,7 +162,7 @@ impl Session {
 }
 
 impl Entered<'_> {
-    /// Refuses an open run, and removes what runs left that were killed before they began.
+    /// Refuses an open run, and removes what is left of runs that were killed before they began.
     pub(super) fn make_ready(&self) -> Result<(), Failure> {
         let session = self.unsealed.session;
         if let Some(open) = history::open_run(&session.layout)? {
@@ -178,7 +181,7 @@ impl Entered<'_> {
         Ok(())
     }
 
-    /// Writes an unlocked backup where run `run` finds it.
+    /// Writes an unlocked backup where run `run` looks for it.
     pub(super) fn unseal(&mut self, run: u64, unlocked: Option<Unlocked>) -> Result<(), Failure> {
         let Some(unlocked) = unlocked else {
             return Ok(());
@@ -192,7 +195,7 @@ impl Entered<'_> {
 impl Drop for Unsealed<'_> {
     fn drop(&mut self) {
         let layout = &self.session.layout;
-        // A run that was handed over needs it until it is closed.
+        // A run that was handed over needs its copy until it is closed.
         if let Some(run) = self.run.filter(|run| !run::is_prepared(layout, *run))
             && let Err(why) = seal::discard_unsealed(layout, run)
         {
@@ -210,7 +213,7 @@ pub(super) fn require_root(purpose: &str) -> Result<(), Failure> {
         Exit::Refused,
         format!("cannot {purpose}"),
         "this needs root, and the caller is not",
-        "run it again as root; `install plan` and `install verify` work for everybody",
+        "run it again as root; `install plan` and `install verify` work for every user",
     ))
 }
 

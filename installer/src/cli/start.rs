@@ -1,4 +1,5 @@
-//! Starts a run: in a unit of its own, followed from here; or, without systemd, in this process.
+//! Starts a run in a unit of its own and follows it, or executes it in this process where there is
+//! no systemd.
 
 use super::refusal::{busy, internal, refusal};
 use super::session::{Entered, Session};
@@ -12,24 +13,24 @@ use crate::problem::Problem;
 use crate::run::{self, Context, OnStop};
 use crate::run_unit::{self, Followed};
 
-/// What is to be executed.
+/// A run that is to be started.
 pub(super) struct Request<'a> {
-    /// The number that the run is to have.
+    /// The number of the new run.
     pub(super) run: u64,
     pub(super) plan: &'a InstallPlan,
     pub(super) lock_wait_secs: u64,
-    /// To whom its backup is sealed when it is closed.
+    /// The recipients of its backup.
     pub(super) recipients: &'a Recipients,
 }
 
-/// Executes a plan whose RPMs are in the store, after a last preflight under rpm's lock wait.
+/// Executes a plan whose RPMs are in the store. The last preflight waits for rpm's lock.
 pub(super) fn start(
     session: &Session,
     entered: Entered<'_>,
     request: &Request<'_>,
     check: impl FnOnce() -> Vec<Problem>,
 ) -> Result<u8, Failure> {
-    // What was unsealed goes at the end of this function if the run was not handed over.
+    // Unless the run is handed over, its unsealed copy is removed when this function ends.
     let Entered {
         lock,
         unsealed: _unsealed,
@@ -75,7 +76,7 @@ pub(super) fn start(
     if run_unit::is_possible(&session.host, &session.layout) {
         let installer = run_unit::arm(&session.host, &session.layout);
         let installer = installer.map_err(|error| internal(&chain(&error)))?;
-        // The unit takes the lock; whatever comes in between finds the host as it was.
+        // The unit takes the lock. A process that takes it first finds an unchanged host.
         drop(lock);
         let wait = request.lock_wait_secs;
         run_unit::start_run(&session.host, &session.layout, &installer, run, wait)
@@ -86,7 +87,7 @@ pub(super) fn start(
     Ok(work::end(session, &lock, ended))
 }
 
-/// Shows a run that lives in its unit.
+/// Shows the progress of a run that works in its unit.
 pub(super) fn follow(
     session: &Session,
     run: u64,
@@ -115,9 +116,9 @@ pub(super) fn follow(
     }
 }
 
-/// Whether a run without a process may have changed anything, or may still do so.
+/// Whether a run without a process may have changed the host, or may still change it.
 fn has_begun(session: &Session, run: u64) -> bool {
     let has_journal = history::load(&session.layout, run).map_or(true, |run| run.is_some());
-    // A systemd that does not answer may be one that is shutting down.
+    // If systemd does not answer, it may be shutting down.
     has_journal || run_unit::is_starting(&session.host)
 }

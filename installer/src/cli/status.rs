@@ -1,4 +1,5 @@
-//! `install status`.
+//! `install status`: reports the open run, the last run and the installed product, or follows a
+//! run.
 
 use super::session::Session;
 use super::{render, start};
@@ -46,16 +47,16 @@ fn follow(session: &Session) -> Result<u8, Failure> {
 /// What `status` reports.
 #[derive(Debug, serde::Serialize)]
 struct Status<'a> {
-    /// The run that is not finished, if there is one.
+    /// The open run, if there is one.
     open_run: Option<u64>,
     /// The last run's report.
     last_run: Option<&'a RunReport>,
-    /// What is installed of the product that was upgraded last.
+    /// The installed packages of the product that was upgraded last.
     installed: Vec<String>,
     /// Its services: the unit, `ActiveState` and `UnitFileState`.
     services: Vec<[String; 3]>,
-    /// Why packages and services are not known: an rpm that was killed can leave its database
-    /// unreadable until the run is resumed.
+    /// Why packages and services are unknown. A killed rpm can leave its database unreadable until
+    /// the run is resumed.
     unknown: Option<String>,
 }
 

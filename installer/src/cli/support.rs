@@ -1,4 +1,4 @@
-//! `install support`.
+//! `install support`: writes the support archive, without secrets, for the vendor.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let mut file = secure_fs::create_new(&args.out, 0o600).map_err(|error| failed(&error))?;
     let written = support.write(&mut file).and_then(|()| file.sync_all());
     if let Err(error) = written {
-        // Half of it is worth nothing.
+        // An incomplete archive is useless.
         let _ = secure_fs::remove_if_present(&args.out);
         return Err(failed(&error));
     }
@@ -37,8 +37,8 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         text.push_str(&format!("  {name} ({bytes} bytes)\n"));
     }
     text.push_str(
-        "It holds no configuration file, no backup and no dump, and no word of the configuration that may \
-         be a secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
+        "It holds no configuration file, no backup, no dump, and no value from the configuration that may \
+         be secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
     );
     render::result(session, &names, &text);
     Ok(0)

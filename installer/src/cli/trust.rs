@@ -1,4 +1,4 @@
-//! `install trust`.
+//! `install trust`: enrols, renews, lists, shows and removes trust roots.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -48,7 +48,7 @@ enum TrustCommand {
     },
 }
 
-/// A root as results show it.
+/// A root in the results.
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
     /// Fingerprint of the newest document.
@@ -88,8 +88,8 @@ fn read(file: &Path) -> Result<(TrustRoot, Vec<u8>), Failure> {
 fn unusable(error: &TrustError) -> Failure {
     let next = match error {
         TrustError::Place(_) => {
-            "look who wrote there, compare `install trust list` with what you enrolled, then put owner \
-             and mode right"
+            "find out who wrote there, compare `install trust list` with what you enrolled, then correct \
+             owner and mode"
         }
         _ => "remove the damaged root with `install trust remove`, then enrol it again",
     };
@@ -110,7 +110,7 @@ fn not_stored(error: &TrustError) -> Failure {
     Failure::because(exit, "cannot store the trust root", error, next)
 }
 
-/// Returns a root document as text. It is shown before it is trusted.
+/// Returns a root document as text. The operator reads it before trusting it.
 fn describe(root: &TrustRoot) -> String {
     let document = root.document();
     let role = |threshold: u32, keys: &[manifests::signature::KeyId]| {
@@ -123,7 +123,7 @@ fn describe(root: &TrustRoot) -> String {
         root.fingerprint(),
         document.version
     );
-    // A `String` takes whatever is written to it.
+    // Writing to a `String` cannot fail.
     if root.anchor() != root.fingerprint() {
         let _ = writeln!(text, "  enrolled as  {}", root.anchor());
     }
@@ -172,7 +172,7 @@ fn add(session: &Session, file: &Path, expected: Option<&Sha256>) -> Result<u8, 
         .iter()
         .any(|known| known.fingerprint() == root.fingerprint())
     {
-        // Signed by quorums of what is enrolled: there is no fingerprint to compare.
+        // Quorums of the enrolled root signed it, so there is no fingerprint to compare.
         remember(session, &learned)?;
         return Ok(0);
     }
@@ -198,19 +198,19 @@ fn chain(file: &Path, root: &TrustRoot, bytes: &[u8]) -> Result<CarriedTrust, Fa
     })?;
     let version = root.document().version;
     if !chain.roots().contains_key(&version) {
-        // Alone it proves nothing; too large it cannot be, it was read.
+        // An incomplete chain proves nothing and does no harm. It cannot be too large: it was read.
         let _ = chain.add(RootFile::Document { version }, bytes.to_vec());
     }
     Ok(chain)
 }
 
-/// Whether a document takes the place of an enrolled one that could not vouch for it, as its signatures
+/// Whether a document replaces an enrolled one that could not vouch for it, because its signatures
 /// were not brought along.
 fn is_older(old: &TrustRoot, new: &TrustRoot) -> bool {
     is_akin(old, new) && old.document().version < new.document().version
 }
 
-/// Whether two documents look like versions of one: a root key in common, and a product.
+/// Whether two documents look like versions of one root: they share a root key and a product.
 fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
     let (one, other) = (one.document(), other.document());
     let covers = |product: &String| {
@@ -228,7 +228,7 @@ fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
         && one.release.products.iter().any(covers)
 }
 
-/// Refuses a version that was replaced here, and one that forgets what is revoked here.
+/// Refuses a version that was replaced here, and one that lacks a key revoked here.
 fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure> {
     let newer = |known: &&TrustRoot| {
         known.replaces(root.fingerprint())
@@ -284,7 +284,7 @@ fn confirm(root: &TrustRoot) -> Result<(), Failure> {
         ));
     }
     eprint!("Does the builder's side read the same fingerprint to you? Type yes: ");
-    // If the prompt cannot be shown, the answer will not be yes.
+    // If the prompt cannot be printed, the answer will not be yes.
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
@@ -320,7 +320,7 @@ fn show(session: &Session, named: &Path) -> Result<u8, Failure> {
 
 fn remove(session: &Session, fingerprint: &Sha256) -> Result<u8, Failure> {
     require_root("remove a trust root")?;
-    // A damaged root cannot be read; it is known by the name of its file.
+    // A damaged root cannot be read; the name of its file identifies it.
     let anchor = find(session, fingerprint).map_or(*fingerprint, |root| *root.anchor());
     if !trust::is_enrolled(&session.layout, &anchor) {
         return Err(unknown(fingerprint));
@@ -355,7 +355,7 @@ pub(super) fn enrolled(session: &Session) -> Result<Vec<TrustRoot>, Failure> {
     trust::enrolled(&session.layout).map_err(|error| unusable(&error))
 }
 
-/// Remembers newer root documents for good, and reports them.
+/// Stores newer root documents permanently, and reports them.
 pub(super) fn remember(session: &Session, learned: &Learned) -> Result<(), Failure> {
     learned
         .remember(&session.layout)

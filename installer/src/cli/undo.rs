@@ -1,4 +1,5 @@
-//! `install undo RUN`.
+//! `install undo RUN`: plans a run that restores the packages and configuration from before `RUN`,
+//! and starts it.
 
 use super::consent::{elsewhere, reason};
 use super::refusal::{cannot_look, internal, refusal};

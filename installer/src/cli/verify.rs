@@ -1,4 +1,4 @@
-//! `install verify BUNDLE`.
+//! `install verify BUNDLE`: verifies every byte of a bundle and changes nothing.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Works on a prepared or an open run in this process, and settles what follows its end.
+//! Executes a prepared or open run in this process, and cleans up after its end.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::plan::InstallPlan;
 use crate::run::{self, Context, Ended, OnStop, Undone};
 use crate::run_unit::{self, Recorder};
 
-/// Works on a run so that a follower sees it and a shutdown finds it held.
+/// Executes a run so that followers see its progress and a shutdown waits for it.
 pub(super) fn in_unit(
     session: &Session,
     lock: &RunLock,
@@ -56,24 +56,25 @@ pub(super) fn in_unit(
     Ok(end(session, lock, work(&context)?))
 }
 
-/// Settles a run that ended, and returns its exit code.
+/// Cleans up after a run that ended, and returns its exit code.
 pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
     match ended {
         Ended::Reported(report) => {
             let is_closed = history::load(&session.layout, report.run)
                 .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
             if is_closed {
-                // Before the boot unit goes: cut off here, the next boot goes on with it.
+                // This comes before the boot unit is removed: if it is interrupted, the next boot
+                // finishes it.
                 sealing::settle(session, lock);
                 disarm(session);
-                // Old things may wait for the next time; the outcome is what counts.
+                // Old runs can be removed next time; the outcome matters more.
                 if let Err(why) = history::prune(&session.layout, Retention::default()) {
                     render::warning(&format!("old runs could not be removed: {why}"));
                 }
             }
             finish(session, &report)
         }
-        // To systemd this is a clean end; the boot unit continues the run.
+        // For systemd this is a clean end; the boot unit continues the run.
         Ended::Held => 0,
     }
 }
@@ -84,8 +85,7 @@ pub(super) fn finish(session: &Session, report: &RunReport) -> u8 {
     report.outcome.exit().map_or(0, |exit| exit as u8)
 }
 
-/// Removes what waits for an unfinished run. A failure is a warning and changes no
-/// outcome.
+/// Removes the boot unit, which waits for an unfinished run. A failure is only a warning.
 pub(super) fn disarm(session: &Session) {
     if run_unit::is_possible(&session.host, &session.layout)
         && let Err(error) = run_unit::disarm(&session.host, &session.layout)
@@ -101,7 +101,7 @@ fn read<D: Document>(path: &Path) -> Result<D, String> {
     document::read(path).map_err(|error| chain(&error))
 }
 
-/// Loads the states around the run that the plan of run `id` undoes.
+/// Loads the states around the run that run `id` undoes.
 pub(super) fn undone(
     session: &Session,
     id: u64,
@@ -114,7 +114,7 @@ pub(super) fn undone(
     let load = || -> Result<Undone, String> {
         Ok(Undone {
             before: read(&dir.before())?,
-            // A run that was reverted has none, and is not undone either.
+            // A reverted run has no such state, and cannot be undone either.
             after: match dir.after() {
                 path if path.exists() => read(&path)?,
                 _ => read(&dir.before())?,

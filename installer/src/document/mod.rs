@@ -1,8 +1,8 @@
 //! Unsigned documents of the state directory. Installers travel with bundles, so a host has
-//! documents of older and newer ones (docs/state-directory.md).
+//! documents of older and of newer installers (docs/state-directory.md).
 //!
-//! A document names its type and version. Within a version, fields that this installer does not know
-//! are passed over. A document of a later version is neither understood nor written over.
+//! A document names its type and version. Within a version, fields that this installer does not
+//! know are ignored. A document of a later version is neither read nor overwritten.
 
 mod tolerant;
 
@@ -17,12 +17,13 @@ use crate::secure_fs::{self, FsError};
 
 pub(crate) use tolerant::tolerant;
 
-/// A document is kept in memory whole: no more than this, in bytes.
+/// The largest size of a document in bytes, because documents are kept in memory whole.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
 /// A document of the state directory.
 pub trait Document: Serialize + DeserializeOwned {
-    /// Its type with its version, such as `airgap-bundle/plan/1`. One that names none is of version 1.
+    /// Its type with its version, such as `airgap-bundle/plan/1`. A document without a type is of
+    /// version 1.
     const TYPE: &'static str;
 }
 
@@ -32,7 +33,7 @@ pub enum ReadError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// It is of a later version.
+    /// The document is of a later version.
     #[error(
         "{} was written by a newer installer: its format is `{found}`, and this installer knows \
          `{known}`. Use the installer that wrote it; it lies beside its bundle", path.display()
@@ -45,7 +46,7 @@ pub enum ReadError {
         /// The type that this installer reads.
         known: &'static str,
     },
-    /// It is another kind of document.
+    /// The document is of another type.
     #[error("{} is a `{found}`, and a `{known}` belongs there", path.display())]
     Other {
         /// The document.
@@ -55,7 +56,7 @@ pub enum ReadError {
         /// The type that belongs there.
         known: &'static str,
     },
-    /// It is not what an installer writes.
+    /// The bytes are not a document that an installer writes.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The document.
@@ -73,14 +74,14 @@ impl ReadError {
     }
 }
 
-/// What every document may begin with.
+/// The type that every document may begin with.
 #[derive(Debug, Deserialize)]
 struct Head {
     #[serde(rename = "type")]
     document: Option<String>,
 }
 
-/// How a type compares with the one that this installer knows.
+/// How a type compares with the type that this installer knows.
 #[derive(Debug, PartialEq, Eq)]
 enum Fit {
     Readable,
@@ -101,7 +102,7 @@ pub fn read_if_present<D: Document>(path: &Path) -> Result<Option<D>, ReadError>
     }
 }
 
-/// Reads the bytes of a document that lies, or belongs, at `path`.
+/// Reads the bytes of a document that is stored at `path`, or will be.
 pub fn parse<D: Document>(path: &Path, bytes: &[u8]) -> Result<D, ReadError> {
     check_type::<D>(path, bytes)?;
     serde_json::from_slice(bytes).map_err(|error| ReadError::Damaged {
@@ -119,9 +120,9 @@ pub fn to_bytes<D: Document>(document: &D) -> Result<Vec<u8>, serde_json::Error>
     manifests::json::canonical(&value)
 }
 
-/// Writes a document in the place of an earlier one, unless a newer installer wrote that.
+/// Writes a document and replaces an earlier one, unless a newer installer wrote that.
 pub fn write<D: Document>(path: &Path, document: &D) -> Result<(), ReadError> {
-    // Whatever else is wrong with the earlier one, it is replaced.
+    // An earlier document with any other fault is replaced.
     let earlier = bytes(path);
     if let Ok(Err(newer @ ReadError::Newer { .. })) =
         earlier.map(|earlier| check_type::<D>(path, &earlier))
@@ -156,7 +157,8 @@ fn too_large(operation: &'static str, path: &Path) -> ReadError {
 }
 
 fn check_type<D: Document>(path: &Path, bytes: &[u8]) -> Result<(), ReadError> {
-    // Version 1 of one document is a list. What is no JSON at all, the reader of the whole reports.
+    // Version 1 of one document is a list. The reader of the whole document reports bytes that are
+    // not JSON.
     let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
     let head = is_object.then(|| serde_json::from_slice::<Head>(bytes));
     let Some(found) = head.and_then(|head| head.ok()?.document) else {
@@ -170,7 +172,7 @@ fn check_type<D: Document>(path: &Path, bytes: &[u8]) -> Result<(), ReadError> {
     }
 }
 
-/// Whether a type is a later version of the one that is known.
+/// Whether a type is a later version of the known type.
 pub(crate) fn is_newer(found: &str, known: &str) -> bool {
     fit(found, known) == Fit::Newer
 }

@@ -1,4 +1,4 @@
-//! Documents of released installers, of newer ones, and damaged ones.
+//! Documents of released installers, of newer installers, and damaged documents.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::run::{Baseline, reserve::Reserves};
 use crate::stores::record::Dumps;
 use crate::trust::sequence::Sequences;
 
-/// State directories as released installers left them. A file of it is never changed.
+/// State directories as released installers left them. Their files are never changed.
 fn golden() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-1");
     let found = walkdir::WalkDir::new(dir).into_iter();
@@ -49,7 +49,7 @@ fn with_more_fields(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.values_mut().for_each(with_more_fields);
-            // Maps by path, package or component are no objects with fields.
+            // Maps by path, package or component are not structures with fields.
             let is_struct = ["type", "package", "nevra", "sha256", "kind", "signers"];
             if members.len() > 1 && is_struct.iter().any(|name| members.contains_key(*name)) {
                 members.insert("of_a_newer_installer".to_owned(), json!([{"a": 1}]));
@@ -61,7 +61,7 @@ fn with_more_fields(value: &mut Value) {
 }
 
 #[test]
-fn every_document_of_a_released_installer_is_read_and_says_the_same() {
+fn every_document_of_a_released_installer_is_read_and_keeps_its_content() {
     let mut seen = std::collections::BTreeSet::new();
     for path in golden() {
         let bytes = std::fs::read(&path).unwrap();
@@ -91,7 +91,7 @@ fn every_document_of_a_released_installer_is_read_and_says_the_same() {
 }
 
 #[test]
-fn fields_of_a_newer_installer_are_passed_over_and_its_versions_are_named() {
+fn fields_of_a_newer_installer_are_ignored_and_its_versions_are_named() {
     let is_json = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
     for path in golden().into_iter().filter(is_json) {
         let bytes = std::fs::read(&path).unwrap();
@@ -106,7 +106,7 @@ fn fields_of_a_newer_installer_are_passed_over_and_its_versions_are_named() {
         }
         let known = document["type"].as_str().unwrap().to_owned();
         document["type"] = known.replace("/1", "/2").into();
-        // What a later version holds is its own.
+        // A document of a later version may have any content.
         let newer = json!({"type": document["type"], "all": "other"});
         let error = read_as_named(&path, newer.to_string().as_bytes()).unwrap_err();
         assert!(matches!(error, ReadError::Newer { .. }), "{error}");
@@ -122,7 +122,7 @@ fn fields_of_a_newer_installer_are_passed_over_and_its_versions_are_named() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test is the newer installer")]
-fn a_document_of_a_newer_installer_is_not_written_over() {
+fn a_document_of_a_newer_installer_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("stores.json");
     write(&path, &Dumps::default()).unwrap();

@@ -1,14 +1,15 @@
 //! Facts of a signed document inside an unsigned one.
 //!
-//! The types of signed documents refuse fields that they do not know. Here a newer installer has
-//! verified the document already, and an older one passes over what it does not know.
+//! The types of signed documents refuse unknown fields. Here a newer installer has already verified
+//! the document, and an older one ignores the fields that it does not know.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::{Deserialize as _, forward_to_deserialize_any};
 use serde_json::Value;
 
-/// Reads a field whose type refuses unknown fields, and passes over them. For `deserialize_with`.
+/// Reads a field whose type refuses unknown fields, and ignores those fields. For
+/// `deserialize_with`.
 pub(crate) fn tolerant<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -18,7 +19,7 @@ where
     T::deserialize(Tolerant(value)).map_err(D::Error::custom)
 }
 
-/// A value in whose objects only those fields count that their reader knows.
+/// A value that shows its reader only the fields that the reader knows.
 struct Tolerant(Value);
 
 impl<'de> Deserializer<'de> for Tolerant {

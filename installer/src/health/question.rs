@@ -1,4 +1,4 @@
-//! Where a component is asked, by its own configuration.
+//! Finds the address of a component's health check in the component's own configuration.
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -9,8 +9,8 @@ use manifests::product::Health;
 use crate::host::ProbeTarget;
 use crate::settings::Settings;
 
-/// Returns where a component is asked, or says what of its configuration is no such place. The file
-/// belongs to the service: it must not turn the question into one to somebody else.
+/// Returns the address of a component's health check, or why its configuration has none. The
+/// service can write that file, so a value must not redirect the request to another host.
 pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, String> {
     let address = host_of(&settings.get(&health.address))?;
     let scheme = if settings.get(&health.tls) == "true" {
@@ -33,13 +33,13 @@ pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, Strin
     })
 }
 
-/// What a path may hold besides letters and digits (RFC 3986), with a query.
+/// Characters that a path may contain besides letters and digits (RFC 3986), including a query.
 const PATH_MARKS: &str = "-._~!$&'()*+,;=:@%/?";
-/// Longest path of a question, and longest name of a host.
+/// Longest path and longest host name.
 const PATH_MAX_BYTES: usize = 1024;
 const HOST_MAX_BYTES: usize = 253;
 
-/// Returns the host part of an address for a question to this host.
+/// Returns the host part of an address for a request to this host.
 fn host_of(listening: &str) -> Result<String, String> {
     let bare = listening
         .strip_prefix('[')
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_goes_where_the_configuration_says() {
+    fn the_address_follows_the_configuration() {
         for (address, port, url) in [
             ("0.0.0.0", "9000", "http://127.0.0.1:9000/up"),
             ("::", "1", "http://127.0.0.1:1/up"),
@@ -96,10 +96,9 @@ mod tests {
         }
     }
 
-    /// A port like the first moved the question to another host. The path with `>` was found by
-    /// fuzzing.
+    /// A port like the first one sent the request to another host. Fuzzing found the path with `>`.
     #[test]
-    fn a_configuration_that_is_no_place_is_refused_and_shown() {
+    fn a_configuration_without_a_valid_address_is_refused_and_shown() {
         for (key, value) in [
             ("listen_port", "9000@elsewhere.invalid:80"),
             ("listen_port", "70000"),

@@ -1,12 +1,12 @@
-//! When a service counts as well.
+//! Decides when a service counts as healthy: after enough good answers in a row.
 
-/// Good answers in a row, all of one process that systemd did not start again meanwhile.
+/// Good answers in a row, all from one process that systemd did not restart meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Streak {
     pub(super) length: u32,
-    /// Main process, and how often systemd had started it again.
+    /// Main process, and how often systemd had restarted it.
     pub(super) process: (u32, Option<u64>),
-    /// How many there were.
+    /// How many processes there were.
     pub(super) processes: u32,
 }
 
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_streak_is_of_one_process_that_was_not_started_again() {
+    fn a_streak_belongs_to_one_process_that_was_not_restarted() {
         let lengths = |seen: &[Option<(u32, Option<u64>)>]| {
             let mut streak = Streak::default();
             for well in seen {
@@ -45,9 +45,9 @@ mod tests {
         assert_eq!(lengths(&[same, None, same]), (1, 1));
         assert_eq!(lengths(&[same, same, None]), (0, 1));
         assert_eq!(lengths(&[same, same, Some((8, Some(1)))]), (1, 2));
-        // The same number again, after a restart.
+        // The same process id again, after a restart.
         assert_eq!(lengths(&[same, same, Some((7, Some(1)))]), (1, 2));
-        // An old systemd does not count.
+        // An old systemd does not count restarts.
         assert_eq!(lengths(&[Some((7, None)), Some((7, None))]), (2, 1));
     }
 }

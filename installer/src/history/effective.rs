@@ -1,19 +1,19 @@
-//! Which runs still count. Pure: an undo and the run it undid cancel each other.
+//! Computes which runs still count. Pure. An undo and the run that it undid cancel each other.
 
 use super::PastRun;
 use crate::plan::PlanKind;
 
-/// Returns the runs that ended as done and were not undone since, rising.
+/// Returns, in ascending order, the runs that ended as done and were not undone since.
 #[must_use]
 pub fn effective(runs: &[PastRun]) -> Vec<&PastRun> {
     let mut left: Vec<&PastRun> = Vec::new();
     for run in runs.iter().filter(|run| run.is_done()) {
         match run.plan.kind {
-            // The undone run may be older than the ones looked at; then the undo counts.
+            // The undone run may be older than the given runs; then the undo counts.
             PlanKind::Undo { run: undone } if left.iter().any(|earlier| earlier.id == undone) => {
                 left.retain(|earlier| earlier.id != undone);
             }
-            // It changed no package, and is taken back by another restore.
+            // A restore changes no package, and another restore takes it back.
             PlanKind::Restore { .. } => {}
             _ => left.push(run),
         }

@@ -1,5 +1,5 @@
-//! Which installer works on a run. The document lies beside the plan, not in it: an installer that
-//! cannot read the plan still finds the one that can.
+//! Records which installer works on a run. The document is separate from the plan, so an installer
+//! that cannot read the plan can still name the one that can.
 
 use manifests::digest::Sha256;
 use semver::Version;
@@ -15,7 +15,7 @@ use crate::layout::Layout;
 pub struct Installer {
     /// Its version.
     pub version: Version,
-    /// Digest of the program. While the run is open, systemd has a copy of it.
+    /// Digest of the program. systemd has a copy of it while the run is open.
     pub sha256: Sha256,
 }
 
@@ -44,15 +44,15 @@ impl Installer {
     }
 }
 
-/// Refuses to go on with an open run of a newer installer.
+/// Refuses to continue an open run of a newer installer.
 pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
-    let what = || format!("run {run} is not this installer's to go on with");
+    let what = || format!("this installer must not continue run {run}");
     let found = match document::read::<Installer>(&layout.run(run).installer()) {
         Err(error @ ReadError::Newer { .. }) => {
             let next = advice(layout, run);
             return Err(Failure::new(Exit::Refused, what(), chain(&error), next));
         }
-        // A damaged record keeps no host from being put back.
+        // A damaged record must not prevent the host from being restored.
         found => found.ok(),
     };
     if let Err(error @ JournalError::Newer { .. }) = journal::read(&layout.run(run).journal()) {
@@ -77,7 +77,7 @@ pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
     }
 }
 
-/// Says which installer to use for a run.
+/// Returns advice about which installer to use for a run.
 pub(super) fn advice(layout: &Layout, run: u64) -> String {
     let Ok(installer) = document::read::<Installer>(&layout.run(run).installer()) else {
         return "use the newest installer that was used on this host; it lies beside its bundle. If \

@@ -20,27 +20,27 @@ pub use installer::{Installer, refuse_newer};
 pub use retention::{Retention, prune};
 pub use unreadable::Unreadable;
 
-/// A run of the past, or one that was cut off.
+/// A past run, or one that was interrupted.
 #[derive(Debug)]
 pub struct PastRun {
     /// Its number.
     pub id: u64,
-    /// What it was to do.
+    /// Its plan.
     pub plan: InstallPlan,
-    /// How it ended; nothing if it was cut off.
+    /// How it ended; `None` if it was interrupted.
     pub report: Option<RunReport>,
 }
 
 /// The runs of a host.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Those that this installer can read, rising.
+    /// Runs that this installer can read, in ascending order.
     pub runs: Vec<PastRun>,
-    /// The others, rising.
+    /// The other runs, in ascending order.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Returns the numbers of all runs, rising.
+/// Returns the numbers of all runs in ascending order.
 pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
     let entries = match std::fs::read_dir(layout.runs()) {
         Ok(entries) => entries,
@@ -63,7 +63,7 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
     Ok(ids)
 }
 
-/// Reads one run. A run whose plan was never complete had no journal and no effect: it is left out.
+/// Reads one run; `None` for a run without a complete plan, which had no journal and no effect.
 pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     let dir = layout.run(id);
     if !dir.plan().exists() || !dir.journal().exists() {
@@ -78,7 +78,7 @@ pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     read().map(Some).map_err(|error| chain(&error))
 }
 
-/// Reads all runs. One that cannot be read does not hide the others.
+/// Reads all runs. An unreadable run does not hide the others.
 pub fn all(layout: &Layout) -> Result<History, String> {
     let mut history = History::default();
     for id in ids(layout)? {
@@ -91,7 +91,7 @@ pub fn all(layout: &Layout) -> Result<History, String> {
 }
 
 impl PastRun {
-    /// Returns the run as planners see it.
+    /// Returns the run in the form that planners use.
     #[must_use]
     pub fn earlier(&self) -> Earlier<'_> {
         Earlier {
@@ -101,14 +101,15 @@ impl PastRun {
         }
     }
 
-    /// Whether it ended as done.
+    /// Whether the run ended as done.
     #[must_use]
     pub fn is_done(&self) -> bool {
         let report = self.report.as_ref();
         report.is_some_and(|report| report.outcome == Outcome::Done)
     }
 
-    /// Whether the host may still be between two states: the run was cut off, or its revert failed.
+    /// Whether the host may still be between two states because the run was interrupted or its
+    /// revert failed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         let failed = |report: &RunReport| matches!(report.outcome, Outcome::RevertFailed { .. });
@@ -116,7 +117,7 @@ impl PastRun {
     }
 }
 
-/// Returns the run that is still open, if there is one. No other run may start before it is closed.
+/// Returns the open run, if there is one. No other run may start before it is closed.
 pub fn open_run(layout: &Layout) -> Result<Option<PastRun>, Failure> {
     let history = all(layout).map_err(|why| {
         let next = "run it as root; if it was root, correct what the reason names";

@@ -1,4 +1,4 @@
-//! The report of a run: what was asked, what happened, what the host is now.
+//! The report of a run: what was requested, what happened, and the state of the host.
 
 use manifests::nevra::Nevra;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,9 @@ pub struct RunReport {
     pub document: String,
     /// The run.
     pub run: u64,
-    /// Forward, or an undo.
+    /// An upgrade, an undo or a restore.
     pub kind: PlanKind,
-    /// The product for people.
+    /// The product's title for people.
     pub title: String,
     /// Start, seconds since 1970.
     pub started: u64,
@@ -28,16 +28,16 @@ pub struct RunReport {
     pub ended: u64,
     /// How it ended.
     pub outcome: Outcome,
-    /// What changed, or would have.
+    /// The changes that were made or planned.
     pub changes: Vec<Change>,
-    /// How the components that were touched are.
+    /// The health of the components that were changed.
     pub health: Vec<ComponentHealth>,
-    /// What a person should know.
+    /// Notes for the operator.
     pub notes: Vec<String>,
-    /// What became of the data stores.
+    /// What happened to the data stores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<DataReport>,
-    /// To whom its backup is sealed when it is closed; to nobody if it stays plain.
+    /// The recipients of the sealed backup; empty if the backup stays plain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup_recipients: Vec<String>,
 }
@@ -53,9 +53,9 @@ pub struct DataReport {
     pub name: String,
     /// Where it is, without secrets.
     pub endpoint: String,
-    /// When the dump was begun, seconds since 1970, and its size in bytes; nothing without one.
+    /// The dump, if there is one.
     pub dump: Option<DumpReport>,
-    /// Why it was not to be dumped.
+    /// Why it was not dumped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<String>,
 }
@@ -67,31 +67,31 @@ pub struct DumpReport {
     pub taken: u64,
     /// Its size in bytes.
     pub bytes: u64,
-    /// How many keys, tables or collections it was proven to hold.
+    /// The number of keys, tables or collections that the dump was shown to contain.
     pub items: Option<u64>,
 }
 
 /// The health of one component at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentHealth {
-    /// The component for people.
+    /// The component's title for people.
     pub title: String,
-    /// How it is.
+    /// Its health.
     pub state: HealthState,
 }
 
-/// How a component is.
+/// The health of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HealthState {
-    /// It answered as it should, several times in a row.
+    /// It answered correctly, several times in a row.
     Healthy,
-    /// It is not well, in the way in which it was not well before.
+    /// It is unhealthy in the same way as before the run.
     AsBefore {
         /// What is wrong.
         why: String,
     },
-    /// Nobody asked.
+    /// It was not checked.
     NotChecked {
         /// Why.
         why: String,
@@ -109,18 +109,18 @@ pub enum Outcome {
         /// Why it failed.
         cause: String,
     },
-    /// It failed, and the host was put back and compared with what it was.
+    /// It failed. The host was restored and compared with its earlier state.
     Reverted {
         /// Why it failed.
         cause: String,
     },
-    /// It failed, and so did the revert: a person is needed.
+    /// It failed, and the revert failed too: a person must act.
     RevertFailed {
         /// Why it failed.
         cause: String,
         /// Why the revert failed.
         revert_cause: String,
-        /// Commands that put the host back by hand.
+        /// Commands that restore the host by hand.
         commands: Vec<String>,
     },
 }
@@ -128,16 +128,16 @@ pub enum Outcome {
 /// A package's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The component for people, or the package that one of them needs.
+    /// The title of the component, or of the package that a component needs.
     pub title: String,
-    /// Before; nothing if it was not there.
+    /// The version before; `None` if it was not installed.
     pub from: Option<Nevra>,
-    /// After, if the run is done; nothing if it went.
+    /// The version after, if the run is done; `None` if it was removed.
     pub to: Option<Nevra>,
 }
 
 impl Outcome {
-    /// Returns the exit code it leads to.
+    /// Returns the exit code for the outcome.
     #[must_use]
     pub const fn exit(&self) -> Option<Exit> {
         match self {

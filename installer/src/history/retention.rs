@@ -1,5 +1,5 @@
-//! What is kept of the past: runs by count, RPMs by size, and always what an open run or the newest
-//! finished one needs.
+//! Limits what is kept of past runs: runs by number and RPMs by size. The files of an open run and
+//! of the newest finished run are always kept.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs;
 
-/// Kinds of files in the store, as their names end.
+/// Kinds of files in the store, by their extensions.
 const KINDS: [&str; 2] = ["rpm", "extra"];
 
-/// How much is kept.
+/// The limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Runs, the newest.
+    /// The number of newest runs to keep.
     pub runs: usize,
-    /// RPMs in the store, in bytes.
+    /// The size of RPMs in the store, in bytes.
     pub store_bytes: u64,
 }
 
@@ -31,7 +31,7 @@ impl Default for Retention {
     }
 }
 
-/// Returns the runs to remove, oldest first. Pure. `sizes` gives the stored size of an RPM.
+/// Returns the runs to remove, oldest first. Pure. `sizes` returns the stored size of an RPM.
 fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
     let newest = runs.last().map(|run| run.id);
     let may_go = |run: &&PastRun| !run.is_open() && Some(run.id) != newest;
@@ -49,8 +49,8 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
     gone
 }
 
-/// Removes what the retention does not keep, and every stored file that no kept run names. Returns
-/// the removed runs. A run that cannot be read stays, and with it every stored file.
+/// Removes the runs beyond the limits, and every stored file that no kept run names. Returns the
+/// removed runs. A run that cannot be read stays; while there is one, all stored files stay.
 pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> {
     let super::History { runs, unreadable } = super::all(layout)?;
     let size = |sha256: &Sha256| -> u64 {
@@ -62,7 +62,7 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
     for id in &gone {
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
     }
-    // Which files a run needs that cannot be read is not known.
+    // It is unknown which files an unreadable run needs.
     if !unreadable.is_empty() {
         return Ok(gone);
     }

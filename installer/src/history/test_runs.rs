@@ -10,7 +10,7 @@ use super::PastRun;
 use crate::history::report::{Outcome, REPORT_TYPE, RunReport};
 use crate::plan::{Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedRpm};
 
-/// Returns a group whose two RPMs no other run has.
+/// Returns a group whose two RPMs belong to no other run.
 fn group(id: u64) -> Group {
     let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();
     let rpm = |version: &str| PlannedRpm {
@@ -37,7 +37,7 @@ fn group(id: u64) -> Group {
     }
 }
 
-/// Makes a run over one component; without an outcome it was cut off.
+/// Makes a run over one component; a run without an outcome was interrupted.
 pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> PastRun {
     let plan = InstallPlan {
         document: PLAN_TYPE.to_owned(),

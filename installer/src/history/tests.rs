@@ -1,4 +1,4 @@
-//! A host whose history other installers wrote too.
+//! A host whose history was also written by other installers.
 
 #![expect(
     clippy::disallowed_methods,
@@ -54,7 +54,7 @@ impl Host {
     }
 }
 
-/// E4: one run that could not be read ended every command that looks at runs.
+/// E4: one unreadable run made every command that reads runs fail.
 #[test]
 fn a_run_that_cannot_be_read_does_not_hide_the_others() {
     let host = Host::with_runs(&[1, 2, 3, 4]);
@@ -102,7 +102,7 @@ fn nothing_that_cannot_be_read_is_removed() {
     assert!(!host.layout.run(3).backup().exists());
 }
 
-/// An older installer names the one that must go on, and touches nothing.
+/// An older installer names the installer that must continue, and changes nothing.
 #[test]
 fn an_open_run_of_a_newer_installer_is_refused_with_the_copy_that_began_it() {
     let host = Host::with_runs(&[1]);
@@ -120,7 +120,7 @@ fn an_open_run_of_a_newer_installer_is_refused_with_the_copy_that_began_it() {
     assert!(refused.explained.why.contains("99.0.0"), "{refused:?}");
     let resume = format!("`{} resume`", copy.display());
     assert!(refused.explained.next.contains(&resume), "{refused:?}");
-    // The same where not even its plan can be read.
+    // The result is the same if even its plan cannot be read.
     host.is_newer(2);
     let refused = open_run(&host.layout).unwrap_err();
     assert!(refused.explained.what.contains("run 2"), "{refused:?}");
@@ -131,7 +131,7 @@ fn an_open_run_of_a_newer_installer_is_refused_with_the_copy_that_began_it() {
 fn a_newer_installer_takes_over_an_open_run_of_an_older_one() {
     let host = Host::with_runs(&[]);
     host.add(1, None);
-    // Installers before this one recorded nothing.
+    // Installers before this one did not record themselves.
     refuse_newer(&host.layout, 1).unwrap();
     host.began(1, "0.0.1", Sha256::of(b"older"));
     refuse_newer(&host.layout, 1).unwrap();

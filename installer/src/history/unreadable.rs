@@ -1,4 +1,4 @@
-//! Runs that this installer cannot read: damaged ones, and those of newer installers.
+//! Runs that this installer cannot read: damaged runs, and runs of newer installers.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub struct Unreadable {
     pub id: u64,
     /// Why it cannot be read.
     pub why: String,
-    /// Which installer reads it, as far as that is known.
+    /// Which installer can read it, as far as that is known.
     pub next: String,
     ending: Ending,
 }
@@ -29,7 +29,7 @@ enum Ending {
     Unknown,
 }
 
-/// What is looked for in a report that cannot be read as a whole.
+/// The fields that matter in a report that cannot be read as a whole.
 #[derive(Debug, Deserialize)]
 struct OutcomeOnly {
     outcome: Value,
@@ -55,14 +55,14 @@ impl Unreadable {
         }
     }
 
-    /// Refuses what cannot be done beside this run.
+    /// Refuses an action that is unsafe beside this run.
     #[must_use]
     pub fn refused(&self) -> Failure {
         let what = format!("run {} cannot be read, and may still be open", self.id);
         Failure::new(Exit::Refused, what, self.why.clone(), self.next.clone())
     }
 
-    /// Whether the run may have changed what an undo of an earlier one finds.
+    /// Whether the run may have changed the state that an undo of an earlier run finds.
     #[must_use]
     pub fn may_count(&self) -> bool {
         self.ending != Ending::AsBefore
@@ -70,8 +70,8 @@ impl Unreadable {
 }
 
 impl History {
-    /// Returns the run that cannot be read and may be open. It is the newest one: no run starts beside
-    /// an open one, so that every earlier run is closed.
+    /// Returns the run that cannot be read and may be open. Only the newest run can be open,
+    /// because no run starts while another is open.
     #[must_use]
     pub fn unreadable_open(&self) -> Option<&Unreadable> {
         let last = self.unreadable.last()?;

@@ -1,12 +1,13 @@
-//! The one place that spawns processes.
+//! The one place that starts processes. `child` runs them, `tool` the tools of data stores, `trial`
+//! programs before they are installed, and `stream` queries with a long output.
 //!
-//! Programs are found in fixed directories, never through the caller's `PATH`; the environment is
-//! cleared; standard input is null. A query has a deadline and bounded output. A transaction has
-//! neither: it runs in a session of its own, writes to a file and is never killed, because a
-//! killed rpm is the very damage this tool exists to prevent.
+//! Programs are found in fixed directories and never through the caller's `PATH`. The environment
+//! is cleared, and standard input is null. A query has a deadline and a limit on its output. A
+//! transaction has neither: it runs in its own session, writes to a file and is never killed,
+//! because a killed rpm is the very damage that this tool exists to prevent.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the room the other rooms are sent to"
+    reason = "this is the module that the lint points other modules to"
 )]
 
 mod child;
@@ -26,15 +27,16 @@ pub use limit::Limit;
 pub use stream::stream_with;
 
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-/// Most output kept of a query, per stream. `rpm -qa` with file lists of a few packages fits.
+/// Most output of a query that is kept per stream. `rpm -qa` with the file lists of a few packages
+/// fits.
 pub(super) const OUTPUT_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What a finished command left.
+/// The result of a finished command.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// The command line, for messages.
     pub command: String,
-    /// Exit code, or nothing after a signal.
+    /// Exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Standard output, as text.
     pub stdout: String,
@@ -45,10 +47,10 @@ pub struct Finished {
 /// A command that could not be run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CmdError {
-    /// Not in any of the fixed directories.
+    /// The program is in none of the fixed directories.
     #[error("the program `{0}` is not installed")]
     NotFound(String),
-    /// The kernel refused.
+    /// The kernel refused to run it.
     #[error("cannot run `{command}`")]
     Spawn {
         /// The command line.
@@ -56,7 +58,7 @@ pub enum CmdError {
         /// Why.
         source: io::Error,
     },
-    /// A query took too long and was ended.
+    /// A query took too long and was killed.
     #[error("`{command}` did not end within {seconds} s")]
     Deadline {
         /// The command line.
@@ -64,13 +66,13 @@ pub enum CmdError {
         /// The limit.
         seconds: u64,
     },
-    /// It was ended on a request to stop.
+    /// The command was ended on a request to stop.
     #[error("`{command}` was ended because the run was told to stop")]
     Stopped {
         /// The command line.
         command: String,
     },
-    /// A query that must succeed did not.
+    /// A query that must succeed failed.
     #[error("`{command}` ended with {status}: {tail}")]
     Failed {
         /// The command line.
@@ -89,7 +91,7 @@ impl Finished {
         self.code == Some(0)
     }
 
-    /// Returns itself if it exited with 0, else an error with the end of its output.
+    /// Returns itself if the command exited with 0, else an error with the end of its output.
     pub fn success(self) -> Result<Self, CmdError> {
         if self.succeeded() {
             return Ok(self);
@@ -154,9 +156,9 @@ pub fn query_with(
     Spec { files, ..spec }.run(Until::within(deadline))
 }
 
-/// Runs a transaction to its end, however long that takes: in its own session, so that a lost
-/// terminal does not reach it, with both output streams in `log`, so that a closed pipe does not
-/// either. The captured output is what `log` holds beyond its previous end.
+/// Runs a transaction until it ends, however long that takes. It has its own session, so losing the
+/// terminal does not affect it. Both output streams go to `log`, so a closed pipe does not affect
+/// it either. The captured output is what `log` gained.
 pub fn transaction(
     program: &str,
     args: &[&str],
@@ -192,7 +194,7 @@ fn read_from(log: &File, offset: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the name under which a child finds an inherited open file.
+/// Returns the path under which a child finds an inherited open file.
 #[must_use]
 pub fn inherited_path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
@@ -225,8 +227,8 @@ mod tests {
 
     #[test]
     fn a_childs_files_do_not_depend_on_the_callers_umask() {
-        let said = query("sh", &["-c", "umask"], SHORT).unwrap();
-        assert_eq!(said.stdout.trim(), "0022");
+        let answer = query("sh", &["-c", "umask"], SHORT).unwrap();
+        assert_eq!(answer.stdout.trim(), "0022");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Facts that the host keeps in small files.
+//! Reads facts that the host keeps in small files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ const CRYPTO_POLICIES: [&str; 2] = [
 ];
 const FACT_MAX_BYTES: usize = 256;
 
-/// The crypto policy in force, else the one that is configured.
+/// Returns the crypto policy in force, or else the configured one.
 pub(crate) fn crypto_policy(layout: &Layout) -> Observed<String> {
     let [current, configured] = CRYPTO_POLICIES.map(|path| fact(&layout.at(path)));
     match current {
@@ -24,7 +24,7 @@ pub(crate) fn crypto_policy(layout: &Layout) -> Observed<String> {
     }
 }
 
-/// The first line of a small file that is no comment.
+/// Returns the first line of a small file that is not a comment.
 pub(crate) fn fact(path: &Path) -> Observed<String> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

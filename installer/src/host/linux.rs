@@ -46,13 +46,14 @@ impl LinuxHost {
         Ok(std::fs::read_to_string(&path).map_err(at("read", &path))?)
     }
 
-    /// The running kernel decides what rpm does now, another root's what its rpm does later.
+    /// The running kernel's mode decides what rpm does now. The mode of another root decides what
+    /// its rpm will do later.
     fn is_in_fips_mode(&self) -> bool {
-        let says_so = |path: &Path| {
+        let is_set = |path: &Path| {
             let text = std::fs::read_to_string(path);
             text.is_ok_and(|text| text.trim() == "1")
         };
-        says_so(Path::new(FIPS)) || says_so(&self.layout.at(FIPS))
+        is_set(Path::new(FIPS)) || is_set(&self.layout.at(FIPS))
     }
 }
 
@@ -66,7 +67,7 @@ fn os_release(text: &str, key: &str) -> String {
         .to_owned()
 }
 
-/// A path, or the closest parent that is there.
+/// Returns a path, or its closest parent that exists.
 fn existing(path: &Path) -> PathBuf {
     path.ancestors()
         .find(|path| path.exists())
@@ -94,7 +95,7 @@ impl Host for LinuxHost {
     }
 
     fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
-        // rpm takes no name for a question about everything.
+        // rpm treats a query without names as a query for everything.
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -183,7 +184,7 @@ impl Host for LinuxHost {
         let Ok(program) = std::fs::read_link(&link) else {
             return Ok(None);
         };
-        // Through the link, so that the hashed bytes are those that run, whatever the name says.
+        // Open through the link, so that the hashed bytes are those that run, whatever the name is.
         let hashed = File::open(&link).and_then(|mut file| of_reader(&mut file));
         let Ok((_, sha256)) = hashed else {
             return Ok(None);

@@ -26,7 +26,7 @@ use crate::host::payload::{PayloadError, PayloadFiles};
 
 pub use cmd::CmdError;
 
-/// What a host does not let us do or see.
+/// An operation that the host refused or that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A command could not be run to its end, or failed.
@@ -35,13 +35,13 @@ pub enum HostError {
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] crate::secure_fs::FsError),
-    /// An RPM of the store was changed.
+    /// An RPM of the store was changed after it was stored.
     #[error(transparent)]
     Rpm(#[from] crate::bundle::StoredRpmError),
     /// An RPM cannot be unpacked.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A command's answer was not understood.
+    /// A command's answer has an unknown form.
     #[error("cannot understand the answer of `{command}`: {reason}")]
     Answer {
         /// The command.
@@ -49,10 +49,10 @@ pub enum HostError {
         /// What is wrong with the answer.
         reason: String,
     },
-    /// An rpm of which nobody knows what its options do.
+    /// An rpm whose options this project does not know.
     #[error("rpm {version} is older than 4.11, or its version cannot be read")]
     RpmVersion {
-        /// What it says about itself.
+        /// The version that it reports.
         version: String,
     },
     /// Another process holds rpm's lock.
@@ -63,7 +63,7 @@ pub enum HostError {
     },
 }
 
-/// What the host is.
+/// Facts about the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `ID` of `/etc/os-release`.
@@ -72,7 +72,7 @@ pub struct Identity {
     pub version_id: String,
     /// `PRETTY_NAME` of `/etc/os-release`.
     pub pretty: String,
-    /// The machine's architecture, if this project knows it.
+    /// The machine's architecture, if this project supports it.
     pub arch: Option<Arch>,
     /// `rpm --version`.
     pub rpm_version: String,
@@ -80,7 +80,7 @@ pub struct Identity {
     pub systemd: bool,
     /// Whether the kernel is in FIPS mode.
     pub fips: bool,
-    /// The crypto policy, where there is one that the caller may read.
+    /// The crypto policy, if there is one that the caller may read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crypto_policy: Option<String>,
 }
@@ -120,7 +120,7 @@ pub struct InstalledFile {
 }
 
 impl InstalledFile {
-    /// Returns a bundle's file list as rpm would list it.
+    /// Returns a bundle's file list in the form in which rpm lists it.
     #[must_use]
     pub fn of_list(list: &PackageFiles) -> Vec<Self> {
         let carried = list.files.iter().filter(|file| !file.ghost);
@@ -136,43 +136,44 @@ impl InstalledFile {
     }
 }
 
-/// Everything the rpm database holds, as an inventory records it.
+/// The complete contents of the rpm database, for an inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpmContents {
     /// Every package, sorted.
     pub packages: Vec<HostPackage>,
-    /// Those whose identity is none that this project knows.
+    /// Packages whose names and versions have a form that this project does not support.
     pub skipped: Vec<String>,
-    /// How the database is kept: `bdb`, `ndb` or `sqlite`.
+    /// The format of the database: `bdb`, `ndb` or `sqlite`.
     pub database: String,
 }
 
-/// What rpm is asked to do with a set.
+/// How rpm installs a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RpmMode {
     /// Newer packages only.
     Upgrade,
-    /// Also older and equal ones: the way back.
+    /// Also older and equal packages, to go back.
     GoBack,
-    /// The same without the `%preun` of what is replaced: for a second try only.
+    /// As `GoBack`, without the `%preun` of replaced packages. Only for a second try.
     GoBackWithoutPreun,
 }
 
 /// How packages are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erasure {
-    /// Unless something installed needs them.
+    /// Only if no installed package needs them.
     Plain,
-    /// Also if what came with them needs them: on a way back they may be what is in its way.
+    /// Even if packages that came with them need them. On a way back they may block the
+    /// transaction.
     BeforeWhatNeedsThem,
-    /// The same without their `%preun`: for a last try only.
+    /// The same without their `%preun`. Only for a last try.
     BeforeWhatNeedsThemWithoutPreun,
 }
 
-/// What rpm said. The exit code proves nothing; callers look at the host.
+/// The output of rpm. The exit code proves nothing, so callers check the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpmAnswer {
-    /// Exit code, or nothing after a signal.
+    /// Exit code; `None` after a signal.
     pub code: Option<i32>,
     /// Everything it printed.
     pub output: String,
@@ -189,7 +190,7 @@ pub struct UnitState {
     pub file: String,
     /// Main process, 0 if none.
     pub main_pid: u32,
-    /// How often systemd started it again by itself; `None` before systemd 235, which does not count.
+    /// How often systemd restarted it; `None` before systemd 235, which does not count restarts.
     #[serde(default)]
     pub restarts: Option<u64>,
     /// Units that start it: sockets, timers, paths.
@@ -212,14 +213,14 @@ impl UnitState {
     }
 }
 
-/// A change of a unit.
+/// A change to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitAction {
     /// Start without waiting.
     Start,
     /// Stop and wait.
     Stop,
-    /// Forget failures and the start limit.
+    /// Reset its failures and its start limit.
     ResetFailed,
     /// Enable at boot.
     Enable,
@@ -229,7 +230,7 @@ pub enum UnitAction {
     Mask,
 }
 
-/// Where a health check asks.
+/// The address of a health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeTarget {
     /// `http://address:port/path`.
@@ -238,12 +239,12 @@ pub struct ProbeTarget {
     pub timeout: Duration,
 }
 
-/// What a service answered.
+/// The answer of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeAnswer {
     /// HTTP status.
     pub status: u16,
-    /// The body, bounded.
+    /// The body, up to a limit.
     pub body: Vec<u8>,
 }
 
@@ -261,17 +262,18 @@ pub struct MainProcess {
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessState {
-    /// When it started, in the kernel's ticks: with its number, this names one process for good.
+    /// Its start time in kernel ticks. Together with the process id it identifies one process.
     pub started: u64,
     /// How old it is, in seconds.
     pub age_secs: u64,
-    /// Device and inode of its working directory; nothing of one that ended and waits for its parent.
+    /// Device and inode of its working directory; `None` for a process that ended and waits for its
+    /// parent.
     pub directory: Option<(u64, u64)>,
-    /// The systemd service that it belongs to.
+    /// The systemd service that it belongs to, if any.
     pub service: Option<String>,
 }
 
-/// Free space where a path is, or will be.
+/// Free space on the filesystem of a path, which need not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
     /// Bytes available to root.
@@ -282,30 +284,31 @@ pub struct Space {
     pub read_only: bool,
 }
 
-/// The verbs. Each is one question to the host or one effect on it.
+/// The operations on a host. Each is one query or one effect.
 pub trait Host {
-    /// Says what the host is.
+    /// Returns facts about the host.
     fn identity(&self) -> Result<Identity, HostError>;
     /// Lists the installed packages of these names.
     fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError>;
-    /// Lists every installed package with what it offers.
+    /// Lists every installed package with what it provides.
     fn rpm_contents(&self) -> Result<RpmContents, HostError>;
-    /// Lists what `rpm -V` finds different in the installed packages of these names.
+    /// Lists the differences that `rpm -V` finds in the installed packages of these names.
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError>;
     /// Asks rpm to check a set without changing anything.
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
-    /// Says what the headers of a set say, in its order.
+    /// Returns the contents of a set's headers, in the order of the set.
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError>;
-    /// Reads files out of an RPM without installing it; those of more than `limit_bytes` are named only.
+    /// Reads files from an RPM without installing it. For files larger than `limit_bytes`, only the
+    /// names are returned.
     fn payload_files(
         &self,
         rpm: &StagedRpm,
         wanted: &BTreeSet<String>,
         limit_bytes: u64,
     ) -> Result<PayloadFiles, HostError>;
-    /// Checks package signatures with the given armored keys, in a keyring of their own.
+    /// Checks package signatures with the given armored keys, in a separate keyring.
     fn rpm_signatures(&self, set: &StagedRpmSet, keys: &[Vec<u8>]) -> Result<RpmAnswer, HostError>;
-    /// Runs the transaction; output goes to `log` too, and rpm inherits the open file `mark`.
+    /// Runs the transaction. Output also goes to `log`, and rpm inherits the open file `mark`.
     fn rpm_upgrade(
         &self,
         set: &StagedRpmSet,
@@ -313,7 +316,7 @@ pub trait Host {
         log: &std::fs::File,
         mark: &std::fs::File,
     ) -> Result<RpmAnswer, HostError>;
-    /// Removes packages; output and the open file as in [`Host::rpm_upgrade`].
+    /// Removes packages, with output and open file as in [`Host::rpm_upgrade`].
     fn rpm_erase(
         &self,
         packages: &[&Nevra],
@@ -321,10 +324,10 @@ pub trait Host {
         log: &std::fs::File,
         mark: &std::fs::File,
     ) -> Result<RpmAnswer, HostError>;
-    /// Names the process that holds rpm's lock, if any.
+    /// Returns the process that holds rpm's lock, if any.
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError>;
-    /// Brings the rpm database into a readable state after a kill, if it is not: on Berkeley DB a
-    /// killed rpm leaves environment files behind that make it answer "not installed".
+    /// Makes the rpm database readable again after rpm was killed. On Berkeley DB a killed rpm
+    /// leaves environment files behind that make it answer "not installed".
     fn heal_rpmdb(&self) -> Result<(), HostError>;
     /// Describes a unit.
     fn unit(&self, unit: &str) -> Result<UnitState, HostError>;
@@ -336,15 +339,15 @@ pub trait Host {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
-    /// Describes the process of a number, if there is one.
+    /// Describes the process with an id, if there is one.
     fn process(&self, pid: u32) -> Option<ProcessState>;
-    /// Asks a service over HTTP; an unanswered question is an error text.
+    /// Requests a health check over HTTP. An error describes why there was no answer.
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
-    /// Says how much room there is at `path`.
+    /// Returns how much space there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.
     fn now(&self) -> u64;
-    /// Returns the time since some moment, by a clock that is never set.
+    /// Returns the time since some fixed moment, by a clock that is never set.
     fn steady_clock(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);

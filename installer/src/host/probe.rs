@@ -1,4 +1,4 @@
-//! The HTTP question of a health check.
+//! The HTTP request of a health check.
 
 use std::io::Read as _;
 
@@ -7,10 +7,10 @@ use super::{ProbeAnswer, ProbeTarget};
 /// A health answer is a few hundred bytes.
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
 
-/// Asks once. Every status is an answer; only silence is an error.
+/// Sends one request. Every status is an answer; only a missing answer is an error.
 pub(crate) fn ask(target: &ProbeTarget) -> Result<ProbeAnswer, String> {
-    // The question goes to this very host, where a service shows a certificate for the outside
-    // name: there is nothing to compare it with, and no secret is sent.
+    // The request goes to this host, where a service presents a certificate for its external name.
+    // There is nothing to compare that with, and no secret is sent.
     let tls = ureq::tls::TlsConfig::builder()
         .disable_verification(true)
         .build();
@@ -36,8 +36,8 @@ pub(crate) fn ask(target: &ProbeTarget) -> Result<ProbeAnswer, String> {
     Ok(ProbeAnswer { status, body })
 }
 
-/// Says why there was no answer, in words that hold nothing of the question: its address and path come
-/// from configuration, where a mistake may have put anything.
+/// Describes why there was no answer, without quoting the request. Its address and path come from
+/// configuration, where a mistake may have put anything.
 fn describe(error: &ureq::Error) -> String {
     use ureq::Error::{
         BadUri, ConnectionFailed, HostNotFound, Http, Io, Protocol, Rustls, Timeout, Tls,

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::ProcessState;
 
-/// Kernel ticks per second, as `/proc` counts on every architecture that this project knows.
+/// Kernel ticks per second in `/proc`, on every architecture that this project supports.
 const TICKS: u64 = 100;
 
 /// Finds a process by its number.
@@ -24,7 +24,7 @@ pub(crate) fn find(pid: u32) -> Option<ProcessState> {
 }
 
 fn started(stat: &str) -> Option<u64> {
-    // The name of a program may hold anything, blanks and brackets too.
+    // A program's name may contain anything, including blanks and brackets.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(19)?.parse().ok()
 }

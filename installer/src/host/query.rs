@@ -1,4 +1,4 @@
-//! What rpm's query output means. Pure, so that every odd answer can be a test.
+//! Parses the answers of rpm queries. Pure, so that every odd answer can be a test.
 
 use manifests::evr::Evr;
 use manifests::nevra::Nevra;
@@ -12,7 +12,7 @@ pub(crate) const PACKAGE_FORMAT: &str = "P\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\
 const CONFIG: u32 = 1;
 const NOREPLACE: u32 = 1 << 4;
 
-/// Reads the answer to a query in [`PACKAGE_FORMAT`].
+/// Parses the answer to a query in [`PACKAGE_FORMAT`].
 pub(crate) fn parse_packages(output: &str) -> Result<Vec<InstalledPackage>, HostError> {
     let mut packages: Vec<InstalledPackage> = Vec::new();
     for line in output.lines() {
@@ -28,7 +28,7 @@ pub(crate) fn parse_packages(output: &str) -> Result<Vec<InstalledPackage>, Host
                     .ok_or_else(|| refuse(line, "no package"))?;
                 package.files.push(file);
             }
-            // A package without files prints one "(none)" line.
+            // For a package without files, rpm prints one "(none)" line.
             _ if line.contains("(none)") || line.trim().is_empty() => {}
             _ => return Err(refuse(line, "unknown line")),
         }
@@ -52,12 +52,12 @@ fn parse_package<'a>(
     let (release, arch, build_time) = (next()?, next()?, next()?);
     let epoch = epoch
         .parse()
-        .map_err(|_| "the epoch is no number".to_owned())?;
+        .map_err(|_| "the epoch is not a number".to_owned())?;
     let evr = Evr::new(epoch, version, release).map_err(|error| error.to_string())?;
     let nevra = Nevra::new(name, evr, arch).map_err(|error| error.to_string())?;
     let build_time = build_time
         .parse()
-        .map_err(|_| "the build time is no number".to_owned())?;
+        .map_err(|_| "the build time is not a number".to_owned())?;
     Ok(InstalledPackage {
         nevra,
         build_time,
@@ -68,13 +68,13 @@ fn parse_package<'a>(
 fn parse_file<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Result<InstalledFile, String> {
     let mut next = || fields.next().ok_or("a field is missing".to_owned());
     let (path, mode, flags, digest) = (next()?, next()?, next()?, next()?);
-    // rpm prints modes as a signed 16-bit number in some versions.
+    // Some versions of rpm print modes as a signed 16-bit number.
     let mode: i64 = mode
         .parse()
-        .map_err(|_| "the mode is no number".to_owned())?;
+        .map_err(|_| "the mode is not a number".to_owned())?;
     let flags: u32 = flags
         .parse()
-        .map_err(|_| "the flags are no number".to_owned())?;
+        .map_err(|_| "the flags are not a number".to_owned())?;
     let digest = if digest == "(none)" { "" } else { digest };
     Ok(InstalledFile {
         path: path.to_owned(),
@@ -85,9 +85,9 @@ fn parse_file<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Result<Installe
     })
 }
 
-/// Returns the lines that tell of a scriptlet that failed although rpm exits with 0.
+/// Returns the lines that report a failed scriptlet even though rpm exits with 0.
 pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
-    let tells = |line: &&str| {
+    let reports_failure = |line: &&str| {
         line.contains("scriptlet failed")
             || line.contains("failed, exit status")
             || line.contains("lua script failed")
@@ -96,18 +96,18 @@ pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
     };
     output
         .lines()
-        .filter(tells)
+        .filter(reports_failure)
         .map(|line| line.trim().to_owned())
         .collect()
 }
 
-/// Whether the answer of `rpmkeys -K` says that digests *and* signatures were checked, with one of the
-/// words that this version of rpm has for it.
+/// Whether the answer of `rpmkeys -K` shows that digests *and* signatures were checked. `signed`
+/// has the words that this version of rpm uses for a signature.
 ///
-/// rpm 4.14 and later say `digests signatures OK`; 4.11 lists algorithms (`rsa sha1 (md5) pgp md5
-/// OK`), in capitals and parentheses where a key is missing. An unsigned package says
-/// `digests OK`, or `sha1 md5 OK`, with exit code 0.
-pub(crate) fn says_signed(line: &str, signed: &[&str]) -> bool {
+/// rpm 4.14 and later print `digests signatures OK`. rpm 4.11 lists algorithms (`rsa sha1 (md5) pgp
+/// md5 OK`), in capitals and parentheses where a key is missing. For an unsigned package rpm prints
+/// `digests OK`, or `sha1 md5 OK`, and exits with 0.
+pub(crate) fn is_signed(line: &str, signed: &[&str]) -> bool {
     let Some((_, verdict)) = line.rsplit_once(": ") else {
         return false;
     };
@@ -116,8 +116,8 @@ pub(crate) fn says_signed(line: &str, signed: &[&str]) -> bool {
     ok && words.iter().any(|word| signed.contains(word))
 }
 
-/// Whether a line of `rpm -V` says that a file's content differs or is gone, and which file. The
-/// nine attribute letters are `SM5DLUGTP`; `c` marks configuration.
+/// Returns the file if a line of `rpm -V` reports that its content differs or that it is missing.
+/// The nine attribute letters are `SM5DLUGTP`; `c` marks configuration.
 pub(crate) fn broken_file(line: &str) -> Option<&str> {
     let path = line.split_at_checked(line.find('/')?)?.1;
     let head = &line[..line.len() - path.len()];
@@ -127,7 +127,7 @@ pub(crate) fn broken_file(line: &str) -> Option<&str> {
     (is_broken && !is_config).then_some(path)
 }
 
-/// Which file a line of `rpm -V` says to differ from the package, and whether its content does.
+/// Returns the file that a line of `rpm -V` reports as changed, and whether its content differs.
 pub(crate) fn changed_file(line: &str) -> Option<(&str, bool)> {
     let path = line.split_at_checked(line.find('/')?)?.1;
     let is_known = line.starts_with(['.', 'S']) || line.starts_with("missing");

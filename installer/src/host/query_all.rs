@@ -1,4 +1,4 @@
-//! What rpm says of everything it installed. Pure, as [`super::query`] is.
+//! Parses rpm's description of every installed package. Pure, as [`super::query`] is.
 
 use manifests::evr::Evr;
 use manifests::host_inventory::{HostPackage, is_primary_path};
@@ -7,8 +7,9 @@ use manifests::nevra::Nevra;
 use super::HostError;
 use super::cmd::OUTPUT_MAX_BYTES;
 
-/// One `P` line per package; then `V` lines for what it offers, `C` lines for its conflicts and `F`
-/// lines for its files. Works the same from rpm 4.11 on, but for the digest of the header.
+/// One `P` line per package, followed by `V` lines for what it provides, `C` lines for its
+/// conflicts and `F` lines for its files. Except for the digest of the header, this works the same
+/// from rpm 4.11 on.
 pub(crate) fn format(header: &str) -> String {
     let capability = |letter, tag| {
         format!("[{letter}\\t%{{{tag}NAME}}\\t%{{{tag}FLAGS:depflags}}\\t%{{{tag}VERSION}}\\n]")
@@ -21,7 +22,8 @@ pub(crate) fn format(header: &str) -> String {
     )
 }
 
-/// Reads the answer: the packages, sorted, and the names of those that have no identity here.
+/// Parses the answer. Returns the packages, sorted, and the names of those with an unsupported
+/// identity.
 pub(crate) fn parse(output: &str) -> Result<(Vec<HostPackage>, Vec<String>), HostError> {
     if output.len() as u64 >= OUTPUT_MAX_BYTES {
         return Err(refuse("it is too long", "P"));
@@ -50,7 +52,7 @@ pub(crate) fn parse(output: &str) -> Result<(Vec<HostPackage>, Vec<String>), Hos
                 package.paths.push((*path).to_owned());
             }
             (["V" | "C", _, _, _] | ["F", _], _) => {}
-            // A package without any prints one "(none)".
+            // For a package without entries, rpm prints one "(none)".
             _ if line.contains("(none)") || line.trim().is_empty() => {}
             _ => return Err(refuse("unknown line", line)),
         }
@@ -69,15 +71,15 @@ fn refuse(why: &str, line: &str) -> HostError {
     }
 }
 
-/// Reads a `P` line; nothing for an identity that this project does not know.
+/// Parses a `P` line; `None` for an identity that this project does not support.
 fn package(fields: &[&str]) -> Result<Option<HostPackage>, &'static str> {
     let [name, epoch, version, release, arch, build_time, header] = fields else {
         return Err("a field is missing");
     };
-    let epoch = epoch.parse().map_err(|_| "the epoch is no number")?;
+    let epoch = epoch.parse().map_err(|_| "the epoch is not a number")?;
     let build_time = build_time
         .parse()
-        .map_err(|_| "the build time is no number")?;
+        .map_err(|_| "the build time is not a number")?;
     let nevra = Evr::new(epoch, version, release)
         .ok()
         .and_then(|evr| Nevra::new(name, evr, arch).ok());
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_read_and_odd_identities_are_told() {
+    fn everything_is_read_and_odd_identities_are_listed() {
         let output = "P\tb\t1\t2.0\t3\tx86_64\t7\tsha256:ab\nV\tb\t=\t1:2.0-3\nV\tlibb.so()(64bit)\t\t\n\
                       C\tc\t<\t2\nF\t/usr/bin/b\nF\t/usr/share/doc/b\n\
                       P\tgpg-pubkey\t0\t1ed14c59\t5a1b2c3d\t(none)\t5\tsha256:(none)\n\

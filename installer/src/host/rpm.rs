@@ -1,8 +1,8 @@
-//! How rpm is called.
+//! Calls rpm.
 //!
-//! Files are named `/proc/self/fd/N` and hashed from that very descriptor just before, so that
-//! nothing can be swapped between check and use. What differs between the versions of rpm stands in
-//! one table, [`DIALECTS`]. `--force` and `--nodigest` are never passed.
+//! Files are named `/proc/self/fd/N` and hashed from that descriptor just before, so that nothing
+//! can be swapped between check and use. One table, [`DIALECTS`], has the differences between the
+//! versions of rpm. `--force` and `--nodigest` are never passed.
 
 mod database;
 mod keyring;
@@ -23,29 +23,31 @@ const QUERY: Duration = Duration::from_secs(120);
 /// Verifying reads every installed byte.
 const VERIFY: Duration = Duration::from_secs(600);
 
-/// What differs between the versions of rpm that hosts run, as far as this project calls it. The facts
-/// are those of the upstream source at each tag; 4.16.1 and 4.18 were also tried.
+/// The differences between the versions of rpm on hosts, as far as this project calls rpm. The
+/// facts come from the upstream source at each tag; 4.16.1 and 4.18 were also tried.
 #[derive(Debug)]
 struct Dialect {
-    /// The first version that speaks it.
+    /// The first version that this row describes.
     since: (u32, u32),
-    /// Keeps the name of a file from being taken for anything but one package: `--nomanifest` a text
-    /// file from being read as a list of packages, `--noglob` a bracket from matching another file.
+    /// Options that make rpm treat a file name as exactly one package: `--nomanifest` stops it from
+    /// reading a text file as a list of packages, `--noglob` stops a bracket from matching another
+    /// file.
     literal: &'static [&'static str],
-    /// One of these words in the answer of `rpmkeys -K` says that a signature was checked.
+    /// Words in the answer of `rpmkeys -K`, one of which shows that a signature was checked.
     signed: &'static [&'static str],
-    /// The strongest digest of a header that its database knows, for a query.
+    /// The query tag of the strongest header digest that the database has.
     header: &'static str,
 }
 
-/// Every version has these. The last keeps the `%preun` of what is replaced from ending the way back.
+/// Every version has these. `--nopreun` is for a replaced package whose `%preun` makes the way back
+/// fail.
 const GO_BACK: &[&str] = &["--oldpackage", "--replacepkgs"];
 const GO_BACK_WITHOUT_PREUN: &[&str] = &["--oldpackage", "--replacepkgs", "--nopreun"];
 
 /// Oldest first.
 const DIALECTS: &[Dialect] = &[
-    // EL7. It takes `--noglob` and ignores it: our names, of digits only, hold nothing to match. It
-    // lists algorithms (`rsa sha1 (md5) pgp md5 OK`).
+    // EL7. It accepts `--noglob` and ignores it; our names contain only digits, so nothing can
+    // match. It lists algorithms (`rsa sha1 (md5) pgp md5 OK`).
     Dialect {
         since: (4, 11),
         literal: &["--nomanifest"],
@@ -62,7 +64,7 @@ const DIALECTS: &[Dialect] = &[
 ];
 
 impl Dialect {
-    /// Finds what a version speaks; one that is newer than the table speaks as the last row does.
+    /// Returns the row of a version. A version newer than the table uses the last row.
     fn of(version: &str) -> Option<&'static Self> {
         let mut numbers = version.split(|c: char| !c.is_ascii_digit());
         let mut next = || numbers.next()?.parse::<u32>().ok();
@@ -73,7 +75,7 @@ impl Dialect {
             .find(|dialect| dialect.since <= version)
     }
 
-    /// Asks the rpm that is installed now.
+    /// Detects the version of the installed rpm.
     fn detect() -> Result<&'static Self, HostError> {
         let version = Rpm::version()?;
         Self::of(&version).ok_or(HostError::RpmVersion { version })
@@ -89,7 +91,7 @@ impl Dialect {
     }
 }
 
-/// rpm on the host below a root directory.
+/// Calls rpm for the host below a root directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Rpm {
     root: PathBuf,
@@ -130,11 +132,11 @@ impl Rpm {
     }
 
     pub(crate) fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {
-        // -qa with names exits with 0 also when none is installed; -q does not.
+        // `-qa` with names exits with 0 even if none is installed; `-q` does not.
         let mut args = vec!["-qa", "--qf", query::PACKAGE_FORMAT];
         args.extend(names);
         let finished = self.query(&args, QUERY)?.success()?;
-        // A database that cannot be read answers nothing, with exit code 0 and a complaint.
+        // For an unreadable database rpm prints no package and an error, and exits with 0.
         if finished.stderr.contains("error:") {
             let reason = cmd::tail(&finished.stderr, 3);
             return Err(HostError::Answer {
@@ -148,8 +150,8 @@ impl Rpm {
         Ok(packages)
     }
 
-    /// Lists everything. Where the database does not say how it is kept, it is Berkeley DB: rpm had
-    /// no other before 4.16.
+    /// Lists everything. A database that does not report its format is Berkeley DB: rpm had no
+    /// other format before 4.16.
     pub(crate) fn contents(&self) -> Result<RpmContents, HostError> {
         let format = query_all::format(Dialect::detect()?.header);
         let finished = self.query(&["-qa", "--qf", &format], QUERY)?.success()?;
@@ -180,7 +182,7 @@ impl Rpm {
         }
         let mut args = vec!["-V", "--nodeps", "--noscripts"];
         args.extend(names);
-        // Differences make it exit with 1; they are the answer.
+        // If rpm finds differences it exits with 1; the differences are the result.
         let finished = self.query(&args, VERIFY)?;
         if finished.code.is_none() || finished.stderr.contains("error:") {
             let reason = format!("it did not end well: {}", cmd::tail(&finished.stderr, 3));
@@ -219,7 +221,7 @@ impl Rpm {
         Ok(args)
     }
 
-    /// Reads the headers of a set; their signatures are another question.
+    /// Reads the headers of a set. Their signatures are checked separately.
     pub(crate) fn headers(set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {
         set.check()?;
         let paths: Vec<String> = set
@@ -265,7 +267,8 @@ impl Rpm {
         })
     }
 
-    /// Names packages as every rpm knows them: an epoch in a label is unknown to 4.11.
+    /// Names packages in a form that every rpm accepts: 4.11 does not understand an epoch in a
+    /// label.
     pub(crate) fn erase(
         &self,
         packages: &[&Nevra],
@@ -372,8 +375,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_package_is_not_taken_for_a_signed_one() {
-        let signed = |version, line| query::says_signed(line, Dialect::of(version).unwrap().signed);
+    fn an_unsigned_package_does_not_count_as_signed() {
+        let signed = |version, line| query::is_signed(line, Dialect::of(version).unwrap().signed);
         assert!(signed("4.18.0", "/x.rpm: digests signatures OK"));
         assert!(!signed("4.18.0", "/x.rpm: digests OK"));
         assert!(!signed("4.18.0", "/x.rpm: digests SIGNATURES NOT OK"));

@@ -1,5 +1,5 @@
-//! How systemd is asked. Properties that old versions do not know are simply absent (systemd 219
-//! on EL7 has no `show --value`).
+//! Queries and changes systemd units. Old versions of systemd omit properties that they do not know
+//! (systemd 219 on EL7 has no `show --value`).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::cmd;
 use super::{HostError, UnitAction, UnitState};
 
 const ASK: Duration = Duration::from_secs(60);
-/// A service may take `TimeoutStopSec` to stop; the unit decides, this only bounds a hung manager.
+/// A service may take `TimeoutStopSec` to stop. The unit decides; this only limits a hung manager.
 const CHANGE: Duration = Duration::from_secs(900);
 const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,TriggeredBy,\
                           RequiredBy,BoundBy,ConsistsOf";
@@ -66,7 +66,7 @@ pub(crate) fn change(action: UnitAction, unit: &str) -> Result<(), HostError> {
         UnitAction::Mask => &["mask", unit],
     };
     let finished = cmd::query("systemctl", args, CHANGE)?;
-    // There may be nothing to reset; that is no failure.
+    // If there is nothing to reset, that is not a failure.
     if action != UnitAction::ResetFailed {
         finished.success()?;
     }

@@ -1,4 +1,4 @@
-//! Looking for a host's extras. Nothing is followed out of their directory.
+//! Finds a host's extras. No symlink is followed out of their directory.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -14,18 +14,18 @@ use crate::inventory::{OnDisk, look};
 use crate::layout::Layout;
 use crate::settings;
 
-/// How deep directories below the extras' own are looked into, and how many names are looked at.
+/// Limits of the search: the depth of directories, and the number of names.
 const DEPTH_MAX: usize = 8;
 const NAMES_MAX: usize = 20_000;
 
-/// What was found of one rule's extras.
+/// The extras found for one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundExtras {
     /// Id of the product manifest's rule.
     pub rule: String,
-    /// Their directory, without symlinks as far as it is there.
+    /// Their directory, with symlinks resolved as far as it exists.
     pub directory: String,
-    /// How far it could be looked at.
+    /// How completely it could be listed.
     pub listing: Listing,
     /// Owner and group of the directory.
     pub owner: (u32, u32),
@@ -33,17 +33,17 @@ pub struct FoundExtras {
     pub files: Vec<FoundFile>,
 }
 
-/// How far a directory could be looked at.
+/// How completely a directory could be listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Listing {
-    /// Whole.
+    /// Completely.
     Whole,
-    /// It is not there.
+    /// The directory does not exist.
     Absent,
-    /// The caller may not look.
+    /// The caller may not list it.
     Forbidden(String),
-    /// It cannot be looked at.
+    /// It cannot be listed.
     Failed(String),
 }
 
@@ -58,12 +58,12 @@ pub struct FoundFile {
     pub uid: u32,
     /// Numeric group.
     pub gid: u32,
-    /// What is in it, if the bundle carries a file of that name.
+    /// The state of its content, if the bundle contains a file of that name.
     pub content: Option<OnDisk>,
 }
 
-/// Finds the extras of every component that is there. Of files whose names are `carried`, the contents
-/// are looked at.
+/// Finds the extras of every installed component. Contents are read only for files whose names are
+/// `carried`.
 pub fn find(
     layout: &Layout,
     product: &ProductManifest,
@@ -90,8 +90,8 @@ pub fn find(
     looked_at.collect()
 }
 
-/// A path without a leading slash is below the directory of the component's program, where its service
-/// runs.
+/// Returns an absolute path. A relative one is below the directory of the component's program, in
+/// which its service runs.
 fn absolute(named: &str, component: &Component) -> String {
     let home = component
         .program
@@ -141,7 +141,7 @@ fn list(
     let named = found.directory.clone();
     if named.is_empty() || named.split('/').any(|part| part == "..") {
         return Err(Listing::Failed(format!(
-            "`{named}` is no directory of its own"
+            "`{named}` is not a directory of its own"
         )));
     }
     found.directory = resolve(layout, &named).map_err(|error| failed(&named, &error))?;
@@ -163,7 +163,7 @@ fn list(
             Err(error) => {
                 let path = error.path().unwrap_or(&base).display().to_string();
                 match error.io_error().map(|error| failed(&path, error)) {
-                    // It went while it was looked at.
+                    // It was removed during the search.
                     Some(Listing::Absent) => continue,
                     Some(listing) => return Err(listing),
                     None => return Err(Listing::Failed(error.to_string())),
@@ -178,7 +178,8 @@ fn list(
         if rule.recognise(name, arch).is_none() {
             continue;
         }
-        // A symlink counts like the file that it leads to, as it does for the program that opens it.
+        // A symlink counts as the file that it points to, because the program that opens it sees
+        // that file.
         let metadata = entry.path().metadata();
         let Some(metadata) = metadata.ok().filter(std::fs::Metadata::is_file) else {
             continue;
@@ -195,7 +196,7 @@ fn list(
     Ok(())
 }
 
-/// Returns the directory without symlinks: what is below it must have one path.
+/// Returns the directory without symlinks, so that each file below it has one path.
 fn resolve(layout: &Layout, path: &str) -> io::Result<String> {
     let root = layout.root().canonicalize()?;
     let real = layout.at(path).canonicalize()?;
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn plugins_are_found_where_the_configuration_says_and_nothing_else_is() {
+    fn plugins_are_found_only_in_the_configured_directory() {
         let conf = "/opt/tyk-gateway/tyk.conf";
         let host = host(&[
             (conf, r#"{"middleware_path": "./own/"}"#),
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_behind_a_symlink_has_one_path_and_one_outside_the_root_none() {
+    fn a_directory_behind_a_symlink_has_one_path_unless_it_is_outside_the_root() {
         let host = host(&[("/opt/tyk-gateway/plugins/auth.so", "")]);
         let link = host.layout.at("/opt/tyk-gateway/middleware");
         std::os::unix::fs::symlink("plugins", &link).unwrap();

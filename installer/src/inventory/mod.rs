@@ -1,5 +1,5 @@
-//! What the host runs now: the second input of a plan. Taken without changing anything, and as far
-//! as the caller may look: what an ordinary user cannot read is `Unknown`.
+//! Takes the inventory of what the host runs now: the second input of a plan. Nothing is changed.
+//! Whatever an ordinary user cannot read is `Unknown`.
 
 pub mod extras;
 pub mod report;
@@ -23,7 +23,7 @@ use crate::layout::Layout;
 use crate::stores::{self, FoundStores};
 use crate::trust::sequence::{self, Remembered};
 
-/// The host as a plan sees it.
+/// The state of the host for a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     /// Operating system, architecture, rpm.
@@ -32,47 +32,47 @@ pub struct Inventory {
     pub packages: Vec<InstalledPackage>,
     /// Files of the installed packages as they are on disk.
     pub(crate) disk: BTreeMap<String, OnDisk>,
-    /// Every installed package, where the plan may have to look for what others need.
+    /// Every installed package, if the plan may have to check what other packages need.
     pub(crate) everything: Vec<HostPackage>,
     /// Whether `/bin` is a link into `/usr`.
     pub(crate) merged_usr: bool,
-    /// The newest bundle of the product that was installed here.
+    /// The newest bundle of the product that was committed here.
     pub(crate) remembered: Remembered,
-    /// The data stores that the product's components name.
+    /// The data stores that the product's components use.
     pub(crate) stores: FoundStores,
-    /// Files beside packages, as the product manifest knows them.
+    /// Files beside packages that the product manifest describes.
     pub(crate) extras: Vec<FoundExtras>,
-    /// Files of RPMs in the store that a plan goes back to, where their headers can be read.
+    /// File lists of stored RPMs to which a plan may go back, if their headers can be read.
     pub headers: BTreeMap<Sha256, Vec<InstalledFile>>,
 }
 
-/// A packaged file as it is on disk.
+/// The state of a packaged file on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnDisk {
     /// Its digest.
     Sha256(Sha256),
-    /// Not there.
+    /// The file does not exist.
     Absent,
-    /// Something else than a regular file.
+    /// It is not a regular file.
     Other,
-    /// Not readable for the caller.
+    /// The caller cannot read it.
     Unknown,
 }
 
-/// What an inventory is taken of.
+/// The scope of an inventory.
 #[derive(Debug, Clone, Default)]
 pub struct Subject<'a> {
     /// Packages.
     pub packages: Vec<&'a str>,
-    /// Components, whose units and data stores are looked at too.
+    /// Components, whose units and data stores are inspected too.
     pub components: Vec<&'a Component>,
-    /// RPMs of the store to which a plan may go back.
+    /// Stored RPMs to which a plan may go back.
     pub stored: BTreeSet<Sha256>,
 }
 
 impl Inventory {
-    /// Takes the inventory of what concerns a bundle: also of what it carries beside the product.
+    /// Takes the inventory for a bundle, including packages that it carries beside the product.
     pub fn for_bundle(
         host: &dyn Host,
         layout: &Layout,
@@ -105,7 +105,7 @@ impl Inventory {
             .map(|rpm| rpm.nevra.name())
             .filter(is_known)
             .collect();
-        // What a new package would push out under another name.
+        // Packages that a new package would replace under another name.
         let obsoleted: BTreeSet<&str> = carried()
             .filter_map(|rpm| metadata.files(&rpm.sha256))
             .flat_map(|list| &list.obsoletes)
@@ -144,7 +144,8 @@ impl Inventory {
         let identity = host.identity()?;
         let packages = host.installed(&subject.packages)?;
         let units = subject.components.iter().filter_map(|c| c.unit.as_ref());
-        // A systemd that does not answer is found now, not by a run. A bare template cannot be asked.
+        // Find a systemd that does not answer now and not during a run. A bare template has no
+        // state.
         for unit in units.filter(|unit| identity.systemd && !unit.contains("@.")) {
             host.unit(unit)?;
         }
@@ -168,8 +169,8 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// Looks at the files of stored RPMs that a plan may go back to. Of one that cannot be read nothing is
-    /// forecast; whether it can be used is for the preflight to find.
+    /// Reads the file lists of stored RPMs to which a plan may go back. For an unreadable RPM
+    /// nothing is forecast; the preflight checks whether it can be used.
     fn look_back(&mut self, host: &dyn Host, layout: &Layout, rpms: &BTreeSet<Sha256>) {
         for sha256 in rpms {
             let header = StagedRpmSet::reopen(layout, &[*sha256])
@@ -182,7 +183,7 @@ impl Inventory {
         }
     }
 
-    /// Looks at files that are there although no installed package of the plan has them.
+    /// Adds files that exist on disk although no installed package of the plan contains them.
     fn add_present(&mut self, layout: &Layout, files: &[InstalledFile]) {
         for file in files.iter().filter(|file| !file.digest.is_empty()) {
             if self.disk.contains_key(&file.path) {
@@ -204,7 +205,8 @@ impl Inventory {
         self.packages.extend(packages);
     }
 
-    /// Returns the installed packages of a name: none, one, or several after an accident.
+    /// Returns the installed packages of a name: usually none or one, and several after an
+    /// accident.
     #[must_use]
     pub fn installed(&self, package: &str) -> Vec<&InstalledPackage> {
         self.packages
@@ -214,7 +216,7 @@ impl Inventory {
     }
 }
 
-/// Returns the file lists of what a bundle brings of the product.
+/// Returns the file lists of the product's packages in a bundle.
 fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
     let targets = metadata.manifest().rpms.iter();
     targets

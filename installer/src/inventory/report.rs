@@ -1,5 +1,6 @@
-//! The inventory that a builder reads: what this host is and runs, as far as the caller may look.
-//! Names, states and digests; no content of a file, no environment, no name of the host.
+//! The inventory for a builder: what this host is and runs, as far as the caller may read. It
+//! contains names, states and digests. It contains no content of a file, no environment and no host
+//! name.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::host::{Host, HostError, Identity};
 use crate::inventory::{OnDisk, look};
 use crate::layout::Layout;
 
-/// What an upgrade writes to on every host; the product adds its own directories.
+/// Directories that an upgrade writes to on every host; the product adds its own.
 const PLACES: [&str; 6] = [
     "/",
     "/etc",
@@ -93,7 +94,7 @@ fn security(host: &dyn Host, layout: &Layout, identity: &Identity) -> Security {
     }
 }
 
-/// A fact about the running kernel, which says nothing about a host below another root.
+/// Reads a fact about the running kernel, which does not apply to a host below another root.
 fn live_fact(layout: &Layout, path: &str) -> Observed<String> {
     if layout.is_live() {
         fact(Path::new(path))
@@ -127,7 +128,7 @@ fn services(
 ) -> Result<Vec<Service>, HostError> {
     let mut found = Vec::new();
     for component in product.components.iter().filter(|_| identity.systemd) {
-        // A bare template is no unit that could be asked.
+        // A bare template has no state.
         let Some(unit) = component.unit.as_ref().filter(|unit| !unit.contains("@.")) else {
             continue;
         };

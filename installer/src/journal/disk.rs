@@ -1,4 +1,4 @@
-//! Where a journal's bytes go: a file on the host's disk, or in tests a disk that fails.
+//! Where a journal's bytes go: a file on the host's disk, or a failing disk in tests.
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -9,7 +9,7 @@ use crate::secure_fs::{self, FsError};
 
 /// Opens the files of journals and reserves for writing.
 pub trait Disk {
-    /// Takes an open file, and returns the way to write it.
+    /// Takes an open file, and returns the means to write it.
     fn open(&self, file: File) -> Box<dyn DiskFile>;
 }
 
@@ -25,13 +25,13 @@ impl Disk for HostDisk {
 
 /// The effects of a journal, or of a reserve, on the disk.
 pub trait DiskFile: Debug {
-    /// Allocates disk for `bytes` without changing what is there.
+    /// Allocates `bytes` on disk without changing existing content.
     fn reserve(&mut self, path: &Path, bytes: u64) -> Result<(), FsError>;
-    /// Writes all of `bytes` after what is there.
+    /// Appends all of `bytes`.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes everything that was written survive a power cut.
+    /// Makes everything written so far survive a power cut.
     fn sync(&mut self) -> io::Result<()>;
-    /// Drops what follows the first `length` bytes; the next write goes there.
+    /// Truncates the file to its first `length` bytes; the next write goes there.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 }
 

@@ -11,10 +11,10 @@ use crate::journal::step::Step;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
-/// Disk reserved for a journal before the first effect; a run writes about 20 KiB.
+/// Disk space reserved for a journal before the first effect; a run writes about 20 KiB.
 const RESERVED_BYTES: u64 = 1024 * 1024;
 
-/// An open journal. It borrows the lock: without the lock there is no journal.
+/// An open journal. It borrows the lock, so a journal cannot exist without it.
 #[derive(Debug)]
 pub struct Journal<'lock> {
     file: Box<dyn DiskFile>,
@@ -23,9 +23,9 @@ pub struct Journal<'lock> {
     plan: Sha256,
     seq: u64,
     sum: String,
-    /// Bytes of whole records.
+    /// Bytes of complete records.
     length: u64,
-    /// Whether more than that may be there: a failed record that could not be cut off.
+    /// Whether more bytes may follow them: a failed record that could not be removed.
     is_torn: bool,
     _lock: &'lock RunLock,
 }
@@ -36,7 +36,7 @@ pub enum JournalError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// A line that is not what was written, and not a torn last one.
+    /// A line is damaged and is not a torn last line.
     #[error("the journal {} is damaged at line {line}: {reason}", path.display())]
     Corrupt {
         /// The journal.
@@ -46,7 +46,7 @@ pub enum JournalError {
         /// What is wrong.
         reason: String,
     },
-    /// A record that this installer does not know.
+    /// This installer does not know a record.
     #[error(
         "the journal {} was continued by a newer installer: this one does not know line {line}: \
          {reason}", path.display()
@@ -56,7 +56,7 @@ pub enum JournalError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is not known.
+        /// What is unknown.
         reason: String,
     },
 }
@@ -76,7 +76,7 @@ impl<'lock> Journal<'lock> {
             .reserve(&path, RESERVED_BYTES)
             .and_then(|()| secure_fs::sync_parent(&path));
         if let Err(error) = made {
-            // A journal that stayed would make an open run of one that never began.
+            // A leftover journal would make a run look open that never began.
             secure_fs::remove_if_present(&path)?;
             return Err(error.into());
         }
@@ -93,7 +93,7 @@ impl<'lock> Journal<'lock> {
         })
     }
 
-    /// Continues the journal of an unfinished run. A torn last line is cut off first.
+    /// Continues the journal of an unfinished run. A torn last line is removed first.
     pub fn reopen(
         lock: &'lock RunLock,
         disk: &dyn Disk,
@@ -154,7 +154,7 @@ impl<'lock> Journal<'lock> {
             .append(line.as_bytes())
             .and_then(|()| self.file.sync())
             .map_err(at("write", &self.path))
-            // Whatever reached the disk goes again, so that the next record follows a whole one.
+            // Remove what reached the disk, so that the next record follows a complete one.
             .inspect_err(|_| drop(self.cut()))?;
         self.is_torn = false;
         self.length += line.len() as u64;
@@ -163,7 +163,7 @@ impl<'lock> Journal<'lock> {
         Ok(())
     }
 
-    /// Cuts off a failed record. What cannot be cut now is cut before the next record, or when the
+    /// Removes a failed record. If that fails, it is tried again before the next record or when the
     /// journal is opened again.
     fn cut(&mut self) -> Result<(), JournalError> {
         if self.is_torn {
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// Such lines passed once, and the next record was written in the wrong place.
+    /// Such lines were once accepted, and the next record was then written in the wrong place.
     #[test]
     fn a_line_in_another_form_is_damage() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! One run at a time. Whoever holds a [`RunLock`] may change the state directory; the journal
-//! cannot be opened without one.
+//! Allows one run at a time. Only the holder of a [`RunLock`] may change the state directory, and
+//! the journal cannot be opened without one.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
-/// The held lock. The kernel drops it with the process, also after a kill.
+/// The held lock. The kernel releases it when the process ends, also after a kill.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
@@ -21,7 +21,7 @@ pub enum LockError {
     /// Another installer is at work.
     #[error("another installer is at work: process {holder}")]
     Busy {
-        /// Its process id, as it wrote it.
+        /// Its process id, as recorded in the lock file.
         holder: String,
     },
     /// The state directory is not usable.
@@ -30,7 +30,7 @@ pub enum LockError {
 }
 
 impl RunLock {
-    /// Takes the lock, or reports who holds it. Does not wait.
+    /// Takes the lock, or returns which process holds it. Does not wait.
     pub fn take(layout: &Layout) -> Result<Self, LockError> {
         secure_fs::ensure_guarded(&layout.state(), 0o700)?;
         for dir in [layout.runs(), layout.store()] {
@@ -48,7 +48,7 @@ impl RunLock {
                 holder: holder.trim().to_owned(),
             });
         }
-        // The id is for people only, so a torn one does no harm.
+        // The id is only for people, so a torn one is harmless.
         file.set_len(0)
             .and_then(|()| file.rewind())
             .map_err(at("write", &path))?;
@@ -57,7 +57,7 @@ impl RunLock {
     }
 }
 
-/// Whether somebody holds the lock now. Takes nothing for longer than the question.
+/// Whether a process holds the lock now. The check holds it only for a moment.
 #[must_use]
 pub fn is_held(layout: &Layout) -> bool {
     let Ok(file) = secure_fs::open_read(&layout.lock()) else {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_taker_is_told_who_was_first() {
+    fn a_second_attempt_reports_the_first_process() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert!(!is_held(&layout));

@@ -1,4 +1,5 @@
-//! The journal of a run: intent before every effect, the result after it.
+//! The journal of a run. It records the intent before every effect and the result after it, so that
+//! a later process can decide how to close an interrupted run ([`recover`]).
 
 mod disk;
 mod file;

@@ -1,4 +1,4 @@
-//! From a journal's bytes to its records.
+//! Parses a journal's bytes into records.
 
 use manifests::digest::Sha256;
 use serde::Deserialize;
@@ -6,10 +6,11 @@ use serde::Deserialize;
 use super::Record;
 use crate::document;
 
-/// The type of the journals that this installer writes. They do not name it: absent, it is this one.
+/// The type of journals that this installer writes. They omit it, and a missing type means this
+/// one.
 const JOURNAL_TYPE: &str = "airgap-bundle/journal/1";
 
-/// A line that is not a record, and not a torn last one.
+/// A line that is not a record. A torn last line does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct Damage {
@@ -17,20 +18,20 @@ pub struct Damage {
     pub line: usize,
     /// What is wrong.
     pub reason: String,
-    /// Where the line comes from.
+    /// The origin of the line.
     pub origin: Origin,
 }
 
-/// Where a line comes from that is not a record.
+/// The origin of a line that is not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Its checksum is wrong: no installer wrote it so.
+    /// The checksum is wrong: no installer wrote this line.
     Damage,
-    /// Its checksum is right: a newer installer wrote it.
+    /// The checksum is right: a newer installer wrote this line.
     NewerInstaller,
 }
 
-/// What every version of a line has.
+/// The fields that every version of a line has.
 #[derive(Debug, Deserialize)]
 struct Line {
     sum: String,
@@ -38,9 +39,8 @@ struct Line {
     document: Option<String>,
 }
 
-/// Reads the records. A last line without its end was torn by a power cut and is left out; any
-/// other line must be, byte for byte, what its checksum was made of. Fields that this installer does
-/// not know are passed over.
+/// Reads the records. An incomplete last line was torn by a power cut and is left out. Every other
+/// line must match its checksum byte for byte. Unknown fields are ignored.
 pub fn read_records(bytes: &[u8]) -> Result<Vec<Record>, Damage> {
     let mut records: Vec<Record> = Vec::new();
     for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -70,8 +70,8 @@ pub fn read_records(bytes: &[u8]) -> Result<Vec<Record>, Damage> {
     Ok(records)
 }
 
-/// Returns the checksum that a line must have after one with checksum `previous`. It covers the bytes
-/// before it, so that it holds whatever fields a line has; it is the last one in every version.
+/// Returns the checksum that a line must have after a line with checksum `previous`. It covers all
+/// bytes before it, and therefore any fields. It is the last field in every version.
 fn checksum(line: &[u8], own: &str, previous: &str) -> Option<String> {
     let end = format!("\"sum\":\"{own}\"}}\n");
     let mut bytes = line.strip_suffix(end.as_bytes())?.to_vec();
@@ -79,7 +79,7 @@ fn checksum(line: &[u8], own: &str, previous: &str) -> Option<String> {
     Some(Sha256::of(&bytes).short())
 }
 
-/// Returns the line that a record is written as.
+/// Returns the line for a record.
 #[must_use]
 pub fn line_of(record: &Record) -> String {
     let mut line = serde_json::to_string(record).unwrap_or_default();
@@ -91,7 +91,7 @@ pub fn line_of(record: &Record) -> String {
 mod tests {
     use super::*;
 
-    /// A line as an installer would write it that knows more fields or steps.
+    /// Builds a line as an installer writes it that knows more fields or steps.
     fn line(fields: &str, step: &str, previous: &str) -> (String, String) {
         let plan = Sha256::of(b"plan");
         let start = format!(
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_newer_installer_pass_and_its_steps_and_versions_are_reported_as_its_own() {
+    fn fields_of_a_newer_installer_are_ignored_and_its_steps_and_versions_are_reported() {
         let (first, sum) = line("\"more\":[1],", "backup", "");
         let (second, _) = line("\"type\":\"airgap-bundle/journal/1\",", "commit", &sum);
         let both = format!("{first}{second}");

@@ -1,19 +1,19 @@
-//! One line of the journal.
+//! One line of the journal, and its checksum.
 
 use manifests::digest::Sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::step::Step;
 
-/// How far a step is.
+/// The phase of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// About to happen; durable before the effect.
+    /// The step is about to happen. This is durable before the effect.
     Intent,
-    /// Happened, and is durable.
+    /// The step happened, and its effect is durable.
     Done,
-    /// Did not work.
+    /// The step failed.
     Failed,
 }
 
@@ -28,11 +28,11 @@ pub struct Record {
     pub plan: Sha256,
     /// The step.
     pub step: Step,
-    /// How far it is.
+    /// The phase of the step.
     pub phase: Phase,
     /// Time of the host's clock, seconds since 1970.
     pub at: u64,
-    /// What a person or a later reader should know.
+    /// A note for people and for later readers.
     pub note: String,
     /// Checksum.
     pub sum: String,

@@ -1,29 +1,30 @@
-//! What an unfinished run needs. Pure: from its journal to a decision.
+//! Decides from the journal alone how to close an unfinished run. Pure.
 
 use crate::journal::step::{GroupStep, Step};
 use crate::journal::{Phase, Record};
 
-/// What to do about an unfinished run.
+/// How to close an unfinished run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing outside the state directory was touched: close it as unchanged.
+    /// Nothing outside the state directory was touched. Close the run as unchanged.
     Close,
-    /// The target was reached and recorded: start what is held, remove the holds, close it as done.
+    /// The target was reached and recorded. Start the held services, remove the holds and close the
+    /// run as done.
     FinishForward,
-    /// Anything in between. What an `intent` without `done` did is not known, so all that may have
-    /// been touched is put back.
+    /// Anything in between. The effect of an `intent` without `done` is unknown, so everything that
+    /// may have been touched is restored.
     PutBack(Reached),
 }
 
-/// What a run may have touched, by the steps that it began. The run and its recovery both learn it
-/// from [`Reached::note`].
+/// What a run may have touched, judged by the steps that it began. The run and its recovery both
+/// compute it with [`Reached::note`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reached {
     /// Whether anything outside the state directory may have been changed.
     pub has_effects: bool,
     /// Groups whose services were held.
     pub held: Vec<String>,
-    /// Groups whose packages and files may have been changed: what a revert has to put back.
+    /// Groups whose packages and files may have been changed. A revert restores them.
     pub changed: Vec<String>,
     /// Groups whose data may have been restored from another run's dump.
     pub restored: Vec<String>,
@@ -32,12 +33,13 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// Notes a step that begins. Without a wildcard: a new step must say here what it touches.
+    /// Records that a step begins. There is no wildcard: a new step must declare here what it
+    /// touches.
     pub fn note(&mut self, step: &Step) {
         self.has_effects |= *step != Step::Backup;
         let (groups, group) = match step {
             Step::Group(GroupStep::Hold, group) => (&mut self.held, group),
-            // Whatever a group's later steps write is put back with its packages.
+            // A group's later writes are reverted together with its packages.
             Step::Group(GroupStep::Transaction, group) => (&mut self.changed, group),
             Step::Group(GroupStep::Restore, group) => (&mut self.restored, group),
             Step::Group(GroupStep::Release, group) => (&mut self.released, group),
@@ -60,8 +62,8 @@ impl Reached {
     }
 }
 
-/// Decides by the journal alone. The host is looked at by the steps of the way back, each of which
-/// finds out for itself what is left to do, so that it may be cut off and tried again.
+/// Decides by the journal alone. The steps of the way back inspect the host: each finds out what is
+/// left to do, so it may be interrupted and repeated.
 #[must_use]
 pub fn decide(records: &[Record]) -> Decision {
     let is_commit = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
@@ -104,10 +106,10 @@ mod tests {
         steps.iter().enumerate().map(record).collect()
     }
 
-    /// Every prefix of the journal of a run over two groups, with and without the `done` of its last
-    /// step, decides as the position of that step says.
+    /// For every prefix of the journal of a run over two groups, with and without the `done` of its
+    /// last step, the position of that step determines the decision.
     #[test]
-    fn every_place_to_be_cut_off_has_its_decision() {
+    fn every_point_of_interruption_has_its_decision() {
         let group = |name: &'static str| {
             let all = GroupStep::ALL.iter();
             let made = all.filter(|step| **step != GroupStep::Restore);
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_way_back_is_taken_again_whole() {
+    fn an_interrupted_way_back_is_repeated_completely() {
         let mut journal = vec![
             (Step::Backup, Phase::Done),
             (Step::InstallHolds, Phase::Intent),

@@ -1,14 +1,14 @@
-//! The steps of a run, declared before it starts.
+//! The steps of a run, which are all declared before it starts.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::plan::{InstallPlan, PlanKind};
 
-/// One journalled step. Those of a group carry its name.
+/// One journalled step. A step of a group carries the group's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Save configuration and record what the services were.
+    /// Save configuration and record the state of the services.
     Backup,
     /// Write the drop-ins that can hold the units. The first effect outside the state directory.
     InstallHolds,
@@ -22,8 +22,8 @@ pub enum Step {
     Revert(RevertStep),
 }
 
-/// Declares steps in their order, each with its name in journals and its title for people. The names
-/// are read by every later version.
+/// Declares steps in order, each with its name in journals and its title for people. Every later
+/// version reads these names.
 macro_rules! steps {
     ($(#[$about:meta])* $kind:ident { $($(#[$doc:meta])* $step:ident: $name:literal, $title:literal;)+ }) => {
         $(#[$about])*
@@ -54,21 +54,21 @@ steps! {
     GroupStep {
         /// Hold and stop the services.
         Hold: "hold", "stop and hold";
-        /// Save what changed since the backup, now that nothing writes.
+        /// Save what changed since the backup, now that the services no longer write.
         Refresh: "refresh", "save the last state";
-        /// Dump the data stores, now that nothing of ours writes to them.
+        /// Dump the data stores, now that the held services no longer write to them.
         Dump: "dump", "dump its data stores";
         /// `rpm -U`.
         Transaction: "transaction", "rpm -U";
-        /// Compare the host with what rpm should have done, before anything else writes.
+        /// Compare the host with the expected result of rpm, before anything else writes.
         Check: "check", "check what rpm did";
-        /// Write the files beside packages that come with the bundle.
+        /// Write the extras that come with the bundle.
         Extras: "extras", "write what comes beside the packages";
-        /// Merge configuration: of an undo, and of an upgrade that changes defaults of files.
+        /// Merge configuration for an undo, or for an upgrade that changes defaults of files.
         Configure: "configure", "merge configuration";
         /// Restore data from the dumps of the undone run (undo only).
         Restore: "restore", "restore its data";
-        /// Let the services start again, and start those that ran.
+        /// Let the services start again, and start those that were running.
         Release: "release", "release and start";
         /// Wait for healthy services.
         Health: "health", "wait for health";
@@ -82,13 +82,13 @@ steps! {
         Hold: "hold", "stop and hold";
         /// Reinstall the previous packages.
         Transaction: "transaction", "reinstall the previous packages";
-        /// Put the saved configuration back.
+        /// Restore the saved configuration.
         Configuration: "configuration", "put configuration back";
-        /// Restore the data that may have been rewritten.
+        /// Restore data that may have been rewritten.
         Data: "data", "put data back";
-        /// Compare the host with what it was.
+        /// Compare the host with its earlier state.
         Check: "check", "compare with the state before";
-        /// Let the services start again, and start those that ran.
+        /// Let the services start again, and start those that were running.
         Release: "release", "release and start";
         /// Wait for healthy services.
         Health: "health", "wait for health";
@@ -117,7 +117,7 @@ impl Step {
             let needed = GroupStep::ALL.iter().filter(|step| is_needed(**step));
             steps.extend(needed.map(|step| Self::Group(*step, group.name.clone())));
         }
-        // Committed first: a run that is cut off in between is finished forward.
+        // Commit comes first: a run that is interrupted in between is finished forward.
         steps.extend([Self::Commit, Self::RemoveHolds]);
         steps
     }
@@ -184,7 +184,7 @@ manifests::string_serde!(Step);
 mod tests {
     use super::*;
 
-    /// The names that stand in journals on hosts, each with its title. None may change.
+    /// The names in journals on hosts, each with its title. None of them may change.
     const NAMES: [(&str, &str); 22] = [
         ("backup", "back up configuration"),
         ("install-holds", "prepare to hold the services"),
@@ -214,7 +214,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_name_of_a_journal_is_read_and_written_as_ever() {
+    fn every_name_in_a_journal_is_read_and_written_unchanged() {
         for (name, title) in NAMES {
             let step: Step = name.parse().unwrap();
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Where things are on the host.
+//! The paths of everything that the installer keeps on a host.
 
 mod run_dir;
 
@@ -8,7 +8,7 @@ use manifests::digest::Sha256;
 
 pub use run_dir::{BackupDir, DumpDir, RunDir};
 
-/// The installer's places, below `/` or below `--root DIR`.
+/// The installer's paths, below `/` or below `--root DIR`.
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
@@ -25,7 +25,7 @@ impl Layout {
         }
     }
 
-    /// Makes the layout of a running host whose files are below `root`: a model of one.
+    /// Makes the layout of a model host: it counts as running, and its files are below `root`.
     #[must_use]
     pub fn of_running(root: &Path) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Layout {
         self.is_live
     }
 
-    /// Returns where the host's absolute path `path` is.
+    /// Returns where the host's absolute path `path` is on this system.
     #[must_use]
     pub fn at(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
@@ -64,16 +64,16 @@ impl Layout {
         self.at("/etc/airgap-bundle/trust")
     }
 
-    /// The name of the drop-in that holds a unit for the time of a run.
+    /// The name of the drop-in that holds a unit during a run.
     pub const DROP_IN: &'static str = "zz-airgap-bundle.conf";
 
-    /// Returns the site's file of those to whom backups are sealed.
+    /// Returns the site's file of backup recipients.
     #[must_use]
     pub fn backup_recipients(&self) -> PathBuf {
         self.at("/etc/airgap-bundle/backup-recipients")
     }
 
-    /// Whether the host's `/bin` and its like are links into `/usr`.
+    /// Whether `/bin` and similar directories of the host are links into `/usr`.
     #[must_use]
     pub fn has_merged_usr(&self) -> bool {
         ["/bin", "/sbin"]
@@ -93,19 +93,19 @@ impl Layout {
         RunDir::new(self.runs().join(id.to_string()))
     }
 
-    /// Returns the file that the process at work holds locked.
+    /// Returns the file that the working process keeps locked.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")
     }
 
-    /// Returns the document of the newest bundles that were committed.
+    /// Returns the document of the newest committed bundles.
     #[must_use]
     pub fn sequences(&self) -> PathBuf {
         self.state().join("sequences.json")
     }
 
-    /// Returns the directory of copies of installers, while a run is open.
+    /// Returns the directory with copies of installers while a run is open.
     #[must_use]
     pub fn kept_installers(&self) -> PathBuf {
         self.at("/usr/libexec/airgap-bundle")
@@ -123,32 +123,33 @@ impl Layout {
         self.state().join("store")
     }
 
-    /// Returns the place of an RPM in the store.
+    /// Returns the path of an RPM in the store.
     #[must_use]
     pub fn stored_rpm(&self, sha256: &Sha256) -> PathBuf {
         self.store().join(format!("{sha256}.rpm"))
     }
 
-    /// Returns the place of a file beside packages in the store.
+    /// Returns the path of an extra in the store.
     #[must_use]
     pub fn stored_extra(&self, sha256: &Sha256) -> PathBuf {
         self.store().join(format!("{sha256}.extra"))
     }
 
-    /// Returns the directory whose files say which held units may start.
+    /// Returns the directory whose files permit held units to start.
     #[must_use]
     pub fn released(&self) -> PathBuf {
         self.at("/run/airgap-bundle/released")
     }
 
-    /// Whether a host's path is the hold of a run (or its writing), which comes and goes with the run.
+    /// Whether a host's path is the hold of a run, or its temporary file. Both come and go with the
+    /// run.
     #[must_use]
     pub fn is_hold(path: &str) -> bool {
         path.starts_with("/etc/systemd/system/") && path.contains(Self::DROP_IN)
     }
 
     /// Returns the directory of an administrator's drop-ins for `unit`. Instances of a template
-    /// share the template's.
+    /// share the directory of the template.
     #[must_use]
     pub fn drop_in_dir(&self, unit: &str) -> PathBuf {
         let owner = match (unit.split_once('@'), unit.rsplit_once('.')) {

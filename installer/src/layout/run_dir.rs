@@ -1,4 +1,4 @@
-//! The files of a run: the one place that knows their names (docs/state-directory.md).
+//! The files of a run. Only this module knows their names (docs/state-directory.md).
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -15,31 +15,31 @@ impl RunDir {
         Self(path)
     }
 
-    /// What the run is to do.
+    /// The plan.
     #[must_use]
     pub fn plan(&self) -> PathBuf {
         self.join("plan.json")
     }
 
-    /// How it ended.
+    /// The report, which records how the run ended.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.join("report.json")
     }
 
-    /// Which installer works on it.
+    /// The record of the installer that works on the run.
     #[must_use]
     pub fn installer(&self) -> PathBuf {
         self.join("installer.json")
     }
 
-    /// Its steps.
+    /// The journal of its steps.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.join("journal")
     }
 
-    /// What followers are shown.
+    /// The events that followers show.
     #[must_use]
     pub fn events(&self) -> PathBuf {
         self.join("events.jsonl")
@@ -57,7 +57,7 @@ impl RunDir {
         self.join("rpm-revert.log")
     }
 
-    /// The documents and logs that hold no content of a backed-up file.
+    /// Returns the documents and logs that contain no content of a backed-up file.
     #[must_use]
     pub fn records(&self) -> [PathBuf; 7] {
         [
@@ -77,31 +77,31 @@ impl RunDir {
         self.join("seal.json")
     }
 
-    /// Its backup, while that is plain.
+    /// Its backup while that is plain.
     #[must_use]
     pub fn backup(&self) -> BackupDir {
         BackupDir::at(self.join(BACKUP))
     }
 
-    /// Its backup, sealed.
+    /// Its sealed backup.
     #[must_use]
     pub fn sealed(&self) -> PathBuf {
         self.join("backup.age")
     }
 
-    /// In the directory of an undo: what of the undone run was unsealed for it.
+    /// For an undo: the unsealed backup of the undone run.
     #[must_use]
     pub fn unsealed(&self) -> Self {
         Self(self.join("undone"))
     }
 
-    /// Where files are moved that a run finds in its way.
+    /// Where a run moves files that are in its way.
     #[must_use]
     pub fn displaced(&self) -> PathBuf {
         self.join(DISPLACED)
     }
 
-    /// The same for one try of a revert: what one try moved away, the next does not overwrite.
+    /// The same for one try of a revert, so that no try overwrites the files of another.
     #[must_use]
     pub fn displaced_anew(&self) -> PathBuf {
         let numbered = |number: u32| self.join(format!("{DISPLACED}.{number}"));
@@ -122,13 +122,13 @@ impl RunDir {
         found
     }
 
-    /// Whether the name of a file in a run's directory is one of displaced files.
+    /// Whether a file name in a run's directory belongs to displaced files.
     #[must_use]
     pub fn is_displaced(name: &str) -> bool {
         name.starts_with(DISPLACED)
     }
 
-    /// Returns what there is of the run's backup, plain and sealed, and of displaced files.
+    /// Returns what exists of the run's backup, plain and sealed, and of displaced files.
     #[must_use]
     pub fn backups(&self) -> Vec<PathBuf> {
         let mut found = self.all_displaced();
@@ -138,25 +138,25 @@ impl RunDir {
     }
 }
 
-/// The backup of a run: in its directory, unsealed for an undo, or unsealed by hand.
+/// The backup of a run: in its own directory, unsealed for an undo, or unsealed by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupDir(PathBuf);
 
-/// The dumps of data stores: a document, and a directory with a directory for each store.
+/// The dumps of data stores: a document, and a directory that contains a directory for each store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DumpDir {
-    /// What was dumped.
+    /// The list of dumps.
     pub document: PathBuf,
     /// The dumps.
     pub files: PathBuf,
 }
 
 impl BackupDir {
-    /// The names of the directories of dumps; each has a document of its name.
+    /// The names of the directories of dumps. Each has a document of the same name.
     pub const DUMPS: [&'static str; 2] = ["stores", "aside"];
-    /// The names of the snapshots: one before the run, one after it.
+    /// The names of the snapshots, before and after the run.
     pub const SNAPSHOTS: [&'static str; 2] = ["before.json", "after.json"];
-    /// How the paths of its files begin in a run's directory.
+    /// The prefix of its files' paths in a run's directory.
     pub const PREFIX: &'static str = "backup/";
     /// The name of the directory of contents.
     pub const BLOBS: &'static str = "blobs";
@@ -169,7 +169,7 @@ impl BackupDir {
         Self(path)
     }
 
-    /// Configuration as it was.
+    /// Configuration before the run.
     #[must_use]
     pub fn before(&self) -> PathBuf {
         self.join(Self::SNAPSHOTS[0])
@@ -181,31 +181,31 @@ impl BackupDir {
         self.join(Self::SNAPSHOTS[1])
     }
 
-    /// What else was there before the run.
+    /// The state of services and packages before the run.
     #[must_use]
     pub fn baseline(&self) -> PathBuf {
         self.join(Self::BASELINE)
     }
 
-    /// What became of configuration.
+    /// What happened to configuration.
     #[must_use]
     pub fn config_changes(&self) -> PathBuf {
         self.join(Self::CONFIG_CHANGES)
     }
 
-    /// The contents that the documents name by digest.
+    /// The contents that the documents refer to by digest.
     #[must_use]
     pub fn blobs(&self) -> PathBuf {
         self.join(Self::BLOBS)
     }
 
-    /// The dumps of before the run.
+    /// The dumps from before the run.
     #[must_use]
     pub fn dumps(&self) -> DumpDir {
         self.dump_dir(Self::DUMPS[0])
     }
 
-    /// The dumps of what a way back found in the stores.
+    /// The dumps of what the stores held before a way back rewrote them.
     #[must_use]
     pub fn aside(&self) -> DumpDir {
         self.dump_dir(Self::DUMPS[1])
@@ -218,7 +218,7 @@ impl BackupDir {
         }
     }
 
-    /// Returns the directory and all that have to be in it.
+    /// Returns the directory and everything that must be in it.
     #[must_use]
     pub fn levels(&self) -> Vec<PathBuf> {
         let below = [Self::BLOBS].into_iter().chain(Self::DUMPS);
@@ -236,7 +236,7 @@ impl BackupDir {
             .map(|(_, rest)| rest)
     }
 
-    /// Whether a name in the backup is that of a document.
+    /// Whether a name in the backup is the name of a document.
     #[must_use]
     pub fn is_document(name: &str) -> bool {
         let of_dumps = name.strip_suffix(".json");
@@ -272,7 +272,7 @@ impl AsRef<Path> for RunDir {
 mod tests {
     use super::*;
 
-    /// Product code outside this room, without its tests.
+    /// Returns the product code outside this module, without its tests.
     fn sources() -> Vec<(PathBuf, String)> {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let is_product = |path: &Path| {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_room_names_a_file_of_a_run() {
+    fn no_other_module_names_a_file_of_a_run() {
         let dir = RunDir::new(PathBuf::from("/run"));
         let backup = dir.backup();
         let dumps = [backup.dumps().document, backup.aside().document];
@@ -307,7 +307,8 @@ mod tests {
             for name in files.iter().map(|file| file.file_name().unwrap()) {
                 let name = name.to_str().unwrap();
                 for literal in [format!("\"{name}\""), format!("backup/{name}\"")] {
-                    // Support calls a text about the host's stores as the document of dumps is called.
+                    // The support archive names a text about the host's stores like the document of
+                    // dumps.
                     let is_its_own = source.ends_with("support/mod.rs") && name == "stores.json";
                     let is_there = text.contains(&literal) && !is_its_own;
                     assert!(!is_there, "{literal} stands in {}", source.display());
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_of_a_revert_displace_into_directories_of_their_own() {
+    fn each_try_of_a_revert_displaces_into_its_own_directory() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::new(dir.path().to_owned());
         assert_eq!(run.displaced_anew(), run.join("displaced.1"));

@@ -1,9 +1,9 @@
-//! Whether an edit fits into a new default. Pure.
+//! Decides whether an edit fits into a new default. Pure.
 
-/// Merges an edit of `base` into `new`, line by line, or says why that cannot be done. Three JSON texts
-/// must give a JSON text: a merge of lines knows nothing of commas.
+/// Merges an edit of `base` into `new`, line by line, or returns why it cannot. The merge of three
+/// JSON texts must be a JSON text too, because a merge of lines does not respect commas.
 pub(crate) fn carry_over(base: &[u8], own: &[u8], new: &[u8]) -> Result<String, String> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned());
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned());
     let (base, own, new) = (text(base)?, text(own)?, text(new)?);
     let merged =
         diffy::merge(base, own, new).map_err(|_| "both changed the same lines".to_owned())?;
@@ -16,7 +16,8 @@ pub(crate) fn carry_over(base: &[u8], own: &[u8], new: &[u8]) -> Result<String, 
     Ok(merged)
 }
 
-/// Reads JSON in which no object has a name twice. What is wrong is said without any of the text.
+/// Checks that a text is JSON in which no object has a name twice. An error quotes none of the
+/// text.
 fn json(text: &str) -> Result<(), String> {
     let place = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
@@ -79,7 +80,7 @@ impl<'de> serde::de::Visitor<'de> for Once {
         let mut names = std::collections::BTreeSet::new();
         while let Some(name) = members.next_key::<String>()? {
             if !names.insert(name) {
-                return Err(serde::de::Error::custom("a name is there twice"));
+                return Err(serde::de::Error::custom("a name occurs twice"));
             }
             members.next_value_seed(self)?;
         }
@@ -113,7 +114,7 @@ mod tests {
         let new = base.replace("\"d\": 4", "\"d\": 40");
         let merged = carried(base, &own, &new).unwrap();
         assert!(merged.contains("10") && merged.contains("40"));
-        // The edit takes the last member away, the new default puts one before it.
+        // The edit removes the last member, and the new default inserts one before it.
         let own = base.replace(",\n  \"d\": 4", "");
         let new = base.replace("{\n", "{\n  \"z\": 0,\n");
         assert!(carried(base, &own, &new).is_ok());
@@ -122,8 +123,8 @@ mod tests {
         let new = base.replace("\"d\": 4\n", "\"d\": 4,\n  \"new\": 2\n");
         let why = carried(base, &own, &new).unwrap_err();
         assert!(why.contains("not be JSON"), "{why}");
-        assert!(!why.contains("new\""), "no content is told: {why}");
-        // Text that is no JSON need not become it.
+        assert!(!why.contains("new\""), "no content is quoted: {why}");
+        // Text that is not JSON need not become JSON.
         let (base, own) = ("x = 1\ny = 2\nz = 3\nlast\n", "x = 9\ny = 2\nz = 3\nlast\n");
         assert!(carried(base, own, "x = 1\ny = 2\nz = 3\nLAST\n").is_ok());
     }

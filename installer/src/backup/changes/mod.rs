@@ -1,8 +1,8 @@
-//! What an upgrade did to configuration: for each file whose default changed, the old default, what the
-//! operator had and the new default, and what became of them.
+//! What an upgrade did to configuration. For each file whose default changed, the document records
+//! the old default, the operator's file, the new default and the result.
 //!
-//! The document lies in the run's backup and names contents by their digests, in the backup's blobs: it
-//! is sealed with them, and holds no line of a file itself.
+//! The document is stored in the run's backup. It names contents by their digests, which lead to
+//! the backup's blobs. It is sealed with them, and holds no line of a file itself.
 
 mod carry;
 mod text;
@@ -22,7 +22,7 @@ pub use text::{Pictured, picture};
 /// The type a stored document names.
 pub const CONFIG_CHANGES_TYPE: &str = "airgap-bundle/config-changes/1";
 
-/// Every file of a run.
+/// What a run did to every file whose default changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChanges {
     /// Always [`CONFIG_CHANGES_TYPE`].
@@ -45,26 +45,26 @@ pub struct FileChange {
     pub path: String,
     /// The package.
     pub package: String,
-    /// What became of it.
+    /// What happened to it.
     pub decision: Decision,
-    /// Why it could not be done better.
+    /// Why no better decision was possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The previous package's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_default: Option<Content>,
-    /// What was there before the run.
+    /// The file before the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yours: Option<Content>,
     /// The new package's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_default: Option<Content>,
-    /// What is there after it.
+    /// The file after the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Content>,
 }
 
-/// A content in the blobs of the backup.
+/// A content in the backup's blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// Its digest.
@@ -73,34 +73,34 @@ pub struct Content {
     pub size: u64,
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// It was not edited; the new default is in place.
+    /// The file was not edited, and the new default is in place.
     Updated,
     /// The edit stays.
     Kept,
-    /// The edit stays, the new default is in `.rpmnew`.
+    /// The edit stays, and the new default is in `.rpmnew`.
     KeptWithRpmnew,
-    /// The new default is in place, the edit in `.rpmsave`.
+    /// The new default is in place, and the edit is in `.rpmsave`.
     ReplacedWithRpmsave,
-    /// The new default is in place, what nobody's package had there in `.rpmorig`.
+    /// The new default is in place, and a file that belonged to no package is in `.rpmorig`.
     ReplacedWithRpmorig,
     /// The edit was merged into the new default.
     CarriedOver,
-    /// The new default is in place, the edit in `.yours`.
+    /// The new default is in place, and the edit is in `.yours`.
     PutBeside,
-    /// The new default is in place, the edit only in the backup.
+    /// The new default is in place, and the edit is only in the backup.
     OnlyInBackup,
-    /// The operator had deleted it; the package brought it again.
+    /// The operator had deleted the file, and the package installed it again.
     Recreated,
-    /// The new package does not have it.
+    /// The new package does not have the file.
     Gone,
 }
 
 impl Decision {
-    /// Says it, and what to do now, in one line.
+    /// Describes the decision and what to do next, in one line.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl Decision {
 }
 
 impl FileChange {
-    /// Says what became of the file, in one line without any of its content.
+    /// Describes what happened to the file, in one line that quotes none of its content.
     #[must_use]
     pub fn line(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(" ({why})"));
@@ -136,14 +136,14 @@ impl FileChange {
     }
 }
 
-/// Reads the document of a run whose backup is in `backup`; nothing if it has none.
+/// Reads the document of a run whose backup is in `backup`; `None` if it has no such document.
 pub fn load(backup: &BackupDir) -> Result<Option<(ConfigChanges, Blobs)>, String> {
     let found = document::read_if_present::<ConfigChanges>(&backup.config_changes());
     let found = found.map_err(|error| chain(&error))?;
     Ok(found.map(|document| (document, Blobs::at(&backup.blobs()))))
 }
 
-/// Returns what a report says of a run's files, a line for each.
+/// Returns the lines of a report about a run's files.
 #[must_use]
 pub fn notes(backup: &BackupDir) -> Vec<String> {
     match load(backup) {

@@ -1,4 +1,4 @@
-//! The three contents of a file as differences that a person reads.
+//! Shows the contents of a configuration file as differences for a reader.
 
 use manifests::printable::printable_lines;
 use serde::Serialize;
@@ -6,23 +6,23 @@ use serde::Serialize;
 use super::{Content, FileChange};
 use crate::backup::blobs::Blobs;
 
-/// A file with its differences. They hold lines of the file, and so whatever is secret in it.
+/// A file with its differences. These quote lines of the file, including any secrets in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pictured {
     /// The file.
     #[serde(flatten)]
     pub change: FileChange,
-    /// What became of it, and what to do.
+    /// What happened to the file, and what to do next.
     pub said: String,
-    /// From the old default to the new one; nothing where it cannot be shown.
+    /// From the old default to the new one; `None` where it cannot be shown.
     pub default_difference: Option<String>,
-    /// From the old default to what was there before the run.
+    /// From the old default to the file before the run.
     pub own_difference: Option<String>,
-    /// From what was there before the run to what is there after it.
+    /// From the file before the run to the file after it.
     pub result_difference: Option<String>,
 }
 
-/// Looks up the contents of a file and compares them. An error is a damaged backup.
+/// Looks up the contents of a file and compares them. An error means that the backup is damaged.
 pub fn picture(change: &FileChange, blobs: &Blobs) -> Result<Pictured, String> {
     let text = |content: Option<Content>| -> Result<Option<String>, String> {
         let Some(content) = content else {
@@ -63,7 +63,8 @@ fn difference(from: &Named, to: &Named) -> Option<String> {
 }
 
 impl Pictured {
-    /// Returns the file as text for a terminal: what would steer it is made visible.
+    /// Returns the file as text for a terminal. Characters that would control the terminal are
+    /// escaped.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", printable_lines(&self.said));

@@ -1,4 +1,5 @@
-//! The sealed file: age over an uncompressed tar of what a run keeps, written and read as a stream.
+//! The sealed file is an uncompressed tar of a run's backup, encrypted with age. It is written and
+//! read as a stream.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
@@ -26,15 +27,15 @@ pub(super) enum ArchiveError {
         path: PathBuf,
         source: walkdir::Error,
     },
-    /// The recipients cannot be sealed to.
+    /// age refuses the recipients.
     #[error("cannot seal to the recipients: {0}")]
     Recipients(String),
-    /// What came out is not what was put in.
+    /// The decrypted archive is not one that an installer wrote.
     #[error("the sealed backup is damaged: {0}")]
     Damaged(String),
 }
 
-/// Writes the trees `plain`, which lie in `dir`, sealed, into an open file.
+/// Writes the trees `plain` of `dir`, sealed, into an open file.
 pub(super) fn write(
     file: &File,
     path: &Path,
@@ -66,7 +67,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Adds one path with its owner, mode and time. Sockets and the like have nothing to keep.
+/// Adds one path with its owner, mode and time. Sockets, pipes and devices have no content to keep.
 fn append<W: Write>(archive: &mut Builder<W>, dir: &Path, path: &Path) -> Result<(), FsError> {
     let metadata = path.symlink_metadata().map_err(at("look at", path))?;
     let name = path.strip_prefix(dir).unwrap_or(path);
@@ -74,7 +75,7 @@ fn append<W: Write>(archive: &mut Builder<W>, dir: &Path, path: &Path) -> Result
     let mut header = header(&metadata);
     let added = if kind.is_file() {
         let file = secure_fs::open_read(path)?;
-        // As long as the header says, whatever happens to the file.
+        // Exactly as many bytes as the header states, even if the file changes meanwhile.
         archive.append_data(&mut header, name, file.take(metadata.len()))
     } else if kind.is_dir() {
         header.set_entry_type(EntryType::Directory);
@@ -98,8 +99,8 @@ fn header(metadata: &Metadata) -> Header {
     header
 }
 
-/// Writes the backup, and not what was moved aside, into a directory of ours. The contents are checked
-/// by whoever loads them: their names are their digests.
+/// Writes the backup into a directory of this installer, without the displaced files. The contents
+/// are checked when they are loaded, because their names are their digests.
 pub(super) fn read(unlocked: Unlocked, target: &RunDir) -> Result<(), ArchiveError> {
     let damaged = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -129,9 +130,9 @@ pub(super) fn read(unlocked: Unlocked, target: &RunDir) -> Result<(), ArchiveErr
             secure_fs::sync_parent(&path)?;
         }
     }
-    // The seal covers the end too: a file that was cut short does not come this far unnoticed.
+    // The seal covers the end too, so reading to the end finds a file that was cut short.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
-    // The names too: a recovery of the undo depends on them.
+    // Sync the names too, because a recovery of the undo depends on them.
     for level in levels.iter().rev() {
         secure_fs::sync_dir(level)?;
     }
@@ -139,7 +140,7 @@ pub(super) fn read(unlocked: Unlocked, target: &RunDir) -> Result<(), ArchiveErr
     Ok(secure_fs::sync_parent(target)?)
 }
 
-/// Hands out every file of a backup below `backup/`, by its name there.
+/// Passes every file of a backup to a callback, by its name below `backup/`.
 pub(super) fn each(
     unlocked: Unlocked,
     take: &mut dyn FnMut(&str, &mut dyn Read) -> io::Result<()>,
@@ -162,8 +163,8 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Says where a name of the archive belongs: nowhere what was moved aside. Other names were never
-/// written by us.
+/// Returns where a name of the archive belongs; `None` for displaced files. Any other name is an
+/// error, because no installer writes one.
 fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
     let parts: Option<Vec<&str>> = name
         .components()
@@ -172,7 +173,7 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
             _ => None,
         })
         .collect();
-    // A name of bytes that are no text can only be one that was moved aside.
+    // Only a displaced file can have a name that is not UTF-8.
     if RunDir::is_displaced(&name.to_string_lossy()) {
         return Ok(None);
     }
@@ -181,16 +182,16 @@ fn place(name: &Path) -> Result<Option<PathBuf>, ArchiveError> {
         Some([document]) if BackupDir::is_document(document) => Ok(here()),
         Some([pending]) if pending.starts_with('.') => Ok(None),
         Some([BackupDir::BLOBS, blob]) if blob.parse::<Sha256>().is_ok() => Ok(here()),
-        // A copy that was never finished is no content of a document.
+        // An unfinished copy belongs to no document.
         Some([BackupDir::BLOBS, _]) => Ok(None),
         Some([dir, store, part])
             if BackupDir::DUMPS.contains(dir) && is_name(store) && is_name(part) =>
         {
-            // Neither is a dump that was never finished.
+            // An unfinished dump is left out too.
             Ok(here().filter(|_| !part.ends_with(".partial")))
         }
         _ => Err(ArchiveError::Damaged(format!(
-            "it holds {}, which no backup does",
+            "it holds {}, which does not belong in a backup",
             name.display()
         ))),
     }

@@ -1,4 +1,4 @@
-//! Who may unseal: a file of identities, as `age-keygen` writes it.
+//! Who may unseal a backup: a file of age identities, as `age-keygen` writes it.
 
 use std::fmt;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::secure_fs::{self, FsError, at};
 
 /// Largest file of identities.
 const FILE_MAX_BYTES: u64 = 64 * 1024;
-/// How a file of identities begins that was itself encrypted.
+/// How a file of identities begins that is itself encrypted.
 const ENCRYPTED: [&str; 2] = ["age-encryption.org/", "-----BEGIN AGE"];
 
 /// The identities of one file.
@@ -21,22 +21,22 @@ pub struct Identity {
     keys: Vec<Box<dyn age::Identity + Send + Sync>>,
 }
 
-/// A sealed backup that an identity opens.
+/// A sealed backup that an identity has opened.
 pub struct Unlocked(pub(super) StreamReader<BufReader<File>>);
 
-/// An identity that cannot be used, or does not fit.
+/// An identity that cannot be used, or that does not open the backup.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Not a file of identities. What it holds is not shown.
-    #[error("{} holds no identity of age (`AGE-SECRET-KEY-1…`)", .0.display())]
+    /// The file is not a file of identities. The error does not quote it.
+    #[error("{} holds no age identity (`AGE-SECRET-KEY-1…`)", .0.display())]
     NotAnIdentity(PathBuf),
-    /// An identity file with a passphrase of its own.
-    #[error("{} is encrypted itself", .0.display())]
+    /// The identity file is protected by its own passphrase.
+    #[error("{} is itself encrypted", .0.display())]
     Encrypted(PathBuf),
-    /// Sealed to somebody else.
+    /// The backup is sealed to other identities.
     #[error("{} is not sealed to an identity in {}", sealed.display(), identity.display())]
     Other {
         /// The sealed backup.
@@ -44,7 +44,7 @@ pub enum IdentityError {
         /// The file of identities.
         identity: PathBuf,
     },
-    /// Not as it was written.
+    /// The sealed backup was changed after it was written.
     #[error("{} is damaged", .0.display())]
     Damaged(PathBuf),
 }
@@ -66,7 +66,8 @@ impl fmt::Debug for Unlocked {
 impl Identity {
     /// Reads a file of identities.
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
-        // Not by `open_read`: an identity may come through a pipe or from a medium with links.
+        // This does not use `open_read`, because an identity may come through a pipe or from a
+        // medium with links.
         let file = File::open(path).map_err(at("open", path))?;
         let mut text = String::new();
         let read = file.take(FILE_MAX_BYTES).read_to_string(&mut text);

@@ -1,9 +1,9 @@
 //! Backups that are sealed when their run is closed.
 //!
-//! While a run is open its backup is plain, readable by root alone: a revert and a recovery after a
-//! power cut must work with nobody there. Where a run has recipients, what stays of the backup of a
-//! closed one is a single file, `backup.age`: age over a tar. Whoever wants to undo that run brings
-//! the identity.
+//! While a run is open its backup is plain and readable by root alone. A revert, and a recovery
+//! after a power cut, must work unattended. If a run has recipients, the backup of the closed run
+//! is a single file, `backup.age`: a tar encrypted with age. An undo of that run needs the
+//! identity.
 //!
 //! In a run's directory:
 //!
@@ -15,8 +15,8 @@
 //! undone/       for an undo: the undone run's backup, unsealed; gone when the undo is closed
 //! ```
 //!
-//! Sealing may be cut off anywhere and done again: `backup.age` is there whole or not at all, and
-//! once it is there, what is plain only has to go.
+//! Sealing may be interrupted anywhere and repeated. `backup.age` is either complete or absent.
+//! Once it is there, only the plain files have to be removed.
 
 mod archive;
 mod identity;
@@ -34,7 +34,7 @@ use crate::secure_fs;
 pub use identity::{Identity, IdentityError, Unlocked};
 pub use recipients::{Recipients, RecipientsError};
 
-/// To whom the backup of a run is sealed, as stored in its directory.
+/// The recipients of a run's backup, as stored in its directory.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SealDocument {
     recipients: Vec<String>,
@@ -44,19 +44,19 @@ impl Document for SealDocument {
     const TYPE: &'static str = "airgap-bundle/seal/1";
 }
 
-/// How the backup of a run is kept.
+/// How the backup of a run is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// Plain, readable by root alone, and to stay so.
+    /// Plain, readable by root alone, and never to be sealed.
     Plain,
-    /// Plain, to be sealed when the run is closed.
+    /// Plain, and to be sealed when the run is closed.
     ToBeSealed,
     /// Sealed.
     Sealed,
 }
 
-/// Says where the backup is that an undo run works with: unsealed in its own directory, or where the
-/// undone run has it.
+/// Returns the backup that an undo run works with: unsealed in its own directory, or plain in the
+/// directory of the undone run.
 #[must_use]
 pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> BackupDir {
     let unsealed = layout.run(run).unsealed();
@@ -67,7 +67,7 @@ pub fn backup_of_undone(layout: &Layout, run: u64, undone: u64) -> BackupDir {
     }
 }
 
-/// Records to whom the backup of a prepared run is to be sealed.
+/// Records the recipients of a prepared run's backup.
 pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), String> {
     if recipients.is_empty() {
         return Ok(());
@@ -78,7 +78,7 @@ pub fn record(layout: &Layout, run: u64, recipients: &Recipients) -> Result<(), 
     document::write(&layout.run(run).recipients(), &document).map_err(|error| chain(&error))
 }
 
-/// Returns to whom the backup of a run is, or is to be, sealed; nobody for one that stays plain.
+/// Returns the recipients of a run's backup; there are none for a backup that stays plain.
 pub fn recorded(layout: &Layout, run: u64) -> Result<Recipients, String> {
     let path = layout.run(run).recipients();
     let found = document::read_if_present::<SealDocument>(&path).map_err(|error| chain(&error))?;
@@ -89,7 +89,7 @@ pub fn recorded(layout: &Layout, run: u64) -> Result<Recipients, String> {
         .map_err(|error| format!("{}: {}", path.display(), chain(&error)))
 }
 
-/// Says how the backup of a run is kept now.
+/// Returns how the backup of a run is stored now.
 pub fn kept(layout: &Layout, run: u64) -> Result<Kept, String> {
     Ok(if layout.run(run).sealed().exists() {
         Kept::Sealed
@@ -100,9 +100,9 @@ pub fn kept(layout: &Layout, run: u64) -> Result<Kept, String> {
     })
 }
 
-/// Removes unsealed copies that nobody needs any more, and seals every closed run that has recipients.
-/// Returns what could not be done, by run. `passed` hears of every change that has become durable: the
-/// crash matrix kills there.
+/// Removes unsealed copies that no run needs any more, and seals every closed run that has
+/// recipients. Returns the failures by run. `passed` is called after every change has become
+/// durable: the crash matrix kills there.
 #[must_use]
 pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<String> {
     let ids = match history::ids(layout) {
@@ -132,7 +132,7 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
     ids.into_iter().filter_map(trouble).collect()
 }
 
-/// Whether there is anything for [`settle`] to do; for commands that otherwise only look.
+/// Whether [`settle`] has anything to do. Commands that only read ask this first.
 #[must_use]
 pub fn is_unsettled(layout: &Layout) -> bool {
     let waits = |id: &u64| {
@@ -146,7 +146,7 @@ pub fn is_unsettled(layout: &Layout) -> bool {
     history::ids(layout).is_ok_and(|ids| ids.iter().any(waits))
 }
 
-/// Seals the backup of a closed run, or finishes that.
+/// Seals the backup of a closed run, or finishes an interrupted sealing.
 fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> {
     let recipients = recorded(layout, run)?;
     if recipients.is_empty() {
@@ -176,7 +176,7 @@ fn seal(layout: &Layout, run: u64, passed: &dyn Fn(&str)) -> Result<(), String> 
     Ok(())
 }
 
-/// Puts the backup of an undone run, unlocked, into the directory of the run that is to undo it.
+/// Writes the unlocked backup of an undone run into the directory of the run that will undo it.
 pub fn unseal(layout: &Layout, run: u64, unlocked: Unlocked) -> Result<(), String> {
     discard_unsealed(layout, run)?;
     let target = layout.run(run).unsealed();
@@ -195,7 +195,7 @@ pub fn unseal(layout: &Layout, run: u64, unlocked: Unlocked) -> Result<(), Strin
     read
 }
 
-/// Hands out every file of an unlocked backup. Nothing is written.
+/// Passes every file of an unlocked backup to a callback. Nothing is written.
 pub fn each_file(
     unlocked: Unlocked,
     take: &mut dyn FnMut(&str, &mut dyn std::io::Read) -> std::io::Result<()>,
@@ -203,7 +203,7 @@ pub fn each_file(
     archive::each(unlocked, take).map_err(|error| chain(&error))
 }
 
-/// Removes the unsealed copy of a run, and its directory if that held nothing else.
+/// Removes the unsealed copy of a run, and its directory if that is then empty.
 pub fn discard_unsealed(layout: &Layout, run: u64) -> Result<(), String> {
     let copy = layout.run(run).unsealed();
     if !copy.exists() {

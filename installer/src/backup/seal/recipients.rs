@@ -1,4 +1,4 @@
-//! To whom backups are sealed: public keys of age, `age1…`.
+//! The recipients of sealed backups: public age keys, `age1…`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -22,19 +22,20 @@ pub enum RecipientsError {
     /// The file cannot be read, or others can write to it.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Not a recipient. What it is instead is not shown: it may be an identity by mistake.
-    #[error("{place} is not a recipient of age (`age1…`)")]
+    /// The text is not a recipient. The error does not quote it, because it may be an identity by
+    /// mistake.
+    #[error("{place} is not an age recipient (`age1…`)")]
     NotARecipient {
-        /// Where it stands.
+        /// The place in the input.
         place: String,
     },
-    /// A file that is there to name recipients, and names none.
+    /// The file exists to name recipients, and names none.
     #[error("{} names no recipient", .0.display())]
     Empty(PathBuf),
 }
 
 impl Recipients {
-    /// Whether nobody is named: backups stay plain.
+    /// Whether there are no recipients. Then backups stay plain.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -53,8 +54,8 @@ impl Recipients {
         Self::collect(numbered.map(|(at, name)| (place(at), name.as_str())))
     }
 
-    /// Reads the site's file, `/etc/airgap-bundle/backup-recipients`: one a line, `#` begins a comment.
-    /// Nobody where there is no such file.
+    /// Reads the site's file, `/etc/airgap-bundle/backup-recipients`, with one recipient a line;
+    /// `#` begins a comment. A missing file means no recipients.
     pub fn of_site(layout: &Layout) -> Result<Self, RecipientsError> {
         let path = layout.backup_recipients();
         match path.symlink_metadata() {
@@ -62,7 +63,7 @@ impl Recipients {
             Err(error) => return Err(FsError::new("look at", &path, error).into()),
             Ok(_) => {}
         }
-        // Who can change it can read the next backups.
+        // A user who can change the file can read the next backups.
         if let Some(dir) = path.parent() {
             secure_fs::check_guarded(dir)?;
         }
@@ -96,7 +97,7 @@ impl Recipients {
         ))
     }
 
-    /// Adds others.
+    /// Adds other recipients.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);

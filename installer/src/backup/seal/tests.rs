@@ -70,7 +70,7 @@ impl Host {
         Identity::read(&path).unwrap()
     }
 
-    /// What lies in a run's directory, by its names; and no byte of the secret in any of it.
+    /// Returns the file names in a run's directory.
     fn names(&self, run: u64) -> Vec<String> {
         let entries = fs::read_dir(self.layout.run(run)).unwrap();
         let mut names: Vec<String> = entries
@@ -155,8 +155,8 @@ fn an_open_run_stays_plain_for_its_recovery() {
     }
 }
 
-/// Killed before the sealed file is there, with a half-written one beside it, and with any part of
-/// what is plain gone after it.
+/// Covers a kill before the sealed file exists, one while it is half-written, and kills after any
+/// of the plain files was removed.
 #[test]
 fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
     type Cut = fn(&std::path::Path);
@@ -180,7 +180,7 @@ fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
         let run = host.layout.run(1);
         if name != "half a file" {
             let sealed = Host::with_run(Some(Outcome::Done));
-            // The same bytes, sealed to the same key: as this host would have sealed them.
+            // The same bytes, sealed to the same key, as this host would have sealed them.
             record(&sealed.layout, 1, &host.recipients()).unwrap();
             sealed.settle();
             fs::copy(sealed.layout.run(1).sealed(), run.join("backup.age")).unwrap();
@@ -202,7 +202,7 @@ fn sealing_that_was_cut_off_is_finished_by_the_next_one() {
 }
 
 #[test]
-fn what_is_damaged_or_cut_short_is_refused_and_leaves_nothing() {
+fn a_damaged_or_truncated_backup_is_refused_and_leaves_nothing() {
     let host = Host::with_run(Some(Outcome::Done));
     host.settle();
     let path = host.layout.run(1).sealed();
@@ -228,7 +228,7 @@ fn what_is_damaged_or_cut_short_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn another_identity_and_what_is_none_are_told_apart_and_shown_nowhere() {
+fn other_identities_and_other_files_get_different_errors_that_quote_nothing() {
     let host = Host::with_run(Some(Outcome::Done));
     host.settle();
     let other = host.identity_of(&x25519::Identity::generate());
@@ -248,7 +248,7 @@ fn another_identity_and_what_is_none_are_told_apart_and_shown_nowhere() {
 }
 
 #[test]
-fn the_sites_recipients_are_read_and_what_somebody_else_could_write_is_not() {
+fn the_sites_recipients_are_read_unless_another_user_could_write_them() {
     let host = Host::with_run(None);
     assert!(Recipients::of_site(&host.layout).unwrap().is_empty());
     let path = host.layout.backup_recipients();

@@ -86,7 +86,7 @@ impl Medium {
         set.check_presence().map(|()| set)
     }
 
-    /// What is refused, at whichever moment.
+    /// Returns the error, whether opening or reading refuses the parts.
     fn refusal(&self) -> String {
         let set = match self.open() {
             Ok(set) => set,
@@ -116,7 +116,7 @@ fn the_parts_are_the_bundle() {
 }
 
 #[test]
-fn every_way_to_be_bad_is_refused_with_the_parts_name() {
+fn every_bad_part_is_refused_by_name() {
     type Spoil = (&'static str, fn(&Medium));
     let spoils: [Spoil; 8] = [
         ("part002: it is missing", |m| {
@@ -161,7 +161,7 @@ fn every_way_to_be_bad_is_refused_with_the_parts_name() {
 }
 
 #[test]
-fn a_list_is_believed_only_with_its_signature_and_for_its_product() {
+fn a_list_is_accepted_only_with_its_signature_and_for_its_product() {
     let medium = Medium::new();
     let good = std::fs::read(medium.list()).unwrap();
     for at in (0..good.len()).step_by(13) {

@@ -74,7 +74,7 @@ fn change(change: &Change, outcome: &Outcome) -> Option<String> {
         (None, Some(to)) if is_done => format!("new: {to}"),
         (None, Some(to)) => format!("was not installed; wanted {to}"),
         (Some(from), None) if is_done => format!("removed: {from}"),
-        (Some(from), None) => format!("{from}, which was to go"),
+        (Some(from), None) => format!("{from}, which was to be removed"),
         (None, None) => return None,
     })
 }

@@ -1,9 +1,9 @@
-//! What a plan says about data, for people.
+//! The data stores of a plan and of a report, as text for people.
 
 use crate::history::report::DataReport;
 use crate::plan::{DataChange, InstallPlan, PlannedStore};
 
-/// Returns what becomes of the data stores.
+/// Returns what a plan does with the data stores.
 pub(super) fn plan(plan: &InstallPlan) -> String {
     let mut text = String::new();
     for store in &plan.stores {
@@ -54,7 +54,7 @@ fn changed(store: &PlannedStore, change: &DataChange) -> String {
     }
 }
 
-/// Returns what became of the data stores.
+/// Returns what happened to the data stores.
 pub(in crate::cli) fn report(data: &[DataReport]) -> String {
     let line = |store: &DataReport| match (&store.dump, &store.elsewhere) {
         (Some(dump), _) => {

@@ -1,4 +1,4 @@
-//! A child from its start to its end: every call of a program goes through [`Spec`].
+//! Runs a child process from start to end. Every call of a program goes through [`Spec`].
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -20,24 +20,24 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("HOME", "/root"),
     ("TERM", "dumb"),
 ];
-/// Between clearing and setting close-on-exec no other thread may spawn.
+/// No other thread may spawn a child between clearing and setting close-on-exec.
 static SPAWN: Mutex<()> = Mutex::new(());
 
-/// What rpm and its scriptlets expect; rpm sets it itself, whatever it inherits.
+/// rpm and its scriptlets expect this umask; rpm sets it itself, whatever it inherits.
 const CHILD_UMASK: u32 = 0o022;
 
-/// A program that is to be run, and what it is given.
+/// A program to run, with its arguments and files.
 #[derive(Debug)]
 pub(super) struct Spec<'a> {
     pub(super) path: PathBuf,
     pub(super) args: &'a [&'a str],
     /// The command line, for messages.
     pub(super) line: String,
-    /// More variables than every child gets.
+    /// Variables in addition to those that every child gets.
     pub(super) environment: &'a [(&'a str, &'a str)],
     /// Open files that it inherits.
     pub(super) files: &'a [&'a File],
-    /// What it reads from standard input.
+    /// The bytes on its standard input.
     pub(super) input: Option<&'a [u8]>,
     /// Where its output goes.
     pub(super) output: Output<'a>,
@@ -58,7 +58,7 @@ pub(super) enum Output<'a> {
     Log(&'a File),
 }
 
-/// What is killed of a child and of what it started.
+/// Which processes are killed, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     /// The child alone, at its limit.
@@ -91,7 +91,7 @@ pub(super) struct Running {
     child: Child,
     line: String,
     ends: Ends,
-    /// Feeds standard input; returns whether the child took all of it.
+    /// Writes standard input, and returns whether the child read all of it.
     feeder: Option<JoinHandle<bool>>,
     stderr: Option<JoinHandle<String>>,
 }
@@ -120,7 +120,7 @@ impl<'a> Spec<'a> {
             Until::Forever => running.wait_forever(),
         };
         if self.ends == Ends::GroupAlways {
-            // What the child left behind would keep the pipes open.
+            // Processes that the child left behind would keep the pipes open.
             running.end_group();
         }
         let mut finished = running.finish(code?);
@@ -128,7 +128,7 @@ impl<'a> Spec<'a> {
         Ok(finished)
     }
 
-    /// Starts the program, and returns its standard output if that is not a file.
+    /// Starts the program. Returns its standard output unless that is a file.
     pub(super) fn start(&self) -> Result<(Running, Option<ChildStdout>), CmdError> {
         let mut child = self.spawn().map_err(|source| CmdError::Spawn {
             command: self.line.clone(),
@@ -138,7 +138,7 @@ impl<'a> Spec<'a> {
         let input = child.stdin.take().zip(self.input);
         let feeder = input.map(|(mut pipe, bytes)| {
             let bytes = bytes.to_vec();
-            // A program that ends early closes its pipe; its exit code has the reason.
+            // A program that ends early closes its pipe; its exit code shows the reason.
             thread::spawn(move || pipe.write_all(&bytes).is_ok())
         });
         let running = Running {
@@ -167,8 +167,8 @@ impl<'a> Spec<'a> {
         if let Output::Log(log) = self.output {
             command.stderr(log.try_clone()?);
         } else {
-            // Not in the terminal's foreground group: Ctrl-C asks this process to stop, not its
-            // helpers.
+            // The child is not in the terminal's foreground group, so Ctrl-C asks this process to
+            // stop and does not reach its helpers.
             command.process_group(0).stderr(Stdio::piped());
         }
         spawn_with(&mut command, self.files)
@@ -176,7 +176,7 @@ impl<'a> Spec<'a> {
 }
 
 impl Running {
-    /// Waits until the child has ended, and ends it at the limit. Returns its exit code.
+    /// Waits until the child has ended, and kills it at the limit. Returns its exit code.
     pub(super) fn wait(&mut self, limit: Limit<'_>) -> Result<Option<i32>, CmdError> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(1);
@@ -206,14 +206,14 @@ impl Running {
         Ok(status.code())
     }
 
-    /// Returns what an ended child left, without its standard output.
+    /// Returns the results of an ended child, without its standard output.
     pub(super) fn finish(self, code: Option<i32>) -> Finished {
         let is_fed = self
             .feeder
             .is_none_or(|feeder| feeder.join().unwrap_or(false));
         Finished {
             command: self.line,
-            // A success of a child that did not take all of its input is not believed.
+            // A child that did not read all of its input cannot have succeeded.
             code: code.filter(|code| is_fed || *code != 0),
             stdout: String::new(),
             stderr: text(self.stderr),
@@ -235,7 +235,7 @@ impl Running {
         self.child.wait().map(drop)
     }
 
-    /// Ends what is left of the child's group. A group that is gone already is as good.
+    /// Kills what is left of the child's group. If the group is already gone, that is fine too.
     fn end_group(&self) {
         let pid = i32::try_from(self.child.id()).ok();
         if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
@@ -248,7 +248,7 @@ fn drain(stream: impl Read + Send + 'static) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         let mut stream = stream.take(OUTPUT_MAX_BYTES);
-        // A read error shows as missing output, which every caller treats as a failure.
+        // A read error shows as missing output, and every caller treats that as a failure.
         let _ = stream.read_to_end(&mut bytes);
         let _ = io::copy(&mut stream.into_inner(), &mut io::sink());
         String::from_utf8_lossy(&bytes).into_owned()
@@ -261,9 +261,9 @@ fn text(reader: Option<JoinHandle<String>>) -> String {
         .unwrap_or_default()
 }
 
-/// Our own umask is closed, and the caller's is unknown: a child inherits neither. What this process
-/// makes meanwhile does not depend on the umask, for every file and directory of ours names its
-/// mode.
+/// This process has a restrictive umask, and its caller's umask is unknown; a child inherits
+/// neither. Changing the umask does not affect files that this process creates meanwhile, because
+/// it sets the mode of each explicitly.
 fn spawn_with(command: &mut Command, files: &[&File]) -> io::Result<Child> {
     let _guard = SPAWN
         .lock()

@@ -1,13 +1,13 @@
-//! How long a program may take.
+//! Limits how long a program may run.
 
 use std::time::Duration;
 
-/// How long a tool may take, and whether somebody asked to stop.
+/// The longest time of a tool, and a check for a request to stop.
 #[derive(Clone, Copy)]
 pub struct Limit<'a> {
     /// Longest time.
     pub time: Duration,
-    /// Whether to give up.
+    /// Whether to give up now.
     pub stopped: &'a dyn Fn() -> bool,
 }
 

@@ -1,4 +1,4 @@
-//! A query whose output is read while it runs, however much of it there is.
+//! Runs a query whose output, of any length, is read while it runs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,14 +11,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::child::{Output, Spec};
 use super::{CmdError, Finished, Limit, find};
 
-/// How long a command may take to end after its reader gave up on it.
+/// How long a command may still run after its reader gave up.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Runs a query that reads the open files `files` ([`super::inherited_path`]) and hands its standard
-/// output to `read`, which need not read all of it.
+/// Runs a query that inherits the open files `files` ([`super::inherited_path`]) and passes its
+/// standard output to `read`, which need not read all of it.
 ///
-/// An output that was cut short because the command failed is no output: the caller looks at both, how
-/// the command ended and what `read` made of it.
+/// If the command failed, its output may be cut short. The caller checks both how the command ended
+/// and what `read` returned.
 pub fn stream_with<T, E>(
     program: &str,
     args: &[&str],
@@ -38,7 +38,7 @@ pub fn stream_with<T, E>(
     let answer = read(&mut out);
     let rest = match &answer {
         Ok(_) => io::copy(&mut out, &mut io::sink()).map(|_| ()),
-        // The closed pipe ends a command that still writes.
+        // The closed pipe ends a command that is still writing.
         Err(_) => Ok(()),
     };
     let is_late = out.is_late;
@@ -58,7 +58,7 @@ pub fn stream_with<T, E>(
     };
     let ended = match running.wait(limit) {
         Ok(code) => Some(code),
-        // Ended by us, for its reader gave up.
+        // Killed by this process, because the reader gave up.
         Err(CmdError::Deadline { .. }) if answer.is_err() && !is_late => None,
         Err(CmdError::Deadline { .. }) => return Err(late()),
         Err(error) => return Err(error),
@@ -69,7 +69,7 @@ pub fn stream_with<T, E>(
     rest.map_err(|source| running.failed(source))?;
     let finished = match ended {
         Some(code) => running.finish(code),
-        // What it started may hold its standard error open.
+        // A process that it started may keep its standard error open.
         None => Finished {
             command: spec.line,
             code: None,
@@ -80,7 +80,7 @@ pub fn stream_with<T, E>(
     Ok((finished, answer))
 }
 
-/// A pipe that is waited for until a moment, and no longer.
+/// A pipe that is read until a given moment and no longer.
 struct Timely {
     stream: Option<ChildStdout>,
     until: Instant,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_writer_ended_is_told() {
+    fn the_end_of_the_writer_is_reported() {
         let ended = |script| {
             let (finished, text) = stream_with("sh", &["-c", script], &[], SHORT, all).unwrap();
             assert_eq!(text.unwrap(), "half\n");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_hangs_is_ended_before_and_after_its_output_is() {
+    fn a_hanging_writer_is_ended_before_and_after_the_end_of_its_output() {
         for script in ["echo half; exec sleep 60", "exec 1>&-; exec sleep 60"] {
             let limit = Duration::from_millis(200);
             let error = stream_with("sh", &["-c", script], &[], limit, all).unwrap_err();

@@ -1,5 +1,6 @@
-//! Tools of data stores: they get secrets in their environment or in inherited files, never in
-//! arguments, may take long, and are ended at their limit or on a request to stop.
+//! Runs the tools of data stores. They receive secrets in their environment or in inherited files
+//! and never in arguments. They may take long, and are ended at their limit or on a request to
+//! stop.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use super::child::{Ends, Output, Spec, Until};
 use super::{CmdError, Finished, Limit, find};
 
-/// Where vendors of databases put their tools, newest version last.
+/// Where database vendors install their tools, newest version last.
 const VERSIONED: [(&str, &str, &str); 2] = [
     ("/usr", "pgsql-", "bin"),
     ("/usr/lib/postgresql", "", "bin"),
@@ -18,25 +19,25 @@ const VERSIONED: [(&str, &str, &str); 2] = [
 pub struct Tool<'a> {
     /// Its name.
     pub program: &'a str,
-    /// Its arguments: what they hold is shown in messages.
+    /// Its arguments, which messages show.
     pub args: &'a [&'a str],
-    /// More variables: what they hold is never shown.
+    /// Additional variables, which are never shown.
     pub environment: &'a [(&'a str, &'a str)],
     /// Open files that it inherits, named in its arguments by [`super::inherited_path`].
     pub files: &'a [&'a File],
-    /// What it reads from standard input.
+    /// The bytes on its standard input.
     pub input: Option<&'a [u8]>,
-    /// Where its standard output goes, if it is not kept as text.
+    /// The file for its standard output, which is otherwise kept as text.
     pub output: Option<&'a File>,
 }
 
 impl Tool<'_> {
-    /// Runs it to its end, or until the limit.
+    /// Runs the tool until it ends or reaches the limit.
     pub fn run(&self, limit: Limit<'_>) -> Result<Finished, CmdError> {
         self.run_of(None, limit)
     }
 
-    /// Runs the one that belongs to a version of its server, where several are installed.
+    /// Runs the tool that fits a version of its server, if several versions are installed.
     pub fn run_of(&self, version: Option<u32>, limit: Limit<'_>) -> Result<Finished, CmdError> {
         let spec = Spec::new(locate(self.program, version)?, self.program, self.args);
         Spec {
@@ -57,9 +58,9 @@ pub fn is_available(program: &str) -> bool {
     locate(program, None).is_ok()
 }
 
-/// Finds a tool: of the versions that the vendor installs side by side, the oldest that is not older
-/// than the server's, for a newer one may say what an older server does not understand; the newest
-/// where none was asked for.
+/// Finds a tool. If the vendor installs versions side by side, this is the oldest that is not older
+/// than the server, because a newer tool may send commands that an older server does not know.
+/// Without a server version it is the newest.
 fn locate(program: &str, version: Option<u32>) -> Result<PathBuf, CmdError> {
     let mut found = versioned(program);
     if let Some(version) = version {
@@ -76,7 +77,7 @@ fn newest(mut found: Vec<(u32, PathBuf)>) -> Option<PathBuf> {
     found.pop().map(|(_, path)| path)
 }
 
-/// Lists the versions of a tool that have directories of their own, oldest first.
+/// Lists the installed versions of a tool that have their own directories, oldest first.
 fn versioned(program: &str) -> Vec<(u32, PathBuf)> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for (parent, prefix, bin) in VERSIONED {

@@ -1,5 +1,5 @@
-//! Programs that are not installed yet, asked a question: a program of ours by its path, without a
-//! network where the host can take it away, ended with all it started.
+//! Runs programs that are not installed yet, to query them. The program is run by its path and, if
+//! the host supports that, without a network. All processes that it started are ended.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use std::time::Duration;
 use super::child::{Ends, Spec, Until};
 use super::{CmdError, Finished, find, query};
 
-/// Puts a command into a network of its own, in which there is nothing.
+/// Runs a command in an empty network of its own.
 const WITHOUT_NETWORK: (&str, [&str; 2]) = ("unshare", ["--net", "--"]);
 
-/// Whether the host can take the network away from a program.
+/// Whether the host can run a program without a network.
 #[must_use]
 pub fn can_isolate() -> bool {
     let (program, [net, end]) = WITHOUT_NETWORK;
-    query(program, &[net, end, "true"], Duration::from_secs(10)).is_ok_and(|said| said.succeeded())
+    query(program, &[net, end, "true"], Duration::from_secs(10))
+        .is_ok_and(|ended| ended.succeeded())
 }
 
-/// Runs the program at `path` to its end, or ends it after `deadline`.
+/// Runs the program at `path` until it ends, or kills it after `deadline`.
 pub fn run(
     path: &Path,
     args: &[&str],
@@ -50,14 +51,14 @@ mod tests {
     fn a_program_ends_with_all_it_started() {
         let sh = Path::new("/bin/sh");
         let started = Instant::now();
-        let said = run(
+        let ended = run(
             sh,
             &["-c", "sleep 600 & echo asked; exit 3"],
             false,
             Duration::from_secs(60),
         );
-        let said = said.unwrap();
-        assert_eq!((said.code, said.stdout.trim()), (Some(3), "asked"));
+        let ended = ended.unwrap();
+        assert_eq!((ended.code, ended.stdout.trim()), (Some(3), "asked"));
         let late = run(sh, &["-c", "sleep 600"], false, Duration::from_millis(50));
         assert!(matches!(late, Err(CmdError::Deadline { .. })), "{late:?}");
         assert!(

@@ -1,7 +1,8 @@
-//! Files out of an RPM that is not installed, or not any more: old and new defaults, a program.
+//! Reads files from an RPM that is not installed, or no longer installed: old and new defaults, and
+//! programs.
 //!
-//! The host's own `rpm2cpio` unpacks it, so that every compression that its rpm can install can be read.
-//! It gets the open descriptor whose bytes were hashed. Nothing is written by name.
+//! The host's own `rpm2cpio` unpacks it, so that every compression that its rpm supports can be
+//! read. It inherits the open descriptor whose bytes were hashed. No file is written by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -14,17 +15,17 @@ use manifests::digest::Sha256;
 use crate::bundle::StagedRpm;
 use crate::host::cmd::{self, CmdError, inherited_path};
 
-/// The largest RPMs unpack in well under a minute; a slow disk gets more.
+/// The largest RPMs unpack in well under a minute; a slow disk gets more time.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// Most bytes that are kept of one RPM.
+/// Most bytes that are kept from one RPM.
 const TOTAL_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What was found of the wanted files.
+/// The requested files that were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PayloadFiles {
-    /// Contents of regular files, by path. One that the RPM does not have is missing.
+    /// Contents of regular files by path. Files that are not in the RPM are missing here.
     pub contents: BTreeMap<String, Vec<u8>>,
-    /// Files that are there and larger than the caller takes.
+    /// Files that exceed the caller's limit.
     pub too_large: BTreeSet<String>,
 }
 
@@ -34,7 +35,7 @@ pub enum PayloadError {
     /// The RPM cannot be unpacked.
     #[error(transparent)]
     Command(#[from] CmdError),
-    /// What came out is no archive.
+    /// The unpacked bytes are not a cpio archive.
     #[error("cannot read the payload of the RPM {sha256}")]
     Archive {
         /// The RPM.
@@ -42,7 +43,7 @@ pub enum PayloadError {
         /// Why.
         source: CpioError,
     },
-    /// A wanted file is not in it.
+    /// A requested file is not in the RPM.
     #[error("the RPM {sha256} has no regular file {path}")]
     Missing {
         /// The RPM.
@@ -52,8 +53,8 @@ pub enum PayloadError {
     },
 }
 
-/// Reads the `wanted` regular files, named as the RPM's file list names them. One larger than
-/// `limit_bytes` is left out and named.
+/// Reads the `wanted` regular files, which are named as in the RPM's file list. For files larger
+/// than `limit_bytes`, only the names are returned.
 pub fn read_files(
     rpm: &StagedRpm,
     wanted: &BTreeSet<String>,
@@ -65,7 +66,7 @@ pub fn read_files(
     unpack(rpm, |input| collect(input, wanted, limit_bytes))
 }
 
-/// Writes one regular file's content to where `into` stands, however large it is.
+/// Writes the content of one regular file at the current position of `into`, whatever its size.
 pub fn extract(rpm: &StagedRpm, path: &str, mut into: &File) -> Result<(), PayloadError> {
     let is_there = unpack(rpm, |input| copy(input, path, &mut into))?;
     if is_there {
@@ -87,9 +88,9 @@ fn unpack<T>(
         sha256: *rpm.sha256(),
         source,
     };
-    // It compares what it wrote with a size that not every packager writes into an RPM, and then ends
-    // with 1 and without a word. The last entry was seen, so nothing is missing. Nor has it anything
-    // to say where our complaint ended it.
+    // rpm2cpio compares the bytes written with a size that some packagers omit from an RPM, and
+    // then exits with 1 without a message. The last entry was read, so nothing is missing. It
+    // prints no message either when reading was stopped by an error here.
     if finished.succeeded() || finished.stderr.trim().is_empty() {
         return read.map_err(archive);
     }
@@ -97,7 +98,7 @@ fn unpack<T>(
     read.map_err(archive)
 }
 
-/// Of a file with several names the archive brings the bytes once, at the last of them.
+/// For a file with several names, the archive contains the bytes once, at the last name.
 fn collect(
     input: &mut dyn Read,
     wanted: &BTreeSet<String>,
@@ -135,7 +136,7 @@ fn collect(
             .extend(names.into_iter().map(|name| (name, bytes.clone())));
         Ok(())
     })?;
-    // Empty files have no bytes to wait for.
+    // Empty files have no bytes that could follow.
     let empty = waiting.into_values().flatten();
     found.contents.extend(empty.map(|name| (name, Vec::new())));
     Ok(found)

@@ -1,4 +1,4 @@
-//! The database below rpm: whether it can be read, and who holds its lock.
+//! Checks whether the rpm database can be read and who holds its lock, and repairs it.
 
 use std::fs::File;
 
@@ -8,9 +8,9 @@ use super::{HostError, QUERY, Rpm, VERIFY};
 use crate::secure_fs;
 
 impl Rpm {
-    /// Removes the stale environment of a Berkeley DB database (facts: it cured 28 of 28), and builds
-    /// the indexes anew if the database still cannot be read. Only called while nobody holds rpm's
-    /// lock.
+    /// Removes the stale environment of a Berkeley DB database (in tests this repaired 28 of 28),
+    /// and rebuilds the indexes if the database still cannot be read. Only called while no process
+    /// holds rpm's lock.
     pub(crate) fn heal(&self) -> Result<(), HostError> {
         let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
         let dbpath = self
@@ -29,7 +29,7 @@ impl Rpm {
         Ok(())
     }
 
-    /// Asks the kernel who holds rpm's transaction lock. Asking takes nothing.
+    /// Asks the kernel which process holds rpm's transaction lock, without taking it.
     pub(crate) fn lock_holder(&self) -> Result<Option<String>, HostError> {
         let finished = self
             .query(&["--eval", "%{?_rpmlock_path}\n%{_dbpath}"], QUERY)?

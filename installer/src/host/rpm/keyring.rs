@@ -1,4 +1,4 @@
-//! Package signatures, checked with keys of our own choice.
+//! Checks package signatures with chosen keys.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::bundle::StagedRpmSet;
 use crate::secure_fs;
 
 impl Rpm {
-    /// Checks package signatures in a scratch keyring below `scratch`; the host's own keyring is
-    /// neither asked nor changed.
+    /// Checks package signatures in a temporary keyring below `scratch`. The host's own keyring is
+    /// neither used nor changed.
     pub(crate) fn signatures(
         set: &StagedRpmSet,
         keys: &[Vec<u8>],
@@ -46,9 +46,9 @@ fn check_in(set: &StagedRpmSet, keys: &[Vec<u8>], scratch: &Path) -> Result<RpmA
     let signed = finished
         .stdout
         .lines()
-        .filter(|line| query::says_signed(line, words))
+        .filter(|line| query::is_signed(line, words))
         .count();
-    // An unsigned package passes rpmkeys with exit code 0; it does not pass here.
+    // rpmkeys exits with 0 for an unsigned package; here it is an error.
     let code = if signed == names.len() {
         finished.code
     } else {

@@ -1,4 +1,4 @@
-//! Over a real rpm database below a root, with a secret planted in everything that is looked at.
+//! Tests over a real rpm database below a root. Every inspected file contains a planted secret.
 #![expect(
     clippy::disallowed_methods,
     reason = "a test lays out a host and runs the real rpm"
@@ -20,7 +20,7 @@ fn product() -> ProductManifest {
     ProductManifest::from_toml(TYK).unwrap()
 }
 
-/// Lays out a host; nothing where there is no rpm to ask.
+/// Lays out a host; `None` if rpm is not installed.
 fn host() -> Option<(tempfile::TempDir, Layout, LinuxHost)> {
     let dir = tempfile::tempdir().unwrap();
     let layout = Layout::new(dir.path());
@@ -68,7 +68,7 @@ fn facts_and_digests_are_recorded_and_no_content() {
     assert!(!taken.rpm.database.is_empty());
     let policy = Observed::Known("DEFAULT:SHA1".to_owned());
     assert_eq!(taken.security.crypto_policy, policy);
-    // Another root has no kernel of its own.
+    // Another root does not have its own kernel.
     assert_eq!(taken.os.kernel, Observed::Unknown);
     let digest = Sha256::of(format!("{{\"secret\": \"{CANARY}\"}}").as_bytes());
     assert!(!taken.configs.is_empty());
@@ -79,7 +79,7 @@ fn facts_and_digests_are_recorded_and_no_content() {
 }
 
 #[test]
-fn what_is_not_there_or_no_file_is_told_apart() {
+fn missing_paths_and_other_kinds_of_file_are_distinguished() {
     let Some((_dir, layout, host)) = host() else {
         return;
     };

@@ -4,11 +4,11 @@
 //! transaction: until then the product's database is untouched, and afterwards the old one is kept.
 
 mod access;
-mod beside;
+mod error;
+mod fresh_database;
 mod look;
 mod restore;
 mod session;
-mod trouble;
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};

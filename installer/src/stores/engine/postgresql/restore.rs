@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
-use super::beside::Beside;
+use super::fresh_database::Beside;
 use super::session::{SERVICE, Session};
 use super::{DATABASE, look};
 use crate::host::cmd::inherited_path;

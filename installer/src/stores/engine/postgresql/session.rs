@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::super::site::Site;
 use super::access::{PostgresqlAccess, Secret};
-use super::trouble;
+use super::error;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path};
 use crate::secure_fs;
@@ -153,12 +153,12 @@ impl<'a> Session<'a> {
                 },
                 other => other,
             };
-            trouble::of_tool(what, tool.program, &error)
+            error::of_tool(what, tool.program, &error)
         })?;
         if finished.succeeded() {
             return Ok(finished);
         }
-        Err(trouble::said(what, &self.database, &finished))
+        Err(error::said(what, &self.database, &finished))
     }
 
     /// Runs statements and returns the records of their answers.

@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::course::{Course, Old};
-use super::home::{Append, Home};
+use super::progress::{Course, Old};
+use super::server_files::{Append, Home};
 use crate::secure_fs::{FsError, Ownership, Place, Present};
 
 /// What the directories of old files are called, before the number of the run.
@@ -172,7 +172,7 @@ impl<'a> Likeness<'a> {
 mod tests {
     use std::io::Write as _;
 
-    use super::super::home::{Place as Files, Process};
+    use super::super::server_files::{Place as Files, Process};
     use super::*;
     use crate::secure_fs::{create_new, ensure_dir};
 

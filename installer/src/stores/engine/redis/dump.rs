@@ -3,9 +3,9 @@
 use std::fs::File;
 
 use super::super::site::Site;
-use super::ask::{CLI, Server, is_needless};
+use super::client::{CLI, Server, is_needless};
+use super::error::{Kind, Refusal};
 use super::find::Member;
-use super::refusal::{Kind, Refusal};
 use super::{prove, saved};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;

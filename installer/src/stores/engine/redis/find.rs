@@ -2,8 +2,8 @@
 
 use super::super::site::Site;
 use super::access::{Address, RedisAccess, RedisKind, Secret};
-use super::ask::{Server, field};
-use super::refusal::{Kind, Refusal};
+use super::client::{Server, field};
+use super::error::{Kind, Refusal};
 use crate::stores::StoreError;
 
 /// The name of the dump of a Redis that is one server.

@@ -3,16 +3,16 @@
 
 mod access;
 mod aside;
-mod ask;
-mod course;
+mod client;
 mod dump;
+mod error;
 mod find;
-mod home;
-mod operators;
+mod progress;
 mod prove;
-mod refusal;
 mod restore;
+mod save_permission;
 mod saved;
+mod server_files;
 
 use std::fs::File;
 
@@ -22,10 +22,10 @@ use crate::host::cmd::tool;
 use crate::problem::Problem;
 use crate::stores::{StoreError, StoreLook};
 
-use ask::{CLI, field, keys};
+use client::{CLI, field, keys};
 use find::Member;
-use home::by_hand;
 use prove::CHECK;
+use server_files::by_hand;
 
 pub use access::{RedisAccess, RedisKind};
 
@@ -37,12 +37,12 @@ impl Engine for RedisAccess {
     fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError> {
         for program in [CLI, CHECK] {
             if !tool::is_available(program) {
-                return Err(refusal::missing(program).into());
+                return Err(error::missing(program).into());
             }
         }
         let members = find::members(self, site)?;
         for member in &members {
-            operators::spare(member, site)?;
+            save_permission::spare(member, site)?;
         }
         Ok(look(self, &members, site))
     }
@@ -112,7 +112,7 @@ fn not_restorable(
         (RedisKind::Sentinel { .. }, _) => {
             no("sentinels would let another server take over while this one is restored")
         }
-        (RedisKind::Single, [member]) => home::learn(&member.server, &member.info, site)
+        (RedisKind::Single, [member]) => server_files::learn(&member.server, &member.info, site)
             .err()
             .map(Problem::from),
         (RedisKind::Single, _) => None,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use super::refusal::missing;
+use super::error::missing;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path, tail};
 use crate::stores::{Limit, StoreError};

@@ -1,6 +1,6 @@
 //! How a dump is restored: the server's unit is stopped, its files are moved aside, the dump takes their
 //! place, and the unit is started; then the keys are counted. Each step is written down before it is
-//! done (`course`), so that a restore that was cut off anywhere goes on where it was.
+//! done (`progress`), so that a restore that was cut off anywhere goes on where it was.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::super::site::Site;
 use super::access::{RedisAccess, RedisKind};
 use super::aside;
-use super::ask::{Server, field, keys};
-use super::course::{Course, Paper};
+use super::client::{Server, field, keys};
+use super::error::Kind;
 use super::find::{self, WHOLE};
-use super::home::{self, Append, Home, by_hand};
+use super::progress::{Course, ProgressFile};
 use super::prove::{self, Proof};
-use super::refusal::Kind;
+use super::server_files::{self, Append, Home, by_hand};
 use crate::failure::chain;
 use crate::host::{HostError, UnitAction};
 use crate::secure_fs::FsError;
@@ -83,20 +83,20 @@ pub(super) fn restore(
         run: restoring.run,
         site,
     };
-    let paper = Paper::new(site.layout, restoring.run, address);
-    work.run(&paper)
+    let progress_file = ProgressFile::new(site.layout, restoring.run, address);
+    work.run(&progress_file)
 }
 
 impl Work<'_> {
-    fn run(&self, paper: &Paper) -> Result<Vec<String>, StoreError> {
-        let mut course = match paper.read()? {
+    fn run(&self, progress_file: &ProgressFile) -> Result<Vec<String>, StoreError> {
+        let mut course = match progress_file.read()? {
             Some(course) if self.goes_on(&course)? => course,
             _ => self.begin()?,
         };
         let touched =
             |course: &Course, what: &str, error: FsError| self.failed(course, what, &chain(&error));
         let written = |course: &Course| {
-            let written = paper.write(course);
+            let written = progress_file.write(course);
             written.map_err(|error| touched(course, "writing down how far it is", error))
         };
         written(&course)?;
@@ -116,7 +116,7 @@ impl Work<'_> {
         }
         let found = self.start(&course)?;
         let notes = self.compare(&course, &found)?;
-        paper
+        progress_file
             .remove()
             .map_err(|error| self.failed(&course, "removing its record", &chain(&error)))?;
         Ok(notes)
@@ -146,7 +146,7 @@ impl Work<'_> {
     /// Learns what there is to learn, and refuses what cannot end well, while the server runs.
     fn begin(&self) -> Result<Course, StoreError> {
         let info = find::whole_info(&self.server, self.site)?;
-        let home = home::learn(&self.server, &info, self.site)?;
+        let home = server_files::learn(&self.server, &info, self.site)?;
         let no = |why: String, next: String| {
             let what = format!("Redis at {} ({})", self.server.address, home.unit);
             Err(StoreError::new(what, why, next))
@@ -224,7 +224,7 @@ impl Work<'_> {
         loop {
             let why = match self.server.ask("INFO", self.site) {
                 Ok(info) if field(&info, "loading") == Some("0") => {
-                    let append = home::append(&self.server, &info, self.site)?;
+                    let append = server_files::append(&self.server, &info, self.site)?;
                     let keys = keys(&info);
                     return Ok(Found { keys, append });
                 }

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::site::Site;
-use super::ask::field;
+use super::client::field;
+use super::error::Refusal;
 use super::find::Member;
-use super::home;
-use super::refusal::Refusal;
+use super::server_files;
 use crate::failure::chain;
 use crate::secure_fs;
 use crate::stores::StoreError;
@@ -38,7 +38,7 @@ pub(super) fn save(
             next,
         )
     };
-    let place = home::place(&member.server, &member.info, site);
+    let place = server_files::place(&member.server, &member.info, site);
     let place = place.map_err(|error| neither(&error.why))?;
     if !place.saves {
         return Err(neither(

@@ -1,7 +1,7 @@
 //! What a server refuses, told apart: each cause has a cure of its own, and none repeats a secret.
 
 use super::access::Secret;
-use super::ask::Server;
+use super::client::Server;
 use crate::host::cmd::{CmdError, tail};
 use crate::stores::StoreError;
 

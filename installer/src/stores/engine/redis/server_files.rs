@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::super::site::Site;
-use super::ask::{Server, field};
+use super::client::{Server, field};
 use crate::host::{Host, ProcessState};
 use crate::stores::StoreError;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::site::Site;
 use super::access::{Address, RedisAccess, Secret, Tls};
-use super::refusal::{CODES, Refusal};
+use super::error::{CODES, Refusal};
 use crate::host::cmd::Finished;
 use crate::host::cmd::tool::Tool;
 use crate::stores::Limit;
@@ -192,7 +192,7 @@ pub(super) fn keys(info: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::access::RedisKind;
-    use super::super::refusal::Kind;
+    use super::super::error::Kind;
     use super::*;
 
     fn access(password: &str) -> RedisAccess {

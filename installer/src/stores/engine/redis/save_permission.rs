@@ -3,7 +3,7 @@
 
 use super::super::site::Site;
 use super::find::Member;
-use super::home::setting;
+use super::server_files::setting;
 use crate::stores::StoreError;
 
 /// Refuses a server whose own dump file a dump would replace, although it never writes that file by

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::access::Address;
-use super::home::Home;
+use super::server_files::Home;
 use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::layout::Layout;
@@ -41,11 +41,11 @@ impl Document for Course {
 
 /// Where a course is written down.
 #[derive(Debug)]
-pub(super) struct Paper {
+pub(super) struct ProgressFile {
     path: PathBuf,
 }
 
-impl Paper {
+impl ProgressFile {
     pub(super) fn new(layout: &Layout, run: u64, address: &Address) -> Self {
         let plain = |letter: char| match letter {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => letter,

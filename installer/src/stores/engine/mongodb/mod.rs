@@ -1,6 +1,6 @@
 //! `MongoDB`, by its database tools, `mongodump` and `mongorestore`.
 //!
-//! What cannot be known without a shell of the server's is not known: its version and its size.
+//! The version and the size of a server stay unknown: only a shell of the server could report them.
 
 mod access;
 mod archive;
@@ -21,7 +21,8 @@ use crate::stores::{Limit, StoreError, StoreLook};
 pub use access::MongodbAccess;
 
 const ARCHIVE: &str = "database.archive.gz";
-/// A collection that nobody has: asking for it needs the server, the password and the right to look.
+/// A collection that does not exist: asking for it needs the server, the password and the right to
+/// read.
 const NOBODYS: &str = "airgap_bundle.nobody_has_this";
 
 impl Engine for MongodbAccess {
@@ -73,8 +74,8 @@ impl Engine for MongodbAccess {
     }
 }
 
-/// Unpacks the archive and reads it to its end; `mongorestore --dryRun` would read the list of contents
-/// alone.
+/// Unpacks the archive and reads it to its end. `mongorestore --dryRun` would read only the list of
+/// contents.
 fn prove(file: &File, limit: Limit<'_>) -> Result<Option<u64>, StoreError> {
     let what = "a dump cannot be read back";
     let damaged = |why: String| {
@@ -94,7 +95,7 @@ fn prove(file: &File, limit: Limit<'_>) -> Result<Option<u64>, StoreError> {
             ..Tool::default()
         };
         let unpacked = tool.run(limit);
-        // The reader waits for the end until nobody can write any more.
+        // The reader waits for the end until the last writer is closed.
         drop(write);
         let counted = reader
             .join()
@@ -165,7 +166,7 @@ fn known(part: &str) -> Result<(), StoreError> {
     ))
 }
 
-/// Reads how many documents were restored, and how many not, from the tool's last words.
+/// Reads from the tool's last words how many documents were restored and how many failed.
 fn counts(stderr: &str) -> Option<(u64, u64)> {
     let mut lines = stderr.lines().rev();
     let line = lines.find(|line| line.contains("document(s) restored successfully"))?;

@@ -1,5 +1,5 @@
-//! `mongodump` and `mongorestore` of the database tools, version 100.3 or newer: the first that take
-//! their secrets from a file.
+//! `mongodump` and `mongorestore` of the database tools from version 100.3: the first version that
+//! takes secrets from a file.
 
 use std::fs::File;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -74,7 +74,7 @@ const KNOWN: [(&[&str], &str, &str); 7] = [
     ),
 ];
 
-/// A way to a database, for both tools.
+/// Access to one database for both tools.
 pub(super) struct Tools<'a> {
     access: &'a MongodbAccess,
     config: File,
@@ -82,9 +82,9 @@ pub(super) struct Tools<'a> {
 }
 
 impl<'a> Tools<'a> {
-    /// Writes down what only children are to read.
+    /// Writes the secrets to a file that only child processes read.
     pub(super) fn new(access: &'a MongodbAccess, limit: Limit<'a>) -> Result<Self, StoreError> {
-        // A text of JSON is one of YAML.
+        // JSON is valid YAML.
         let uri = serde_json::to_string(access.uri.reveal()).unwrap_or_default();
         let config = secure_fs::unnamed(Path::new(PLACE), format!("uri: {uri}\n").as_bytes());
         let config = config.map_err(|error| {
@@ -101,7 +101,7 @@ impl<'a> Tools<'a> {
         })
     }
 
-    /// Runs one of the tools and returns what it left if it succeeded.
+    /// Runs one of the tools and returns its output if it succeeded.
     pub(super) fn run(
         &self,
         what: &str,
@@ -132,7 +132,7 @@ impl<'a> Tools<'a> {
         Err(said(what, &redacted(self.access, &finished.stderr)))
     }
 
-    /// Refuses tools that are missing or cannot keep a secret.
+    /// Refuses tools that are missing or cannot hide a secret.
     pub(super) fn fit(&self, program: &str) -> Result<(), StoreError> {
         let what = format!("database `{}` cannot be dumped", self.access.database);
         let tool = Tool {
@@ -156,7 +156,7 @@ impl<'a> Tools<'a> {
         ))
     }
 
-    /// Asks whether any of the hosts answers: the tools themselves take long to give up.
+    /// Checks whether any of the hosts answers: the tools themselves give up late.
     pub(super) fn reach(&self) -> Result<(), StoreError> {
         let mut reasons = Vec::new();
         for address in &self.access.addresses {
@@ -226,7 +226,7 @@ pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError
     StoreError::new(what, error.to_string(), next)
 }
 
-/// Takes what is secret out of what a tool said.
+/// Removes secrets from a tool's output.
 fn redacted(access: &MongodbAccess, said: &str) -> String {
     let uri = access.uri.reveal();
     let login = uri

@@ -1,4 +1,4 @@
-//! What the tools of `PostgreSQL` complain about, told apart, so that each has its own cure.
+//! Sorts the complaints of the tools of `PostgreSQL`, so that each has its own cure.
 //!
 //! Only the lines that name a failure are shown: others may hold data of the product.
 
@@ -8,7 +8,7 @@ use crate::stores::StoreError;
 const SHOWN_MAX_CHARS: usize = 400;
 const SHOWN_MAX_LINES: usize = 3;
 
-/// Words of a complaint, why it was made, and what helps. The first that is found counts.
+/// Words of a complaint, its cause and its cure. The first match counts.
 const KNOWN: [(&[&str], &str, &str); 21] = [
     (
         &["password authentication failed", "no password supplied"],
@@ -156,7 +156,7 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
     ),
 ];
 
-/// Tells what a tool said when it failed.
+/// Makes an error of a failed tool's output.
 pub(super) fn said(what: &str, database: &str, finished: &Finished) -> StoreError {
     let shown = shown(&finished.stderr);
     let text = shown.to_lowercase();
@@ -185,7 +185,7 @@ pub(super) fn said(what: &str, database: &str, finished: &Finished) -> StoreErro
     StoreError::new(what, format!("{why} ({shown})"), next)
 }
 
-/// Tells that a tool could not be run to its end.
+/// Makes an error of a tool that did not finish.
 pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError {
     let next = match error {
         CmdError::NotFound(_) => format!(

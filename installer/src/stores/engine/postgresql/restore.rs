@@ -1,4 +1,4 @@
-//! A dump put in the place of what a database holds.
+//! Puts a dump in the place of a database's content.
 
 use std::fs::File;
 
@@ -44,15 +44,15 @@ pub(super) fn restore(
         Ok(notes)
     };
     put().inspect_err(|_| {
-        // The old one is untouched; a fresh one that stays is removed by the next try.
+        // The old database is untouched; the next try removes a fresh one that stays.
         let _ = beside.remove_fresh();
     })
 }
 
 fn fill(fresh: &Session<'_>, what: &str, dump: &File, version: u32) -> Result<(), StoreError> {
     let path = inherited_path(dump);
-    // Not in one transaction: that of many large objects needs more locks than servers have, and
-    // nobody uses this database yet.
+    // Not in one transaction: many large objects need more locks than servers have. No client uses
+    // this database yet.
     let tool = Tool {
         program: "pg_restore",
         args: &["--exit-on-error", "--no-password", "-d", SERVICE, &path],

@@ -1,5 +1,5 @@
-//! Questions to one Redis server, through `redis-cli`: commands and passwords on its standard input,
-//! never in an argument. What a server refuses is told apart, for each cause has a cure of its own.
+//! Asks one Redis server through `redis-cli`. Commands and passwords go to its standard input,
+//! never into an argument. Each cause of a refusal has its own error and its own cure.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::stores::Limit;
 
 /// The program that asks.
 pub(super) const CLI: &str = "redis-cli";
-/// A server that is well answers at once; one that is stopped must not take the time of a dump.
+/// A healthy server answers at once; a stopped one must not use up the time of the dump.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Returns what is left of a limit, for one question.
+/// Returns how long one question may take within a limit.
 fn for_an_answer<'a>(site: &Site<'a>) -> Limit<'a> {
     let left = site.left();
     Limit {
@@ -24,7 +24,7 @@ fn for_an_answer<'a>(site: &Site<'a>) -> Limit<'a> {
     }
 }
 
-/// One server, and how it is spoken to.
+/// One server and how to reach it.
 #[derive(Debug, Clone)]
 pub(super) struct Server<'a> {
     pub(super) address: Address,
@@ -59,7 +59,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The same without a login, for a server that wants none.
+    /// The same without a login, for a server without a password.
     pub(super) fn anonymous(&self) -> Self {
         Self {
             username: None,
@@ -68,7 +68,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Returns the password and user for a call that does more than ask.
+    /// Returns user and password for a call that does more than ask.
     pub(super) fn login(&self) -> Option<(Option<&'a str>, &'a str)> {
         match (self.username, self.password) {
             (None, None) => None,
@@ -100,7 +100,7 @@ impl<'a> Server<'a> {
         args
     }
 
-    /// Asks one question, and returns what the server said, without blanks around.
+    /// Asks one question and returns the server's answer, trimmed.
     pub(super) fn ask(&self, question: &str, site: &Site<'_>) -> Result<String, Refusal> {
         let mut input = String::new();
         if let Some((user, word)) = self.login() {
@@ -155,13 +155,13 @@ impl<'a> Server<'a> {
     }
 }
 
-/// Whether a server says of a password that it lets everybody in without.
+/// Whether a server answers that it needs no password.
 pub(super) fn is_needless(said: &str) -> bool {
     let texts = ["without any password configured", "no password is set"];
     texts.iter().any(|text| said.contains(text))
 }
 
-/// Writes a word so that `redis-cli` reads these bytes and no others.
+/// Quotes a word so that `redis-cli` reads exactly these bytes.
 fn quoted(word: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
@@ -170,7 +170,7 @@ fn quoted(word: &str) -> String {
     format!("\"{}\"", word.bytes().map(byte).collect::<String>())
 }
 
-/// Returns the value of a line `name:value` of what `INFO` says.
+/// Returns the value of a line `name:value` in the answer to `INFO`.
 pub(super) fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
     let mut lines = info.lines().map(str::trim);
     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))

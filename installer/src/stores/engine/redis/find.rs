@@ -1,4 +1,5 @@
-//! Which servers a Redis consists of: one, the one that Sentinels name, or the primaries of a cluster.
+//! Finds the servers of a Redis: the single one, the one that the Sentinels name, or the primaries
+//! of a cluster.
 
 use super::super::site::Site;
 use super::access::{Address, RedisAccess, RedisKind, Secret};
@@ -9,7 +10,7 @@ use crate::stores::StoreError;
 /// The name of the dump of a Redis that is one server.
 pub(super) const WHOLE: &str = "dump.rdb";
 
-/// A server that is dumped, with the name of its part and what `INFO` says of it.
+/// A server that is dumped, with the name of its part and its answer to `INFO`.
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) part: String,
@@ -17,7 +18,7 @@ pub(super) struct Member<'a> {
     pub(super) info: String,
 }
 
-/// Finds every server that is dumped; each answers, and is what the configuration says.
+/// Finds every server that is dumped. Each must answer and match the configuration.
 pub(super) fn members<'a>(
     access: &'a RedisAccess,
     site: &Site<'_>,
@@ -75,7 +76,8 @@ fn alone<'a>(server: Server<'a>, site: &Site<'_>) -> Result<Member<'a>, StoreErr
     }
 }
 
-/// Asks a server about itself; one that is loading cannot be dumped, and holds less than it will.
+/// Asks a server about itself. Refuses one that is still loading, because it holds less than it
+/// will.
 pub(super) fn whole_info(server: &Server<'_>, site: &Site<'_>) -> Result<String, Refusal> {
     let info = server.ask("INFO", site)?;
     match field(&info, "loading") {
@@ -174,8 +176,8 @@ fn members_of<'a>(
     Ok(members)
 }
 
-/// Reads the addresses of the primaries out of `CLUSTER NODES`: in a moment in which slots wander or a
-/// primary is down, dumps of the others together are not the cluster's data.
+/// Reads the addresses of the primaries from `CLUSTER NODES`. Refuses while slots move or a primary
+/// is down: the dumps of the other primaries would not be the cluster's data.
 fn addresses(nodes: &str, asked: &Address) -> Result<Vec<Address>, StoreError> {
     let mut found = Vec::new();
     for line in nodes.lines() {
@@ -223,7 +225,8 @@ fn addresses(nodes: &str, asked: &Address) -> Result<Vec<Address>, StoreError> {
     Ok(found)
 }
 
-/// Reads `host:port@bus,name`; a member that nobody met yet has no host for itself.
+/// Reads `host:port@bus,name`. A member that no other member has met yet does not know its own
+/// host.
 fn address_of(place: &str, asked: &Address) -> Option<Address> {
     let place = place.split(['@', ',']).next()?;
     let (host, port) = place.rsplit_once(':')?;

@@ -1,5 +1,6 @@
-//! Redis: dumped by `redis-cli --rdb`, which asks the server for a copy as a replica would, proven by
-//! `redis-check-rdb`, and restored by giving a server of this host another file to start from.
+//! Redis. `redis-cli --rdb` dumps it by asking the server for a copy, as a replica would.
+//! `redis-check-rdb` proves the dump. A restore gives a server of this host another file to start
+//! from.
 
 mod access;
 mod aside;
@@ -78,7 +79,7 @@ impl Engine for RedisAccess {
     }
 }
 
-/// Sums up what the servers say of themselves.
+/// Sums up the answers of the servers.
 fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreLook {
     let number = |info: &str, name: &str| -> Option<u64> { field(info, name)?.parse().ok() };
     let mut versions: Vec<&str> = members
@@ -89,7 +90,7 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
     versions.dedup();
     StoreLook {
         version: versions.join(", "),
-        // What is kept in memory is larger than its dump, which has no pointers.
+        // Data in memory are larger than their dump, which has no pointers.
         bytes: members
             .iter()
             .filter_map(|member| number(&member.info, "used_memory"))
@@ -100,7 +101,7 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
     }
 }
 
-/// Says why a dump cannot be restored from here, if so.
+/// Returns why a dump cannot be restored from this host, if so.
 fn not_restorable(
     access: &RedisAccess,
     members: &[Member<'_>],

@@ -1,4 +1,5 @@
-//! Whether a dump is whole: `redis-check-rdb` reads all of it as a server would, with its checksum.
+//! Proves that a dump is whole: `redis-check-rdb` reads all of it as a server would, with its
+//! checksum.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -19,11 +20,11 @@ const END_MARK: u8 = 0xff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) keys: u64,
-    /// How many of them go by themselves.
+    /// How many of them expire.
     pub(super) expiring: u64,
 }
 
-/// Has the tool read a dump to its end.
+/// Lets the tool read a dump to its end.
 pub(super) fn prove(part: &str, file: &File, limit: Limit<'_>) -> Result<Proof, StoreError> {
     let bytes = shape(part, file)?;
     let path = inherited_path(file);
@@ -44,7 +45,7 @@ pub(super) fn prove(part: &str, file: &File, limit: Limit<'_>) -> Result<Proof, 
     judge(part, &finished, bytes)
 }
 
-/// Looks at both ends of a dump, and returns its size: a torn one has no end mark where its last is.
+/// Reads both ends of a dump and returns its size: a torn dump has no mark at its end.
 pub(super) fn shape(part: &str, file: &File) -> Result<u64, StoreError> {
     let what = || format!("the dump `{part}`");
     let unread = |error: std::io::Error| {

@@ -1,6 +1,6 @@
-//! How a dump is restored: the server's unit is stopped, its files are moved aside, the dump takes their
-//! place, and the unit is started; then the keys are counted. Each step is written down before it is
-//! done (`progress`), so that a restore that was cut off anywhere goes on where it was.
+//! Restores a dump: the server's unit is stopped, its files are moved aside, the dump takes their
+//! place, the unit is started, and the keys are counted. Each step is recorded first (`progress`),
+//! so that an interrupted restore continues where it was.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -23,10 +23,10 @@ use crate::stores::StoreError;
 use crate::stores::engine::Restoring;
 
 const PAUSE: Duration = Duration::from_millis(200);
-/// What a filesystem wants beside the dump.
+/// Free space that must remain beside the dump.
 const RESERVE: u64 = 16 * 1024 * 1024;
 
-/// Everything that a restore works with.
+/// What a restore works with.
 struct Work<'a> {
     server: Server<'a>,
     dump: &'a File,
@@ -122,8 +122,8 @@ impl Work<'_> {
         Ok(notes)
     }
 
-    /// Whether an unfinished restore is this one, and nobody came between: a server that was started
-    /// since with half of its files is one with a history of its own.
+    /// Whether an unfinished restore can continue. It cannot if the server was started since then
+    /// with half of its files: that server has a new history.
     fn goes_on(&self, course: &Course) -> Result<bool, StoreError> {
         if course.dump != self.checksum()? {
             return Ok(false);
@@ -143,7 +143,7 @@ impl Work<'_> {
         Ok(end)
     }
 
-    /// Learns what there is to learn, and refuses what cannot end well, while the server runs.
+    /// Collects all facts while the server runs, and refuses a restore that cannot end well.
     fn begin(&self) -> Result<Course, StoreError> {
         let info = find::whole_info(&self.server, self.site)?;
         let home = server_files::learn(&self.server, &info, self.site)?;
@@ -191,7 +191,8 @@ impl Work<'_> {
         })
     }
 
-    /// Stops the unit and waits for its process: while it stops, a server writes its files once more.
+    /// Stops the unit and waits for its process, because a stopping server writes its files once
+    /// more.
     fn stop(&self, course: &Course) -> Result<(), StoreError> {
         let home = &course.home;
         self.asked(
@@ -295,7 +296,7 @@ impl Work<'_> {
         })
     }
 
-    /// Makes an error of what happened after the beginning: it says where everything is.
+    /// Makes an error of a step after the start of a restore. It names where each file is.
     fn failed(&self, course: &Course, what: &str, why: &str) -> StoreError {
         let (unit, dir) = (&course.home.unit, &course.home.place.dir);
         let kept = match &course.old {

@@ -1,13 +1,13 @@
-//! A dump file that is the operator's: a server that saves nothing by itself, and would write our copy over
-//! it on the way to us.
+//! Protects a dump file that belongs to the operator. A server that saves nothing by itself would
+//! overwrite that file with the copy that it makes for us.
 
 use super::super::site::Site;
 use super::find::Member;
 use super::server_files::setting;
 use crate::stores::StoreError;
 
-/// Refuses a server whose own dump file a dump would replace, although it never writes that file by
-/// itself. A server that does not tell its settings is not known to be one.
+/// Refuses a server whose own dump file our dump would overwrite, although the server never writes
+/// that file by itself. A server that hides its settings is not refused.
 pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreError> {
     let says = |name: &str, wanted: &str| {
         let told = setting(&member.server, name, site);

@@ -10,7 +10,7 @@ const TERMINATOR: [u8; 4] = [0xff; 4];
 const DOCUMENT_MIN_BYTES: usize = 5;
 /// Servers store documents of up to 16 MiB, and some more of their own.
 const DOCUMENT_MAX_BYTES: usize = 48 * 1024 * 1024;
-/// The content of this database is not restored by the tool.
+/// The tool does not restore the documents of this collection.
 const NOT_RESTORED: &str = "system.profile";
 
 /// Reads an archive and returns how many documents a restore puts back.

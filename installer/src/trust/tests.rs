@@ -89,7 +89,7 @@ fn a_chain_with_a_gap_or_of_others_teaches_nothing() {
 fn a_memory_that_was_cut_off_counts_as_before_and_is_completed() {
     let desk = Desk::new();
     desk.learn(&successors());
-    // Cut off before the last document got its name.
+    // The write stopped before the last document got its name.
     std::fs::remove_file(desk.file("root.3.json")).unwrap();
     assert_eq!(desk.version(), 2);
     desk.learn(&successors());

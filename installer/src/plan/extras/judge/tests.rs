@@ -19,7 +19,7 @@ fn rpm(nevra: &str) -> PlannedRpm {
     }
 }
 
-/// A gateway that goes from 5.2.5 to 5.3.2, on a host with these plugins, by a bundle with those.
+/// A gateway that goes from 5.2.5 to 5.3.2, on a host with these plugins, with a bundle of those.
 fn judge(host: &[&str], bundle: &[&str]) -> (Extras, Vec<String>, Vec<Problem>) {
     judge_listed(Listing::Whole, host, bundle)
 }
@@ -117,7 +117,7 @@ fn a_plugin_for_the_old_version_alone_is_a_problem_and_its_build_in_the_bundle_t
     let owner = (planned.mode, planned.uid, planned.gid);
     assert_eq!((owner, &planned.from), ((0o640, 990, 991), &OnDisk::Absent));
 
-    // Somebody put it there by hand, with or without the v.
+    // A person put it there by hand, with or without the v.
     for there in [new, "auth_5.3.2_linux_amd64.so"] {
         let (extras, _, problems) = judge(&[old, there], &[]);
         assert_eq!(problems, []);
@@ -166,7 +166,7 @@ fn a_build_goes_beside_every_other_of_its_name_and_a_new_one_to_the_top() {
     assert_eq!(problems, []);
     let (a, b) = (format!("a/{new}"), format!("b/{new}"));
     let coming = vec![&*a, &*b, "fresh_v5.3.2_linux_amd64.so"];
-    // The same bytes are there already: nothing to write, and still to be tried.
+    // The host has the same bytes already: nothing is written, but the file is still tried.
     let present = vec![("quota_v5.3.2_linux_amd64.so", true)];
     assert_eq!(names(&extras), (coming, present));
 }

@@ -31,8 +31,7 @@ impl Consent {
     }
 }
 
-const SWITCH: &str =
-    "use the newest bundle; if the older one is wanted, say why with --allow-downgrade-because";
+const SWITCH: &str = "use the newest bundle; to install the older one, give the reason with --allow-downgrade-because";
 
 /// Refuses a bundle that is older than one that was committed here.
 pub(super) fn check_sequence(

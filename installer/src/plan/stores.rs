@@ -99,7 +99,7 @@ pub(super) fn add(
         if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
             used.push(name);
             plan.notes.push(format!(
-                "{name} is not known here and is said to be backed up elsewhere, because: {reason}"
+                "{name} is not known here and is reported as backed up elsewhere, because: {reason}"
             ));
         } else if unclear.is_denied {
             // The preflight refuses the run if root cannot read it either.
@@ -111,7 +111,7 @@ pub(super) fn add(
             problems.push(Problem::new(
                 format!("{} is not understood: {}", unclear.name, unclear.why),
                 format!(
-                    "mend the configuration of {}; if its data are safe without us, say why with \
+                    "mend the configuration of {}; if its data are safe without us, give the reason with \
                      --backed-up-elsewhere {}=REASON",
                     unclear.component, unclear.name
                 ),

@@ -174,7 +174,7 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
                     "{} should be installed, as the run left it; found {found}",
                     to.nevra
                 ),
-                "somebody changed the package since: go back by hand, or to what the run left first",
+                "the package was changed since: go back by hand, or to what the run left first",
             ))
         }
     }

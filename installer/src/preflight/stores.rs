@@ -76,7 +76,7 @@ fn not_restorable(store: &PlannedStore, why: Option<Problem>) -> Option<Problem>
             store.name, why.what
         ),
         format!(
-            "{}; or, if you can restore a backup of your own, say so with \
+            "{}; or, if you can restore a backup of your own, confirm it with \
              --backed-up-elsewhere {}=REASON",
             why.cure, store.name
         ),

@@ -155,7 +155,7 @@ impl File<'_> {
         now: &Entry,
     ) -> Result<Merged, StepError> {
         let (Some(own), Some(new)) = (content(yours), content(now)) else {
-            return Ok(Merged::Not("it is no regular file".to_owned()));
+            return Ok(Merged::Not("it is not a regular file".to_owned()));
         };
         let Some(old) = old else {
             let why = self.defaults.unknown.get(self.path).cloned();

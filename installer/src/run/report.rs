@@ -77,7 +77,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         changes.retain(|known| known.to.is_some() || known.title != change.package);
     }
     if let Some(reason) = &context.plan.downgrade_because {
-        let note = format!("an older bundle or older packages were wanted, because: {reason}");
+        let note = format!("an older bundle or older packages were allowed, because: {reason}");
         state.findings.notes.insert(0, Note::Info(note));
     }
     if let Some(reason) = &context.plan.extras_ignored_because {

@@ -65,14 +65,14 @@ pub fn check_guarded(path: &Path) -> Result<(), FsError> {
     #[expect(
         clippy::cast_sign_loss,
         clippy::cast_possible_truncation,
-        reason = "only the low 32 bits say anything"
+        reason = "only the low 32 bits are used"
     )]
     let magic = kind.f_type as u32;
     match foreign(magic) {
         Some(name) => Err(refuse(
             path,
             format!(
-                "it is on {name}: somebody else could change it between two readings; use a local disk"
+                "it is on {name}: another machine or user could change it between two readings; use a local disk"
             ),
         )),
         None => Ok(()),

@@ -82,7 +82,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
         .custom_flags(flags)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = String::new();
     file.take(CONFIG_MAX_BYTES + 1).read_to_string(&mut text)?;

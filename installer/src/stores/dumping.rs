@@ -49,7 +49,7 @@ pub fn dump_store(
         };
     }
     if parts.is_empty() {
-        let next = "report this: its look named nothing to dump";
+        let next = "report this: the inspection listed nothing to dump";
         return Err(StoreError::new(
             failed(store),
             "there is nothing to dump",
@@ -83,7 +83,7 @@ pub fn refuse_empty(store: &StoreLabel<'_>, look: &StoreLook) -> Result<(), Stor
         failed(store),
         "it is empty, although the product keeps data there",
         format!(
-            "check that the configuration names the right store; if it is right, say so with \
+            "check that the configuration names the right store; if it is right, confirm it with \
              --backed-up-elsewhere {}=REASON",
             store.name
         ),
@@ -117,7 +117,7 @@ fn dump_part(
     limit: Limit<'_>,
 ) -> Result<(DumpFile, Option<u64>), StoreError> {
     if !is_name(name) {
-        let why = format!("{name:?} is no name for a file");
+        let why = format!("{name:?} is not a file name");
         return Err(StoreError::new(failed(store), why, "report this"));
     }
     let partial = dir.join(format!("{name}.partial"));
@@ -167,7 +167,11 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
     let mut parts = Vec::new();
     for part in &dump.parts {
         if !is_name(&dump.name) || !is_name(&part.name) {
-            return Err(StoreError::new(what(), "a name in it is no file's", next));
+            return Err(StoreError::new(
+                what(),
+                "a name in it is not a file name",
+                next,
+            ));
         }
         let path = dump.path(dumps, &part.name);
         let file =

@@ -310,8 +310,8 @@ impl<'a> Case<'a> {
 /// Returns what to do about an extra that the target version does not load.
 pub(crate) fn cure(rule: &ExtraRule, target: ExtraTarget<'_>) -> String {
     format!(
-        "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or say \
-         why it does not matter with --ignore-plugins-because",
+        "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or \
+         give the reason with --ignore-plugins-because",
         rule.cure_for(target),
         rule.expected(target)
     )

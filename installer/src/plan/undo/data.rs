@@ -107,7 +107,7 @@ fn decide(
         format!("{what}. The older packages alone may not be able to use them"),
         format!(
             "`install undo {id} --restore-data` puts back the dump of before run {id} (what was written \
-             since is kept in a dump); to go back without it, say why with --keep-data-because REASON"
+             since is kept in a dump); to go back without it, give the reason with --keep-data-because REASON"
         ),
     ));
     None

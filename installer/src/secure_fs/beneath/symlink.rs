@@ -31,7 +31,7 @@ impl Place {
             let link = link.map_err(self.failed("open"))?;
             let stat = fstat(&link).map_err(self.failed("look at"))?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                let source = std::io::Error::other("somebody else replaced it");
+                let source = std::io::Error::other("another process replaced it");
                 return Err(FsError::new("change", &self.path, source));
             }
             // The path of an open handle leads to the link itself and not to its target.

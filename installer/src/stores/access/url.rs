@@ -115,6 +115,7 @@ fn parameters(query: &str) -> Result<Vec<(&str, &str)>, String> {
 pub(in crate::stores) fn decoded(text: &str) -> Result<String, String> {
     let bytes = percent::decoded(text);
     let bytes = bytes.ok_or("a % in it is not followed by two hexadecimal digits")?;
-    let text = String::from_utf8(bytes).map_err(|_| "what it encodes is no text in UTF-8")?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| "its percent-encoding does not decode to UTF-8")?;
     bounded(&text).map(str::to_owned)
 }

@@ -84,9 +84,9 @@ impl Access {
         look: &Look<'_>,
         rule: &StoreRule,
     ) -> Result<Option<Self>, String> {
-        let unsaid = "the product manifest does not say where it is";
-        let redis = rule.redis.as_ref().ok_or(unsaid);
-        let database = rule.database.as_ref().ok_or(unsaid);
+        let undefined = "the product manifest does not define where it is";
+        let redis = rule.redis.as_ref().ok_or(undefined);
+        let database = rule.database.as_ref().ok_or(undefined);
         Ok(match kind {
             Kind::Redis => RedisAccess::of(look, redis?)?.map(Self::Redis),
             Kind::Postgresql => Some(Self::Postgresql(PostgresqlAccess::of(look, database?)?)),

@@ -18,7 +18,7 @@ pub(super) fn documents(mut from: impl Read) -> Result<u64, String> {
     let mut magic = [0; 4];
     from.read_exact(&mut magic).map_err(cut)?;
     if magic != MAGIC {
-        return Err("it is no archive of mongodump".to_owned());
+        return Err("it is not an archive of mongodump".to_owned());
     }
     let mut document = Vec::new();
     // The list of collections does not show where the data end.
@@ -94,7 +94,7 @@ fn next(from: &mut impl Read, document: &mut Vec<u8>) -> Result<Next, String> {
     }
     match document.last() {
         Some(0) => Ok(Next::Document),
-        _ => Err("a document in it does not end where it says".to_owned()),
+        _ => Err("a document in it does not match its own length".to_owned()),
     }
 }
 

@@ -129,12 +129,12 @@ fn restore(
     let args = ["--drop", "--gzip", include.as_str(), from.as_str()];
     let finished = tools.run(&what, "mongorestore", &args, &[&dump.file], None)?;
     let unclear = |why: String| {
-        let next = "restore by hand as docs/stores-mongodb.md says, and report this";
+        let next = "restore by hand as docs/stores-mongodb.md describes, and report this";
         StoreError::new(what.clone(), why, next)
     };
     let counts = counts(&finished.stderr);
     let (good, bad) = counts.ok_or_else(|| {
-        unclear("mongorestore does not say how many documents it restored".to_owned())
+        unclear("mongorestore does not report how many documents it restored".to_owned())
     })?;
     if bad > 0 {
         return Err(unclear(format!(
@@ -160,7 +160,7 @@ fn known(part: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::new(
-        format!("`{part}` is no part of a dump of MongoDB"),
+        format!("`{part}` is not part of a dump of MongoDB"),
         format!("its part is {ARCHIVE}"),
         "use the version of this tool that made the dump",
     ))

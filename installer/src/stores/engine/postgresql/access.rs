@@ -131,7 +131,7 @@ fn kept(mut given: BTreeMap<String, String>) -> Result<PostgresqlAccess, String>
     }
     let is_odd = |mode: &String| !MODES.contains(&mode.as_str());
     if given.get("sslmode").is_some_and(is_odd) {
-        return Err(format!("its sslmode is none of {}", MODES.join(", ")));
+        return Err(format!("its sslmode is not one of {}", MODES.join(", ")));
     }
     if given.values().any(|value| value.contains(['\n', '\r'])) {
         return Err("one of its values holds a line break".to_owned());

@@ -28,7 +28,7 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
     ),
     (
         &["is not currently accepting connections"],
-        "somebody closed the database",
+        "the database is closed to connections",
         "open it again: ALTER DATABASE … ALLOW_CONNECTIONS true",
     ),
     (

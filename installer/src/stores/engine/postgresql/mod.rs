@@ -69,7 +69,7 @@ impl Engine for PostgresqlAccess {
 
 fn unknown(part: &str) -> StoreError {
     StoreError::new(
-        format!("`{part}` is no part of a dump of PostgreSQL"),
+        format!("`{part}` is not part of a dump of PostgreSQL"),
         format!("its parts are {DATABASE} and {GLOBALS}"),
         "use the version of this tool that made the dump",
     )

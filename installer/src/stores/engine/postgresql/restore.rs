@@ -77,6 +77,6 @@ fn compare(fresh: &Session<'_>, what: &str, items: Option<u64>) -> Result<(), St
             "after pg_restore there are {} tables with data, and the dump was proven to hold {expected}",
             found.map_or("no", String::as_str)
         ),
-        "restore by hand as docs/stores-postgresql.md says, and report this",
+        "restore by hand as docs/stores-postgresql.md describes, and report this",
     ))
 }

@@ -234,7 +234,7 @@ fn text(
                 "a database cannot be reached",
                 format!(
                     "`{name}` of its connection string is longer than {LINE_MAX_BYTES} bytes or ends \
-                     with a space, which the tools of PostgreSQL cannot be told"
+                     with a space, which the tools of PostgreSQL cannot read"
                 ),
                 "shorten it in the configuration",
             ));

@@ -128,7 +128,7 @@ impl<'a> Likeness<'a> {
         let dir = Path::new(&course.home.place.dir);
         let present = Place::of(dir)?.present()?;
         let home = present.ok_or_else(|| {
-            let source = std::io::Error::other("it is no directory any more");
+            let source = std::io::Error::other("it is not a directory any more");
             FsError::new("use", dir, source)
         })?;
         Ok(Self { course, home, now })

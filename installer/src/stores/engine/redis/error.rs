@@ -90,7 +90,7 @@ impl Server<'_> {
                 "start it, or correct host and port in the product's configuration".to_owned(),
             ),
             Kind::Password if self.login().is_none() => (
-                "it wants a password, and the product's configuration has none".to_owned(),
+                "it requires a password, and the product's configuration has none".to_owned(),
                 "put the password into the product's configuration".to_owned(),
             ),
             Kind::Password => (
@@ -109,7 +109,7 @@ impl Server<'_> {
             ),
             Kind::Loading => (
                 "it is reading its data yet".to_owned(),
-                "wait until `redis-cli INFO persistence` says loading:0, and run again".to_owned(),
+                "wait until `redis-cli INFO persistence` shows loading:0, and run again".to_owned(),
             ),
             Kind::Protected => (
                 "it is in protected mode and answers only to its own host".to_owned(),
@@ -118,10 +118,10 @@ impl Server<'_> {
             // The server's answer to an unknown login repeats the password.
             Kind::Unknown => (
                 format!("it does not know the command {command}, or it was renamed"),
-                "take the dump by hand as docs/stores-redis.md says".to_owned(),
+                "take the dump by hand as docs/stores-redis.md describes".to_owned(),
             ),
             Kind::OldTool | Kind::Other => (
-                format!("it said: {text}"),
+                format!("it answered: {text}"),
                 "look at the server's log".to_owned(),
             ),
         };

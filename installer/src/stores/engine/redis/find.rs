@@ -34,7 +34,7 @@ pub(super) fn members<'a>(
             if field(&member.info, "role") != Some("master") {
                 return Err(StoreError::new(
                     format!("the master `{master}` that the sentinels name ({address})"),
-                    "it says that it is a replica: a failover is going on",
+                    "it reports that it is a replica: a failover is in progress",
                     "run again when the sentinels agree",
                 ));
             }
@@ -60,8 +60,8 @@ fn alone<'a>(server: Server<'a>, site: &Site<'_>) -> Result<Member<'a>, StoreErr
     match field(&info, "redis_mode") {
         Some("cluster") => Err(StoreError::new(
             what(),
-            "it is a member of a cluster, and the product's configuration says it is alone",
-            "tell the product that it is a cluster, and run again",
+            "it is a member of a cluster, but the product's configuration names a single server",
+            "configure the product for a cluster, and run again",
         )),
         Some("sentinel") => Err(StoreError::new(
             what(),
@@ -143,7 +143,7 @@ fn primaries<'a>(access: &'a RedisAccess, site: &Site<'_>) -> Result<Vec<Member<
         || {
             StoreError::new(
                 "the Redis cluster",
-                "nobody was asked",
+                "no member was asked",
                 "correct its addresses",
             )
         },
@@ -155,7 +155,7 @@ fn explained(mut refusal: Refusal) -> Refusal {
     if refusal.kind == Kind::Rights {
         refusal.error.next.push_str(", and +cluster|nodes");
     } else if refusal.error.why.contains("cluster support disabled") {
-        "tell the product that this Redis is no cluster".clone_into(&mut refusal.error.next);
+        "configure the product for a single Redis".clone_into(&mut refusal.error.next);
     }
     refusal
 }

@@ -101,7 +101,7 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
         StoreError::new(
             format!("the dump `{part}` was read by {CHECK}"),
             why,
-            "make a new dump, or take one by hand as docs/stores-redis.md says",
+            "make a new dump, or take one by hand as docs/stores-redis.md describes",
         )
     };
     // A server would read what follows the end as commands, where the dump begins its append-only file.
@@ -110,7 +110,9 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
     }
     match (counted("keys read"), counted("expires")) {
         (Some(keys), Some(expiring)) => Ok(Proof { keys, expiring }),
-        _ => Err(unclear("how many keys it holds is not said".to_owned())),
+        _ => Err(unclear(
+            "the tool does not report how many keys it holds".to_owned(),
+        )),
     }
 }
 

@@ -280,7 +280,7 @@ impl Work<'_> {
         if found.keys > keys {
             let more = found.keys - keys;
             notes.push(format!(
-                "Redis at {address} holds {more} keys more than the dump: somebody writes to it already"
+                "Redis at {address} holds {more} more keys than the dump: another client already writes to it"
             ));
         }
         Ok(notes)

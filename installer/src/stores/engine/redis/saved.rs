@@ -70,7 +70,7 @@ fn wait_for_save(
                 asked.map_err(|refusal| neither(&refusal.error.why))?;
             }
             (Some(_), false) if field(&info, "rdb_last_bgsave_status") != Some("ok") => {
-                return Err(neither("it failed; the server's log says why"));
+                return Err(neither("it failed; the server's log has the reason"));
             }
             // The time of the last save counts whole seconds; the inode of the file changes at
             // once.

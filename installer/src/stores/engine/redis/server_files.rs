@@ -118,12 +118,7 @@ pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<
     }
     let configured = |name: &str| -> Result<String, StoreError> {
         let value = setting(server, name, site)?;
-        value.ok_or_else(|| {
-            no(
-                server,
-                format!("it does not say what its setting {name} is"),
-            )
-        })
+        value.ok_or_else(|| no(server, format!("it does not report its setting {name}")))
     };
     let (dir, dump) = (configured("dir")?, configured("dbfilename")?);
     let saves = !configured("save")?.is_empty();
@@ -192,13 +187,13 @@ pub(super) fn append(
     match asked("appendonly")?.as_deref() {
         Some("no") => return Ok(Append::Off),
         Some("yes") => {}
-        _ => return Err(no(server, "it does not say whether it is append-only")),
+        _ => return Err(no(server, "it does not report whether it is append-only")),
     }
     let stem = asked("appendfilename")?.filter(|name| is_name(name));
     let Some(stem) = stem else {
         return Err(no(
             server,
-            "it does not say how its append-only file is named",
+            "it does not report the name of its append-only file",
         ));
     };
     if let Some(directory) = asked("appenddirname")?.filter(|name| is_name(name)) {

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_said_and_not_guessed() {
+    fn a_broken_file_is_reported_and_not_guessed() {
         let (settings, notes) = Settings::read(&[], Some(("tyk.conf", "{\"listen_port\": 9000,}")));
         assert_eq!(settings.get(&port()), "8080");
         assert!(notes[0].contains("tyk.conf"), "{notes:?}");

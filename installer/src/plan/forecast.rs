@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_nobodys_package_in_the_way_is_told() {
+    fn an_unowned_file_in_the_way_is_forecast() {
         let cases = [
             (
                 file(true, true, "v2"),

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_of_every_package_is_told_at_once() {
+    fn every_reason_of_every_package_is_reported_at_once() {
         let both = [LintFlag::NoSha256Header, LintFlag::NoPayloadDigest];
         let (one, two) = (rpm("1", &both), rpm("2", &[LintFlag::Md5FileDigests]));
         let problem = refuse_by_lint(&host("8", true, None), &[&one, &two]).unwrap_err();

@@ -59,8 +59,8 @@ pub fn try_all(layout: &Layout, plan: &InstallPlan, bundle: &StagedBundle) -> Tr
     let _ = secure_fs::remove_tree(&scratch);
     if let Some(reason) = &plan.extras_ignored_because {
         let ignored = tried.problems.drain(..);
-        let say = |problem: Problem| format!("{}; ignored, because: {reason}", problem.what);
-        tried.notes.extend(ignored.map(say));
+        let ignore = |problem: Problem| format!("{}; ignored, because: {reason}", problem.what);
+        tried.notes.extend(ignored.map(ignore));
     }
     tried
 }
@@ -104,11 +104,11 @@ impl Case<'_> {
         };
         let is_isolated = trial::can_isolate();
         for candidate in &candidates {
-            let said = match &candidate.file {
+            let answer = match &candidate.file {
                 Ok(file) => ask(trial, &program, file, candidate.stem, is_isolated),
                 Err(why) => Err(why.clone()),
             };
-            match said {
+            match answer {
                 Ok(None) => {}
                 Ok(Some(line)) => tried.problems.push(Problem::new(
                     format!(
@@ -209,12 +209,13 @@ fn ask(
 ) -> Result<Option<String>, String> {
     let args = trial.args_for(&file.to_string_lossy(), stem);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let said = trial::run(program, &args, is_isolated, DEADLINE).map_err(|error| chain(&error))?;
-    let output = format!("{}\n{}", said.stdout, said.stderr);
+    let trial_output =
+        trial::run(program, &args, is_isolated, DEADLINE).map_err(|error| chain(&error))?;
+    let output = format!("{}\n{}", trial_output.stdout, trial_output.stderr);
     if let Some(line) = trial.refusal(&output) {
         return Ok(Some(line.chars().take(LINE_MAX_CHARS).collect()));
     }
-    match said.code {
+    match trial_output.code {
         Some(code) if !NOT_STARTED.contains(&code) => Ok(None),
         Some(_) => Err(format!(
             "the program could not be started: {}",
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_is_one_and_a_program_that_cannot_run_says_nothing() {
+    fn only_a_refusal_counts_and_a_program_that_cannot_run_proves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         // The shell takes the place of the vendor's program; its arguments are in $0 and $1.
         let trial = |script: &str| Trial {

@@ -42,8 +42,8 @@ pub(super) fn check(
     bytes
 }
 
-/// Returns the stores that could not be found. A plan by an ordinary user leaves out what that user
-/// may not read; a run may not leave anything out.
+/// Returns a problem for each store whose configuration the caller may not read. A plan by an
+/// ordinary user leaves such stores out; a run must not.
 fn unreadable<'a>(
     plan: &'a InstallPlan,
     unclear: &'a [UnclearStore],

@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test is the attacker here")]
-    fn a_way_through_somebody_elses_symlink_is_refused() {
+    fn a_path_through_another_users_symlink_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let open_to_all = dir.path().join("shared");
         std::fs::create_dir(&open_to_all).unwrap();

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_write_left_is_in_nobodys_way() {
+    fn a_leftover_of_an_earlier_write_blocks_no_later_write() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, "old").unwrap();

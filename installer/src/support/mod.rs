@@ -146,8 +146,8 @@ impl Support {
             let state = host.unit(unit);
             units.insert(unit, state.map_err(|error| chain(&error)));
         }
-        let told = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
-        self.put_json("units.json", &units.iter().map(told).collect());
+        let entry = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
+        self.put_json("units.json", &units.iter().map(entry).collect());
         let components: Vec<&Component> = components.iter().collect();
         let found = stores::discover(layout, &components).shown();
         self.put_json("stores.json", &json!(found));

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_said_and_not_written_over() {
+    fn a_damaged_record_is_reported_and_not_overwritten() {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
         advance(&layout, &mark(7, 10)).unwrap();

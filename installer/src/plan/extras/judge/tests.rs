@@ -136,7 +136,7 @@ fn plain_names_are_for_a_trial_unless_a_build_goes_before_them() {
 }
 
 #[test]
-fn leftovers_of_other_versions_and_machines_are_nobodys_problem() {
+fn leftovers_of_other_versions_and_machines_are_ignored() {
     let others = [
         "auth_v5.1.0_linux_amd64.so",
         "auth_v5.2.5_linux_arm64.so",
@@ -172,7 +172,7 @@ fn a_build_goes_beside_every_other_of_its_name_and_a_new_one_to_the_top() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_said_and_never_taken_for_empty() {
+fn an_unreadable_directory_is_reported_and_never_taken_for_empty() {
     let new = ["auth_v5.3.2_linux_amd64.so"];
     let (_, notes, problems) = judge_listed(Listing::Forbidden("no".to_owned()), &[], &new);
     assert_eq!((notes.len(), problems.len()), (1, 0));

@@ -23,7 +23,7 @@ pub use access::MongodbAccess;
 const ARCHIVE: &str = "database.archive.gz";
 /// A collection that does not exist: asking for it needs the server, the password and the right to
 /// read.
-const NOBODYS: &str = "airgap_bundle.nobody_has_this";
+const ABSENT_COLLECTION: &str = "airgap_bundle.nobody_has_this";
 
 impl Engine for MongodbAccess {
     fn endpoint(&self) -> String {
@@ -37,7 +37,7 @@ impl Engine for MongodbAccess {
         }
         tools.reach()?;
         let what = format!("database `{}` cannot be looked at", self.database);
-        let (database, collection) = (of(self), format!("--collection={NOBODYS}"));
+        let (database, collection) = (of(self), format!("--collection={ABSENT_COLLECTION}"));
         let args = ["--archive", database.as_str(), collection.as_str()];
         tools.run(&what, "mongodump", &args, &[], None)?;
         Ok(StoreLook {
@@ -183,10 +183,10 @@ mod tests {
 
     #[test]
     fn the_tools_last_words_are_read() {
-        let said = "2026-08-08T16:59:03.814+0000\tfinished restoring shop.a (5 documents, 1 failure)\n\
+        let output = "2026-08-08T16:59:03.814+0000\tfinished restoring shop.a (5 documents, 1 failure)\n\
                     2026-08-08T16:59:03.814+0000\t5 document(s) restored successfully. 1 document(s) \
                     failed to restore.\n";
-        assert_eq!(counts(said), Some((5, 1)));
+        assert_eq!(counts(output), Some((5, 1)));
         assert_eq!(counts("2026-08-08T16:59:03.814+0000\tdone\n"), None);
     }
 }

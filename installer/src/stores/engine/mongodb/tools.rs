@@ -129,7 +129,7 @@ impl<'a> Tools<'a> {
         if finished.succeeded() {
             return Ok(finished);
         }
-        Err(said(what, &redacted(self.access, &finished.stderr)))
+        Err(failed(what, &redacted(self.access, &finished.stderr)))
     }
 
     /// Refuses tools that are missing or cannot hide a secret.
@@ -201,8 +201,8 @@ fn encryption(access: &MongodbAccess) -> Vec<String> {
     args
 }
 
-fn version(said: &str) -> Option<(u32, u32)> {
-    let word = said.lines().next()?.split_whitespace().last()?;
+fn version(printed: &str) -> Option<(u32, u32)> {
+    let word = printed.lines().next()?.split_whitespace().last()?;
     let mut numbers = word.trim_start_matches(['r', 'v']).split('.');
     let mut number = || numbers.next()?.parse().ok();
     Some((number()?, number()?))
@@ -227,7 +227,7 @@ pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError
 }
 
 /// Removes secrets from a tool's output.
-fn redacted(access: &MongodbAccess, said: &str) -> String {
+fn redacted(access: &MongodbAccess, printed: &str) -> String {
     let uri = access.uri.reveal();
     let login = uri
         .strip_prefix("mongodb://")
@@ -235,18 +235,18 @@ fn redacted(access: &MongodbAccess, said: &str) -> String {
     let password = login
         .and_then(|(login, _)| login.split_once(':'))
         .map(|(_, word)| word);
-    let mut said = said.replace(uri, "(the connection string)");
+    let mut printed = printed.replace(uri, "(the connection string)");
     if let Some(word) = password.filter(|word| !word.is_empty()) {
-        said = said.replace(word, "(secret)");
+        printed = printed.replace(word, "(secret)");
         let plain = access.password().filter(|plain| !plain.is_empty());
         if let Some(plain) = plain {
-            said = said.replace(&plain, "(secret)");
+            printed = printed.replace(&plain, "(secret)");
         }
     }
-    said
+    printed
 }
 
-fn said(what: &str, stderr: &str) -> StoreError {
+fn failed(what: &str, stderr: &str) -> StoreError {
     let is_failure = |line: &&str| {
         let line = line.to_lowercase();
         ["failed", "error", "could not", "cannot", "unknown"]
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_says_is_told_apart_and_holds_no_secret() {
+    fn each_complaint_of_a_tool_has_its_own_error_without_secrets() {
         let access = access("mongodb://u:Zebra%2F1@h/shop", None);
         for (text, why) in [
             (
@@ -309,7 +309,7 @@ mod tests {
                 "may not do that",
             ),
         ] {
-            let error = said("it failed", &redacted(&access, text));
+            let error = failed("it failed", &redacted(&access, text));
             assert!(error.why.contains(why), "{error}");
             assert!(!error.why.contains("Zebra"), "{error}");
         }

@@ -157,7 +157,7 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
 ];
 
 /// Makes an error of a failed tool's output.
-pub(super) fn said(what: &str, database: &str, finished: &Finished) -> StoreError {
+pub(super) fn of_failure(what: &str, database: &str, finished: &Finished) -> StoreError {
     let shown = shown(&finished.stderr);
     let text = shown.to_lowercase();
     let missing = |kind: &str| {
@@ -236,11 +236,11 @@ mod tests {
             stdout: String::new(),
             stderr: stderr.to_owned(),
         };
-        said("it failed", "shop", &finished).why
+        of_failure("it failed", "shop", &finished).why
     }
 
     #[test]
-    fn complaints_are_told_apart_and_data_is_not_shown() {
+    fn each_complaint_has_its_own_error_and_data_is_not_shown() {
         let start = "psql: error: connection to server at \"h\", port 1 failed: ";
         for (words, expected) in [
             (
@@ -262,17 +262,17 @@ mod tests {
             ),
             ("SSL error: certificate verify failed", "not signed"),
         ] {
-            let said = why(&format!("{start}{words}"));
-            assert!(said.contains(expected), "{said}");
+            let found = why(&format!("{start}{words}"));
+            assert!(found.contains(expected), "{found}");
         }
-        let said = why(
+        let found = why(
             "pg_restore: error: COPY failed for table \"keys\": ERROR:  duplicate key\n\
              DETAIL:  Key (k)=(Zebra) already exists.\nCONTEXT:  COPY keys, line 1: \"Zebra\"\n\
              Command was: INSERT Zebra",
         );
         assert!(
-            said.contains("duplicate key") && !said.contains("Zebra"),
-            "{said}"
+            found.contains("duplicate key") && !found.contains("Zebra"),
+            "{found}"
         );
     }
 }

@@ -26,28 +26,32 @@ fn named(database: &str, suffix: &str) -> String {
 }
 
 /// The old and the fresh database, seen from a third one.
-pub(super) struct Beside<'s, 'a> {
-    court: &'s Session<'a>,
+pub(super) struct FreshDatabase<'s, 'a> {
+    maintenance: &'s Session<'a>,
     what: String,
     old: String,
     fresh: String,
     run: u64,
 }
 
-impl<'s, 'a> Beside<'s, 'a> {
+impl<'s, 'a> FreshDatabase<'s, 'a> {
     /// Makes a fresh database like the old one for a run, after removing what an earlier try left.
-    pub(super) fn made(court: &'s Session<'a>, old: &str, run: u64) -> Result<Self, StoreError> {
-        let mut beside = Self {
-            court,
+    pub(super) fn made(
+        maintenance: &'s Session<'a>,
+        old: &str,
+        run: u64,
+    ) -> Result<Self, StoreError> {
+        let mut made = Self {
+            maintenance,
             what: format!("database `{old}` cannot be restored"),
             old: old.to_owned(),
             fresh: String::new(),
             run,
         };
-        beside.fresh = beside.free_name(&format!("_airgap_{run}"), true)?;
-        beside.remove_fresh()?;
-        beside.create()?;
-        Ok(beside)
+        made.fresh = made.free_name(&format!("_airgap_{run}"), true)?;
+        made.remove_fresh()?;
+        made.create()?;
+        Ok(made)
     }
 
     /// Returns the name of the fresh database.
@@ -56,7 +60,7 @@ impl<'s, 'a> Beside<'s, 'a> {
     }
 
     fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
-        self.court.ask(&self.what, sql)
+        self.maintenance.ask(&self.what, sql)
     }
 
     /// Finds a free name. The name of a fresh database of ours also counts if `is_ours_free`.
@@ -120,7 +124,7 @@ impl<'s, 'a> Beside<'s, 'a> {
 
     /// Gives the fresh database the rights, the comment and the settings of the old one. Returns
     /// what could not be given.
-    pub(super) fn dress(&self) -> Result<Vec<String>, StoreError> {
+    pub(super) fn copy_attributes(&self) -> Result<Vec<String>, StoreError> {
         let (old, fresh) = (literal(&self.old), literal(&self.fresh));
         self.ask(&format!(
             "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', {fresh}, \

@@ -13,7 +13,7 @@ use crate::stores::{StoreError, StoreLook};
 const NOT_BACKWARDS: u32 = 17;
 const MEGABYTE: u64 = 1024 * 1024;
 /// Databases from which others are created and renamed: a session cannot rename its own database.
-const COURTS: [&str; 2] = ["postgres", "template1"];
+const MAINTENANCE_DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// The tables whose data a dump holds: ordinary tables, and configuration tables of extensions. A
 /// partitioned table counts by its partitions.
@@ -142,15 +142,15 @@ fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Opt
             format!("install the tools of version {major} beside it (postgresql{major})"),
         ));
     }
-    let error = court(session).err()?;
+    let error = maintenance(session).err()?;
     Some(error.into())
 }
 
 /// Finds a database from which others can be created and renamed.
-pub(super) fn court<'a>(session: &Session<'a>) -> Result<Session<'a>, StoreError> {
+pub(super) fn maintenance<'a>(session: &Session<'a>) -> Result<Session<'a>, StoreError> {
     let what = format!("database `{}` cannot be restored", session.database());
     let mut last = None;
-    for name in COURTS
+    for name in MAINTENANCE_DATABASES
         .into_iter()
         .filter(|name| *name != session.database())
     {
@@ -204,8 +204,8 @@ fn tools_major(session: &Session<'_>, program: &str, server: u32) -> Result<u32,
         args: &["--version"],
         ..Tool::default()
     };
-    let said = session.run(&what, Some(server), &tool)?.stdout;
-    let mut words = said.split_whitespace();
+    let output = session.run(&what, Some(server), &tool)?.stdout;
+    let mut words = output.split_whitespace();
     let number = words.find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()));
     let digits = number.and_then(|word| word.split(|letter: char| !letter.is_ascii_digit()).next());
     let number = digits.and_then(|text| text.parse().ok());

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
-use super::fresh_database::Beside;
+use super::fresh_database::FreshDatabase;
 use super::session::{SERVICE, Session};
 use super::{DATABASE, look};
 use crate::host::cmd::inherited_path;
@@ -25,15 +25,15 @@ pub(super) fn restore(
         let why = format!("the dump has no part {DATABASE}");
         StoreError::new(what.clone(), why, "use a whole dump")
     })?;
-    let court = look::court(&session)?;
-    let version = look::version(&court)?;
-    let beside = Beside::made(&court, database, restoring.run)?;
+    let maintenance = look::maintenance(&session)?;
+    let version = look::version(&maintenance)?;
+    let fresh_database = FreshDatabase::made(&maintenance, database, restoring.run)?;
     let put = || -> Result<Vec<String>, StoreError> {
-        let fresh = session.to(beside.fresh())?;
+        let fresh = session.to(fresh_database.fresh())?;
         fill(&fresh, &what, &dump.file, version)?;
         compare(&fresh, &what, restoring.items)?;
-        let mut notes = beside.dress()?;
-        if let Some(kept) = beside.swap()? {
+        let mut notes = fresh_database.copy_attributes()?;
+        if let Some(kept) = fresh_database.swap()? {
             notes.insert(
                 0,
                 format!(
@@ -45,7 +45,7 @@ pub(super) fn restore(
     };
     put().inspect_err(|_| {
         // The old database is untouched; the next try removes a fresh one that stays.
-        let _ = beside.remove_fresh();
+        let _ = fresh_database.remove_fresh();
     })
 }
 

@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         if finished.succeeded() {
             return Ok(finished);
         }
-        Err(error::said(what, &self.database, &finished))
+        Err(error::of_failure(what, &self.database, &finished))
     }
 
     /// Runs statements and returns the records of their answers.
@@ -188,10 +188,10 @@ impl<'a> Session<'a> {
             input: Some(input.as_bytes()),
             ..Tool::default()
         };
-        let said = self.run(what, None, &tool)?.stdout;
+        let output = self.run(what, None, &tool)?.stdout;
         // Each statement's answer ends with a line break.
-        let said = said.trim_end_matches('\n');
-        let records = said.split(RECORD).filter(|text| !text.is_empty());
+        let output = output.trim_end_matches('\n');
+        let records = output.split(RECORD).filter(|text| !text.is_empty());
         let fields = |text: &str| text.split(FIELD).map(str::to_owned).collect();
         Ok(records.map(fields).collect())
     }
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_line_cannot_hold_is_told_apart() {
+    fn values_that_a_line_cannot_hold_are_found() {
         for word in [" leading", "with # and = and ' and \\", "ü", "[x]"] {
             assert!(fits("password", word), "{word}");
         }

@@ -133,32 +133,32 @@ impl<'a> Server<'a> {
         if finished.stdout.trim().is_empty() && !finished.stderr.trim().is_empty() {
             return Err(self.refusal(question, &finished.stderr));
         }
-        let mut said = finished.stdout.as_str();
+        let mut output = finished.stdout.as_str();
         if is_login {
-            let (login, rest) = said.split_once('\n').unwrap_or((said, ""));
+            let (login, rest) = output.split_once('\n').unwrap_or((output, ""));
             let is_in = login.trim() == "OK" || is_needless(login);
             if !is_in {
                 return Err(self.refusal("AUTH", login));
             }
-            said = rest;
+            output = rest;
         }
-        let said = said.trim();
-        let code = said.split_whitespace().next().unwrap_or("");
+        let output = output.trim();
+        let code = output.split_whitespace().next().unwrap_or("");
         let is_answer = finished.succeeded() && !CODES.contains(&code);
         if is_answer {
-            Ok(said.to_owned())
-        } else if said.is_empty() {
+            Ok(output.to_owned())
+        } else if output.is_empty() {
             Err(self.refusal(question, &finished.stderr))
         } else {
-            Err(self.refusal(question, said))
+            Err(self.refusal(question, output))
         }
     }
 }
 
 /// Whether a server answers that it needs no password.
-pub(super) fn is_needless(said: &str) -> bool {
+pub(super) fn is_needless(output: &str) -> bool {
     let texts = ["without any password configured", "no password is set"];
-    texts.iter().any(|text| said.contains(text))
+    texts.iter().any(|text| output.contains(text))
 }
 
 /// Quotes a word so that `redis-cli` reads exactly these bytes.
@@ -226,10 +226,10 @@ mod tests {
     fn a_server_that_repeats_the_login_does_not_make_us_repeat_it() {
         let access = access("hush-hush");
         let server = Server::new(&access, &address());
-        let said = "ERR unknown command `AUTH`, with args beginning with: `worker` `hush-hush`\n";
-        for said in [said, "ERR syntax error near hush-hush\n"] {
+        let output = "ERR unknown command `AUTH`, with args beginning with: `worker` `hush-hush`\n";
+        for output in [output, "ERR syntax error near hush-hush\n"] {
             let refusal = server
-                .answer("INFO", true, &finished(said, ""))
+                .answer("INFO", true, &finished(output, ""))
                 .unwrap_err();
             assert!(!refusal.error.to_string().contains("hush"), "{refusal:?}");
         }
@@ -239,8 +239,8 @@ mod tests {
     fn a_needless_password_is_no_failure_and_an_answer_is_what_follows_the_login() {
         let access = access("word");
         let server = Server::new(&access, &address());
-        let said = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";
-        let answer = server.answer("INFO", true, &finished(said, "")).unwrap();
+        let output = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";
+        let answer = server.answer("INFO", true, &finished(output, "")).unwrap();
         assert_eq!(field(&answer, "run"), Some("1"));
         let refusal = server.answer("INFO", true, &finished("OK\nNOPERM no\n\n", ""));
         assert_eq!(refusal.unwrap_err().kind, Kind::Rights);

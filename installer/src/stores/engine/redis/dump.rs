@@ -107,8 +107,8 @@ fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refusal> {
 }
 
 /// Reads `redis-cli 7.0.15 (git:…)`.
-fn major(said: &str) -> Option<u32> {
-    let version = said.trim().strip_prefix(CLI)?.trim();
+fn major(output: &str) -> Option<u32> {
+    let version = output.trim().strip_prefix(CLI)?.trim();
     version.split('.').next()?.parse().ok()
 }
 

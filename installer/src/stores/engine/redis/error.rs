@@ -70,14 +70,14 @@ impl Server<'_> {
     }
 
     /// Makes an error of the server's or the tool's answer.
-    pub(super) fn refusal(&self, question: &str, said: &str) -> Refusal {
-        let kind = match kind_of(said) {
+    pub(super) fn refusal(&self, question: &str, answer: &str) -> Refusal {
+        let kind = match kind_of(answer) {
             // With TLS 1.3 the client has finished the handshake before the server refuses the
             // certificate.
             Kind::Silent if self.tls.is_some() => Kind::Tls,
             kind => kind,
         };
-        let text = self.discreet(&tail(said, 2));
+        let text = self.discreet(&tail(answer, 2));
         let command = question.split(' ').next().unwrap_or(question);
         let user = self.username.unwrap_or("default");
         let (why, next) = match kind {
@@ -179,8 +179,8 @@ pub(super) const CODES: [&str; 10] = [
     "CLUSTERDOWN",
 ];
 
-fn kind_of(said: &str) -> Kind {
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+fn kind_of(answer: &str) -> Kind {
+    let has = |texts: &[&str]| texts.iter().any(|text| answer.contains(text));
     if has(&["SSL", "certificate", "Certificate", "TLS", "'--tls'"]) {
         Kind::Tls
     } else if has(&["Could not connect"]) {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_own_name() {
-        for (said, kind) in [
+        for (answer, kind) in [
             ("WRONGPASS invalid username-password pair", Kind::Password),
             ("ERR invalid password", Kind::Password),
             ("NOAUTH Authentication required.", Kind::Password),
@@ -252,7 +252,7 @@ mod tests {
             ),
             ("ERR max number of clients reached", Kind::Other),
         ] {
-            assert_eq!(kind_of(said), kind, "{said}");
+            assert_eq!(kind_of(answer), kind, "{answer}");
         }
     }
 }

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_that_does_not_know_says_nothing() {
+    fn a_sentinel_that_does_not_know_gives_no_address() {
         assert_eq!(named(""), None);
         assert_eq!(named("127.0.0.1\n7000").unwrap().port, 7000);
     }

@@ -77,8 +77,8 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
     let is_well = finished.succeeded() && text.contains("RDB looks OK");
     if !is_well {
         let what = format!("the dump `{part}` was read by {CHECK}");
-        let said = tail(text, 6);
-        let is_newer = said.contains("RDB format version");
+        let output = tail(text, 6);
+        let is_newer = output.contains("RDB format version");
         let next = if is_newer {
             "install the package `redis` of the server's version here, and run again"
         } else {
@@ -86,7 +86,7 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
         };
         return Err(StoreError::new(
             what,
-            format!("it is not whole: {said}"),
+            format!("it is not whole: {output}"),
             next,
         ));
     }
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn said(stdout: &str) -> Finished {
+    fn printed(stdout: &str) -> Finished {
         Finished {
             command: CHECK.to_owned(),
             code: Some(0),
@@ -136,16 +136,16 @@ mod tests {
 
     #[test]
     fn the_tool_is_believed_when_it_read_to_the_end() {
-        let proof = judge("d", &said(WELL), 28).unwrap();
+        let proof = judge("d", &printed(WELL), 28).unwrap();
         assert_eq!((proof.keys, proof.expiring), (7, 2));
-        assert!(judge("d", &said(WELL), 68).is_err());
-        assert!(judge("d", &said("[info] 7 keys read\n"), 28).is_err());
+        assert!(judge("d", &printed(WELL), 68).is_err());
+        assert!(judge("d", &printed("[info] 7 keys read\n"), 28).is_err());
         let failed = Finished {
             code: Some(1),
-            ..said(WELL)
+            ..printed(WELL)
         };
         assert!(judge("d", &failed, 28).is_err());
-        let newer = said("Can't handle RDB format version 11\n");
+        let newer = printed("Can't handle RDB format version 11\n");
         assert!(judge("d", &newer, 28).unwrap_err().next.contains("version"));
     }
 

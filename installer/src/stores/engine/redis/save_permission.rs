@@ -9,12 +9,12 @@ use crate::stores::StoreError;
 /// Refuses a server whose own dump file our dump would overwrite, although the server never writes
 /// that file by itself. A server that hides its settings is not refused.
 pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreError> {
-    let says = |name: &str, wanted: &str| {
-        let told = setting(&member.server, name, site);
-        matches!(told, Ok(Some(value)) if value == wanted)
+    let is_set = |name: &str, expected: &str| {
+        let found = setting(&member.server, name, site);
+        matches!(found, Ok(Some(value)) if value == expected)
     };
-    let never_writes = says("save", "") && says("appendonly", "no");
-    if !never_writes || !says("repl-diskless-sync", "no") {
+    let never_writes = is_set("save", "") && is_set("appendonly", "no");
+    if !never_writes || !is_set("repl-diskless-sync", "no") {
         return Ok(());
     }
     Err(StoreError::new(

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_overrides_the_file_and_zero_is_no_value() {
+    fn the_environment_overrides_the_file_and_zero_counts_as_unset() {
         let file = Some(("tyk.conf", r#"{"listen_port": 9000}"#));
         let (settings, notes) = Settings::read(&["TYK_GW_LISTENPORT=\"7000\"\n".to_owned()], file);
         assert!(notes.is_empty());

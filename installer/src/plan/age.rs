@@ -31,7 +31,8 @@ impl Consent {
     }
 }
 
-const SWITCH: &str = "use the newest bundle; to install the older one, give the reason with --allow-downgrade-because";
+const SWITCH: &str = "use the newest bundle; to install the older one, give the reason with \
+                      --allow-downgrade-because";
 
 /// Refuses a bundle that is older than one that was committed here.
 pub(super) fn check_sequence(
@@ -43,7 +44,7 @@ pub(super) fn check_sequence(
     match &inventory.remembered {
         Remembered::Nothing => {}
         Remembered::Unknown => plan.notes.push(
-            "whether a newer bundle was installed here is known to root alone: not checked"
+            "only root can read which bundles were installed here: not checked"
                 .to_owned(),
         ),
         Remembered::Damaged(why) => problems.push(Problem::new(

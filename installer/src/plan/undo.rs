@@ -134,7 +134,7 @@ fn package_back(
         _ => Vec::new(),
     };
     Some(PlannedPackage {
-        reason: "it came for what is undone".to_owned(),
+        reason: "the undone run brought it".to_owned(),
         from: to,
         to: from,
         config,
@@ -174,7 +174,7 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
                     "{} should be installed, as the run left it; found {found}",
                     to.nevra
                 ),
-                "the package was changed since: go back by hand, or to what the run left first",
+                "the package was changed since: undo it by hand, or first restore what the run left",
             ))
         }
     }

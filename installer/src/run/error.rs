@@ -65,7 +65,7 @@ pub enum StepError {
     #[error("{0}")]
     Differs(String),
     /// The space for a revert cannot be reserved.
-    #[error("the room for a way back cannot be kept")]
+    #[error("the space for a revert cannot be reserved")]
     Room(#[source] ReadError),
     /// A log cannot be opened.
     #[error("cannot open a log")]

@@ -70,7 +70,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
                 .notes
                 .push(Note::Kept(package.to_owned(), None)),
             Err(error) => state.findings.notes.push(Note::Info(format!(
-                "whether {package} is gone is not known: {}",
+                "it is not known whether {package} was removed: {}",
                 chain(&error)
             ))),
         }

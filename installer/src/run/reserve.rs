@@ -142,7 +142,7 @@ mod tests {
 
     /// Also finds reserves that an earlier process took, through the list.
     #[test]
-    fn what_is_kept_back_is_found_again_and_a_half_taken_reserve_too() {
+    fn reserves_are_found_again_and_a_half_taken_one_too() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let _lock = RunLock::take(&layout).unwrap();

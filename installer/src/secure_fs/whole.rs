@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_removed_and_what_is_not_there_is_no_error() {
+    fn all_files_are_removed_and_a_missing_one_is_not_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
         fs::write(&one, "1").unwrap();

@@ -115,7 +115,7 @@ impl<'a> Case<'a> {
             Listing::Absent => {
                 problems.push(Problem::new(
                     format!(
-                        "the bundle carries a {title} for {}, whose directory {} is not there",
+                        "the bundle carries a {title} for {}, whose directory {} does not exist",
                         self.planned.component.title, self.found.directory
                     ),
                     "make the directory, or correct the setting that names it",

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_whole_dressed_and_replaces_what_was_there() {
+    fn a_copy_is_whole_has_its_attributes_and_replaces_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("auth.so");
         let place = Place::of(&path).unwrap();

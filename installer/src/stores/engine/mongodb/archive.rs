@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_refused() {
+    fn a_file_that_is_not_an_archive_is_refused() {
         let mut odd = archive(&[2]);
         let last = odd.len() - 60;
         odd[last] ^= 0xff;

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_gives_a_reason_without_a_word_of_it() {
+    fn a_malformed_string_gives_a_reason_without_its_words() {
         let secret = "Zebra";
         for text in [
             "",

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_there_is_not_moved_and_a_symlink_is_not_followed() {
+    fn a_missing_file_is_not_moved_and_a_symlink_is_not_followed() {
         let root = tempfile::tempdir().unwrap();
         let (dir, victim) = (root.path().join("redis"), root.path().join("victim"));
         ensure_dir(&dir, 0o755).unwrap();

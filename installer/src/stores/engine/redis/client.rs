@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_needless_password_is_no_failure_and_an_answer_is_what_follows_the_login() {
+    fn a_needless_password_is_accepted_and_the_answer_follows_the_login() {
         let access = access("word");
         let server = Server::new(&access, &address());
         let output = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_is_not_itself_is_refused() {
+    fn a_cluster_in_transition_is_refused() {
         for (from, to, why) in [
             ("connected 5461", "disconnected 5461", "cannot reach"),
             (

@@ -135,7 +135,7 @@ mod tests {
                         [info] 7 keys read\n[info] 2 expires\n[info] 1 already expired\n";
 
     #[test]
-    fn the_tool_is_believed_when_it_read_to_the_end() {
+    fn the_tool_is_trusted_only_after_it_read_to_the_end() {
         let proof = judge("d", &printed(WELL), 28).unwrap();
         assert_eq!((proof.keys, proof.expiring), (7, 2));
         assert!(judge("d", &printed(WELL), 68).is_err());

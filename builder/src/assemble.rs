@@ -29,7 +29,7 @@ pub use signed::{SignedBundle, sign};
 /// The oldest installer that understands what this build writes.
 const MINIMUM_INSTALLER: Version = Version::new(0, 1, 0);
 
-/// A complete bundle that nobody has signed. It cannot be written to a file.
+/// A complete bundle without a signature. It cannot be written to a file.
 ///
 /// ```compile_fail
 /// fn write(bundle: builder::assemble::UnsignedBundle, file: &mut std::fs::File) {

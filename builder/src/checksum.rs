@@ -44,12 +44,6 @@ impl Algorithm {
             Self::Sha512 => 128,
         }
     }
-
-    /// Whether a collision is out of reach today.
-    #[must_use]
-    pub const fn is_strong(self) -> bool {
-        !matches!(self, Self::Sha1)
-    }
 }
 
 impl Checksum {

@@ -1,4 +1,4 @@
-//! What the first bytes of a program or shared object say.
+//! What the first bytes of a program or shared object reveal.
 
 use std::fs::File;
 use std::io::{self, Read as _};

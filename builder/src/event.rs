@@ -1,8 +1,8 @@
-//! What happens during a build, for whoever shows it.
+//! What happens during a build, for display.
 
 use std::io::{Read, Write};
 
-/// Something a person waiting for the build may want to see.
+/// Something of interest to a person who waits for the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A stage began.
@@ -78,7 +78,7 @@ impl Observer for Silent {
     fn event(&self, _: &Event<'_>) {}
 }
 
-/// Tells an observer of a pass what goes through a reader or writer.
+/// Reports to an observer the bytes that go through a reader or writer.
 pub struct Counted<'a, T> {
     inner: T,
     observer: &'a dyn Observer,
@@ -102,7 +102,7 @@ impl<'a, T> Counted<'a, T> {
         Self { inner, observer }
     }
 
-    /// Tells of bytes that passed elsewhere.
+    /// Reports bytes that passed elsewhere.
     pub(crate) fn advanced(&self, bytes: usize) {
         self.observer.event(&Event::PassAdvanced {
             bytes: bytes as u64,

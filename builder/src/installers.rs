@@ -52,7 +52,7 @@ pub enum InstallerError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not a program for that machine.
@@ -64,7 +64,7 @@ pub enum InstallerError {
         arch: Arch,
     },
     /// Not the one that the lock names.
-    #[error("the installer for {arch} has sha256 {found} and the lock says {expected}")]
+    #[error("the installer for {arch} has sha256 {found} and the lock gives {expected}")]
     NotLocked {
         /// The machine.
         arch: Arch,

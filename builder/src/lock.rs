@@ -91,7 +91,7 @@ pub enum LockError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not a lock.
@@ -102,8 +102,8 @@ pub enum LockError {
         /// What is wrong.
         reason: String,
     },
-    /// An earlier lock, where the new one goes, that does not say which sequence it had.
-    #[error("the earlier lock {} does not say its sequence: {reason}", path.display())]
+    /// An earlier lock at the place of the new one, without a readable sequence.
+    #[error("the earlier lock {} does not give its sequence: {reason}", path.display())]
     Earlier {
         /// The file.
         path: PathBuf,

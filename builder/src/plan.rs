@@ -121,7 +121,7 @@ pub fn add(packages: &mut Vec<PlannedPackage>, package: PlannedPackage) {
         packages.push(package);
         return;
     };
-    // Whoever comes first in the alphabet names the address, so that order does not matter.
+    // The first address in the alphabet is taken, so that order does not matter.
     if package.url < known.url {
         known.url = package.url;
     }

@@ -15,7 +15,7 @@ pub struct HostRules<'a> {
 }
 
 impl HostRules<'_> {
-    /// Says why this host refuses packages with such a flag, as the end of a sentence about one.
+    /// Returns why this host refuses packages with such a flag, as the end of a sentence about one.
     #[must_use]
     pub fn refusal(&self, flag: LintFlag) -> Option<String> {
         let fips = |text: &str| self.fips.then(|| format!("{text}, and FIPS mode is on"));

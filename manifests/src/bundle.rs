@@ -140,7 +140,7 @@ pub enum LintFlag {
     Md5FileDigests,
     /// The package signature uses SHA-1: refused by EL9.
     Sha1Signature,
-    /// No package signature at all; carried because the builder was told to.
+    /// No package signature at all; carried at the request of the builder's user.
     Unsigned,
 }
 
@@ -236,7 +236,7 @@ impl BundleManifest {
         Ok(manifest)
     }
 
-    /// Checks what the shape alone does not say. The writer calls it too.
+    /// Checks what the shape alone does not ensure. The writer calls it too.
     pub fn check(&self) -> Result<(), String> {
         if self.targets.is_empty() {
             return Err("it is for no target".to_owned());

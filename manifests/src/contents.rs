@@ -40,7 +40,7 @@ pub fn read_product(
     Ok(product)
 }
 
-/// Reads a file list, which must describe the RPM that its name says, and name the same package as the
+/// Reads a file list, which must describe the RPM of its own name, and name the same package as the
 /// manifest. All lists of a bundle share `left`, which begins at [`PACKAGE_FILES_VALUES_MAX`](crate::limits::PACKAGE_FILES_VALUES_MAX).
 pub fn read_package_files(
     bytes: &[u8],

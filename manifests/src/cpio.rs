@@ -31,7 +31,7 @@ pub enum CpioError {
     Form(&'static str),
 }
 
-/// What an entry says of itself.
+/// An entry's own header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The name as written, without the dot or slash before it.

@@ -65,7 +65,7 @@ pub enum HeaderError {
     DoesNotFit(BundlePath),
 }
 
-/// What a header says, before anything confirms it.
+/// The fields of a header, before anything confirms them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderClaim {
     /// The entry's name.

@@ -12,7 +12,7 @@
 //! * [`signature::verify_quorum`] is the only place where signatures are counted.
 //!
 //! Rooms, each using only those before it:
-//! `explained` `printable` `string_serde` `percent` `secret` `cpio` `limits` `json` `digest` `evr`
+//! `explained` `printable` `string_serde` `percent` `size` `secret` `cpio` `limits` `json` `digest` `evr`
 //! `nevra` `signature` `bundle_path` `format` `package_files` `host_inventory` `closure` `product` `bundle` `contents`
 //! `acceptance` `trust` `parts` `reader`.
 
@@ -40,5 +40,6 @@ pub mod product;
 pub mod reader;
 pub mod secret;
 pub mod signature;
+pub mod size;
 pub mod string_serde;
 pub mod trust;

@@ -27,7 +27,7 @@ pub const FRONT_ENTRIES_MAX: usize = 1 + SIGNATURES_MAX + TRUST_ENTRIES_MAX;
 /// Largest `files/<sha256>.json`.
 pub const PACKAGE_FILES_MAX_BYTES: u64 = 8 * 1024 * 1024;
 /// All `files/*.json` of a bundle together. A host keeps them in memory while it plans, and is to need
-/// less than 64 MiB for it, whoever signed.
+/// less than 64 MiB for it, even if a trusted key signed them.
 pub const PACKAGE_FILES_TOTAL_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Most JSON values of all of them together: about 80,000 files.
 pub const PACKAGE_FILES_VALUES_MAX: usize = 1_000_000;
@@ -45,8 +45,8 @@ pub const ZSTD_WINDOW_MAX_LOG: u32 = 23;
 pub const PATH_MAX_BYTES: usize = 200;
 /// Deepest JSON nesting a document may have (`serde_json` itself stops at 128).
 pub const JSON_DEPTH_MAX: usize = 32;
-/// Most values of one JSON document, objects and lists included: they take memory that their bytes do
-/// not tell. A file of a package takes twelve.
+/// Most values of one JSON document, objects and lists included: they take more memory than their bytes
+/// suggest. A file of a package takes twelve.
 pub const JSON_VALUES_MAX: usize = 500_000;
 /// Longest name, version or release in a package identity, in bytes.
 pub const NAME_MAX_BYTES: usize = 128;

@@ -1,4 +1,4 @@
-//! `files/<sha256>.json`: what an RPM's header says about its files and dependencies, so that the
+//! `files/<sha256>.json`: the files and dependencies in an RPM's header, so that the
 //! host can plan without opening the RPM.
 
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct PackageFiles {
     pub rpm: Sha256,
     /// The package.
     pub nevra: Nevra,
-    /// What it says about itself.
+    /// Its statements about itself.
     pub about: About,
     /// Sum of the file sizes in bytes, as rpm counts them.
     pub installed_bytes: u64,
@@ -44,7 +44,7 @@ pub struct PackageFiles {
     pub scriptlets: Vec<Scriptlet>,
 }
 
-/// What a package says about itself, word for word; empty where it says nothing. Nobody checks it.
+/// A package's statements about itself, word for word and unchecked. Absent ones are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {

@@ -1,8 +1,8 @@
-//! `NAME.parts.json`: how a bundle file was cut into parts, so that each part can be told good from
-//! bad where it lies.
+//! `NAME.parts.json`: how a bundle file was cut into parts, so that each part can be judged
+//! where it lies.
 //!
-//! It is signed like a bundle manifest, in files beside it, and says nothing about what the bundle
-//! holds: whoever reads the parts verifies the bundle's own manifest too.
+//! It is signed like a bundle manifest, in files beside it, and does not describe what the bundle
+//! holds: a reader of the parts verifies the bundle's own manifest too.
 
 use std::collections::BTreeSet;
 
@@ -92,12 +92,12 @@ impl PartsDocument {
         Ok(document)
     }
 
-    /// Reads a document that nobody has verified, for whoever is about to sign it.
+    /// Reads an unverified document, for a signer.
     pub fn parse_unverified(bytes: &[u8]) -> Result<Self, PartsError> {
         Self::parse(bytes)
     }
 
-    /// Checks what the shape alone does not say. The writer calls it too.
+    /// Checks what the shape alone does not ensure. The writer calls it too.
     pub fn check(&self) -> Result<(), String> {
         if self.document != PARTS_TYPE {
             return Err(format!("its type is `{}`", self.document));
@@ -155,7 +155,7 @@ pub fn part_name(bundle: &str, number: u32) -> String {
     format!("{bundle}.part{number:03}")
 }
 
-/// Returns the number of a part of this bundle, if that is what the file name says.
+/// Returns the number of a part of this bundle, if the file name is that of one.
 #[must_use]
 pub fn number_in(bundle: &str, file_name: &str) -> Option<u32> {
     let digits = file_name.strip_prefix(bundle)?.strip_prefix(".part")?;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_parsed_that_nobody_trusted_signed() {
+    fn nothing_is_parsed_without_a_trusted_signature() {
         let bytes = crate::json::canonical(&document(&[5])).unwrap();
         let error = verify_parts(&bytes, &[], &[]).unwrap_err();
         assert!(matches!(

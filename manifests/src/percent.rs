@@ -1,6 +1,18 @@
-//! Percent-encoding (RFC 3986), undone strictly.
+//! Percent-encoding (RFC 3986), and its strict reversal.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Returns the text with every reserved character encoded.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
 
 /// Returns the bytes that a text encodes; nothing if a `%` is not followed by two hexadecimal
 /// digits.

@@ -40,7 +40,7 @@ enum Material {
     Ed25519(ed25519_dalek::VerifyingKey),
 }
 
-/// A raw signature and the key it says it is by.
+/// A raw signature and the key that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     key_id: KeyId,
@@ -191,7 +191,7 @@ impl Signature {
 /// and returns those keys' ids.
 ///
 /// This is the only place where signatures are counted. Distinct keys count, never signatures; a
-/// key id only says which key to try, so a signature under a wrong id is not valid.
+/// key id only names the key to try, so a signature under a wrong id is not valid.
 pub fn verify_quorum(
     bytes: &[u8],
     signatures: &[Signature],

@@ -1,4 +1,4 @@
-//! Serde through text, for types whose text says everything.
+//! Serde through text, for types that their text describes in full.
 
 /// Implements `Serialize` by `Display`, and `Deserialize` by `FromStr`.
 #[macro_export]

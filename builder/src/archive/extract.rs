@@ -51,7 +51,7 @@ impl Extraction {
         Ok(self.written)
     }
 
-    fn wants(&self, path: &BundlePath) -> bool {
+    fn selects(&self, path: &BundlePath) -> bool {
         let Selection { paths, targets } = &self.selection;
         let named = |wish: &String| covers(wish, path);
         (paths.is_empty() && targets.is_empty())
@@ -60,7 +60,7 @@ impl Extraction {
     }
 
     fn whole(&mut self, path: &BundlePath, bytes: &[u8]) -> Result<(), ArchiveError> {
-        if self.wants(path) {
+        if self.selects(path) {
             let mut file = self.tree.file(path)?;
             file.write_all(bytes)
                 .and_then(|()| file.sync_all())
@@ -139,7 +139,7 @@ impl Visitor for Extraction {
     }
 
     fn begin(&mut self, entry: &Entry) -> Result<(), ArchiveError> {
-        if self.wants(&entry.path) {
+        if self.selects(&entry.path) {
             self.current = Some(self.tree.file(&entry.path)?);
         }
         Ok(())

@@ -72,7 +72,7 @@ pub enum ArchiveError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Its bytes are refused.
@@ -170,7 +170,7 @@ impl Explain for ArchiveError {
 const AGAIN: &str =
     "do not use this file: copy it again from where it was built, or build it again";
 
-/// Says what failed and what to do about a bundle that is refused.
+/// Returns what failed, and what to do about a bundle that is refused.
 const fn refused(error: &ReadError) -> (&'static str, &'static str) {
     let failed = match error {
         ReadError::Unreadable { .. } => "cannot read a file",
@@ -190,11 +190,11 @@ const fn refused(error: &ReadError) -> (&'static str, &'static str) {
         | ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(
             QuorumError::UnknownKeys { .. },
         ))) => {
-            "if it comes from somebody else, get their root.json by another way, compare its \
+            "if it comes from someone else, get their root.json through another channel, compare its \
              fingerprint with them, and pass it with --trust-root"
         }
         ReadError::Untrusted(VerifyError::Revoked { .. } | VerifyError::Retired { .. }) => {
-            "ask whoever built it for one that is signed with a key of the newest root document"
+            "ask its builder for one that is signed with a key of the newest root document"
         }
         ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(QuorumError::Unsigned))) => {
             "copy the NAME.parts.<key id>.sig that belongs beside it"

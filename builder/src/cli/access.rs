@@ -33,7 +33,7 @@ pub(super) struct AccessArgs {
     #[arg(long, value_name = "[HOST[:PORT]=]FILE", env = "BUNDLE_TOKEN_FILE")]
     token_file: Vec<String>,
 
-    /// Send logins over plain http to other machines too: everybody on the way can read them.
+    /// Send logins over plain http to other machines too: everyone on the way can read them.
     #[arg(long)]
     unsafe_send_credentials_over_plain_http: bool,
 
@@ -79,7 +79,7 @@ impl AccessArgs {
         cache.ok_or_else(|| {
             usage(
                 "cannot build",
-                "neither --cache-dir, XDG_CACHE_HOME nor HOME says where downloads are kept",
+                "--cache-dir, XDG_CACHE_HOME and HOME are all unset, so downloads have no place",
                 "name a directory with --cache-dir",
             )
         })
@@ -91,7 +91,7 @@ impl AccessArgs {
         let jobs = usize::from(self.jobs);
         let proxies = Proxies::from_environment(|name| std::env::var(name).ok());
         let proxies = proxies.map_err(|error| {
-            let next = "write http://host:port, with a user name and password if it wants them";
+            let next = "write http://host:port, with a user name and password if it needs them";
             usage(NO_ACCESS, error.to_string(), next)
         })?;
         let setup = Setup {
@@ -184,7 +184,7 @@ fn meant(audience: Option<Audience>, source: &str) -> Result<Audience, Error> {
     audience.ok_or_else(|| {
         usage(
             NO_ACCESS,
-            format!("{source} does not say which host the token is for"),
+            format!("{source} does not name the host that the token is for"),
             "write --token-file HOST=FILE or HOST:PORT=FILE",
         )
     })

@@ -165,7 +165,7 @@ fn installer(text: &str) -> Result<(Arch, PathBuf), String> {
     Ok((arch.parse()?, PathBuf::from(path)))
 }
 
-/// What a lock fixes. An environment that says otherwise is for other builds; a flag is a mistake.
+/// What a lock fixes. A variable that differs from it is for other builds; such a flag is a mistake.
 const FIXED_BY_LOCK: [&str; 16] = [
     "version",
     "distro",
@@ -286,12 +286,12 @@ fn wish(args: &Args, origin: &Origin) -> Result<Wish, Error> {
     })
 }
 
-/// The inventories say for whom and from what; flags that say otherwise are refused.
+/// The inventories name the hosts and their versions; flags that contradict them are refused.
 fn wish_of_hosts(args: &Args, origin: &Origin) -> Result<Wish, Error> {
     if !args.from.is_empty() {
         return Err(usage(
             "cannot build for these hosts",
-            "--from names versions to serve, and the inventories say which the hosts run",
+            "--from names versions to serve, and the inventories list what the hosts run",
             "leave --from or --inventory out",
         ));
     }

@@ -17,7 +17,7 @@ pub(super) fn agreed(yes: bool, question: &str) -> Result<(), Error> {
         ))
     };
     if !std::io::stdin().is_terminal() {
-        return refused("nobody is here to say yes");
+        return refused("there is no terminal to confirm at");
     }
     let mut err = std::io::stderr().lock();
     let _ = write!(err, "{question} Type yes to go on: ");

@@ -17,7 +17,7 @@ use crate::archive::ArchiveError;
 use crate::evidence;
 use crate::explain::Error;
 
-/// Show what a bundle says it holds. Nothing is verified: that is `bundle verify`.
+/// Show what a bundle claims to hold. Nothing is verified: use `bundle verify` for that.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     /// The bundle, or the NAME.parts.json of a split one.
@@ -85,10 +85,7 @@ impl Read for Pieces {
 fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "NOT VERIFIED: this is what the file says about itself.\n"
-    );
+    let _ = writeln!(text, "NOT VERIFIED: all of this is the file's own claim.\n");
     let (title, version) = (printable(&manifest.title), printable(&manifest.version));
     let _ = writeln!(text, "product   {title} {version}");
     let _ = writeln!(text, "channel   {}", printable(&manifest.channel));
@@ -114,7 +111,7 @@ fn text(manifest: &BundleManifest, digest: &Sha256, keys: &[&str]) -> String {
         }
     }
     let sizes = manifest.entries.iter().map(|entry| entry.size);
-    // Nobody has verified that they add up to anything.
+    // Unverified sizes may add up to more than a number holds.
     let bytes = sizes.fold(0, u64::saturating_add);
     let _ = writeln!(text, "\n{} entries, {bytes} bytes", manifest.entries.len());
     text

@@ -36,7 +36,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show a key's id, and what the newest root document says of it.
+    /// Show a key's id, and its place in the newest root document.
     Show {
         #[command(flatten)]
         sign: SignArgs,
@@ -242,7 +242,7 @@ fn text(shown: &Shown) -> String {
         text.push_str("root   none that is complete; `bundle root show` has more");
         return text;
     };
-    let says = match (&root.revoked, root.signs_roots, root.signs_bundles) {
+    let standing = match (&root.revoked, root.signs_roots, root.signs_bundles) {
         (Some(reason), ..) => format!("REVOKES this key: {}", printable(reason)),
         (_, true, true) => "lists this key as root key and release key".to_owned(),
         (_, true, false) => "lists this key as root key".to_owned(),
@@ -250,7 +250,7 @@ fn text(shown: &Shown) -> String {
         (_, false, false) => "does not list this key".to_owned(),
     };
     text.push_str(&format!(
-        "root   sha256 {} in {}\n       version {} {says}",
+        "root   sha256 {} in {}\n       version {} {standing}",
         root.fingerprint, root.document, root.version
     ));
     text

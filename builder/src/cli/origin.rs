@@ -62,7 +62,7 @@ impl OriginArgs {
         })
     }
 
-    /// Returns the architectures to build for where nothing else says it.
+    /// Returns the architectures to build for unless something else names them.
     pub(super) fn archs(&self) -> Vec<Arch> {
         match self.named_archs() {
             named if named.is_empty() => vec![Arch::X86_64],
@@ -70,7 +70,7 @@ impl OriginArgs {
         }
     }
 
-    /// Returns the architectures that somebody named, sorted.
+    /// Returns the architectures that the user named, sorted.
     pub(super) fn named_archs(&self) -> Vec<Arch> {
         let mut archs = self.arch.clone();
         archs.sort_unstable();

@@ -98,7 +98,7 @@ impl TrustArgs {
         if let Some(path) = &self.trust_root {
             return Ok(vec![keys::read_root(path)?]);
         }
-        // Without a root the verdict itself says that nothing is trusted, and what to do.
+        // Without a root, the verdict itself explains that nothing is trusted, and what to do.
         Ok(self.keys.store()?.trust_root()?.into_iter().collect())
     }
 }
@@ -112,7 +112,7 @@ pub(super) struct PartsArgs {
     pub(super) parts_dir: Vec<PathBuf>,
 }
 
-/// Returns where downloads are kept unless the user says otherwise.
+/// Returns where downloads are kept unless the user names another place.
 pub(super) fn default_cache() -> Option<PathBuf> {
     below("XDG_CACHE_HOME", ".cache").map(|directory| directory.join("rpms"))
 }

@@ -15,7 +15,7 @@ Examples:
   bundle product show acme.toml
   bundle product show acme.toml --output json";
 
-/// Show what a product manifest says.
+/// Show the contents of a product manifest.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

@@ -71,7 +71,7 @@ struct Outcome {
     signed_by: Vec<String>,
     signatures_needed: usize,
     complete: bool,
-    /// Signatures that counted for nobody any more, and are gone.
+    /// Signatures that no longer counted, and are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<String>,
     written: Vec<String>,
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
     let offered = cosign::examine(&args.file, &roots, &*observer)?;
     let (manifest, digest) = (&offered.checked().manifest, offered.digest().to_string());
     let mut signed = summary(&args.file, manifest, digest, offered.signatures());
-    tell(manifest, &signed, offered.signatures(), context);
+    announce(manifest, &signed, offered.signatures(), context);
     let signers = args.sign.signers(&args.trust.keys.store()?)?;
     offered.signatures().check(&signers)?;
     confirm::agreed(args.yes, "Sign this bundle?")?;
@@ -112,7 +112,7 @@ fn run_parts(args: &Args, context: Context) -> Result<(), Error> {
     let verified = &offered.passed().verified.manifest;
     let (manifest, digest) = (verified.manifest(), verified.digest().to_string());
     let mut signed = summary(&args.file, manifest, digest, offered.signatures());
-    tell(manifest, &signed, offered.signatures(), context);
+    announce(manifest, &signed, offered.signatures(), context);
     let signers = args.sign.signers(&args.trust.keys.store()?)?;
     offered.signatures().check(&signers)?;
     confirm::agreed(args.yes, "Sign the list of its parts?")?;
@@ -147,8 +147,8 @@ fn summary(file: &Path, manifest: &BundleManifest, digest: String, standing: &St
     }
 }
 
-/// Says what is about to be signed.
-fn tell(manifest: &BundleManifest, signed: &Outcome, standing: &Standing, context: Context) {
+/// Shows what is about to be signed.
+fn announce(manifest: &BundleManifest, signed: &Outcome, standing: &Standing, context: Context) {
     if context.format == Format::Json {
         return;
     }
@@ -175,7 +175,7 @@ fn tell(manifest: &BundleManifest, signed: &Outcome, standing: &Standing, contex
         }
     }
     let whose = if standing.is_own() {
-        " (as the bundle itself says: nothing is trusted here, compare it by another way)"
+        " (as the bundle itself claims: nothing is trusted here, compare it through another channel)"
     } else {
         ""
     };

@@ -40,7 +40,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Takes valid signatures by release keys. One by another key counts for nobody; one that does not
+    /// Takes valid signatures by release keys. One by another key does not count. One that does not
     /// match is a damaged file.
     fn of(
         bytes: &[u8],
@@ -93,7 +93,7 @@ impl Standing {
             .collect()
     }
 
-    /// Returns keys whose signatures count for nobody any more.
+    /// Returns keys whose signatures no longer count.
     #[must_use]
     pub fn foreign(&self) -> &[KeyId] {
         &self.foreign

@@ -26,12 +26,6 @@ pub struct OfferedParts {
 }
 
 impl OfferedParts {
-    /// Returns the list.
-    #[must_use]
-    pub const fn document(&self) -> &PartsDocument {
-        &self.document
-    }
-
     /// Returns the bundle in the parts.
     #[must_use]
     pub const fn passed(&self) -> &Passed {

@@ -198,7 +198,7 @@ pub fn close(
     }
 }
 
-/// Says of everything that a closure adds which component it is for.
+/// Records for each added package which component needs it.
 fn attribute(
     closure: &Closure,
     targets: &[(&Use, &Nevra)],

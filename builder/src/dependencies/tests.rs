@@ -48,7 +48,7 @@ fn repository(id: &str, listed: Vec<(RepoPackage, Capabilities)>) -> WholeRepo {
     WholeRepo { snapshot, listed }
 }
 
-/// A plan of one target, which needs `more >= 2`, and `extra` which nobody needs.
+/// A plan of one target, which needs `more >= 2`, and `extra`, which no package needs.
 fn repositories() -> [WholeRepo; 2] {
     let own = vec![listed("tyk-gateway-5.3.0-1", &["more >= 2"])];
     let base = vec![

@@ -34,7 +34,7 @@ pub struct Diff {
     pub entries: Vec<EntryDiff>,
 }
 
-/// A bundle by what its signed manifest says.
+/// A bundle, as its signed manifest describes it.
 #[derive(Debug, Serialize)]
 pub struct About {
     /// The product.

@@ -1,14 +1,13 @@
 //! The differences between two packages of one component.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use manifests::bundle::{BundledRpm, LintFlag};
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
-use manifests::package_files::{Dependency, PackageFiles, PackagedFile, Scriptlet};
+use manifests::package_files::{Dependency, PackageFiles, Scriptlet};
 use serde::Serialize;
 
 use super::Side;
+use crate::evidence::compare::{self, FileChange, Pair};
 
 /// Longer scriptlets are not compared line by line.
 const SCRIPT_MAX_BYTES: usize = 256 * 1024;
@@ -65,7 +64,7 @@ pub struct FileDiff {
     pub path: String,
     /// `added`, `removed` or `changed`.
     pub change: &'static str,
-    /// Of a changed one: `content`, `mode`, `owner`, `link`, `flags`.
+    /// Of a changed one: `content`, `mode`, `owner`, `link`, `capabilities`, `flags`.
     pub what: Vec<&'static str>,
 }
 
@@ -120,7 +119,9 @@ pub(super) fn compare(
     if let (Some(before), Some(after)) = (a.files(&old.sha256), b.files(&new.sha256)) {
         fill(&mut diff, before, after);
     }
-    (diff.changelog_added, diff.changelog_removed) = only(b.log(&new.sha256), a.log(&old.sha256));
+    let (before, after) = (a.log(&old.sha256), b.log(&new.sha256));
+    diff.changelog_added = only(after, before);
+    diff.changelog_removed = only(before, after);
     Some(diff)
 }
 
@@ -149,99 +150,56 @@ fn change(old: &BundledRpm, new: &BundledRpm) -> &'static str {
 }
 
 fn fill(diff: &mut PackageDiff, a: &PackageFiles, b: &PackageFiles) {
-    let (old, new) = (by_path(a), by_path(b));
-    let paths: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
-    for path in paths {
-        let (before, after) = (old.get(path).copied(), new.get(path).copied());
-        let same_digests = a.digest_algorithm == b.digest_algorithm;
-        let Some(file) = compare_file(path, before, after, same_digests) else {
+    for FileChange {
+        path,
+        file,
+        aspects,
+    } in compare::files(a, b)
+    {
+        let change = file.change();
+        // Another size is another content, which has its own name here.
+        let names = aspects.iter().map(|aspect| aspect.name);
+        let what: Vec<_> = names.filter(|name| *name != "size").collect();
+        if change == "changed" && what.is_empty() {
             continue;
+        }
+        let is_config = [file.before, file.after].iter().flatten().any(|f| f.config);
+        let new_default = change != "changed" || what.contains(&"content");
+        let found = FileDiff {
+            path: path.to_owned(),
+            change,
+            what,
         };
-        let is_config = before.is_some_and(|f| f.config) || after.is_some_and(|f| f.config);
-        if is_config && (file.change != "changed" || file.what.contains(&"content")) {
-            diff.configs.push(file.clone());
+        if is_config && new_default {
+            diff.configs.push(found.clone());
         }
-        diff.files.push(file);
+        diff.files.push(found);
     }
-    diff.scriptlets = scriptlets(&a.scriptlets, &b.scriptlets);
-    (diff.requires_added, diff.requires_removed) = dependencies(&b.requires, &a.requires);
-    (diff.provides_added, diff.provides_removed) = dependencies(&b.provides, &a.provides);
+    diff.scriptlets = scriptlets(a, b);
+    let only = |one: &[Dependency], other: &[Dependency]| {
+        let found = compare::only(one, other);
+        found.iter().map(ToString::to_string).collect()
+    };
+    diff.requires_added = only(&b.requires, &a.requires);
+    diff.requires_removed = only(&a.requires, &b.requires);
+    diff.provides_added = only(&b.provides, &a.provides);
+    diff.provides_removed = only(&a.provides, &b.provides);
 }
 
-fn by_path(list: &PackageFiles) -> BTreeMap<&str, &PackagedFile> {
-    list.files.iter().map(|f| (f.path.as_str(), f)).collect()
-}
-
-fn compare_file(
-    path: &str,
-    before: Option<&PackagedFile>,
-    after: Option<&PackagedFile>,
-    same_digests: bool,
-) -> Option<FileDiff> {
-    let (mut change, mut what) = ("changed", Vec::new());
-    match (before, after) {
-        (None, _) => change = "added",
-        (_, None) => change = "removed",
-        (Some(a), Some(b)) => {
-            // Digests of two algorithms say nothing about each other.
-            let content = a.digest != b.digest || (!same_digests && !a.digest.is_empty());
-            let flags = (a.config, a.noreplace, a.ghost) != (b.config, b.noreplace, b.ghost);
-            let aspects = [
-                ("content", content),
-                ("mode", a.mode != b.mode),
-                ("owner", (&a.user, &a.group) != (&b.user, &b.group)),
-                ("link", a.link != b.link),
-                ("flags", flags),
-            ];
-            what.extend(aspects.iter().filter(|(_, is)| *is).map(|(name, _)| *name));
-            if what.is_empty() {
-                return None;
-            }
-        }
-    }
-    Some(FileDiff {
-        path: path.to_owned(),
-        change,
-        what,
-    })
-}
-
-/// A package can have several triggers of one kind: the n-th of a phase is compared with the n-th.
-fn numbered(list: &[Scriptlet]) -> BTreeMap<(&str, usize), &Scriptlet> {
-    let mut found: BTreeMap<(&str, usize), &Scriptlet> = BTreeMap::new();
-    for script in list {
-        let count = |(phase, _): &&(&str, usize)| *phase == script.phase;
-        let number = found.keys().filter(count).count();
-        found.insert((script.phase.as_str(), number), script);
-    }
-    found
-}
-
-fn scriptlets(a: &[Scriptlet], b: &[Scriptlet]) -> Vec<ScriptletDiff> {
-    let (old, new) = (numbered(a), numbered(b));
-    let keys: BTreeSet<&(&str, usize)> = old.keys().chain(new.keys()).collect();
-    let mut found = Vec::new();
-    for key in keys {
-        let (before, after) = (old.get(key).copied(), new.get(key).copied());
-        if before == after {
-            continue;
-        }
+fn scriptlets(a: &PackageFiles, b: &PackageFiles) -> Vec<ScriptletDiff> {
+    let render = |(phase, pair): (&str, Pair<'_, Scriptlet>)| {
         let body = |script: Option<&Scriptlet>| script.map_or(String::new(), |s| s.body.clone());
-        let interpreter = before
-            .zip(after)
-            .filter(|(a, b)| a.interpreter != b.interpreter);
-        found.push(ScriptletDiff {
-            phase: key.0.to_owned(),
-            change: match (before, after) {
-                (None, _) => "added",
-                (_, None) => "removed",
-                _ => "changed",
-            },
-            interpreter: interpreter.map(|(a, b)| (a.interpreter.clone(), b.interpreter.clone())),
-            diff: unified(&body(before), &body(after)),
-        });
-    }
-    found
+        let both = pair.before.zip(pair.after);
+        ScriptletDiff {
+            phase: phase.to_owned(),
+            change: pair.change(),
+            interpreter: both
+                .filter(|(a, b)| a.interpreter != b.interpreter)
+                .map(|(a, b)| (a.interpreter.clone(), b.interpreter.clone())),
+            diff: unified(&body(pair.before), &body(pair.after)),
+        }
+    };
+    compare::scriptlets(a, b).into_iter().map(render).collect()
 }
 
 fn unified(a: &str, b: &str) -> Option<String> {
@@ -249,28 +207,7 @@ fn unified(a: &str, b: &str) -> Option<String> {
     fits.then(|| diffy::create_patch(a, b).to_string())
 }
 
-fn dependencies(b: &[Dependency], a: &[Dependency]) -> (Vec<String>, Vec<String>) {
-    let text = |dependency: &Dependency| {
-        let Dependency {
-            name,
-            comparison,
-            version,
-        } = dependency;
-        format!("{name} {comparison} {version}")
-            .trim_end()
-            .to_owned()
-    };
-    let (b, a): (BTreeSet<String>, BTreeSet<String>) =
-        (b.iter().map(text).collect(), a.iter().map(text).collect());
-    let minus =
-        |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect();
-    (minus(&b, &a), minus(&a, &b))
-}
-
-fn only(b: &[LogEntry], a: &[LogEntry]) -> (Vec<LogEntry>, Vec<LogEntry>) {
-    let minus = |one: &[LogEntry], other: &[LogEntry]| {
-        let gone = one.iter().filter(|entry| !other.contains(entry));
-        gone.cloned().collect()
-    };
-    (minus(b, a), minus(a, b))
+fn only(one: &[LogEntry], other: &[LogEntry]) -> Vec<LogEntry> {
+    let gone = one.iter().filter(|entry| !other.contains(entry));
+    gone.cloned().collect()
 }

@@ -68,7 +68,7 @@ impl Side {
         self.verified.manifest()
     }
 
-    /// Returns what an RPM's header says of files, dependencies and scriptlets.
+    /// Returns the files, dependencies and scriptlets of an RPM's header.
     #[must_use]
     pub fn files(&self, rpm: &Sha256) -> Option<&PackageFiles> {
         self.files.get(rpm)
@@ -102,7 +102,7 @@ impl Visitor for Gather {
     fn data(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         let mut left = bytes;
         while self.is_package && !left.is_empty() {
-            // What was just read may say how much more belongs to the header.
+            // The bytes just read may reveal how much more belongs to the header.
             let wanted = header_end(&self.bytes).saturating_sub(self.bytes.len());
             if wanted == 0 {
                 break;

@@ -85,7 +85,7 @@ fn headline(package: &PackageDiff) -> String {
     }
 }
 
-/// Somebody has to merge these by hand, perhaps: they come before everything else.
+/// These may need a merge by hand: they come before everything else.
 fn configs(text: &mut String, package: &PackageDiff) {
     for config in &package.configs {
         let word = match config.change {
@@ -141,7 +141,7 @@ fn trust(text: &mut String, package: &PackageDiff) {
     let (Some(a), Some(b)) = (&package.a, &package.b) else {
         return;
     };
-    let who = |id: &PackageId| id.signer.as_deref().map_or("NOBODY".to_owned(), printable);
+    let who = |id: &PackageId| id.signer.as_deref().map_or("NO KEY".to_owned(), printable);
     if a.signer != b.signer {
         let _ = writeln!(text, "    SIGNER {} -> {}", who(a), who(b));
     }

@@ -10,8 +10,8 @@ use super::{ReceivedFile, Wanted};
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::output::{self, OutputError, Pending, Resumable};
 
-/// A directory of `<sha256>.rpm`. `<algorithm>-<checksum>.sha256` leads from what weak metadata
-/// says to the file, and `<algorithm>-<checksum>.part` is one that is not whole yet, with a note of
+/// A directory of `<sha256>.rpm`. `<algorithm>-<checksum>.sha256` leads from a weak checksum of
+/// the metadata to the file, and `<algorithm>-<checksum>.part` is one that is not whole yet, with a note of
 /// what is there; nothing in it is believed.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -71,7 +71,7 @@ impl Cache {
         let (found, checksum, size) = both.finish();
         let same =
             found == sha256 && checksum == wanted.package.checksum && size == wanted.package.size;
-        same.then_some(ReceivedFile { path, sha256, size })
+        same.then_some(ReceivedFile { path, sha256 })
     }
 
     /// Opens what there is of a file that is not whole; nothing while another build fetches it.

@@ -1,4 +1,4 @@
-//! Which bytes of a file are there, which are on their way, and which are nobody's. Pure data.
+//! Which bytes of a file are there, which are on their way, and which are still to be fetched. Pure data.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;

@@ -34,7 +34,6 @@ pub use cache::Cache;
 pub struct ReceivedFile {
     path: PathBuf,
     sha256: Sha256,
-    size: u64,
 }
 
 impl ReceivedFile {
@@ -45,7 +44,6 @@ impl ReceivedFile {
         Self {
             path: path.to_owned(),
             sha256: Sha256::of(&bytes),
-            size: bytes.len() as u64,
         }
     }
 
@@ -59,12 +57,6 @@ impl ReceivedFile {
     #[must_use]
     pub const fn sha256(&self) -> Sha256 {
         self.sha256
-    }
-
-    /// Returns its size in bytes.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
     }
 }
 
@@ -106,7 +98,7 @@ pub enum FailureKind {
     #[error("{0}")]
     Fetch(#[from] TransportErrorKind),
     /// Listed with another size.
-    #[error("it has {found} bytes and the signed metadata says {expected}")]
+    #[error("it has {found} bytes and the signed metadata gives {expected}")]
     Size {
         /// In the metadata.
         expected: u64,
@@ -114,7 +106,7 @@ pub enum FailureKind {
         found: u64,
     },
     /// Listed with another checksum.
-    #[error("its checksum is {found} and the signed metadata says {expected}")]
+    #[error("its checksum is {found} and the signed metadata gives {expected}")]
     Checksum {
         /// In the metadata.
         expected: Checksum,
@@ -122,7 +114,7 @@ pub enum FailureKind {
         found: Checksum,
     },
     /// Not the bytes that the lock names: the package was replaced.
-    #[error("its sha256 is {found} and the lock says {expected}: it was replaced under its name")]
+    #[error("its sha256 is {found} and the lock gives {expected}: it was replaced under its name")]
     Replaced {
         /// In the lock.
         expected: Sha256,
@@ -192,7 +184,7 @@ impl FailureKind {
             }
             Self::Size { .. } | Self::Checksum { .. } | Self::Empty => {
                 "a proxy or mirror may have damaged it: try another path to the original; if it \
-                 stays so, tell the vendor, and do not use the file"
+                 stays so, report it to the vendor, and do not use the file"
             }
             Self::Replaced { .. } => {
                 "ask the vendor why the package changed; if the new bytes are meant, lock anew with \

@@ -88,9 +88,9 @@ async fn fetch(
         return Err(TransportErrorKind::Truncated(lost).into());
     };
     match result {
-        Ok((sha256, size)) => {
+        Ok(sha256) => {
             let path = shared.cache.keep(unfinished, wanted, &sha256)?;
-            Ok(ReceivedFile { path, sha256, size })
+            Ok(ReceivedFile { path, sha256 })
         }
         // What broke off may be taken up; what is wrong is not kept.
         Err(kind) => {
@@ -149,14 +149,14 @@ async fn attempts(
     wanted: &Wanted,
     index: usize,
     transfer: &Arc<Transfer>,
-) -> Result<(Sha256, u64), FailureKind> {
+) -> Result<Sha256, FailureKind> {
     let again = |reason: &FailureKind| {
         let reason = reason.to_string();
         let reason = &reason;
         shared
             .observer
             .event(&Event::DownloadRestarted { index, reason });
-        transfer.tell_position();
+        transfer.report_position();
     };
     let mut pauses = shared.transport.backoff().build();
     let mut furthest = 0;
@@ -186,12 +186,8 @@ async fn attempts(
     }
 }
 
-/// Reads the file in order and compares it with what the metadata and the lock say.
-async fn judge(
-    transfer: &Transfer,
-    wanted: &Wanted,
-    length: u64,
-) -> Result<(Sha256, u64), FailureKind> {
+/// Reads the file in order and compares it with the metadata and the lock.
+async fn judge(transfer: &Transfer, wanted: &Wanted, length: u64) -> Result<Sha256, FailureKind> {
     if length == 0 && wanted.package.size > 0 {
         return Err(FailureKind::Empty);
     }
@@ -204,7 +200,7 @@ async fn judge(
             OutputError { path, source }
         })?;
     let (expected, found) = (wanted.package.size, size);
-    // What the lock says is the sharper statement: a re-pushed package is an alarm of its own.
+    // The lock's digest is the sharper statement: a re-pushed package is an alarm of its own.
     if let Some(expected) = wanted.locked.filter(|expected| *expected != sha256) {
         let found = sha256;
         return Err(FailureKind::Replaced { expected, found });
@@ -218,7 +214,7 @@ async fn judge(
             found: checksum,
         });
     }
-    Ok((sha256, size))
+    Ok(sha256)
 }
 
 fn hash(

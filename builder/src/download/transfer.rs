@@ -29,7 +29,7 @@ const STALE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) url: Url,
-    /// As the signed metadata say.
+    /// From the signed metadata.
     pub(super) size: u64,
     /// Where to stop reading a file that has another size.
     pub(super) limit: u64,
@@ -69,7 +69,7 @@ enum Manner {
 }
 
 impl Transfer {
-    /// Takes up an unfinished file where its note says, or at its beginning.
+    /// Takes up an unfinished file at the place in its note, or at its beginning.
     pub(super) fn take_up(
         transport: Transport,
         order: Order,
@@ -101,7 +101,7 @@ impl Transfer {
             observer,
             state: Mutex::new(state),
         };
-        transfer.tell_position();
+        transfer.report_position();
         Ok(Arc::new(transfer))
     }
 
@@ -121,7 +121,7 @@ impl Transfer {
         self.state().ledger.done_bytes()
     }
 
-    /// Gives the unfinished file back once nobody works on it.
+    /// Gives the unfinished file back once no worker uses it.
     pub(super) fn into_unfinished(self: Arc<Self>) -> Option<Resumable> {
         Arc::into_inner(self).map(|transfer| transfer.unfinished)
     }
@@ -143,15 +143,15 @@ impl Transfer {
         Ok(())
     }
 
-    /// Tells the observer what is there already.
-    pub(super) fn tell_position(&self) {
+    /// Reports to the observer what is there already.
+    pub(super) fn report_position(&self) {
         let bytes = self.done_bytes();
         if bytes > 0 {
-            self.tell(bytes);
+            self.report(bytes);
         }
     }
 
-    fn tell(&self, bytes: u64) {
+    fn report(&self, bytes: u64) {
         let index = self.order.index;
         self.observer
             .event(&Event::DownloadAdvanced { index, bytes });
@@ -299,7 +299,7 @@ impl Transfer {
             let done = state.ledger.done_bytes();
             (taken, more, done >= state.noted_bytes + NOTE_EVERY_BYTES)
         };
-        self.tell(taken);
+        self.report(taken);
         if due {
             self.note()?;
         }

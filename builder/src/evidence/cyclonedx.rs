@@ -188,7 +188,7 @@ fn root(facts: &Facts<'_>) -> Component {
 fn package(product: &str, part: &Part<'_>) -> Component {
     let (rpm, about) = (part.rpm, &part.files.about);
     let distros = part.distros();
-    // A purl has one distribution; a package for several says so in its properties.
+    // A purl has one distribution; a package for several lists them in its properties.
     let distro = distros.first().filter(|_| distros.len() == 1).copied();
     let supplier = (!about.vendor.is_empty()).then(|| Supplier {
         name: about.vendor.clone(),

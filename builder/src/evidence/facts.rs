@@ -13,7 +13,7 @@ use crate::lock::Lock;
 use crate::package::DownloadedRpm;
 use crate::plan::PlannedPackage;
 
-/// The lock, and what the checked RPMs say.
+/// The lock, and the facts of the checked RPMs.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) lock: &'a Lock,
@@ -139,7 +139,7 @@ impl Part<'_> {
         self.rpm.uses.iter().map(|u| u.distro.as_str()).collect()
     }
 
-    /// Returns the project's page, if what the package says is the address of a web page.
+    /// Returns the project's page, if the package gives the address of a web page.
     pub(super) fn website(&self) -> Option<Url> {
         let url = Url::parse(&self.files.about.url).ok()?;
         let plain = url.username().is_empty() && url.password().is_none();

@@ -1,10 +1,11 @@
-//! What a bundle says about itself, for people and for their tools: two SBOMs, provenance and the
+//! How a bundle describes itself, to people and to their tools: two SBOMs, provenance and the
 //! review page.
 //!
 //! Every document is made from one value, [`Facts`], and so from the lock and the checked RPMs alone:
-//! the same lock gives the same bytes. Everything a package or product says is foreign text. In JSON
+//! the same lock gives the same bytes. Everything from a package or product is foreign text. In JSON
 //! it is data; on the page it is [`review`]'s type `Shown`, which nothing else can be put into.
 
+pub(crate) mod compare;
 mod cyclonedx;
 mod facts;
 mod identity;
@@ -42,7 +43,7 @@ const PROJECT: &str = "https://github.com/airgap-bundle/airgap-bundle";
 /// Documents that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// An address that would carry a secret to everybody who reads the bundle.
+    /// An address that would carry a secret to every reader of the bundle.
     #[error("the address of {what} on `{host}` carries a user name or password")]
     Credential {
         /// What is there.
@@ -125,7 +126,7 @@ pub const fn lint(flag: LintFlag) -> &'static str {
         LintFlag::Md5FileDigests => "file digests are MD5: refused in FIPS mode",
         LintFlag::Sha1Signature => "the package signature uses SHA-1: refused by EL9",
         LintFlag::Unsigned => {
-            "NOT SIGNED; carried because the builder was told to, and refused by the installer"
+            "NOT SIGNED; carried because the build was asked to, and refused by the installer"
         }
     }
 }

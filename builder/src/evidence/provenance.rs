@@ -67,7 +67,7 @@ struct Builder {
     version: BTreeMap<&'static str, String>,
 }
 
-/// Says what the bundle was made from.
+/// Lists what the bundle was made from.
 pub(super) fn statement(facts: &Facts<'_>) -> Statement {
     Statement {
         kind: "https://in-toto.io/Statement/v1",

@@ -1,9 +1,10 @@
 //! Package URLs.
 
 use manifests::nevra::Nevra;
+use manifests::percent::encoded;
 
 /// Returns `pkg:rpm/<product>/<name>@<version>-<release>?arch=…&distro=…&epoch=…`. The name space is
-/// the product's name: who distributes a package is said in free text only. Epoch 0 is left out.
+/// the product's name, since the distributor of a package is known in free text only. Epoch 0 is left out.
 pub(super) fn rpm(product: &str, nevra: &Nevra, distro: Option<&str>) -> String {
     let evr = nevra.evr();
     let version = format!("{}-{}", evr.version(), evr.release());
@@ -21,18 +22,6 @@ pub(super) fn rpm(product: &str, nevra: &Nevra, distro: Option<&str>) -> String 
         purl += &format!("&epoch={}", evr.epoch());
     }
     purl
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b".-_~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded += &format!("%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

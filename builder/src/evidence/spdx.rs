@@ -184,7 +184,7 @@ fn package(facts: &Facts<'_>, part: &Part<'_>, licences: &mut Licences) -> Packa
         format!("Organization: {}", printable(about.vendor.trim()))
     };
     let location = part.sources.first();
-    let signer = rpm.signer.as_deref().unwrap_or("nobody");
+    let signer = rpm.signer.as_deref().unwrap_or("no key");
     Package {
         supplier,
         download_location: location.map_or(UNKNOWN.to_owned(), |s| s.url.to_string()),

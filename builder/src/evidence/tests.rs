@@ -1,4 +1,4 @@
-//! The documents of an invented bundle, whose packages say what packages may say.
+//! The documents of an invented bundle, whose packages use everything that packages may contain.
 
 use manifests::bundle::{BundledRpm, HeaderDigests, LintFlag, Role, Target, Use};
 use manifests::bundle_path::BundlePath;
@@ -298,7 +298,7 @@ fn a_changed_scriptlet_default_and_file_list_are_told() {
     sample.lists[0].scriptlets[0].body = "systemctl daemon-reload\ncurl evil\n".to_owned();
     sample.lists[0].about.licence = "Commercial".to_owned();
     let page = sample.document(REVIEW_PATH);
-    for told in [
+    for expected in [
         "Files added: 1",
         "Files removed: 1",
         "Files changed: 1",
@@ -307,7 +307,7 @@ fn a_changed_scriptlet_default_and_file_list_are_told() {
         "<ins class=\"line\">+ curl evil\n</ins>",
         "<del>MPL-2.0</del> → <ins>Commercial</ins>",
     ] {
-        assert!(page.contains(told), "no {told:?} in {page}");
+        assert!(page.contains(expected), "no {expected:?} in {page}");
     }
 }
 

@@ -139,7 +139,7 @@ fn refused(host: &FleetHost, rpm: &DownloadedRpm) -> Vec<Unfit> {
     reasons.map(|why| unfit(&why)).collect()
 }
 
-/// Says why this host's rpm refuses packages with such a flag, if it does.
+/// Returns why this host's rpm refuses packages with such a flag, if it does.
 fn reason(host: &FleetHost, flag: LintFlag) -> Option<String> {
     let security = &host.inventory.security;
     let rules = HostRules {
@@ -150,8 +150,8 @@ fn reason(host: &FleetHost, flag: LintFlag) -> Option<String> {
     rules.refusal(flag)
 }
 
-/// Refuses what no host of a target could unpack, whether any host is known or not. What depends on
-/// how a host is set up is for the host to say.
+/// Refuses what no host of a target could unpack, whether any host is known or not. Each host judges
+/// what depends on its own setup.
 pub fn check_targets(targets: &[Target], rpms: &[DownloadedRpm]) -> Result<(), HostsError> {
     let mut unfit = Vec::new();
     for target in targets {
@@ -206,7 +206,7 @@ mod tests {
         assert!(!refuses(PayloadNotForEl7, "8.9", |_| ()));
         assert!(refuses(NoPayloadDigest, "8", |i| i.security.fips = true));
         assert!(!refuses(NoPayloadDigest, "8", |_| ()));
-        // An EL9 whose policy nobody could read is taken for one with the default.
+        // An EL9 with an unreadable policy counts as one with the default.
         assert!(refuses(Sha1Signature, "9.3", |_| ()));
         assert!(!refuses(Sha1Signature, "9.3", |i| {
             i.security.crypto_policy = Observed::Known("DEFAULT:SHA1".to_owned());

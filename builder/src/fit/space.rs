@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use manifests::host_inventory::Place;
 use manifests::package_files::PackageFiles;
+use manifests::size::Size;
 
 use super::Upgrade;
 use crate::hosts::{FleetHost, Unfit};
@@ -68,7 +69,7 @@ impl Needs<'_> {
         let label = &self.host.label;
         let state = self.host.inventory.place_of(STATE);
         let mut unfit = Vec::new();
-        let mut say = |why: String, next| {
+        let mut refuse = |why: String, next| {
             unfit.push(Unfit {
                 why: format!("{label}: {why}"),
                 next,
@@ -77,17 +78,17 @@ impl Needs<'_> {
         for (place, needed) in self.by_filesystem.values() {
             let (path, free) = (&place.path, place.free_bytes);
             if place.read_only {
-                say(
+                refuse(
                     format!("the filesystem of {path} is read-only"),
                     "remount it read-write and take the inventory again",
                 );
             } else if free < *needed {
-                say(
+                refuse(
                     format!(
-                        "the filesystem of {path} has {} MiB free, and the upgrade needs {} MiB \
+                        "the filesystem of {path} has {} free, and the upgrade needs {} \
                          there, backups not counted",
-                        free / MIB,
-                        needed.div_ceil(MIB)
+                        Size(free),
+                        Size(*needed)
                     ),
                     "free some space on that host and take the inventory again",
                 );
@@ -95,7 +96,7 @@ impl Needs<'_> {
         }
         let inodes = state.and_then(|place| Some((place, place.free_inodes?)));
         if let Some((place, free)) = inodes.filter(|(_, free)| *free < STATE_INODES) {
-            say(
+            refuse(
                 format!(
                     "the filesystem of {} has {free} inodes free, and the upgrade needs \
                      {STATE_INODES}",

@@ -16,7 +16,7 @@ pub enum HostsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not an inventory.
@@ -74,7 +74,7 @@ impl Explain for HostsError {
             ),
             Self::Contradiction { flag, .. } => (
                 "cannot build for these hosts",
-                format!("leave {flag} out: the inventories say what to build for"),
+                format!("leave {flag} out: the inventories name what to build for"),
             ),
             Self::Unfit(unfit) => ("these hosts could not use the bundle", cures(unfit)),
         };

@@ -33,7 +33,7 @@ pub struct FleetHost {
     pub distro: String,
     /// The architecture.
     pub arch: Arch,
-    /// What it said.
+    /// The cause.
     pub inventory: HostInventory,
 }
 
@@ -115,7 +115,7 @@ impl Fleet {
         archs.into_iter().collect()
     }
 
-    /// Refuses distributions and architectures that somebody named and that are not the hosts'.
+    /// Refuses distributions and architectures that the request names and no host has.
     pub fn check_named(&self, distros: &[&Distro], archs: &[Arch]) -> Result<(), HostsError> {
         let (own, own_archs) = (self.distros(), self.archs());
         let joined = |all: Vec<String>| all.join(", ");
@@ -183,7 +183,7 @@ fn read_host(path: &Path, product: &ProductManifest) -> Result<FleetHost, HostsE
         what,
         known: product.distros.iter().map(|d| d.id.clone()).collect(),
     };
-    // What the host says its distribution is called is another product manifest's word.
+    // The host's own name for its distribution may come from another product manifest.
     let os = &inventory.os;
     let distro = product
         .distros

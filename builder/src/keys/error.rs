@@ -18,7 +18,7 @@ pub enum KeyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Readable by others.
@@ -55,9 +55,9 @@ pub enum KeyError {
         /// The key.
         path: PathBuf,
     },
-    /// Nobody to ask.
+    /// No terminal to ask at.
     #[error("{what} is needed, and there is no terminal to ask for it")]
-    NobodyToAsk {
+    NoTerminal {
         /// What is needed.
         what: String,
         /// How to give it otherwise.
@@ -97,7 +97,7 @@ pub enum KeyError {
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
     /// No directory to keep keys in.
-    #[error("neither --config-dir, XDG_CONFIG_HOME nor HOME says where keys are kept")]
+    #[error("--config-dir, XDG_CONFIG_HOME and HOME are all unset, so keys have no place")]
     NoHome,
     /// The system gives no random numbers, or a library refuses its own output.
     #[error("the key cannot be made or used: {0}")]
@@ -124,7 +124,7 @@ impl Explain for KeyError {
             | Self::NotPublic { .. }
             | Self::Encryption { .. }
             | Self::WrongPassphrase { .. }
-            | Self::NobodyToAsk { .. }
+            | Self::NoTerminal { .. }
             | Self::Answer(_)
             | Self::NotRelease { .. }
             | Self::Twice(_)
@@ -155,7 +155,7 @@ impl KeyError {
         let advice = match self {
             Self::TooOpen { path, .. } => {
                 return format!(
-                    "if nobody else had access, run chmod 600 {}; otherwise make a new one, and have \
+                    "if no one else had access, run chmod 600 {}; otherwise make a new one, and have \
                      the old key revoked",
                     path.display()
                 );
@@ -167,7 +167,7 @@ impl KeyError {
                     path.display()
                 );
             }
-            Self::NobodyToAsk { instead, .. } => instead,
+            Self::NoTerminal { instead, .. } => instead,
             Self::Unreadable { .. } => "check the path and its permissions",
             Self::NotPublic { .. } => {
                 "make it with `bundle key export public`, or openssl pkey -pubout"

@@ -115,7 +115,7 @@ impl Signers {
     }
 }
 
-/// Refuses a key that is no release key of a root, and says what became of it.
+/// Refuses a key that is no release key of a root, and explains what became of it.
 pub fn check_release(key: &KeyId, root: &TrustRoot) -> Result<(), KeyError> {
     let document = root.document();
     if document.release.keys.contains(key) {

@@ -111,18 +111,18 @@ pub(super) fn check_private(path: &Path, file: &File) -> Result<(), KeyError> {
 
 /// Asks on the terminal of the process, whatever its streams are, and shows nothing of the answer.
 fn ask(what: &str, instead: &'static str) -> Result<Secret, KeyError> {
-    let nobody = || KeyError::NobodyToAsk {
+    let no_terminal = || KeyError::NoTerminal {
         what: what.to_owned(),
         instead,
     };
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let mut terminal = terminal.map_err(|_| nobody())?;
-    write!(terminal, "{what}: ").map_err(|_| nobody())?;
-    let quiet = Quiet::begin(&terminal).ok_or_else(nobody)?;
+    let mut terminal = terminal.map_err(|_| no_terminal())?;
+    write!(terminal, "{what}: ").map_err(|_| no_terminal())?;
+    let quiet = Quiet::begin(&terminal).ok_or_else(no_terminal)?;
     let line = read_line(&terminal);
     drop(quiet);
     let _ = writeln!(terminal);
-    line?.ok_or_else(nobody)
+    line?.ok_or_else(no_terminal)
 }
 
 /// A terminal that shows nothing of what is typed, until it is dropped.

@@ -1,4 +1,4 @@
-//! Whoever can sign: a key in a file or in a token.
+//! What can sign: a key in a file or in a token.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -58,7 +58,7 @@ impl Signer {
         }
     }
 
-    /// Signs, and checks the signature: a token can be broken, or hold another key than it says.
+    /// Signs, and checks the signature: a token can be broken, or hold another key than it names.
     pub fn sign(&self, bytes: &[u8]) -> Result<Signature, KeyError> {
         let signature = match self {
             Self::File(key) => key.sign(bytes),

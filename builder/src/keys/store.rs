@@ -26,7 +26,7 @@ pub struct KeyStore {
 pub struct Request {
     /// These keys; with none, the one that is kept here.
     pub keys: Vec<KeyName>,
-    /// Nobody.
+    /// No key signs.
     pub unsigned: bool,
     /// Where passphrases come from.
     pub secrets: Secrets,
@@ -141,7 +141,7 @@ impl KeyStore {
         Ok(self.chain()?.newest().map(|newest| newest.root.clone()))
     }
 
-    /// Writes version 1 of a key: 1 of 1 in both roles, every product. Whoever was faster wrote the same.
+    /// Writes version 1 of a key: 1 of 1 in both roles, every product. A process that was faster wrote the same.
     pub(crate) fn write_first(&self, key: &FileKey) -> Result<(), KeyError> {
         let public = key.public();
         let enrolled = Enrolled {
@@ -155,7 +155,7 @@ impl KeyStore {
         let bytes = manifests::json::canonical(&document);
         let bytes = bytes.map_err(|error| KeyError::Make(error.to_string()))?;
         self.make_trust()?;
-        // The signature first: a document never lies there unsigned, whoever looks.
+        // The signature comes first, so that no reader finds an unsigned document.
         let id = public.id().clone();
         let signature = RootFile::Signature {
             version: 1,

@@ -126,7 +126,7 @@ fn a_root_document_without_its_key_gets_no_new_key() {
     assert!(matches!(error, KeyError::RootWithoutKey { .. }), "{error}");
     assert!(error.explain().next.contains("backup"));
     assert!(!store.key_path().exists());
-    // Nobody's signature needs nobody's key.
+    // No signature needs no key.
     let unsigned = Request {
         unsigned: true,
         ..Request::default()

@@ -30,7 +30,7 @@ pub enum TokenError {
     Module {
         /// The library.
         path: PathBuf,
-        /// What was said.
+        /// The cause.
         reason: String,
     },
     /// No such token.
@@ -51,14 +51,14 @@ pub enum TokenError {
     /// More than one.
     #[error("{0} has more than one such P-256 {1} key")]
     ManyKeys(String, &'static str),
-    /// The token says no.
+    /// The token refuses.
     #[error("{token} does not {what}: {source}")]
     Call {
         /// The token.
         token: String,
         /// What was asked.
         what: &'static str,
-        /// What it said.
+        /// The token's answer.
         source: Fault,
     },
     /// An answer that makes no sense.
@@ -214,7 +214,7 @@ fn load(uri: &TokenUri) -> Result<Pkcs11, TokenError> {
 fn slot(library: &Pkcs11, uri: &TokenUri) -> Result<Slot, TokenError> {
     let refused = |source| TokenError::Call {
         token: uri.token_name(),
-        what: "say what it is",
+        what: "describe itself",
         source,
     };
     let (mut found, mut others) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What an earlier lock, of any version of this program, says to a new build at its place.
+//! What a new build takes from the earlier lock at its place, whichever version of this program wrote it.
 
 use std::path::Path;
 

@@ -22,7 +22,7 @@ pub use tree::PendingTree;
 pub struct OutputError {
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
@@ -136,7 +136,7 @@ impl Pending {
         attempt().map_err(|source| failed(&path, source))
     }
 
-    /// Does the same as [`Self::commit`] unless something has that name already, and says whether it did.
+    /// Does the same as [`Self::commit`] unless something has that name already, and returns whether it did.
     pub fn commit_new(self) -> Result<bool, OutputError> {
         let path = self.path.clone();
         let attempt = || {
@@ -191,7 +191,7 @@ pub fn make_private_directory(path: &Path) -> Result<(), OutputError> {
         .map_err(|source| failed(path, source))
 }
 
-/// Makes a directory and its parents, as the umask says.
+/// Makes a directory and its parents, under the process's umask.
 pub fn make_directory(path: &Path) -> Result<(), OutputError> {
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -1,4 +1,4 @@
-//! A file that grows over several runs of the program, and the note beside it that says how far.
+//! A file that grows over several runs of the program, and the note beside it that records how far.
 
 #![expect(
     clippy::disallowed_methods,
@@ -103,7 +103,7 @@ impl Resumable {
         attempt().map_err(|source| failed(&self.path, source))
     }
 
-    /// Gives the file its name. Not synced: whoever uses it reads it whole and compares its digest.
+    /// Gives the file its name. It is not synced: every use reads it whole and compares its digest.
     pub fn finish(self, path: &Path) -> Result<(), OutputError> {
         let attempt = || {
             remove_if_there(&self.path.with_extension(NOTE))?;

@@ -44,7 +44,7 @@ impl PendingTree {
         })
     }
 
-    /// Makes a file. Nobody else can write below the directory, and a name of [`BundlePath`] leads
+    /// Makes a file. No other user can write below the directory, and a name of [`BundlePath`] leads
     /// nowhere else; all the same nothing that exists is opened.
     pub fn file(&mut self, below: &BundlePath) -> Result<File, OutputError> {
         let mut directory = self.staging.path().to_owned();

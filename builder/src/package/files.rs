@@ -1,4 +1,4 @@
-//! `files/<sha256>.json`: what the header says about files, dependencies and scriptlets.
+//! `files/<sha256>.json`: the files, dependencies and scriptlets of the header.
 
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
@@ -37,7 +37,7 @@ pub(super) fn describe(
     })
 }
 
-/// What nothing is decided by: a tag that is absent, or of a type that nobody reads, is empty.
+/// No decision depends on these: a tag that is absent, or of an unknown type, is empty.
 fn about(metadata: &PackageMetadata) -> About {
     let text = |tag: IndexTag| {
         let header = &metadata.header;

@@ -1,7 +1,7 @@
 //! One RPM: from a received file to a [`DownloadedRpm`], the only value a bundle is made from.
 //!
 //! The order of the checks in [`check`] is the order of trust: identity and signature of the
-//! header first, then everything the signed header says about the payload.
+//! header first, then every statement of the signed header about the payload.
 
 mod files;
 mod header;
@@ -57,10 +57,10 @@ pub enum PackageError {
     #[error("it is not a readable RPM: {0}")]
     Unreadable(String),
     /// A header that different readers take for different things.
-    #[error("it cannot be told what it is: {0}")]
+    #[error("different readers would see different packages: {0}")]
     Header(String),
-    /// Another package than the metadata says.
-    #[error("its header says it is {found} and the signed metadata says {expected}")]
+    /// Another package than the metadata names.
+    #[error("its header names {found} and the signed metadata {expected}")]
     Identity {
         /// In the metadata.
         expected: String,
@@ -118,8 +118,8 @@ impl Explain for PackageError {
                 "if the vendor signs with a new key, get it from the vendor, pass it with \
                  --package-key FILE and accept its fingerprint with --trust-vendor-key"
             }
-            Self::Unreadable(_) => "tell the vendor; the repository carries a broken file",
-            _ => "do not use this package; tell the vendor what you found",
+            Self::Unreadable(_) => "report to the vendor that the repository carries a broken file",
+            _ => "do not use this package, and report it to the vendor",
         };
         Explained::new("cannot use the package", self.to_string(), next)
     }
@@ -130,7 +130,7 @@ impl Explain for PackageError {
 pub struct Requirements<'a> {
     /// Pinned package keys.
     pub keys: &'a TrustedKeys,
-    /// Names of packages that may lack a strong signature because the user said so.
+    /// Names of packages that may lack a strong signature because the user accepts them so.
     pub accept_unsigned: &'a [String],
 }
 
@@ -176,7 +176,7 @@ pub fn check(
     })
 }
 
-/// What an RPM says of itself. Nobody vouches for it: this is for looking, never for carrying.
+/// An RPM's statements about itself, unverified: for display, never for a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The digests it carries.

@@ -50,8 +50,8 @@ fn check_whole(path: &Path, header: &Header, expected: &str) -> Result<(), Packa
     }
 }
 
-/// Walks the archive: every entry is a file of the signed header with the content that the header
-/// says, every file of the header that has content is there, and nothing else is.
+/// Walks the archive: every entry is a file of the signed header with the content of the
+/// header's digest, every file of the header that has content is there, and nothing else is.
 fn check_files(path: &Path, header: &Header, algorithm: Algorithm) -> Result<(), PackageError> {
     let mut file = File::open(path).map_err(unreadable)?;
     file.seek(SeekFrom::Start(header.payload_offset))
@@ -123,7 +123,7 @@ fn unpacked<'a>(mut payload: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>
     })
 }
 
-/// rpm 4.11 takes the type from the archive, newer ones from the header: both must say the same.
+/// rpm 4.11 takes the type from the archive, newer ones from the header: both must agree.
 fn check_kind(entry: &Member, file: &PackagedFile) -> Result<(), PackageError> {
     if entry.mode & 0o177_777 != file.mode {
         return Err(differs(&file.path, "has another type or other permissions"));
@@ -132,7 +132,7 @@ fn check_kind(entry: &Member, file: &PackagedFile) -> Result<(), PackageError> {
     if plain {
         Ok(())
     } else {
-        Err(differs(&file.path, "is a device, and nothing says which"))
+        Err(differs(&file.path, "is a device without a number"))
     }
 }
 
@@ -155,7 +155,7 @@ fn read_body(
         file.link.len() as u64
     };
     if !file.ghost && member.size > most {
-        return Err(differs(&file.path, "is larger than the header says"));
+        return Err(differs(&file.path, "is larger than its header states"));
     }
     let mut hasher = checksum::Hasher::new(algorithm);
     let mut text = Vec::new();

@@ -25,7 +25,7 @@ fn check_header(input: &mut impl Read, data_max: usize) -> io::Result<usize> {
     input.read_exact(&mut intro)?;
     let (entries, data) = (number(&intro[8..]), number(&intro[12..]));
     if intro[..4] != MAGIC || entries > ENTRIES_MAX || data > data_max {
-        return Err(bad("a header that is none, or too large"));
+        return Err(bad("no header, or one that is too large"));
     }
     let index = read(input, entries * ENTRY_BYTES)?;
     let store = read(input, data)?;

@@ -61,7 +61,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Returns one that counts; nothing if there is none at all.
+    /// Returns one that counts; nothing if there is no signature at all.
     fn one_of(
         &self,
         signatures: &[impl AsRef<[u8]>],

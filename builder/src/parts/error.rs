@@ -19,7 +19,7 @@ pub enum CarryError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A part where its bundle belongs.

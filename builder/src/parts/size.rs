@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Smaller parts are no use to anybody.
+/// Smaller parts are of no use.
 const MIN_BYTES: u64 = 1024;
 
 /// Bytes per part.

@@ -95,7 +95,7 @@ pub(super) fn earlier(
 }
 
 /// Compares what was fetched with the earlier lock: a package with other bytes under its old name is
-/// an alarm, unless it was accepted by name; then the notes say so.
+/// an alarm, unless it was accepted by name. The notes then record it.
 pub(super) fn check_replaced(
     earlier: &Earlier,
     plan: &mut BuildPlan,

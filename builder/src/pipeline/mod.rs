@@ -67,7 +67,7 @@ pub fn plan(
     };
     let mut plan = match choose(&index) {
         Err(ResolveError::NotPublished { .. }) => {
-            // Worth a look at the other distributions, to say where it does exist.
+            // The error can then name the other distributions that have it.
             choose(&widen(transport, &own, &keys, index))?
         }
         other => other?,

@@ -66,7 +66,7 @@ pub struct Settings {
     pub timestamp: Option<u64>,
     /// Packages that may lack a strong signature.
     pub accept_unsigned: Vec<String>,
-    /// Packages that may have other bytes than the lock before says.
+    /// Packages that may have other bytes than in the earlier lock.
     pub accept_replaced: Vec<String>,
     /// The carried installers.
     pub installers: installers::Choice,
@@ -116,6 +116,6 @@ pub struct Planned {
     pub revision: Option<u64>,
     /// What else the targets need.
     pub dependencies: Vec<Dependencies>,
-    /// What of it would not work on a host.
+    /// Packages that would not work on a host.
     pub unfit: Vec<Unfit>,
 }

@@ -1,4 +1,4 @@
-//! What a package of a list offers and needs, as `primary.xml` says it below `<format>`.
+//! What a package of a list offers and needs, as `primary.xml` lists it below `<format>`.
 
 use manifests::closure::Capabilities;
 use manifests::package_files::Dependency;

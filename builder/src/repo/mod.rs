@@ -16,7 +16,7 @@ use manifests::nevra::{Arch, Nevra};
 use serde::Serialize;
 use url::Url;
 
-use crate::checksum::{Checksum, ChecksumError};
+use crate::checksum::Checksum;
 use crate::explain::{Exit, Explain, Explained};
 use crate::output::OutputError;
 use crate::repo::openpgp::{SignatureError, SignedBy};
@@ -59,7 +59,7 @@ pub struct RepoSnapshot {
     pub signed_by: SignedBy,
     /// The digest of `repomd.xml`.
     pub repomd_sha256: Sha256,
-    /// The packages the product may want from it.
+    /// The packages that the product may take from it.
     pub packages: Vec<RepoPackage>,
 }
 
@@ -131,9 +131,6 @@ pub enum RepoErrorKind {
     /// Primary is not usable.
     #[error("the package list is not usable: {0}")]
     Primary(#[source] PrimaryError),
-    /// A checksum of primary that is not usable.
-    #[error("the package list has an unusable checksum: {0}")]
-    Checksum(#[source] ChecksumError),
 }
 
 impl Explain for RepoError {
@@ -158,14 +155,14 @@ impl Explain for RepoError {
             }
             RepoErrorKind::PrimaryChecksum => {
                 "wait a minute and run the command again (a repository is inconsistent while it is \
-                 being published); if it stays so, tell its owner"
+                 being published); if it stays so, report it to its owner"
             }
             RepoErrorKind::Keep(_) => "make space or name another directory with --cache-dir",
             RepoErrorKind::WebPage(_) | RepoErrorKind::Empty(_) => {
                 "open the address in a browser from this machine: log in to the network or set the \
                  proxy (HTTPS_PROXY), then run the command again"
             }
-            _ => "check that the address is a yum repository; if it is, tell its owner",
+            _ => "check that the address is a yum repository; if it is, report this to its owner",
         };
         Explained::new(
             format!(
@@ -192,7 +189,7 @@ pub(crate) const fn fetch_advice(kind: &TransportErrorKind) -> &'static str {
              place"
         }
         TransportErrorKind::Status(401 | 402) => {
-            "the server wants a login: name its read token with --token-file, BUNDLE_TOKEN or a netrc; \
+            "the server asks for a login: name its read token with --token-file, BUNDLE_TOKEN or a netrc; \
              if you did, it may be the wrong one, or meant for another host (docs/sources.md)"
         }
         TransportErrorKind::Status(407) => {
@@ -200,7 +197,7 @@ pub(crate) const fn fetch_advice(kind: &TransportErrorKind) -> &'static str {
         }
         TransportErrorKind::PlainLogin(_) => {
             "use an https address; where that is impossible, --unsafe-send-credentials-over-plain-http \
-             sends it all the same, readable for everybody on the way"
+             sends it all the same, readable for everyone on the way"
         }
         TransportErrorKind::Offline => {
             "run the command once without --offline where there is a network, or name the cache that \

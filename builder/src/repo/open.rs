@@ -2,9 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The most a package list may unpack to, whatever the repository says.
+/// The most a package list may unpack to, whatever size the repository states.
 const OPEN_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// The same where the repository says nothing.
+/// The same where the repository states no size.
 const OPEN_UNSTATED_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const XZ_MEMORY_MAX_BYTES: u64 = 256 * 1024 * 1024;
 const ZSTD_WINDOW_MAX_LOG: u32 = 27;
@@ -60,7 +60,7 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let taken = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(taken as u64).ok_or_else(|| {
-            io::Error::other("it unpacks to more bytes than repomd.xml says or this build takes")
+            io::Error::other("it unpacks to more bytes than repomd.xml states or this build takes")
         })?;
         Ok(taken)
     }

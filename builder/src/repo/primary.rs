@@ -27,7 +27,7 @@ const DEPTH_MAX: usize = 32;
 /// A package list that is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum PrimaryError {
-    /// Not XML, cut off, or more than `repomd.xml` says.
+    /// Not XML, cut off, or larger than `repomd.xml` states.
     #[error("it is not well-formed: {0}")]
     Xml(String),
     /// More than a reader takes.

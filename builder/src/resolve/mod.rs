@@ -36,7 +36,7 @@ pub struct Inputs<'a> {
     pub version: &'a str,
     /// Which previous packages to carry.
     pub from: &'a FromRule,
-    /// The hosts to build for; where there are some, they say what is needed, and `from` does not.
+    /// The hosts to build for. Where there are any, they decide what is needed, and `from` does not count.
     pub fleet: &'a Fleet,
 }
 
@@ -244,7 +244,7 @@ fn choose_pinned<'a>(
         error::not_published(inputs, target, component, &published, inputs.version)
     })?;
     draft.note(format!(
-        "the product manifest does not say which {} goes with {} {lead}; {} is the newest published",
+        "the product manifest does not name the {} that goes with {} {lead}; {} is the newest published",
         component.name,
         place.inputs.product.lead,
         newest.nevra

@@ -82,7 +82,7 @@ pub(crate) async fn pause(pause: Duration) -> Result<(), TransportErrorKind> {
     watched(bound, tokio::time::sleep(pause)).await
 }
 
-/// Opens a local file; a pipe or a device is none.
+/// Opens a local file; a pipe or a device is refused.
 pub(super) async fn open_local(url: &Url) -> Result<Answer, TransportErrorKind> {
     let path = url
         .to_file_path()

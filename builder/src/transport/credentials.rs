@@ -38,7 +38,7 @@ pub enum PlainHttp {
     /// Never.
     #[default]
     Refused,
-    /// The user said so, at length.
+    /// The user asked for it with a long flag.
     UnsafelyAllowed,
 }
 

@@ -73,8 +73,8 @@ pub enum TransportErrorKind {
 }
 
 impl TransportErrorKind {
-    /// Whether another attempt, from the original address, may help. 403 is what a content network
-    /// says when a redirect's signature has expired, and so may 404 be.
+    /// Whether another attempt, from the original address, may help. A content network answers 403,
+    /// and perhaps 404, when a redirect's signature has expired.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {

@@ -28,7 +28,7 @@ pub(super) struct Client {
 impl Client {
     /// Makes the client at first use: a build from local files needs no TLS and no roots.
     pub(super) fn build(&self, silence: Duration) -> Result<reqwest::Client, String> {
-        // Somebody else in the process may have installed one already; either will do.
+        // One may be installed in the process already; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = reqwest::Client::builder()
             .user_agent(concat!("airgap-bundle/", env!("CARGO_PKG_VERSION")))
@@ -56,7 +56,7 @@ impl Client {
 pub(crate) struct Span {
     /// The first byte.
     pub(crate) first: u64,
-    /// The last byte; all that follow, if there is none.
+    /// The last byte; without one, all that follow.
     pub(crate) last: Option<u64>,
     /// Only if the file still is the one that had this.
     pub(crate) validator: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) struct Answer {
 pub(crate) enum Extent {
     /// All of it.
     Whole,
-    /// From `first` on; `total` is what the server says of the whole file.
+    /// From `first` on; `total` is the size of the whole file, as the server states it.
     Part { first: u64, total: Option<u64> },
 }
 
@@ -148,7 +148,7 @@ fn next_address(from: &Url, headers: &HeaderMap) -> Result<Url, TransportErrorKi
     let mut next = from
         .join(location)
         .map_err(|_| fail("it leads to nothing that http or https can reach"))?;
-    // What a redirect says about logins is nobody's login.
+    // A login inside a redirect's address is never used.
     if next
         .set_username("")
         .and_then(|()| next.set_password(None))
@@ -197,8 +197,8 @@ fn part_of(headers: &HeaderMap, span: &Span) -> Result<Extent, TransportErrorKin
         _ => return Err(wrong()),
     };
     let length = text(headers, &CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    let told = length.is_none_or(|length| length == last - first + 1);
-    if first != span.first || span.last.is_some_and(|end| last > end) || !told {
+    let is_stated = length.is_none_or(|length| length == last - first + 1);
+    if first != span.first || span.last.is_some_and(|end| last > end) || !is_stated {
         return Err(wrong());
     }
     Ok(Extent::Part {
@@ -207,7 +207,7 @@ fn part_of(headers: &HeaderMap, span: &Span) -> Result<Extent, TransportErrorKin
     })
 }
 
-/// A weak tag says nothing about bytes.
+/// A weak tag does not identify bytes.
 fn validator(headers: &HeaderMap) -> Option<String> {
     let tag = text(headers, &ETAG).filter(|tag| !tag.starts_with("W/"));
     tag.or_else(|| text(headers, &LAST_MODIFIED))

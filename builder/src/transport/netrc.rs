@@ -66,9 +66,7 @@ pub fn parse(text: &str) -> Result<Vec<Machine>, NetrcError> {
                 }
             }
             _ => {
-                return Err(fail(
-                    "a word that is none of machine, default, login, password",
-                ));
+                return Err(fail("a word other than machine, default, login, password"));
             }
         }
     }

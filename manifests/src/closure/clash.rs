@@ -1,4 +1,4 @@
-//! Who cannot live with whom, as the headers say it.
+//! Which packages exclude each other, by their headers.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::relation::overlaps;
 use super::search::{Draft, Search, own};
 
 impl Search<'_> {
-    /// Says why `at` cannot live with `other`, if its header says so.
+    /// Returns why the header of `at` excludes `other`, if it does.
     pub(super) fn clash(&self, at: usize, other: usize) -> Option<String> {
         let (own_side, other_side) = (self.index.offer(at), self.index.offer(other));
         if at == other {

@@ -78,7 +78,7 @@ pub struct Added {
     pub by: Nevra,
 }
 
-/// Whether a package that says so replaces an installed one.
+/// Whether a package with this statement replaces an installed one.
 #[must_use]
 pub fn obsoletes(obsolete: &Dependency, installed: &Nevra) -> bool {
     relation::overlaps(&search::own(installed), obsolete)

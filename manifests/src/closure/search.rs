@@ -168,7 +168,7 @@ impl<'a> Search<'a> {
                     continue;
                 }
                 let text = dependency.to_string();
-                // What cannot be read cannot be met: it is told as missing.
+                // What cannot be read cannot be met: it is reported as missing.
                 let need = Need::of(dependency).unwrap_or(Need::Or(Vec::new()));
                 let is_known = |m: &Missing| m.package == package && m.need == text;
                 if self.is_met(&need, draft, &gone) || missing.iter().any(is_known) {

@@ -36,7 +36,7 @@ impl System {
         }
     }
 
-    /// Takes every installed package; `merged_usr` says whether `/bin` is a link into `/usr`.
+    /// Takes every installed package; `merged_usr` is whether `/bin` is a link into `/usr`.
     #[must_use]
     pub fn of(packages: &[HostPackage], merged_usr: bool) -> Self {
         let mut system = Self {

@@ -1,4 +1,4 @@
-//! What an isolated host tells a builder about itself: `install inventory` writes it, `bundle build
+//! An isolated host's description of itself for a builder: `install inventory` writes it, `bundle build
 //! --inventory` reads it. It names packages, states and digests, and never the content of a file.
 //!
 //! File dependencies are resolved as yum repositories resolve them: a package lists the paths that
@@ -36,7 +36,7 @@ pub struct HostInventory {
     pub tool_version: Version,
     /// When, seconds since 1970.
     pub taken: u64,
-    /// What its owner calls the host, if they said so; its own name is never recorded.
+    /// The owner's name for the host, if one was given. The host's own name is never recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The product whose configuration and services were looked at.
@@ -49,7 +49,7 @@ pub struct HostInventory {
     pub security: Security,
     /// Every installed package, sorted.
     pub packages: Vec<HostPackage>,
-    /// Installed packages whose identity is none that this project knows, as rpm names them.
+    /// Installed packages whose identity this project cannot read, as rpm names them.
     pub skipped: Vec<String>,
     /// The product's configuration files.
     pub configs: Vec<ConfigFile>,
@@ -65,7 +65,7 @@ pub struct HostInventory {
 pub enum Observed<T> {
     /// It is this.
     Known(T),
-    /// There is none.
+    /// It does not exist.
     Absent,
     /// The caller may not see it.
     Unknown,
@@ -202,12 +202,12 @@ pub enum InventoryError {
     /// Another type.
     #[error("its type is `{}`; this build reads `{INVENTORY_TYPE}`", .0.escape_debug())]
     Unknown(String),
-    /// More, longer or other than a host can say.
+    /// More, longer or other than a host can have.
     #[error("it holds {0}")]
     Implausible(String),
 }
 
-/// Whether other packages may name this file as a dependency without anybody reading complete file
+/// Whether other packages may name this file as a dependency without a need to read complete file
 /// lists: the rule by which `primary.xml` lists files.
 #[must_use]
 pub fn is_primary_path(path: &str) -> bool {
@@ -215,7 +215,7 @@ pub fn is_primary_path(path: &str) -> bool {
 }
 
 impl HostInventory {
-    /// Reads an inventory that anybody may have written.
+    /// Reads an inventory from an untrusted source.
     pub fn parse(bytes: &[u8]) -> Result<Self, InventoryError> {
         #[derive(Deserialize)]
         struct Typed {

@@ -1,9 +1,9 @@
-//! What the shape of a product manifest alone does not say.
+//! What the shape of a product manifest alone does not ensure.
 
 use super::{Component, PRODUCT_TYPE, ProductError, ProductManifest, Versioning};
 
 impl ProductManifest {
-    /// Checks what the shape alone does not say.
+    /// Checks what the shape alone does not ensure.
     pub fn check(&self) -> Result<(), ProductError> {
         let refuse = |text: String| Err(ProductError::Inconsistent(text));
         if self.document != PRODUCT_TYPE {

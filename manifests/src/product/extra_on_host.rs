@@ -1,4 +1,4 @@
-//! Extras on a host: where they are, what their names say, and how a program is asked about one.
+//! Extras on a host: where they are, what their names mean, and how a program is asked about one.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,18 +8,18 @@ use super::extra::{NAME, fill};
 use crate::nevra::Arch;
 use crate::product::ExtraTarget;
 
-/// A command of the component's own program that loads an extra and says whether that worked.
+/// A command of the component's own program that loads an extra and reports whether that worked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
-    /// Arguments, with `{file}` for the extra and `{symbol}` for a name in it. Nobody knows the names
-    /// in a plugin: a made-up one is asked for.
+    /// Arguments, with `{file}` for the extra and `{symbol}` for a name in it. The names in
+    /// a plugin are unknown: a made-up one is asked for.
     pub args: Vec<String>,
-    /// Texts in its output that prove that the extra cannot be loaded. Any other answer is none.
+    /// Texts in its output that prove that the extra cannot be loaded. Any other answer proves nothing.
     pub refused: Vec<String>,
 }
 
-/// What the name of a host's file says.
+/// The meaning of the name of a host's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExtraName<'a> {
     /// It is for one version of the component.
@@ -29,7 +29,7 @@ pub enum ExtraName<'a> {
         /// The version.
         version: &'a str,
     },
-    /// It names no version: a component loads it where there is none for its own.
+    /// It names no version: a component loads it where no file names its own version.
     Plain {
         /// Its own part.
         stem: &'a str,
@@ -55,13 +55,13 @@ impl Trial {
     /// Returns the line of an output that proves that the extra cannot be loaded.
     #[must_use]
     pub fn refusal<'a>(&self, output: &'a str) -> Option<&'a str> {
-        let says_so = |line: &&str| self.refused.iter().any(|text| line.contains(text.as_str()));
-        output.lines().map(str::trim).find(says_so)
+        let is_refusal = |line: &&str| self.refused.iter().any(|text| line.contains(text.as_str()));
+        output.lines().map(str::trim).find(is_refusal)
     }
 }
 
 impl ExtraRule {
-    /// Says what a file's name on a host of this architecture means; nothing if it is no such file.
+    /// Returns what a file's name on a host of this architecture means; nothing if it is no such file.
     #[must_use]
     pub fn recognise<'a>(&self, file_name: &'a str, arch: Arch) -> Option<ExtraName<'a>> {
         let stem = file_name.strip_suffix(self.suffix.as_deref()?)?;
@@ -96,7 +96,7 @@ impl ExtraRule {
             return Err("with a directory it needs a suffix, the end of a file name".to_owned());
         }
         for template in &self.names {
-            // What stands between the two tells them apart.
+            // The text between the two separates them.
             let between = template
                 .split_once(NAME)
                 .and_then(|(_, rest)| rest.split_once(VERSION));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn names_on_a_host_say_for_what_a_file_is() {
+    fn names_on_a_host_mark_the_purpose_of_a_file() {
         let rule = &tyk().extras[0];
         let versioned = |stem, version| Some(ExtraName::Versioned { stem, version });
         for (name, meaning) in [

@@ -161,7 +161,7 @@ pub struct Component {
 pub enum Versioning {
     /// It has the lead's version numbers: the named version or line.
     Lead,
-    /// It has its own; `[[pin]]` says which goes with the lead's.
+    /// It has its own; `[[pin]]` names the one that goes with the lead's.
     Pinned,
 }
 
@@ -188,7 +188,7 @@ pub struct Health {
     pub path: Setting,
     /// `true` for HTTPS.
     pub tls: Setting,
-    /// What the JSON body must say.
+    /// What the JSON body must contain.
     pub expect: Vec<Expectation>,
     /// Where the body carries the version, if it does.
     #[serde(default)]

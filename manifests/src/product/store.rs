@@ -63,7 +63,7 @@ pub struct EngineRule {
     pub setting: Setting,
     /// What its values mean.
     pub names: BTreeMap<String, Engine>,
-    /// Whether any other value is a thing that nobody backs up here, and no reason to refuse.
+    /// Whether any other value names something that is not backed up here, and is no reason to refuse.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub others_are_no_store: bool,
 }
@@ -133,7 +133,7 @@ pub struct RedisSettings {
 pub struct DatabaseSettings {
     /// Connection string: a URL, or libpq's keywords and values.
     pub connection: Setting,
-    /// Whether it is reached over TLS, where the string does not say so.
+    /// Whether it is reached over TLS, where the string does not state it.
     pub tls: Setting,
     /// Whether its certificate is not checked.
     pub tls_insecure: Setting,
@@ -171,10 +171,10 @@ impl StoreRule {
             return refuse("its engine has no name");
         }
         if has(&[Engine::Redis]) && self.redis.is_none() {
-            return refuse("it may be Redis, and `redis` does not say where");
+            return refuse("it may be Redis, and `redis` does not name its settings");
         }
         if has(&[Engine::Postgresql, Engine::Mongodb]) && self.database.is_none() {
-            return refuse("it may be a database, and `database` does not say where");
+            return refuse("it may be a database, and `database` does not name its settings");
         }
         Ok(())
     }

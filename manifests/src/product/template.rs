@@ -15,7 +15,7 @@ use crate::evr::compare_versions;
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
-/// What `settings` says: `GAP = "TEXT"`.
+/// The content of `settings`: `GAP = "TEXT"`.
 type Gaps = BTreeMap<String, Spanned<String>>;
 
 /// The tables `[pins.COMPONENT]`: `"LEAD" = "VERSION"`.

@@ -165,7 +165,7 @@ impl<R: Read> Entries<R> {
         read.map_err(|error| self.failed(error))
     }
 
-    /// Tells a file that cannot be read from one that is damaged.
+    /// Distinguishes a file that cannot be read from one that is damaged.
     fn failed(&self, error: io::Error) -> ReadError {
         if self.decoder.get_ref().get_ref().get_ref().1.failed {
             ReadError::Input(error)

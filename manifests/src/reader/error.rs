@@ -54,7 +54,7 @@ pub enum ReadError {
         max: u64,
     },
     /// An entry whose bytes are not the listed ones.
-    #[error("`{path}` has SHA-256 {found}, the signed manifest says {expected}")]
+    #[error("`{path}` has SHA-256 {found}, the signed manifest gives {expected}")]
     Digest {
         /// The entry.
         path: BundlePath,

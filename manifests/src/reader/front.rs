@@ -16,7 +16,7 @@ use crate::trust::{CarriedTrust, RootFile, TrustRoot, VerifiedManifest, verify_m
 pub struct Front {
     /// The exact bytes of `manifest.json`.
     pub manifest: Vec<u8>,
-    /// The signatures, as they say.
+    /// The signatures, unverified.
     pub signatures: Vec<Signature>,
     /// The carried chain of root documents.
     pub chain: CarriedTrust,

@@ -21,7 +21,7 @@ pub enum Document {
     Product(Box<ProductManifest>),
     /// One of the vendor's package keys, armored.
     Key(Vec<u8>),
-    /// What the header of an RPM says. Every RPM of the manifest has one, under its own name.
+    /// The contents of an RPM, by its header. Every RPM of the manifest has one, under its own name.
     Files(PackageFiles),
 }
 

@@ -35,7 +35,7 @@ pub enum Links {
     Refused,
 }
 
-/// A part that is not what the signed list says.
+/// A part that differs from the signed list.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {fault}", path.display())]
 pub struct BadPart {
@@ -57,7 +57,7 @@ pub enum PartFault {
     #[error("it is not a regular file (links are not followed)")]
     NotAFile,
     /// Too long or too short.
-    #[error("it has {found} bytes, the signed list says {expected}")]
+    #[error("it has {found} bytes, the signed list gives {expected}")]
     Size {
         /// As signed.
         expected: u64,
@@ -65,7 +65,7 @@ pub enum PartFault {
         found: u64,
     },
     /// Other bytes.
-    #[error("its SHA-256 is {found}, the signed list says {expected}")]
+    #[error("its SHA-256 is {found}, the signed list gives {expected}")]
     Digest {
         /// As signed.
         expected: Sha256,
@@ -129,7 +129,7 @@ impl<M: Medium + Clone> PartsSet<M> {
     }
 
     /// Checks that every part is there with its size. If one is not, every part is hashed, so that all
-    /// the bad ones are named at once: somebody has to copy them again.
+    /// the bad ones are named at once, to be copied again together.
     pub fn check_presence(&self) -> Result<(), ReadError> {
         let is_there = |(part, path): &(Part, PathBuf)| open_part(&self.medium, part, path).is_ok();
         if self.located().iter().all(is_there) {
@@ -139,14 +139,14 @@ impl<M: Medium + Clone> PartsSet<M> {
     }
 }
 
-/// A list of parts with signatures that nobody has verified: enough to sign it, never to believe it.
+/// A list of parts with unverified signatures: enough to sign it, never to believe it.
 #[derive(Debug)]
 pub struct UnsignedList {
     /// The exact bytes of the list.
     pub bytes: Vec<u8>,
-    /// What they say.
+    /// Their content.
     pub document: PartsDocument,
-    /// The signatures, as they say.
+    /// The signatures, unverified.
     pub signatures: Vec<Signature>,
 }
 

@@ -7,7 +7,7 @@ use crate::bundle::{BundleManifest, Entry};
 use crate::format::HeaderClaim;
 use crate::trust::{TrustRoot, VerifiedManifest};
 
-/// A bundle whose every byte was read and is as its signed manifest says.
+/// A bundle whose every byte was read and agrees with its signed manifest.
 #[derive(Debug)]
 pub struct Verified {
     /// The manifest, with digest and signers.
@@ -16,13 +16,13 @@ pub struct Verified {
     pub total_bytes: u64,
 }
 
-/// A bundle that is whole and as its own manifest says, whoever signed it: enough to sign it, never to
-/// believe it.
+/// A bundle that is whole and agrees with its own manifest, with any signatures: enough to sign it,
+/// never to believe it.
 #[derive(Debug)]
 pub struct Checked {
     /// The manifest.
     pub manifest: BundleManifest,
-    /// Its bytes, the signatures over them and the chain of root documents, as they say.
+    /// Its bytes, the signatures over them and the chain of root documents, all unverified.
     pub front: Front,
     /// The sum of all listed entries.
     pub total_bytes: u64,

@@ -23,7 +23,7 @@ pub enum RootFile {
     Signature {
         /// N.
         version: u64,
-        /// The key that it says made it.
+        /// The key that it names as its maker.
         key: KeyId,
     },
 }

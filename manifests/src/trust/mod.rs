@@ -37,7 +37,7 @@ pub enum VerifyError {
         key: KeyId,
         /// The newest known root version.
         version: u64,
-        /// As the root document says.
+        /// From the root document.
         reason: String,
     },
     /// Signed by a key that was replaced.
@@ -115,7 +115,7 @@ pub(crate) fn find_quorums<'a>(
         let threshold = root.document().release.threshold;
         match verify_quorum(bytes, signatures, root.release_keys(), threshold) {
             Ok(signers) => found.push((signers, root)),
-            // Of several roots' refusals, the one that knew the key says most.
+            // Of several roots' refusals, the one by a root that knows the key explains most.
             Err(error) => refusal = more_telling(refusal, explain(root, error)),
         }
     }
@@ -146,7 +146,7 @@ pub(crate) fn covering<'a>(
         .ok_or(refusal)
 }
 
-/// Says of a key that is not known any more what became of it.
+/// Explains what became of a key that is no longer known.
 fn explain(root: &TrustRoot, error: QuorumError) -> VerifyError {
     let QuorumError::UnknownKeys { found } = &error else {
         return VerifyError::Quorum(error);

@@ -112,7 +112,7 @@ pub enum RootError {
     /// A key whose id is not its own.
     #[error("key {0} is listed under an id that is not its own")]
     WrongId(KeyId),
-    /// A role that nobody, or anybody, could fulfil.
+    /// A role that needs no key, or more keys than it has.
     #[error("the {role} role needs {threshold} of {keys} keys, which makes no sense")]
     Threshold {
         /// `root` or `release`.
@@ -170,12 +170,12 @@ pub enum ChainError {
         /// Why.
         source: RootError,
     },
-    /// Its content says another version than its place.
-    #[error("root version {version} says that it is version {found}")]
+    /// Its content gives another version than its place.
+    #[error("root version {version} calls itself version {found}")]
     Version {
         /// The version it stands for.
         version: u64,
-        /// The version it says.
+        /// The version in its content.
         found: u64,
     },
     /// A revoked key is one for ever.

@@ -47,7 +47,7 @@ fn document(version: u64, root: (u32, &[u8]), release: (u32, &[u8])) -> RootDocu
     RootDocument {
         document: ROOT_TYPE.to_owned(),
         version,
-        title: "TEST KEYS, trusted by nobody".to_owned(),
+        title: "TEST KEYS, never trusted".to_owned(),
         keys: seeds.iter().map(listed).collect(),
         root: Role {
             threshold: root.0,

@@ -1,4 +1,4 @@
-//! What a person wants to know at the end of a build.
+//! What a person needs to know at the end of a build.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -174,7 +174,7 @@ fn text(summary: &Summary) -> String {
     let _ = writeln!(text, "digest    sha256 {}", summary.digest);
     let _ = writeln!(text, "sequence  {}", summary.sequence);
     let _ = match summary.signed_by.as_slice() {
-        [] => writeln!(text, "signed    by nobody"),
+        [] => writeln!(text, "signed    by no key"),
         keys => writeln!(text, "signed    by key {}{made}", keys.join(", ")),
     };
     let (have, needed) = (summary.signed_by.len(), summary.signatures_needed);

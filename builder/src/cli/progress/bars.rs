@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use manifests::size::Size;
 
-use super::pace::size;
 use crate::event::{Event, Observer};
 
 /// What is on the screen.
@@ -82,7 +82,7 @@ impl Bars {
         let (bytes, position) = (bar.length().unwrap_or(0), bar.position());
         bar.finish_and_clear();
         self.all.remove(&bar);
-        self.line(&format!("  {result:<7} {name} ({})", size(bytes)));
+        self.line(&format!("  {result:<7} {name} ({})", Size(bytes)));
         if let Some((total, ended, of)) = &mut shown.total {
             *ended += 1;
             // What came from the cache did not advance.

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::pace::{Moving, Pace, size};
+use manifests::size::Size;
+
+use super::pace::{Moving, Pace};
 use crate::cli::show;
 use crate::event::{Event, Observer};
 
@@ -24,11 +26,11 @@ fn line(moving: &mut Moving, event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Stage(text) => (*text).to_owned(),
         Event::Note(text) => format!("note: {text}"),
-        Event::Downloads { files, bytes } => format!("  {files} packages, {}", size(*bytes)),
+        Event::Downloads { files, bytes } => format!("  {files} packages, {}", Size(*bytes)),
         Event::DownloadStarted { index, name, bytes } => {
             let pace = Pace::begin(name, *bytes, now);
             moving.downloads.insert(*index, pace);
-            format!("  {name}: begins ({})", size(*bytes))
+            format!("  {name}: begins ({})", Size(*bytes))
         }
         Event::DownloadAdvanced { index, bytes } => {
             let pace = moving.downloads.get_mut(index)?;
@@ -46,7 +48,7 @@ fn line(moving: &mut Moving, event: &Event<'_>) -> Option<String> {
         }
         Event::PassStarted { what, name, bytes } => {
             moving.pass = Some(Pace::begin(&format!("{what} {name}"), *bytes, now));
-            format!("{what} {name} ({})", size(*bytes))
+            format!("{what} {name} ({})", Size(*bytes))
         }
         Event::PassAdvanced { bytes } => {
             let pace = moving.pass.as_mut()?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use manifests::size::Size;
+
 /// A further share that is worth a line.
 const STEP_PERCENT: u64 = 10;
 /// No more than one line in this time about one thing.
@@ -11,7 +13,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// A line after this time, however little arrived.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// What is said at a step.
+/// What is shown at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) done: u64,
@@ -26,8 +28,8 @@ pub(super) struct Pace {
     pub(super) name: String,
     total: u64,
     done: u64,
-    told_percent: u64,
-    told_at: Duration,
+    shown_percent: u64,
+    shown_at: Duration,
     began: Duration,
 }
 
@@ -37,28 +39,28 @@ impl Pace {
             name: name.to_owned(),
             total,
             done: 0,
-            told_percent: 0,
-            told_at: now,
+            shown_percent: 0,
+            shown_at: now,
             began: now,
         }
     }
 
     pub(super) fn restart(&mut self) {
         self.done = 0;
-        self.told_percent = 0;
+        self.shown_percent = 0;
     }
 
     /// Counts bytes; returns a step if one is due.
     pub(super) fn advance(&mut self, bytes: u64, now: Duration) -> Option<Step> {
         self.done += bytes;
         let percent = percent(self.done, self.total);
-        let since = now.saturating_sub(self.told_at);
-        let is_step = percent >= self.told_percent + STEP_PERCENT && since >= PAUSE_MIN;
+        let since = now.saturating_sub(self.shown_at);
+        let is_step = percent >= self.shown_percent + STEP_PERCENT && since >= PAUSE_MIN;
         if !is_step && since < PAUSE_MAX {
             return None;
         }
-        self.told_percent = percent - percent % STEP_PERCENT;
-        self.told_at = now;
+        self.shown_percent = percent - percent % STEP_PERCENT;
+        self.shown_at = now;
         let millis = u64::try_from(now.saturating_sub(self.began).as_millis()).unwrap_or(u64::MAX);
         Some(Step {
             done: self.done,
@@ -69,23 +71,19 @@ impl Pace {
 }
 
 impl Step {
-    /// Says it to a person: share, bytes, speed and time left.
+    /// Describes it for a person: share, bytes, speed and time left.
     pub(super) fn words(&self) -> String {
         let Self { done, total, speed } = *self;
         let mut words = String::new();
         // Writing to a string cannot fail.
         if total > 0 {
-            let _ = write!(
-                words,
-                "{} %, {} of {}",
-                percent(done, total),
-                size(done),
-                size(total)
-            );
-        } else {
-            let _ = write!(words, "{}", size(done));
+            let _ = write!(words, "{} %, ", percent(done, total));
         }
-        let _ = write!(words, ", {}/s", size(speed));
+        let _ = write!(words, "{}", Size(done));
+        if total > 0 {
+            let _ = write!(words, " of {}", Size(total));
+        }
+        let _ = write!(words, ", {}/s", Size(speed));
         if speed > 0 && total > done {
             let _ = write!(words, ", {} s left", (total - done).div_ceil(speed));
         }
@@ -99,11 +97,6 @@ fn percent(done: u64, total: u64) -> u64 {
         return 0;
     }
     u64::try_from(percent).unwrap_or(100).min(100)
-}
-
-/// Bytes for people, counted in 1024 as the bars do.
-pub(super) fn size(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
 }
 
 /// The downloads and the one pass that are under way.
@@ -151,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_one_is_told_of_after_ten_seconds() {
+    fn a_slow_one_is_shown_after_ten_seconds() {
         let mut pace = Pace::begin("x", 1_000_000, at(0));
         assert_eq!(pace.advance(1, at(9000)), None);
         assert!(pace.advance(1, at(10_000)).is_some());
@@ -162,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_says_share_bytes_speed_and_time_left() {
+    fn a_step_shows_share_bytes_speed_and_time_left() {
         let step = Step {
             done: 1 << 20,
             total: 4 << 20,

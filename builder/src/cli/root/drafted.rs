@@ -1,4 +1,4 @@
-//! Writing a draft, and saying what it changes and who must sign it.
+//! Writing a draft, and showing what it changes and who must sign it.
 
 use std::fmt::Write as _;
 
@@ -86,7 +86,7 @@ pub(super) fn write(chain: &RootChain, next: &RootDocument, context: Context) ->
 }
 
 impl Drafted {
-    /// Shows it; `what` says what is done with it.
+    /// Shows it; `what` describes what is done with it.
     pub(super) fn text(&self, what: &str) -> String {
         let mut text = format!(
             "{what:<10}{}\nversion   {}\nsha256    {}\n",
@@ -100,12 +100,12 @@ impl Drafted {
     }
 }
 
-/// Says who must sign.
+/// Lists who must sign.
 pub(super) fn quorum_lines(text: &mut String, quorums: &[Quorum]) {
     let list = |keys: &[KeyId]| {
         let keys: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
         if keys.is_empty() {
-            "nobody".to_owned()
+            "no one".to_owned()
         } else {
             keys.join(", ")
         }

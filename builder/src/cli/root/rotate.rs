@@ -19,7 +19,7 @@ Examples:
   bundle root rotate --remove 0123456789abcdef=root --root-threshold 2
   bundle root rotate --root-threshold 3
 
-A key that goes this way has merely retired. One that somebody else may have is for `bundle root revoke`.";
+A key that goes this way has merely retired. One that someone else may have is for `bundle root revoke`.";
 
 /// Draft the next version with other keys or thresholds.
 #[derive(Debug, ClapArgs)]

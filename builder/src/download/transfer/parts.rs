@@ -55,7 +55,7 @@ impl Transfer {
         }
     }
 
-    /// Fetches span after span until there is none.
+    /// Fetches span after span until none is left.
     async fn work(self: Arc<Self>, mut given: Option<(Claim, Body)>) -> Result<(), FailureKind> {
         loop {
             let (claim, body) = match given.take() {
@@ -91,7 +91,7 @@ impl Transfer {
             Extent::Part { total, .. } if same && total.is_none_or(|n| n == self.order.size) => {
                 Ok(answer.body)
             }
-            // All of it, or of another one: what `If-Range` says is no longer so.
+            // All of it, or of another one: the state in `If-Range` is out of date.
             _ => Err(TransportErrorKind::Changed.into()),
         }
     }

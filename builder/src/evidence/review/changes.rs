@@ -1,14 +1,13 @@
 //! What each target changes against each previous version that the bundle carries.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use manifests::bundle::{Role, Use};
-use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
+use manifests::package_files::{Dependency, PackageFiles, PackagedFile, Scriptlet};
 use serde::Serialize;
 
 use super::ROWS_MAX;
 use super::diff::{self, Line};
-use super::shown::{Shown, mode, size};
+use super::shown::{Shown, size};
+use crate::evidence::compare::{self, Aspect, Pair, mode};
 use crate::evidence::{Facts, Part};
 
 /// One step from a previous package to a target.
@@ -48,7 +47,7 @@ pub(super) struct List {
     pub(super) count: usize,
 }
 
-/// A path and what is to say about it.
+/// A path and a remark about it.
 #[derive(Debug, Serialize)]
 pub(super) struct FileRow {
     pub(super) path: Shown,
@@ -134,7 +133,7 @@ fn change(id: String, from: &Part<'_>, to: &Part<'_>, hosts: &[&Use]) -> Change 
 }
 
 fn identity(from: &Part<'_>, to: &Part<'_>) -> Vec<Statement> {
-    let signer = |part: &Part<'_>| part.rpm.signer.clone().unwrap_or("nobody".to_owned());
+    let signer = |part: &Part<'_>| part.rpm.signer.clone().unwrap_or("no key".to_owned());
     let (old, new) = (&from.files.about, &to.files.about);
     [
         ("Signed by", signer(from), signer(to)),
@@ -162,30 +161,26 @@ struct Files {
 
 impl Files {
     fn compare(old: &PackageFiles, new: &PackageFiles) -> Self {
-        let by_path = |list: &'_ PackageFiles| -> BTreeMap<String, PackagedFile> {
-            let files = list.files.iter();
-            files.map(|f| (f.path.clone(), f.clone())).collect()
-        };
-        let (before, after) = (by_path(old), by_path(new));
         let mut found = Self::default();
-        for (path, file) in &after {
-            let Some(earlier) = before.get(path) else {
-                found.added.add(path, &described(file));
-                found.note_config(path, file, "new configuration file");
-                continue;
-            };
-            let mut differences = differences(earlier, file);
-            if old.digest_algorithm == new.digest_algorithm && earlier.digest != file.digest {
-                differences.insert(0, "content".to_owned());
-                found.note_config(path, file, "its default changed");
+        for change in compare::files(old, new) {
+            let path = change.path;
+            match (change.file.before, change.file.after) {
+                (Some(file), None) => {
+                    found.removed.add(path, &described(file));
+                    found.note_config(path, file, "no longer part of the package");
+                }
+                (None, Some(file)) => {
+                    found.added.add(path, &described(file));
+                    found.note_config(path, file, "new configuration file");
+                }
+                (_, file) => {
+                    found.changed.add(path, &differences(&change.aspects));
+                    let is_content = |aspect: &Aspect| aspect.name == "content";
+                    if let Some(file) = file.filter(|_| change.aspects.iter().any(is_content)) {
+                        found.note_config(path, file, "its default changed");
+                    }
+                }
             }
-            if !differences.is_empty() {
-                found.changed.add(path, &differences.join(", "));
-            }
-        }
-        for (path, file) in before.iter().filter(|(path, _)| !after.contains_key(*path)) {
-            found.removed.add(path, &described(file));
-            found.note_config(path, file, "no longer part of the package");
         }
         found
     }
@@ -225,71 +220,30 @@ fn described(file: &PackagedFile) -> String {
     text
 }
 
-fn differences(old: &PackagedFile, new: &PackagedFile) -> Vec<String> {
-    let owner = |file: &PackagedFile| format!("{}:{}", file.user, file.group);
-    let size = |file: &PackagedFile| {
-        let known = file.is_regular().then(|| format!("{} bytes", file.size));
-        known.unwrap_or_default()
-    };
-    let kind = |file: &PackagedFile| match (file.config, file.noreplace, file.ghost) {
-        (_, _, true) => "%ghost",
-        (true, true, _) => "%config(noreplace)",
-        (true, false, _) => "%config",
-        _ => "plain",
-    };
-    let pairs = [
-        (mode(old.mode), mode(new.mode)),
-        (owner(old), owner(new)),
-        (size(old), size(new)),
-        (old.link.clone(), new.link.clone()),
-        (old.capabilities.clone(), new.capabilities.clone()),
-        (kind(old).to_owned(), kind(new).to_owned()),
-    ];
-    let differ = pairs.into_iter().filter(|(before, after)| before != after);
-    differ
-        .map(|(before, after)| format!("{before} \u{2192} {after}"))
-        .collect()
-}
-
-/// What rpm runs at one moment: interpreters, and texts. Triggers of one name follow each other.
-type Program = (String, String);
-
-fn programs(list: &PackageFiles) -> BTreeMap<&str, Program> {
-    let mut all: BTreeMap<&str, Program> = BTreeMap::new();
-    for scriptlet in &list.scriptlets {
-        let (interpreters, text) = all.entry(&scriptlet.phase).or_default();
-        if !interpreters.is_empty() {
-            interpreters.push_str(", ");
-        }
-        interpreters.push_str(&scriptlet.interpreter);
-        text.push_str(scriptlet.body.trim_end());
-        text.push('\n');
-    }
-    all
+fn differences(aspects: &[Aspect]) -> String {
+    let texts = aspects.iter().map(|aspect| match aspect.name {
+        "content" => "content".to_owned(),
+        _ => format!("{} \u{2192} {}", aspect.before, aspect.after),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
-    let (before, after) = (programs(old), programs(new));
-    let phases: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
-    let nothing = Program::default();
-    let compare = |phase: &str| {
-        let (was, is) = (before.get(phase), after.get(phase));
-        let how = match (was, is) {
-            (None, _) => "added",
-            (_, None) => "removed",
-            (Some(was), Some(is)) if was == is => return None,
-            _ => "changed",
-        };
-        let (was, is) = (was.unwrap_or(&nothing), is.unwrap_or(&nothing));
-        Some(ScriptletChange {
+    let render = |(phase, pair): (&str, Pair<'_, Scriptlet>)| {
+        let text = |script: &Scriptlet| format!("{}\n", script.body.trim_end());
+        let body = |script: Option<&Scriptlet>| script.map(text).unwrap_or_default();
+        let both = pair.before.zip(pair.after);
+        ScriptletChange {
             phase: Shown::new(phase),
-            how,
-            interpreters: (was.0 != is.0 && how == "changed")
-                .then(|| (Shown::new(&was.0), Shown::new(&is.0))),
-            lines: diff::lines(&was.1, &is.1),
-        })
+            how: pair.change(),
+            interpreters: both
+                .filter(|(was, is)| was.interpreter != is.interpreter)
+                .map(|(was, is)| (Shown::new(&was.interpreter), Shown::new(&is.interpreter))),
+            lines: diff::lines(&body(pair.before), &body(pair.after)),
+        }
     };
-    phases.into_iter().filter_map(compare).collect()
+    let changes = compare::scriptlets(old, new);
+    changes.into_iter().map(render).collect()
 }
 
 fn dependencies(old: &PackageFiles, new: &PackageFiles) -> Vec<Delta> {
@@ -310,9 +264,6 @@ fn dependencies(old: &PackageFiles, new: &PackageFiles) -> Vec<Delta> {
 }
 
 fn missing_from(one: &[Dependency], other: &[Dependency]) -> Vec<Shown> {
-    let known: BTreeSet<&Dependency> = one.iter().collect();
-    let new: BTreeSet<&Dependency> = other.iter().filter(|d| !known.contains(d)).collect();
-    new.into_iter()
-        .map(|d| Shown::new(format!("{} {} {}", d.name, d.comparison, d.version).trim_end()))
-        .collect()
+    let new = compare::only(other, one).into_iter();
+    new.map(Shown::new).collect()
 }

@@ -7,18 +7,16 @@ use manifests::package_files::PackagedFile;
 use serde::Serialize;
 
 use super::ROWS_MAX;
-use super::shown::{Shown, mode};
+use super::shown::Shown;
 use super::territory::Territory;
+use crate::evidence::compare::mode;
 use crate::evidence::{Facts, Part, lint};
 
-/// One kind of finding.
+/// Everything found of one kind.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) meaning: &'static str,
-    /// What the first column holds.
-    pub(super) subject: &'static str,
+    #[serde(flatten)]
+    kind: Kind,
     pub(super) rows: Vec<Row>,
     /// How many rows are left out.
     pub(super) more: usize,
@@ -34,23 +32,25 @@ pub(super) struct Row {
     pub(super) packages: Vec<Shown>,
 }
 
+#[derive(Debug, Serialize)]
 struct Kind {
     id: &'static str,
     title: &'static str,
     meaning: &'static str,
+    /// What the first column holds.
     subject: &'static str,
 }
 
 const UNSIGNED: Kind = Kind {
     id: "unsigned",
     title: "Packages without a strong signature",
-    meaning: "Nobody but the repository's metadata vouches for these.",
+    meaning: "Only the repository's metadata vouches for these.",
     subject: "Package",
 };
 const PRIVILEGED: Kind = Kind {
     id: "privileged",
     title: "Setuid, setgid and capability files",
-    meaning: "Whoever runs such a program gets rights that are not their own.",
+    meaning: "A user who runs such a program gets rights that are not their own.",
     subject: "File",
 };
 const OUTSIDE: Kind = Kind {
@@ -86,7 +86,7 @@ const ONE_WAY: Kind = Kind {
 const BY_HAND: Kind = Kind {
     id: "by-hand",
     title: "Accepted by hand on the builder",
-    meaning: "A person at the build said yes to these; the product manifest did not.",
+    meaning: "A person accepted these at the build; the product manifest does not.",
     subject: "What",
 };
 
@@ -104,14 +104,11 @@ impl Rows {
         }
     }
 
-    fn finding(self, kind: &Kind) -> Finding {
+    fn finding(self, kind: Kind) -> Finding {
         let count = self.0.len();
         let rows = self.0.into_iter().take(ROWS_MAX);
         Finding {
-            id: kind.id,
-            title: kind.title,
-            meaning: kind.meaning,
-            subject: kind.subject,
+            kind,
             rows: rows
                 .map(|((what, detail), packages)| Row {
                     what,
@@ -128,14 +125,14 @@ impl Rows {
 /// Looks for everything; kinds of which nothing was found have no rows.
 pub(super) fn all(facts: &Facts<'_>) -> Vec<Finding> {
     vec![
-        unsigned(facts).finding(&UNSIGNED),
-        files(facts, |_, file| privilege(file)).finding(&PRIVILEGED),
-        outside(facts).finding(&OUTSIDE),
-        files(facts, |_, file| writable(file)).finding(&WRITABLE),
-        files(facts, |_, file| special(file)).finding(&SPECIAL),
-        flags(facts).finding(&FLAGS),
-        one_way(facts).finding(&ONE_WAY),
-        by_hand(facts).finding(&BY_HAND),
+        unsigned(facts).finding(UNSIGNED),
+        files(facts, |_, file| privilege(file)).finding(PRIVILEGED),
+        outside(facts).finding(OUTSIDE),
+        files(facts, |_, file| writable(file)).finding(WRITABLE),
+        files(facts, |_, file| special(file)).finding(SPECIAL),
+        flags(facts).finding(FLAGS),
+        one_way(facts).finding(ONE_WAY),
+        by_hand(facts).finding(BY_HAND),
     ]
 }
 
@@ -152,7 +149,7 @@ fn unsigned(facts: &Facts<'_>) -> Rows {
     rows
 }
 
-/// Every file that `look` has something to say about.
+/// Every file that `look` remarks on.
 fn files(facts: &Facts<'_>, look: impl Fn(&Part<'_>, &PackagedFile) -> Option<String>) -> Rows {
     let mut rows = Rows::default();
     for part in &facts.parts {
@@ -177,13 +174,9 @@ fn is_link(file: &PackagedFile) -> bool {
     file.mode & 0o170_000 == 0o120_000
 }
 
-fn is_directory(file: &PackagedFile) -> bool {
-    file.mode & 0o170_000 == 0o040_000
-}
-
 fn privilege(file: &PackagedFile) -> Option<String> {
-    // The set-group-id bit of a directory passes its group on and gives nobody a right.
-    let bits = !is_link(file) && !is_directory(file) && file.mode & 0o6000 != 0;
+    // The set-group-id bit of a directory passes its group on and gives no user a right.
+    let bits = !is_link(file) && !file.is_directory() && file.mode & 0o6000 != 0;
     if !bits && file.capabilities.is_empty() {
         return None;
     }
@@ -200,7 +193,7 @@ fn writable(file: &PackagedFile) -> Option<String> {
 
 fn special(file: &PackagedFile) -> Option<String> {
     let kind = file.mode & 0o170_000;
-    let usual = file.is_regular() || is_link(file) || is_directory(file);
+    let usual = file.is_regular() || is_link(file) || file.is_directory();
     (kind != 0 && !usual).then(|| owned(file))
 }
 

@@ -1,4 +1,4 @@
-//! Everything the page says, in the order in which it says it.
+//! Everything on the page, in its order.
 
 use std::collections::BTreeMap;
 

@@ -45,42 +45,12 @@ pub(super) fn size(bytes: u64) -> Shown {
     }
 }
 
-/// Returns type, permissions and owner as `ls` writes them.
-pub(super) fn mode(mode: u32) -> String {
-    let kind = match mode & 0o170_000 {
-        0o040_000 => 'd',
-        0o120_000 => 'l',
-        0o060_000 => 'b',
-        0o020_000 => 'c',
-        0o010_000 => 'p',
-        0o140_000 => 's',
-        _ => '-',
-    };
-    let mut text = String::from(kind);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 == 0 { '-' } else { 'r' });
-        text.push(if bits & 2 == 0 { '-' } else { 'w' });
-        text.push(match (bits & 1 != 0, mode & special != 0) {
-            (true, true) => letter,
-            (false, true) => letter.to_ascii_uppercase(),
-            (true, false) => 'x',
-            (false, false) => '-',
-        });
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn modes_and_sizes_are_written_as_people_know_them() {
-        assert_eq!(mode(0o104_755), "-rwsr-xr-x");
-        assert_eq!(mode(0o102_640), "-rw-r-S---");
-        assert_eq!(mode(0o041_777), "drwxrwxrwt");
-        assert_eq!(mode(0o120_777), "lrwxrwxrwx");
+    fn sizes_are_written_in_units_and_in_bytes() {
         assert_eq!(size(999), Shown::new("999 bytes"));
         assert_eq!(size(12_345_678), Shown::new("12.3 MB (12345678 bytes)"));
     }

@@ -1,4 +1,4 @@
-//! The places where a product's files belong, as its manifest tells.
+//! The places where a product's files belong, as its manifest lists them.
 
 use manifests::package_files::PackagedFile;
 use manifests::product::{Component, ProductManifest};

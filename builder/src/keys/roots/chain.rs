@@ -25,7 +25,7 @@ pub struct RootChain {
 /// A version that its own quorum and that of the version before signed.
 #[derive(Debug)]
 pub struct CompleteRoot {
-    /// What it says, reached from version 1.
+    /// Its content, reached from version 1.
     pub root: TrustRoot,
     /// Its bytes, and its valid signatures alone.
     pub signed: SignedRoot,
@@ -34,7 +34,7 @@ pub struct CompleteRoot {
 /// The version after the newest complete one, on its way to being signed.
 #[derive(Debug)]
 pub struct PendingRoot {
-    /// What it says.
+    /// Its content.
     pub root: TrustRoot,
     /// Its bytes, and its valid signatures alone.
     pub signed: SignedRoot,
@@ -50,7 +50,7 @@ pub struct Stray {
 }
 
 impl RootChain {
-    /// Reads a directory; one that is not there holds no chain. Other files in it are nobody's business.
+    /// Reads a directory; one that is not there holds no chain. Other files in it are ignored.
     pub fn read(directory: &Path) -> Result<Self, RootsError> {
         let mut chain = Self {
             directory: directory.to_owned(),
@@ -203,7 +203,7 @@ impl RootChain {
         }
     }
 
-    /// Returns the newest complete version, or why there is none.
+    /// Returns the newest complete version, or why no version is complete.
     pub fn require(&self) -> Result<&CompleteRoot, RootsError> {
         if let Some(newest) = self.newest() {
             return Ok(newest);
@@ -235,7 +235,7 @@ impl RootChain {
         files
     }
 
-    /// Returns what a build that ignores it should say of the rest.
+    /// Returns what a build that ignores the rest should note about it.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();

@@ -85,7 +85,7 @@ pub enum DraftError {
     Revoked {
         /// The key.
         key: KeyId,
-        /// As the document says.
+        /// From the document.
         reason: String,
     },
     /// Too few keys are left.
@@ -98,9 +98,9 @@ pub enum DraftError {
         /// Left.
         keys: usize,
     },
-    /// A role that anybody could fulfil.
+    /// A role that needs no signer.
     #[error("the {0} role would need no signature at all")]
-    Nobody(&'static str),
+    NoSigner(&'static str),
     /// A reason or title without words.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -118,7 +118,7 @@ pub enum DraftError {
 impl DraftError {
     pub(super) fn advice(&self) -> String {
         match self {
-            Self::Nothing(_) => "say what should change; --help has examples".to_owned(),
+            Self::Nothing(_) => "name what should change; --help has examples".to_owned(),
             Self::Unknown { .. } => {
                 "`bundle root show` lists the key ids of every version".to_owned()
             }
@@ -132,7 +132,7 @@ impl DraftError {
                 "give a replacement key or a lower threshold in the same command, such as \
                  --{role}-threshold 1"
             ),
-            Self::Nobody(role) => format!("give a --{role}-threshold of at least 1"),
+            Self::NoSigner(role) => format!("give a --{role}-threshold of at least 1"),
             Self::Empty(_) => "give it words".to_owned(),
             Self::Last(_) | Self::Document(_) | Self::Json(_) => {
                 "this is a bug: please report it with the documents".to_owned()
@@ -315,7 +315,7 @@ fn finished(mut document: RootDocument) -> Result<RootDocument, DraftError> {
         ("release", release.threshold, release.keys.len()),
     ] {
         if threshold == 0 {
-            return Err(DraftError::Nobody(role));
+            return Err(DraftError::NoSigner(role));
         }
         if threshold as usize > keys {
             return Err(DraftError::OutOfReach {

@@ -18,7 +18,7 @@ pub enum RootsError {
     Unreadable {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// More files than a chain has.
@@ -83,7 +83,7 @@ pub enum RootsError {
         /// The version.
         version: u64,
     },
-    /// A key that has no say.
+    /// A key without a role.
     #[error("key {key} is a root key neither of version {version} nor of the version before")]
     Foreign {
         /// The key.
@@ -110,61 +110,60 @@ impl Explain for RootsError {
 
     fn explain(&self) -> Explained {
         let (failed, next) = match self {
+            Self::NoChain(directory) => {
+                let next = format!(
+                    "copy root.N.json and root.N.<key id>.sig of your team into {}, or make the \
+                     first version with `bundle root init`",
+                    directory.display()
+                );
+                return Explained::new("cannot use the root documents", self.to_string(), next);
+            }
+            Self::Draft(error) => {
+                let failed = "cannot draft that root document; nothing was written";
+                return Explained::new(failed, self.to_string(), error.advice());
+            }
             Self::Unreadable { .. } => (
                 "cannot read the root documents",
-                "check the path and its permissions".to_owned(),
+                "check the path and its permissions",
             ),
             Self::Carried { .. } | Self::Chain { .. } => (
                 "cannot use the root documents",
                 "copy them again from another builder, a backup or the trust/ of a bundle; a draft \
-                 that nobody needs can be removed"
-                    .to_owned(),
+                 that is not needed can be removed",
             ),
             Self::Document { .. } => (
                 "cannot use the root document",
-                "name a root.json, or copy it again from whoever builds the bundles".to_owned(),
-            ),
-            Self::NoChain(directory) => (
-                "cannot use the root documents",
-                format!(
-                    "copy root.N.json and root.N.<key id>.sig of your team into {}, or make the \
-                     first version with `bundle root init`",
-                    directory.display()
-                ),
+                "name a root.json, or copy it again from the builder",
             ),
             Self::Start { .. } => (
                 "cannot use the root documents",
-                "copy the earlier versions beside them: a chain is followed from version 1".to_owned(),
+                "copy the earlier versions beside them: a chain is followed from version 1",
             ),
             Self::Exists(_) => (
                 "cannot begin a chain of root documents; nothing was written",
                 "change the chain with `bundle root add-key`, `rotate` or `revoke`, or name another \
-                 directory with -o: hosts that trust the old chain do not trust a new one"
-                    .to_owned(),
+                 directory with -o: hosts that trust the old chain do not trust a new one",
             ),
             Self::Incomplete { .. } => (
                 "cannot use the root documents",
-                "have it signed with `bundle root sign`, and copy the .sig files into that directory"
-                    .to_owned(),
+                "have it signed with `bundle root sign`, and copy the .sig files into that directory",
             ),
             Self::NothingPending(_) => (
                 "cannot sign a root document",
                 "name a document to sign again, or draft a version with `bundle root add-key`, \
-                 `rotate` or `revoke`; `bundle root show` shows what is there"
-                    .to_owned(),
+                 `rotate` or `revoke`; `bundle root show` shows what is there",
             ),
             Self::OutOfReach { .. } => (
                 "cannot sign a root document",
-                "copy the versions before it, with their signatures, beside it".to_owned(),
+                "copy the versions before it, with their signatures, beside it",
             ),
             Self::Foreign { .. } => (
                 "cannot sign a root document; nothing was written",
-                "`bundle root show` lists the keys that are asked; name one of them with --key".to_owned(),
+                "`bundle root show` lists the keys that are asked; name one of them with --key",
             ),
-            Self::Draft(error) => ("cannot draft that root document; nothing was written", error.advice()),
             Self::Output(_) => (
                 "cannot write the root documents",
-                "make sure that the directory is there, writable and has space".to_owned(),
+                "make sure that the directory is there, writable and has space",
             ),
         };
         Explained::new(failed, self.to_string(), next)

@@ -24,7 +24,7 @@ impl Quorum {
         (self.threshold as usize).saturating_sub(self.signed.len())
     }
 
-    /// Says what is missing.
+    /// Describes what is missing.
     #[must_use]
     pub fn lack(&self) -> String {
         let open: Vec<&str> = self.open.iter().map(KeyId::as_str).collect();

@@ -180,7 +180,7 @@ fn a_revoked_key_leaves_its_roles_and_never_comes_back() {
         revoke: vec![(team.id(n), "stolen".to_owned())],
         ..Change::default()
     };
-    // The only release key: somebody must sign bundles afterwards.
+    // The only release key: some key must sign bundles afterwards.
     let error = team.change(&revoke(3)).unwrap_err();
     assert!(
         matches!(
@@ -255,11 +255,14 @@ fn changes_that_make_no_sense_are_refused() {
         refused(thresholds),
         DraftError::OutOfReach { role: "root", .. }
     ));
-    let nobody = Change {
+    let no_signer = Change {
         release_threshold: Some(0),
         ..Change::default()
     };
-    assert!(matches!(refused(nobody), DraftError::Nobody("release")));
+    assert!(matches!(
+        refused(no_signer),
+        DraftError::NoSigner("release")
+    ));
     let present = Change {
         add: vec![(team.public(0), RoleChoice::Root)],
         ..Change::default()
@@ -311,7 +314,7 @@ fn a_changed_draft_loses_its_signatures_and_stray_ones_are_not_carried() {
             .files()
             .contains_key(&chain.strays()[0].file.to_string())
     );
-    // A key of nobody does not get into the chain either.
+    // An unknown key does not get into the chain either.
     let stranger = Signature::new(team.id(4), vec![1, 2, 3]).unwrap();
     team.chain().write_signature(2, &stranger).unwrap();
     assert_eq!(team.chain().strays().len(), 2);

@@ -4,7 +4,7 @@ use manifests::printable::printable;
 use manifests::signature::KeyId;
 use manifests::trust::RootDocument;
 
-/// Says `2 of 3`.
+/// Returns `2 of 3`.
 #[must_use]
 pub fn of_threshold(threshold: u32, keys: &[KeyId]) -> String {
     format!("{threshold} of {}", keys.len())

@@ -1,4 +1,4 @@
-//! Packages whose signature header was put together by hand, as whoever serves them can.
+//! Packages whose signature header was put together by hand, as their server can.
 
 use std::io::Read as _;
 
@@ -249,7 +249,7 @@ fn one_file(compression: rpm::CompressionType) -> rpm::Package {
 fn md5_file_digests_cover_no_payload() {
     let key = key();
     let mut parts = Parts::of(&one_file(rpm::CompressionType::Gzip));
-    // Payload digest and file digest algorithm under numbers that nobody knows: as before rpm 4.6.
+    // Payload digest and file digest algorithm under unknown numbers, as before rpm 4.6.
     for number in [5092_u32, 5093, 5097, 5011] {
         let known = number.to_be_bytes();
         let at = parts.header.chunks(4).position(|word| word == known);

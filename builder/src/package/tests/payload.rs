@@ -10,7 +10,7 @@ fn without_payload_digest(package: &rpm::Package) -> rpm::Package {
     let tag = [5092_u32, 5093, 5097].map(u32::to_be_bytes);
     for at in 0..raw.len() - 4 {
         if tag.iter().any(|t| raw[at..at + 4] == *t) {
-            // Far above every tag that anybody knows.
+            // Far above every known tag.
             raw[at] = 0x7f;
         }
     }
@@ -38,7 +38,7 @@ fn with_everything() -> rpm::Package {
     without_payload_digest(&package.unwrap())
 }
 
-/// Signs the package and lets its archive be changed afterwards, as whoever serves it can.
+/// Signs the package and lets its archive be changed afterwards, as its server can.
 fn served(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Result<DownloadedRpm, PackageError> {
     let key = key();
     let mut package = with_everything();

@@ -1,5 +1,5 @@
-//! The form of a data signature: what it must be before anybody looks for its key. Only the hashed
-//! area speaks; whoever serves a signature can write into the other one.
+//! The form of a data signature: what it must be before its key is looked for. Only the hashed
+//! area counts: the server of a signature can write into the other one.
 
 use pgp::packet::{
     Packet, PacketParser, Signature, SignatureConfig, SignatureType, SignatureVersion, Subpacket,
@@ -14,8 +14,8 @@ const SIGNATURES_MAX: usize = 16;
 
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 
-/// Reads every signature of armored blocks, or of binary packets. What stands around the blocks
-/// is text that nobody looks at.
+/// Reads every signature of armored blocks, or of binary packets. Text around the blocks
+/// is ignored.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     let unreadable = |text: String| SignatureError::Unreadable(text);
     if bytes.len() > BYTES_MAX {
@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     Ok(signatures)
 }
 
-/// Checks the form, and returns when the signature says it was made.
+/// Checks the form, and returns the time that the signature gives for itself.
 pub(super) fn check(signature: &Signature) -> Result<(&SignatureConfig, u32), SignatureError> {
     let refused = |text: &str| SignatureError::Form(text.to_owned());
     // Versions 3 (rpm of EL6 and EL7), 4 and 6 put their type and time under the signature.
@@ -64,7 +64,7 @@ pub(super) fn check(signature: &Signature) -> Result<(&SignatureConfig, u32), Si
     if demands_more(config) || config.hashed_subpackets().any(is_strange) {
         return Err(refused("it is critical of something that is not known"));
     }
-    // Nothing here reads a clock, and what is carried stays for years: a promise with an end is none.
+    // Nothing here reads a clock, and what is carried stays for years: a signature that expires is of no use.
     if signature
         .signature_expiration_time()
         .is_some_and(|lifetime| lifetime.as_secs() != 0)
@@ -77,8 +77,8 @@ pub(super) fn check(signature: &Signature) -> Result<(&SignatureConfig, u32), Si
     Ok((config, created.as_secs()))
 }
 
-/// Whether its maker wants it ignored by whoever does not know one of its notations. Types of
-/// subpackets that nobody knows are refused with the mathematics.
+/// Whether its maker asks readers to ignore it unless they know all of its notations. Unknown types of
+/// subpackets are refused with the mathematics.
 pub(super) fn demands_more(config: &SignatureConfig) -> bool {
     config.hashed_subpackets().any(|subpacket| {
         let unknown = matches!(

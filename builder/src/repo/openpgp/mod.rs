@@ -42,7 +42,7 @@ pub enum CertificateError {
     /// Readable, and no public key in it.
     #[error("it holds no OpenPGP public key")]
     Empty,
-    /// A key that says nothing about itself.
+    /// A key without a statement about itself.
     #[error("key {0} carries no valid certification of its own")]
     Uncertified(Fingerprint),
     /// Not a fingerprint.

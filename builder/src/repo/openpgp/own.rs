@@ -1,4 +1,4 @@
-//! What a certificate says about itself, and only that: other people's signatures, attributes and
+//! A certificate's own statements about itself, and only those: other people's signatures, attributes and
 //! whatever else an address may serve along with a key never count and are never carried.
 
 use pgp::composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey};
@@ -55,8 +55,8 @@ fn counts(signature: &Signature) -> bool {
     signature.config().is_some_and(|c| !demands_more(c))
 }
 
-/// Returns the valid revocations of the key itself. Their hash does not matter: nobody gains
-/// anything from forging one, and vendors' old ones use SHA-1.
+/// Returns the valid revocations of the key itself. Their hash does not matter: forging one
+/// gains nothing, and vendors' old ones use SHA-1.
 pub(super) fn revocations(key: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
     let all = key.details.revocation_signatures.iter();
     all.filter(|signature| signature.verify_key(&key.primary_key).is_ok())
@@ -83,7 +83,7 @@ pub(super) fn time_of(signature: &Signature) -> Option<u32> {
     signature.created().map(Timestamp::as_secs)
 }
 
-/// Returns the key with what it says about itself; nothing if it says nothing.
+/// Returns the key with its statements about itself; nothing if it makes none.
 pub(super) fn minimised(key: &SignedPublicKey) -> Option<SignedPublicKey> {
     certifications(key).next()?;
     let users = key.details.users.iter().filter_map(|user| {
@@ -110,7 +110,7 @@ pub(super) fn minimised(key: &SignedPublicKey) -> Option<SignedPublicKey> {
     ))
 }
 
-/// Adds what another certificate of the same key says.
+/// Adds the statements of another certificate of the same key.
 pub(super) fn merge(key: &mut SignedPublicKey, other: SignedPublicKey) {
     let details = &mut key.details;
     add(

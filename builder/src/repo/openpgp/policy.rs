@@ -26,7 +26,7 @@ pub struct SignedBy {
 }
 
 impl SignedBy {
-    /// Whether it was made with a hash that counts only where the user said so.
+    /// Whether it was made with a hash that counts only where the user accepted it.
     #[must_use]
     pub fn is_weak(&self) -> bool {
         self.hash == HashAlgorithm::Sha1.to_string()
@@ -66,16 +66,16 @@ pub enum SignatureError {
     /// A key too short or of an abandoned algorithm.
     #[error("key {0} is too weak ({1})")]
     WeakKey(Fingerprint, String),
-    /// The key does not say that it may sign.
+    /// The key is not marked for signing.
     #[error("key {0} is not a signing key")]
     NotForSigning(Fingerprint),
     /// The key had expired when the signature was made.
     #[error("key {0} had expired when the signature was made")]
     Expired(Fingerprint),
-    /// The signature says that it is older than its key.
-    #[error("key {0} did not exist yet when the signature says it was made")]
+    /// The signature claims to be older than its key.
+    #[error("key {0} did not exist yet at the signature's own time")]
     Unborn(Fingerprint),
-    /// The key says nothing about itself: neither what it may do nor how long.
+    /// The key makes no statement about itself: neither what it may do nor how long.
     #[error("key {0} carries no valid certification of its own")]
     Uncertified(Fingerprint),
     /// The key is revoked.
@@ -84,7 +84,7 @@ pub enum SignatureError {
     /// The subkey is not properly bound.
     #[error("subkey {0} is not validly bound to its primary key")]
     Binding(Fingerprint),
-    /// The mathematics says no.
+    /// The mathematics does not match.
     #[error("the signature by {0} does not match: the bytes were changed, or are another file's")]
     Mismatch(Fingerprint),
 }
@@ -95,7 +95,7 @@ enum Maker<'a> {
     Sub(&'a SignedPublicSubKey),
 }
 
-/// Finds a signature that counts. Of several refusals the one that knew the key says most.
+/// Finds a signature that counts. Of several refusals, the one by a reader that knows the key explains most.
 pub(super) fn verify(
     certificates: &[Certificate],
     open: Open<'_>,
@@ -294,7 +294,7 @@ fn check_subkey(
     if !binding.key_flags().sign() {
         return Err(SignatureError::NotForSigning(name()));
     }
-    // Without the back signature anybody could adopt another's signing subkey.
+    // Without the back signature, any key could adopt the signing subkey of another.
     let back = binding.embedded_signature().is_some_and(|back| {
         back.hash_alg().is_some_and(is_strong)
             && back

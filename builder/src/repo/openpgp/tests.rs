@@ -124,7 +124,7 @@ fn with_subkey(params: &mut SecretKeyParamsBuilder) -> SignedSecretKey {
     make(params.subkey(subkey))
 }
 
-/// Another certificate of the same key, as somebody in between may serve it.
+/// Another certificate of the same key, as an attacker in between may serve it.
 fn served(key: &SignedSecretKey, change: impl FnOnce(&mut SignedPublicKey)) -> TrustedKeys {
     let mut public = key.to_public_key();
     change(&mut public);

@@ -66,7 +66,7 @@ fn hostile_and_incomplete_entries_are_refused() {
         assert_ne!(changed, LIST);
         match read(&changed) {
             Err(_) => {}
-            // A second name makes it another package, which nobody asked for.
+            // A second name makes it another package than the requested one.
             Ok(found) => assert!(found.is_empty() || to.is_empty(), "{to}"),
         }
     }

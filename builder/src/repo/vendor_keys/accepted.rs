@@ -48,7 +48,7 @@ impl Accepted {
 }
 
 /// Checks the package keys that a lock carries as a build checks those it fetches: each is pinned
-/// by the product manifest or was accepted by hand, and the lock says so.
+/// by the product manifest or was accepted by hand, and the lock records it.
 pub fn check_carried(
     product: &ProductManifest,
     keys: &[CarriedKey],

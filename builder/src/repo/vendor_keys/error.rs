@@ -26,7 +26,7 @@ pub enum VendorKeyError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Not a key.
@@ -52,7 +52,7 @@ pub enum VendorKeyError {
     /// A key cannot be kept.
     #[error(transparent)]
     Keep(OutputError),
-    /// Fingerprints that nobody vouched for.
+    /// Fingerprints that were neither pinned nor accepted.
     #[error("{}", not_pinned(.0))]
     NotPinned(Vec<Unpinned>),
     /// A fingerprint accepted for a key that the product does not have.
@@ -149,7 +149,7 @@ impl Explain for VendorKeyError {
 }
 
 fn accept_advice(keys: &[Unpinned]) -> String {
-    // Where nothing is pinned the fingerprint alone says it; a pin is only extended by name.
+    // Where nothing is pinned, the fingerprint alone is enough. A pin is only extended by name.
     let mut found: Vec<String> = keys
         .iter()
         .flat_map(|key| {

@@ -373,7 +373,7 @@ fn carried(wanted: &[Wanted], sets: &[TrustedKeys]) -> Result<Vec<CarriedKey>, V
                 },
                 origin: match &key.origin {
                     Origin::Url(url) => url.to_string(),
-                    // A path of the build machine is nobody's business.
+                    // A path of the build machine does not belong in a lock.
                     Origin::File(path) => path
                         .file_name()
                         .map(|name| name.to_string_lossy().into_owned())

@@ -151,7 +151,7 @@ fn a_signature_that_runs_out_is_refused() {
         "runs out",
     );
     chosen(|config| config.hashed_subpackets.push(regular(until(0)))).unwrap();
-    // Whoever serves a signature cannot end it.
+    // The server of a signature cannot end it.
     chosen(|config| config.unhashed_subpackets.push(regular(until(1)))).unwrap();
 }
 

@@ -113,7 +113,7 @@ fn a_stolen_key_vouches_for_nothing_and_a_retired_one_for_what_was_before() {
             }
         }
     }
-    // Somebody else's revocation is nobody's.
+    // A revocation by another key does not count.
     let foreign = revoked(&make(&params()), MADE, None);
     let keys = served(&key, |k| k.details.revocation_signatures.push(foreign));
     judged(&keys, &plain(&key.primary_key, MADE)).unwrap();
@@ -247,7 +247,7 @@ fn dsa_does_not_count_and_neither_do_its_subkeys() {
     assert_eq!(verdict, Err(SignatureError::WeakHash("MD5".to_owned())));
 }
 
-/// A version 4 RSA key of that many bits; nobody has the secret.
+/// A version 4 RSA key of that many bits, without a secret.
 fn rsa_packet(bits: u16, exponent: &[u8]) -> Vec<u8> {
     let mut body = vec![4];
     body.extend(BORN.to_be_bytes());

@@ -5,7 +5,7 @@ use pgp::types::{KeyVersion, SigningKey};
 
 use super::*;
 
-/// When signatures of these tests are made, unless they say otherwise.
+/// When signatures of these tests are made, unless a test chooses another time.
 pub(super) const MADE: u32 = BORN + 1000;
 
 pub(super) fn lifetime(secs: u32) -> pgp::types::Duration {
@@ -103,7 +103,7 @@ pub(super) fn about_subkey(
         .unwrap()
 }
 
-/// The first subkey of `key` says that it belongs to `owner`.
+/// The first subkey of `key` claims to belong to `owner`.
 pub(super) fn back(key: &SignedSecretKey, owner: &SignedSecretKey) -> SubpacketData {
     let subkey = &key.secret_subkeys[0].key;
     let signature = config(SignatureType::KeyBinding, subkey, MADE - 1, Vec::new())

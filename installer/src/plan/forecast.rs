@@ -30,11 +30,11 @@ pub enum Fate {
     ReplacedWithRpmsave,
     /// The vendor's file takes the path of an unowned file, which is moved to `.rpmorig`.
     ReplacedWithRpmorig,
-    /// The vendor's file replaces it and the edit is lost: rpm does not treat it as configuration.
+    /// The vendor's file replaces it and rpm keeps no copy: it is not configuration to rpm.
     Overwritten,
     /// It was deleted; rpm creates it again.
     Recreated,
-    /// The new package has no such file; rpm removes it and the edit is lost.
+    /// The new package has no such file; rpm removes it and keeps no copy.
     Removed,
     /// The new package has no such file; the edited configuration becomes `.rpmsave`.
     RemovedWithRpmsave,

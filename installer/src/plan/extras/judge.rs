@@ -311,7 +311,7 @@ impl<'a> Case<'a> {
 pub(crate) fn cure(rule: &ExtraRule, target: ExtraTarget<'_>) -> String {
     format!(
         "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or \
-         give the reason with --ignore-plugins-because",
+         keep it and give the reason with --ignore-plugins-because",
         rule.cure_for(target),
         rule.expected(target)
     )

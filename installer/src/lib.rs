@@ -1,8 +1,8 @@
-//! Installs a signed bundle of RPMs on an isolated host, and reverts what it did.
+//! Installs a signed bundle of RPMs on an isolated host, and reverts a run that fails.
 //!
 //! Invariants of this crate:
 //!
-//! * A value of a later stage is made by the stage before it alone: `UntrustedBundle` →
+//! * Only the stage before makes a value of a later stage: `UntrustedBundle` →
 //!   [`bundle::OpenBundle`] with [`bundle::VerifiedMetadata`] → [`plan::InstallPlan`] →
 //!   [`bundle::StagedBundle`] → a run.
 //! * rpm sees nothing but a [`bundle::StagedRpmSet`]: verified bytes behind open descriptors.
@@ -10,7 +10,7 @@
 //! * Every effect has a durable intent in the journal before it.
 //! * Only `host/cmd` spawns processes; only `secure_fs.rs` and the journal's store write, rename
 //!   or sync files.
-//! * There is no network but the health questions to the host itself.
+//! * The only network use is the health check of the host itself.
 //!
 //! Rooms, each using only those before it:
 //! `failure` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health` `problem` `stores`

@@ -12,7 +12,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem of its two parts.
+    /// Makes a problem from its two parts.
     pub fn new(what: impl Into<String>, cure: impl Into<String>) -> Self {
         Self {
             what: what.into(),

@@ -1,4 +1,4 @@
-//! What a component's own configuration says: ports, paths, switches. Pure over file contents.
+//! A component's own configuration: ports, paths, switches. Pure over file contents.
 
 mod load;
 
@@ -17,8 +17,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads environment files (weakest first) and the configuration file's text. What cannot be
-    /// understood is left out and named in the returned notes; nothing is guessed.
+    /// Reads environment files (weakest first) and the configuration file's text. Text that cannot
+    /// be understood is left out and named in the returned notes; nothing is guessed.
     #[must_use]
     pub fn read(environment: &[String], config: Option<(&str, &str)>) -> (Self, Vec<String>) {
         let mut settings = Self::default();
@@ -39,7 +39,7 @@ impl Settings {
         (settings, notes)
     }
 
-    /// Returns the value of a setting: the first source that is neither empty nor `0`.
+    /// Returns the value of a setting from the first source in which it is neither empty nor `0`.
     #[must_use]
     pub fn get(&self, setting: &Setting) -> String {
         let found = setting
@@ -52,8 +52,8 @@ impl Settings {
             .unwrap_or_else(|| setting.default.clone())
     }
 
-    /// Returns the values of a setting that is a list: of the first source that has any, the words of
-    /// an array, `key:value` of an object, or what stands between commas.
+    /// Returns the values of a list from the first source that has any: the elements of an array,
+    /// `key:value` of an object, or the parts between commas.
     #[must_use]
     pub fn list(&self, setting: &Setting) -> Vec<String> {
         let split = |text: &str| -> Vec<String> {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_overrides_the_file_and_zero_is_no_value() {
+    fn the_environment_overrides_the_file_and_zero_counts_as_unset() {
         let file = Some(("tyk.conf", r#"{"listen_port": 9000}"#));
         let (settings, notes) = Settings::read(&["TYK_GW_LISTENPORT=\"7000\"\n".to_owned()], file);
         assert!(notes.is_empty());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_said_and_not_guessed() {
+    fn a_broken_file_is_reported_and_not_guessed() {
         let (settings, notes) = Settings::read(&[], Some(("tyk.conf", "{\"listen_port\": 9000,}")));
         assert_eq!(settings.get(&port()), "8080");
         assert!(notes[0].contains("tyk.conf"), "{notes:?}");

@@ -1,4 +1,4 @@
-//! Going back in time: what a plan refuses unless somebody wants it and says why. Pure.
+//! Refuses a plan that goes back in time, unless the operator agreed and gave a reason. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::trust::sequence::Remembered;
 
-/// What the operator agreed to in so many words.
+/// What the operator agreed to explicitly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// Why an older bundle or older packages are wanted.
+    /// Why an older bundle or older packages should be installed.
     pub downgrade_because: Option<String>,
-    /// Why files beside packages that the target version would not load do not matter.
+    /// Why files beside packages may stay although the target version would not load them.
     pub extras_ignored_because: Option<String>,
     /// Stores that are backed up elsewhere, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
@@ -24,15 +24,15 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Whether going back in time was agreed to.
+    /// Whether the operator agreed to go back in time.
     #[must_use]
     pub const fn allows_downgrade(&self) -> bool {
         self.downgrade_because.is_some()
     }
 }
 
-const SWITCH: &str =
-    "use the newest bundle; if the older one is wanted, say why with --allow-downgrade-because";
+const SWITCH: &str = "use the newest bundle; to install the older one, give the reason with \
+                      --allow-downgrade-because";
 
 /// Refuses a bundle that is older than one that was committed here.
 pub(super) fn check_sequence(
@@ -44,7 +44,7 @@ pub(super) fn check_sequence(
     match &inventory.remembered {
         Remembered::Nothing => {}
         Remembered::Unknown => plan.notes.push(
-            "whether a newer bundle was installed here is known to root alone: not checked"
+            "only root can read which bundles were installed here: not checked"
                 .to_owned(),
         ),
         Remembered::Damaged(why) => problems.push(Problem::new(
@@ -73,7 +73,7 @@ pub(super) fn newer_installed(installed: &Nevra, to: &Nevra) -> Problem {
     )
 }
 
-/// Writes an agreed downgrade into the plan.
+/// Records an agreed downgrade in the plan.
 pub(super) fn note_downgrade(
     planned: &PlannedComponent,
     consent: &Consent,
@@ -96,7 +96,7 @@ fn agree(plan: &mut InstallPlan, what: &str, reason: &str) {
     plan.notes.push(format!("{what}, because: {reason}"));
 }
 
-/// Returns the RPM of an installed package that an earlier run left in the store.
+/// Returns the RPM of an installed package, if an earlier run left it in the store.
 pub(super) fn stored<'a>(
     stored: &'a [PlannedRpm],
     installed: &InstalledPackage,

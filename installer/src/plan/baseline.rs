@@ -1,5 +1,5 @@
-//! What a host was before the first effect of a run: what the run backs up depends on it, and a revert is
-//! compared with it. Data alone; the run takes it.
+//! The state of a host before the first effect of a run. The run's backup depends on it, and a
+//! revert is compared with it. Data only; the run takes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,25 @@ use crate::health::Ill;
 use crate::host::UnitState;
 use crate::secure_fs::Ownership;
 
-/// The state before a run, durable in its directory.
+/// The state before a run, stored durably in the run's directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Units of the plan and those that trigger them. Empty without systemd.
     pub units: BTreeMap<String, UnitState>,
-    /// What `rpm -V` said, by package.
+    /// The output of `rpm -V`, by package.
     pub verify: BTreeMap<String, Vec<String>>,
-    /// Active units that stop when a service stops, by service; a stop does not start them again.
+    /// Active units that stop when a service stops, by service; starting the service does not start
+    /// them again.
     pub dependents: BTreeMap<String, Vec<String>>,
-    /// Components that were not well, and why.
+    /// Components that were not healthy, and why.
     pub unwell: BTreeMap<String, Ill>,
-    /// Files named like rpm's temporary ones that were there already.
+    /// Files with names like rpm's temporary files that existed already.
     pub leftovers: BTreeSet<String>,
-    /// Paths that may come with a package that a component needs, and that were not there.
+    /// Paths that may come with a needed package and did not exist.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<String>,
-    /// Directories of such packages that were there: rpm dresses them anew, and takes them along when
-    /// nothing else is in them.
+    /// Directories of such packages that existed. rpm resets their owner and mode, and removes them
+    /// with the package if nothing else is in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directories: BTreeMap<String, Ownership>,
 }
@@ -66,7 +67,7 @@ impl Baseline {
         each.flat_map(|component| self.services(component))
     }
 
-    /// Whether a unit ran before.
+    /// Whether a unit ran before the run.
     pub(crate) fn was_up(&self, unit: &str) -> bool {
         self.units.get(unit).is_some_and(UnitState::is_up)
     }

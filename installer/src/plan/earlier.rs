@@ -1,4 +1,5 @@
-//! What is kept of a run that is over, and what has to be looked at to go back to before it.
+//! What planners know of an earlier run, and what the inventory must read to plan a return to the
+//! state before it.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +14,14 @@ use crate::trust::sequence::Mark;
 pub struct Earlier<'a> {
     /// Its number.
     pub id: u64,
-    /// What it was to do.
+    /// The run's plan.
     pub plan: &'a InstallPlan,
-    /// Whether it ended as done.
+    /// Whether the run ended as done.
     pub is_done: bool,
 }
 
 impl Earlier<'_> {
-    /// Whether it changed a package.
+    /// Whether the run changed a package.
     pub(super) fn changed(&self, package: &str) -> bool {
         let mut changes = self.plan.changes();
         changes.any(|change| change.package == package)
@@ -28,7 +29,8 @@ impl Earlier<'_> {
 }
 
 impl InstallPlan {
-    /// Returns what the host remembers once `run` has committed the plan; nothing of a plan that goes back.
+    /// Returns the mark that the host remembers once `run` has committed the plan; nothing for a
+    /// plan that goes back.
     #[must_use]
     pub fn mark(&self, run: u64) -> Option<Mark> {
         let is_signed_upgrade = self.kind == PlanKind::Upgrade && !self.signers.is_empty();
@@ -43,7 +45,7 @@ impl InstallPlan {
         })
     }
 
-    /// Returns what has to be looked at to undo the plan.
+    /// Returns what the inventory must read to undo the plan.
     #[must_use]
     pub fn to_undo(&self) -> Subject<'_> {
         let back = self.changes().filter_map(|change| change.from);
@@ -54,7 +56,7 @@ impl InstallPlan {
         }
     }
 
-    /// Returns what has to be looked at to restore the data of before the plan.
+    /// Returns what the inventory must read to restore the data from before the plan.
     #[must_use]
     pub fn to_restore(&self) -> Subject<'_> {
         let components: Vec<&Component> = self.known_components().collect();

@@ -1,5 +1,5 @@
-//! Files beside packages, such as plugins built for one version: which of them a host has, which the
-//! target version will load, which come with the bundle.
+//! Files beside packages, such as plugins built for one version: those that a host has, those that
+//! the target version will load, and those that come with the bundle.
 
 mod judge;
 
@@ -15,36 +15,36 @@ pub(crate) use judge::{add, cure};
 pub struct Extras {
     /// Those that come with the bundle.
     pub coming: Vec<PlannedExtra>,
-    /// Those that are on the host already and that the target version will load.
+    /// Those that the host already has and the target version will load.
     pub present: Vec<PresentExtra>,
 }
 
-/// An extra that is put on the host.
+/// An extra that the run writes to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedExtra {
     /// The component that loads it.
     pub component: String,
     /// Id of the product manifest's rule.
     pub rule: String,
-    /// Its own part of its name.
+    /// The part of its name that identifies it.
     pub stem: String,
-    /// Where it is put.
+    /// Its path on the host.
     pub path: String,
     /// Digest of its bytes.
     pub sha256: Sha256,
-    /// How many there are.
+    /// The size of the file in bytes.
     pub size_bytes: u64,
-    /// Permission bits that it gets.
+    /// Its permission bits.
     pub mode: u32,
-    /// Numeric owner that it gets.
+    /// Its numeric owner.
     pub uid: u32,
-    /// Numeric group that it gets.
+    /// Its numeric group.
     pub gid: u32,
-    /// Modification time that it gets, seconds since 1970: the bundle's.
+    /// Its modification time, seconds since 1970: the time of the bundle.
     pub modified: u64,
-    /// The file beside it whose owner, mode and label it gets, if there is one.
+    /// The existing file whose owner, mode and label it gets, if there is one.
     pub like: Option<String>,
-    /// What is in its place.
+    /// What is at its path now.
     pub from: OnDisk,
 }
 
@@ -55,22 +55,23 @@ pub struct PresentExtra {
     pub component: String,
     /// Id of the product manifest's rule.
     pub rule: String,
-    /// Its own part of its name.
+    /// The part of its name that identifies it.
     pub stem: String,
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// Whether its name says that it is for the target version. If not, only a trial knows.
+    /// Whether its name shows that it is for the target version. Otherwise only a trial can find
+    /// out.
     pub is_named: bool,
 }
 
 impl Extras {
-    /// Whether there is nothing to do and nothing to try.
+    /// Whether nothing has to be written or tried.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.coming.is_empty() && self.present.is_empty()
     }
 
-    /// Says to a person what is done.
+    /// Describes the change for a person.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.coming.iter().map(|planned| {
             let sign = match planned.from {

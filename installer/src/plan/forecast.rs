@@ -1,5 +1,5 @@
-//! What `rpm -U` will do to files that people may have edited. Pure; rpm's rules are the table in
-//! docs/config-files.md, which tests/tests/lab/config compares with what rpm does.
+//! Forecasts what `rpm -U` does to files that people may have edited. Pure. rpm's rules are the
+//! table in docs/config-files.md; tests/tests/lab/config compares it with what rpm does.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::host::{InstalledFile, InstalledPackage};
 use crate::inventory::{Inventory, OnDisk};
 use crate::plan::PlanKind;
 
-/// A file to which something happens that its editor should know.
+/// A file with a change that its editor should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
     /// The file.
@@ -28,13 +28,13 @@ pub enum Fate {
     KeptWithRpmnew,
     /// The vendor's file replaces it; the edit is moved to `.rpmsave`.
     ReplacedWithRpmsave,
-    /// The vendor's file comes where a file of no package is, which is moved to `.rpmorig`.
+    /// The vendor's file takes the path of an unowned file, which is moved to `.rpmorig`.
     ReplacedWithRpmorig,
-    /// The vendor's file replaces it without a trace: it is no configuration file to rpm.
+    /// The vendor's file replaces it and rpm keeps no copy: it is not configuration to rpm.
     Overwritten,
-    /// It was deleted; rpm makes it again.
+    /// It was deleted; rpm creates it again.
     Recreated,
-    /// The new package has no such file; rpm removes it without a trace.
+    /// The new package has no such file; rpm removes it and keeps no copy.
     Removed,
     /// The new package has no such file; the edited configuration becomes `.rpmsave`.
     RemovedWithRpmsave,
@@ -43,13 +43,13 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Whether an upgrade has a picture of it afterwards ([`crate::backup::changes`]).
+    /// Whether an upgrade reports its differences afterwards ([`crate::backup::changes`]).
     #[must_use]
     pub const fn is_pictured(self) -> bool {
         !matches!(self, Self::Kept | Self::Unknown)
     }
 
-    /// Says it of a component's file.
+    /// Describes the fate of a component's file.
     #[must_use]
     pub const fn text(self, kind: PlanKind) -> &'static str {
         match (self, kind) {
@@ -61,13 +61,13 @@ impl Fate {
         }
     }
 
-    /// Says it of a file of a package that comes along: nobody merges there.
+    /// Describes the fate of a needed package's file. Such files are not merged.
     #[must_use]
     pub const fn beside_text(self, kind: PlanKind) -> &'static str {
         match (self, kind) {
             (Self::Kept, _) => "your edit is kept",
             (Self::Unknown, _) => "unknown: it cannot be read by this user",
-            // rpm's part of an undo is not its last: the state before the run is merged back after it.
+            // An undo does more than rpm: afterwards the state from before the run is merged back.
             (Self::Updated | Self::Recreated, PlanKind::Undo { .. }) => {
                 "rpm puts the old default there; then it becomes what it was before the run"
             }
@@ -123,7 +123,7 @@ pub fn forecast(
         .collect()
 }
 
-/// What both packages say counts: one that calls it configuration is enough.
+/// A file is configuration if either package marks it so.
 fn fate(old: &InstalledFile, new: Option<&InstalledFile>, disk: &OnDisk) -> Option<Fate> {
     let is_config = old.config || new.is_some_and(|new| new.config);
     let found = match disk {
@@ -158,7 +158,7 @@ fn fate(old: &InstalledFile, new: Option<&InstalledFile>, disk: &OnDisk) -> Opti
     })
 }
 
-/// A file of nobody's package, or of another one's, where the new package has one.
+/// The fate of a file without an owner, or of another package, where the new package has a file.
 fn fate_of_new(new: &InstalledFile, disk: &OnDisk) -> Option<Fate> {
     match disk {
         OnDisk::Absent => None,
@@ -190,7 +190,7 @@ mod tests {
         OnDisk::Sha256(Sha256::of(text.as_bytes()))
     }
 
-    /// What rpm really does is compared in tests/tests/lab/config.
+    /// tests/tests/lab/config compares this with rpm's behaviour.
     #[test]
     fn the_table_of_rpms_rules_holds() {
         let conf = file(true, true, "v1");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_nobodys_package_in_the_way_is_told() {
+    fn an_unowned_file_in_the_way_is_forecast() {
         let cases = [
             (
                 file(true, true, "v2"),

@@ -1,4 +1,5 @@
-//! What the builder noted about packages, held against this host: refused before anything changes.
+//! Compares the builder's notes about packages with this host, so that a run is refused before
+//! anything changes.
 
 use manifests::acceptance::HostRules;
 use manifests::bundle::BundledRpm;
@@ -6,8 +7,8 @@ use manifests::bundle::BundledRpm;
 use crate::host::Identity;
 use crate::problem::Problem;
 
-/// Refuses before the run what rpm would refuse then, or half-way: of the packages to come and of
-/// those of the way back.
+/// Refuses before the run what rpm would refuse during it, for the target packages and for those of
+/// a revert.
 pub(super) fn refuse_by_lint(host: &Identity, rpms: &[&BundledRpm]) -> Result<(), Problem> {
     let rules = HostRules {
         major: host.major(),
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_of_every_package_is_told_at_once() {
+    fn every_reason_of_every_package_is_reported_at_once() {
         let both = [LintFlag::NoSha256Header, LintFlag::NoPayloadDigest];
         let (one, two) = (rpm("1", &both), rpm("2", &[LintFlag::Md5FileDigests]));
         let problem = refuse_by_lint(&host("8", true, None), &[&one, &two]).unwrap_err();

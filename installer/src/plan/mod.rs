@@ -60,10 +60,10 @@ pub struct InstallPlan {
     /// The keys that signed the bundle.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub signers: BTreeSet<KeyId>,
-    /// Why an older bundle or older packages are wanted, if somebody said so.
+    /// Why an older bundle or older packages should be installed, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downgrade_because: Option<String>,
-    /// Why extras that the target version would not load do not matter, if somebody said so.
+    /// Why extras that the target version would not load may stay, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras_ignored_because: Option<String>,
     /// The target this host is, such as `el8`.
@@ -74,14 +74,14 @@ pub struct InstallPlan {
     pub host: String,
     /// What changes, in order. Each group is one rpm transaction.
     pub groups: Vec<Group>,
-    /// Components that are at their target already.
+    /// Components that are already at their target.
     pub current: Vec<String>,
     /// Components that this host does not have.
     pub absent: Vec<String>,
     /// Data stores of the components that change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<PlannedStore>,
-    /// Installed components that stay as they are and use the same stores.
+    /// Installed components that do not change and use the same stores.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -91,7 +91,7 @@ pub struct InstallPlan {
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
-    /// What a person should know before the run.
+    /// Notes for a person before the run.
     pub notes: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Document for InstallPlan {
     const TYPE: &'static str = PLAN_TYPE;
 }
 
-/// Longest time for a dump, unless somebody says otherwise, seconds.
+/// Longest time for a dump, unless the operator sets another one, seconds.
 pub const DUMP_LIMIT_SECS: u64 = 3600;
 
 const fn dump_limit() -> u64 {
@@ -112,12 +112,12 @@ const fn dump_limit() -> u64 {
 pub enum PlanKind {
     /// To the bundle's target versions.
     Upgrade,
-    /// Back to before an earlier run.
+    /// Back to the state before an earlier run.
     Undo {
         /// The run that is undone.
         run: u64,
     },
-    /// Dumps of an earlier run put back; no package changes.
+    /// The dumps of an earlier run are restored; no package changes.
     Restore {
         /// The run that made the dumps.
         run: u64,
@@ -142,7 +142,7 @@ pub struct Group {
     pub name: String,
     /// Its components.
     pub components: Vec<PlannedComponent>,
-    /// What comes or goes with them because they need it.
+    /// Packages that come or go because its components need them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<PlannedPackage>,
     /// Files beside the packages that its components load.
@@ -159,42 +159,42 @@ pub struct PlannedPackage {
     pub reason: String,
     /// What is installed, if anything.
     pub from: Option<PlannedRpm>,
-    /// What will be, if anything.
+    /// What will be installed, if anything.
     pub to: Option<PlannedRpm>,
     /// What happens to edited files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config: Vec<Forecast>,
     /// Files and symlinks that only one of the two packages has, and the names under which rpm puts
-    /// configuration aside: what may appear or go with the change.
+    /// configuration aside: all paths that may appear or disappear with the change.
     pub files: Vec<String>,
-    /// Directories that only one of the two has.
+    /// Directories that only one of the two packages has.
     pub own_directories: Vec<String>,
-    /// The directory below which most bytes of a package that was not there go.
+    /// For a new package, the directory that gets most of its bytes.
     pub bulk: String,
 }
 
-/// The change of one package, whatever it is for.
+/// The change of one package: a component's, or a needed one.
 #[derive(Debug, Clone, Copy)]
 pub struct PackageChange<'a> {
     /// Its name.
     pub package: &'a str,
     /// What is installed, if anything.
     pub from: Option<&'a PlannedRpm>,
-    /// What will be, if anything.
+    /// What will be installed, if anything.
     pub to: Option<&'a PlannedRpm>,
-    /// What is planned of it, if it is no component's.
+    /// Its plan, if it is not a component's package.
     pub needed: Option<&'a PlannedPackage>,
 }
 
 impl<'a> PackageChange<'a> {
-    /// Returns both RPMs, as far as there are two.
+    /// Returns the RPMs of both sides that exist.
     pub fn rpms(self) -> impl Iterator<Item = &'a PlannedRpm> {
         self.from.into_iter().chain(self.to)
     }
 }
 
 impl Group {
-    /// Whether there is something to say, and perhaps to carry over, of its files after its transaction.
+    /// Whether some of its files need a report, and perhaps a merge, after its transaction.
     #[must_use]
     pub fn has_pictures(&self) -> bool {
         let mut forecasts = self.components.iter().flat_map(|planned| &planned.config);
@@ -227,7 +227,7 @@ pub struct PlannedComponent {
     pub component: Component,
     /// What is installed.
     pub from: PlannedRpm,
-    /// What will be.
+    /// What will be installed.
     pub to: PlannedRpm,
     /// What happens to edited files.
     pub config: Vec<Forecast>,
@@ -268,8 +268,8 @@ impl InstallPlan {
         self.stores.iter().filter(move |store| store.group == group)
     }
 
-    /// Returns every component that is held with a group: its own, and those that write to a store whose
-    /// data change with it.
+    /// Returns every component that is held with a group: its own, and those that write to a store
+    /// whose data the group changes.
     #[must_use]
     pub fn held_with(&self, group: &str) -> Vec<&Component> {
         let own = |name: &str| {
@@ -285,13 +285,13 @@ impl InstallPlan {
         self.all_components().filter(shares).collect()
     }
 
-    /// Returns the components that change, and those that are held beside them.
+    /// Returns the components that change and those that are only held beside the change.
     pub fn all_components(&self) -> impl Iterator<Item = &Component> {
         let changing = self.components().map(|planned| &planned.component);
         changing.chain(self.standing_by())
     }
 
-    /// Returns the components that stay as they are and are held while their data may change.
+    /// Returns the components that do not change but are held while their data may change.
     pub fn standing_by(&self) -> impl Iterator<Item = &Component> {
         self.bystanders.iter().filter(|component| {
             let mut changed = self.stores.iter().filter(|store| store.change.is_some());
@@ -299,13 +299,13 @@ impl InstallPlan {
         })
     }
 
-    /// Returns every component that the plan knows: by their configuration stores are found.
+    /// Returns every component that the plan knows: the stores are found from their configuration.
     pub fn known_components(&self) -> impl Iterator<Item = &Component> {
         let changing = self.components().map(|planned| &planned.component);
         changing.chain(&self.bystanders)
     }
 
-    /// Whether the host is as the plan wants it already.
+    /// Whether the host is already in the planned state.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
@@ -318,19 +318,19 @@ impl InstallPlan {
         rpms.map(|rpm| rpm.sha256).collect()
     }
 
-    /// Returns every file beside packages that comes.
+    /// Returns every file beside packages that comes with the run.
     pub fn coming_extras(&self) -> impl Iterator<Item = &PlannedExtra> {
         self.groups.iter().flat_map(|group| &group.extras.coming)
     }
 
-    /// Returns the digests of all that a run needs of the bundle.
+    /// Returns the digests of everything that a run needs from the bundle.
     #[must_use]
     pub fn payload(&self) -> BTreeSet<Sha256> {
         let extras = self.coming_extras().map(|extra| extra.sha256);
         self.rpms().into_iter().chain(extras).collect()
     }
 
-    /// Returns the bytes by which the plan is known.
+    /// Returns the plan's canonical bytes, whose digest identifies it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         document::to_bytes(self)
     }

@@ -1,6 +1,6 @@
-//! What the components of a plan need beside their packages, and the host lacks. Pure.
+//! Finds what the components of a plan need beside their packages and the host lacks. Pure.
 //!
-//! What nothing offers, and what conflicts, is not judged here: rpm's own test does that before a run.
+//! Missing and conflicting packages are not judged here: rpm's own test does that before a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::inventory::Inventory;
 use crate::plan::forecast::forecast;
 use crate::problem::Problem;
 
-/// Adds to each group what it needs, as if the groups before it were installed.
+/// Adds to each group what it needs, as if the earlier groups were installed.
 pub(super) fn add(
     metadata: &VerifiedMetadata,
     inventory: &Inventory,
@@ -35,7 +35,7 @@ pub(super) fn add(
             let role = purpose.role;
             Some(Carried { rpm, list, role })
         })
-        // A component changes in its own turn, with its service held.
+        // A component changes in its own group, with its service held.
         .filter(|one| one.role == Role::Target || !is_component(metadata, one.rpm.nevra.name()))
         .collect();
     for one in carried.iter().filter(|one| one.role == Role::Target) {
@@ -84,7 +84,8 @@ fn is_component(metadata: &VerifiedMetadata, package: &str) -> bool {
     components.any(|component| component.package == package)
 }
 
-/// What a target would push out under another name: no revert brings that back.
+/// Refuses a target that would replace a package of another name: a revert could not bring that
+/// package back.
 fn replaced(inventory: &Inventory, one: &Carried<'_>, obsolete: &Dependency) -> Vec<Problem> {
     let own = one.rpm.nevra.name();
     let installed = inventory.installed(&obsolete.name).into_iter();
@@ -103,7 +104,7 @@ fn replaced(inventory: &Inventory, one: &Carried<'_>, obsolete: &Dependency) -> 
         .collect()
 }
 
-/// An RPM of the bundle that a host may end with.
+/// An RPM of the bundle that may be installed.
 struct Carried<'a> {
     rpm: &'a BundledRpm,
     list: &'a PackageFiles,
@@ -126,7 +127,7 @@ impl Carried<'_> {
         }
     }
 
-    /// Returns what it is on a host that has it.
+    /// Returns the package as an inventory of a host would list it.
     fn installed(&self) -> HostPackage {
         let texts = |all: &[Dependency]| all.iter().map(ToString::to_string).collect();
         HostPackage {
@@ -146,13 +147,13 @@ impl Carried<'_> {
     }
 }
 
-/// Whether an RPM is what a component of the group changes to.
+/// Whether an RPM is the target of a component in the group.
 fn is_root(one: &Carried<'_>, group: &Group) -> bool {
     let mut members = group.components.iter();
     one.role == Role::Target && members.any(|planned| planned.to.sha256 == one.rpm.sha256)
 }
 
-/// Returns the dependencies that a group needs on a host, each with the reason.
+/// Returns the packages that a group needs on a host, each with the reason.
 fn needed<'a, 'b>(
     carried: &'b [Carried<'a>],
     host: &[HostPackage],
@@ -258,10 +259,10 @@ fn package(
     })
 }
 
-/// Under which names rpm puts configuration aside.
+/// The suffixes under which rpm puts configuration aside.
 const ASIDE: [&str; 3] = [".rpmnew", ".rpmsave", ".rpmorig"];
 
-/// Returns the files and the directories that a host may have only before or only after a change.
+/// Returns the files and the directories that exist only before or only after a change.
 fn differing(old: &[PackagedFile], new: &[PackagedFile]) -> (Vec<String>, Vec<String>) {
     let has = |all: &[PackagedFile], path: &str| all.iter().any(|file| file.path == path);
     let both = || old.iter().chain(new);
@@ -278,7 +279,7 @@ fn differing(old: &[PackagedFile], new: &[PackagedFile]) -> (Vec<String>, Vec<St
     (files, directories.collect())
 }
 
-/// Returns the directory that most bytes go to.
+/// Returns the directory that holds most bytes of the package.
 fn bulk(files: &[PackagedFile]) -> String {
     let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
     for file in files.iter().filter(|file| file.is_regular()) {

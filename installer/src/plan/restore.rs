@@ -1,4 +1,4 @@
-//! Planning the restore of dumps that an earlier run made: a run of its own that changes no package. Pure.
+//! Plans the restore of dumps that an earlier run made. Such a run changes no package. Pure.
 
 use manifests::product::Component;
 
@@ -8,10 +8,10 @@ use crate::plan::{DataChange, Earlier, Group, InstallPlan, PlanKind, PlannedStor
 use crate::problem::Problem;
 use crate::stores::record::Dumps;
 
-/// The one group of such a plan. It has no packages.
+/// The name of the plan's only group, which has no packages.
 const GROUP: &str = "data";
 
-/// Plans the restore of some stores of `run` by its dumps, or says everything that speaks against it.
+/// Plans the restore of some stores from the dumps of `run`, or returns every reason against it.
 pub fn plan(
     run: Earlier<'_>,
     names: &[String],

@@ -1,4 +1,5 @@
-//! What a run will touch: the trees that it backs up, and the room that it needs on each filesystem.
+//! Finds what a run will touch: the trees that it backs up, and the space that it needs on each
+//! filesystem.
 
 mod room;
 
@@ -9,15 +10,15 @@ use crate::host::{RpmMode, query};
 
 pub(crate) use room::{Need, needs};
 
-/// What is added to the name of a file of which an edit could not be carried over.
+/// The suffix of a file that holds an edit which could not be carried over.
 pub const YOURS: &str = ".yours";
 
-/// Under which names rpm, and a run, put a file aside beside itself.
+/// The suffixes under which rpm, or a run, puts a file aside.
 const ASIDE: [&str; 4] = [".rpmnew", ".rpmsave", ".rpmorig", YOURS];
 
-/// Returns the files of a component's configuration outside its trees, there or not: what the product
-/// names, what the plan forecasts, what is customary for a service, and what the administrator wrote for
-/// its units. A directory of drop-ins may appear as well as a file.
+/// Returns a component's configuration files outside its trees, whether they exist or not: those
+/// that the product names, those with a forecast, the customary ones of a service, and the
+/// administrator's files for its units. A directory of drop-ins may appear as well as a file.
 fn configured(planned: &PlannedComponent, baseline: &Baseline) -> Vec<String> {
     let component = &planned.component;
     let forecast = planned.config.iter().map(|forecast| &forecast.path);
@@ -46,7 +47,7 @@ fn configured(planned: &PlannedComponent, baseline: &Baseline) -> Vec<String> {
     found
 }
 
-/// Returns the trees of some groups' backup and what is left out of them.
+/// Returns the trees to back up for some groups, and the paths that are left out of them.
 pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec<String>) {
     let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
     for planned in groups.iter().flat_map(|group| &group.components) {
@@ -58,7 +59,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         roots.extend(configured(planned, baseline));
     }
     for change in groups.iter().flat_map(|group| group.changes()) {
-        // What a package that comes would write over is nobody else's to bring back.
+        // Only this backup can restore a file that a new package overwrites.
         let coming = change.needed.filter(|_| change.to.is_some());
         let brought = coming.into_iter().flat_map(|planned| &planned.files);
         roots.extend(
@@ -66,7 +67,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
                 .filter(|path| !baseline.absent.contains(*path))
                 .cloned(),
         );
-        // A file of the package that somebody changed cannot be had again from the package.
+        // An edited file of a package cannot be restored from the package.
         let lines = baseline.verify.get(change.package).into_iter().flatten();
         for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {
             if content_differs {
@@ -75,8 +76,8 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
             roots.insert(path.to_owned());
         }
     }
-    // Each file beside the packages is a tree by itself: its directory may be the operator's choice, and
-    // shared with others.
+    // Each file beside the packages is its own tree: the operator may have chosen its directory,
+    // and other files may share it.
     for extra in groups.iter().flat_map(|group| &group.extras.coming) {
         excluded.remove(&extra.path);
         roots.insert(extra.path.clone());
@@ -84,7 +85,7 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
     (outer(&roots), excluded.into_iter().collect())
 }
 
-/// Returns the paths that are below none of the others.
+/// Returns the paths that are not below another one.
 pub(crate) fn outer(paths: &BTreeSet<String>) -> Vec<String> {
     let is_below = |path: &&String| {
         let mut roots = paths.iter();
@@ -98,7 +99,7 @@ pub(crate) fn outer(paths: &BTreeSet<String>) -> Vec<String> {
 }
 
 impl InstallPlan {
-    /// Returns how rpm is called for the plan.
+    /// Returns the mode in which rpm runs for the plan.
     pub(crate) const fn rpm_mode(&self) -> RpmMode {
         match self.kind {
             PlanKind::Upgrade if self.downgrade_because.is_none() => RpmMode::Upgrade,

@@ -1,4 +1,5 @@
-//! The data stores of a plan: which are dumped, before which group, and what a revert does to them. Pure.
+//! The data stores of a plan: which are dumped, before which group, and what a revert does to their
+//! data. Pure.
 
 use manifests::evr::compare_versions;
 use manifests::product::{Engine, Migration, ProductManifest};
@@ -13,7 +14,7 @@ use crate::stores::dumping::StoreLabel;
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStore {
-    /// Its name: a component and what it is to it.
+    /// Its name: the name of a component and the id of its rule.
     pub name: String,
     /// What it is, for people.
     pub title: String,
@@ -21,26 +22,26 @@ pub struct PlannedStore {
     pub engine: Engine,
     /// Where, without secrets.
     pub endpoint: String,
-    /// Components whose configuration names it.
+    /// Components whose configuration names this store.
     pub users: Vec<String>,
     /// The group before whose transaction it is dumped.
     pub group: String,
-    /// Whether one without content is nothing unusual.
+    /// Whether the store may be empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_empty: bool,
-    /// Why it is not dumped, if somebody said that it is backed up elsewhere.
+    /// Why it is not dumped, if the operator reported a backup elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<String>,
-    /// What the run does to its data, if it does anything: then a revert restores the dump.
+    /// What the run does to the data, if anything. In that case a revert restores the dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<DataChange>,
 }
 
-/// What a run does to data so that the version before it cannot be trusted with them.
+/// A change of data after which the previous version can no longer trust them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataChange {
-    /// The new version rewrites them when it starts.
+    /// The new version rewrites the data when it starts.
     Migrated {
         /// How, for people.
         title: String,
@@ -59,7 +60,7 @@ impl PlannedStore {
         self.elsewhere.is_none()
     }
 
-    /// Returns what messages and records name it by.
+    /// Returns the name for messages and records.
     #[must_use]
     pub fn label(&self) -> StoreLabel<'_> {
         StoreLabel {
@@ -98,10 +99,10 @@ pub(super) fn add(
         if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
             used.push(name);
             plan.notes.push(format!(
-                "{name} is not known here and is said to be backed up elsewhere, because: {reason}"
+                "{name} is not known here and is reported as backed up elsewhere, because: {reason}"
             ));
         } else if unclear.is_denied {
-            // Root is refused by the preflight if it may not read it either.
+            // The preflight refuses the run if root cannot read it either.
             plan.notes.push(format!(
                 "whether {} is a data store is not known: {}",
                 unclear.name, unclear.why
@@ -110,7 +111,7 @@ pub(super) fn add(
             problems.push(Problem::new(
                 format!("{} is not understood: {}", unclear.name, unclear.why),
                 format!(
-                    "mend the configuration of {}; if its data are safe without us, say why with \
+                    "mend the configuration of {}; if its data are safe without us, give the reason with \
                      --backed-up-elsewhere {}=REASON",
                     unclear.component, unclear.name
                 ),
@@ -144,7 +145,7 @@ pub(super) fn add(
     }
 }
 
-/// Plans one store; nothing if no component that changes uses it.
+/// Plans one store; returns nothing if no changing component uses it.
 fn planned(
     product: &ProductManifest,
     plan: &InstallPlan,
@@ -202,8 +203,8 @@ fn is_crossed(
         && found.users.iter().any(is_rewritten)
 }
 
-/// Installed components that stay as they are and use the same store: where its data change, they are
-/// held with the group that changes it; and a later restore has to know them.
+/// Adds installed components that do not change and use the same store. Where its data change, they
+/// are held with the group that changes them, and a later restore must know them.
 fn bystanders(
     product: &ProductManifest,
     inventory: &Inventory,

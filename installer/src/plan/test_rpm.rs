@@ -5,7 +5,7 @@ use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
-/// Returns a package without anything special about it.
+/// Returns a package without special properties.
 pub(super) fn rpm(nevra: Nevra, sha256: Sha256) -> BundledRpm {
     BundledRpm {
         path: BundlePath::for_package(&sha256, &nevra.file_name()).unwrap(),

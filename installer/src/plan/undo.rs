@@ -13,8 +13,8 @@ use crate::problem::Problem;
 
 pub use data::DataChoice;
 
-/// Plans the undo of `run`, or returns everything that speaks against it. `later` are the runs after it
-/// that still count.
+/// Plans the undo of `run`, or returns every reason against it. `later` are the later runs that
+/// still count.
 pub fn plan(
     run: Earlier<'_>,
     later: &[Earlier<'_>],
@@ -32,12 +32,12 @@ pub fn plan(
     let packages: Vec<PlannedPackage> = needed
         .filter_map(|planned| package_back(planned, later, inventory, &mut notes))
         .collect();
-    // A way back is one transaction: the old packages were tested together.
+    // An undo is one transaction, because the old packages were tested together.
     let groups = vec![Group {
         name: names.join("+"),
         components,
         packages,
-        // The saved files say what was there.
+        // The saved files show the previous files.
         extras: Extras::default(),
     }];
     let mut plan = InstallPlan {
@@ -60,7 +60,7 @@ pub fn plan(
     }
 }
 
-/// Refuses a run of which nothing can be undone.
+/// Refuses a run that changed nothing that could be undone.
 fn refuse(run: Earlier<'_>) -> Result<(), Problem> {
     let id = run.id;
     if !run.is_done {
@@ -80,7 +80,7 @@ fn refuse(run: Earlier<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Plans the way back of every component of a run.
+/// Plans the previous version of every component of a run.
 fn components_back(
     run: Earlier<'_>,
     later: &[Earlier<'_>],
@@ -108,8 +108,8 @@ fn components_back(
     }
 }
 
-/// A package that a component needed goes back too, unless it is not as the run left it: then it is
-/// somebody else's by now, and stays.
+/// A needed package goes back too. If it differs from what the run left, another administrator or
+/// tool has changed it, and it stays.
 fn package_back(
     planned: &PlannedPackage,
     later: &[Earlier<'_>],
@@ -134,7 +134,7 @@ fn package_back(
         _ => Vec::new(),
     };
     Some(PlannedPackage {
-        reason: "it came for what is undone".to_owned(),
+        reason: "the undone run brought it".to_owned(),
         from: to,
         to: from,
         config,
@@ -142,7 +142,7 @@ fn package_back(
     })
 }
 
-/// Forecasts what rpm does to edited files on the way back, where the old package's header is known.
+/// Forecasts what rpm does to edited files in an undo, where the old package's header is known.
 fn ahead(installed: &InstalledPackage, to: &PlannedRpm, inventory: &Inventory) -> Vec<Forecast> {
     let files = inventory.headers.get(&to.sha256);
     files.map_or_else(Vec::new, |files| forecast(installed, files, inventory))
@@ -174,7 +174,7 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
                     "{} should be installed, as the run left it; found {found}",
                     to.nevra
                 ),
-                "somebody changed the package since: go back by hand, or to what the run left first",
+                "the package was changed since: undo it by hand, or first restore what the run left",
             ))
         }
     }

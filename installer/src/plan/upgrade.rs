@@ -19,20 +19,20 @@ use crate::plan::extras::{self, Extras};
 use crate::plan::forecast::forecast;
 use crate::problem::Problem;
 
-/// What an upgrade is planned from.
+/// The inputs of an upgrade plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// The bundle.
     pub metadata: &'a VerifiedMetadata,
     /// The host.
     pub inventory: &'a Inventory,
-    /// RPMs that earlier runs left in the store: the way back of a downgrade.
+    /// RPMs that earlier runs left in the store: a revert of a downgrade needs them.
     pub stored: &'a [PlannedRpm],
     /// What the operator agreed to.
     pub consent: &'a Consent,
 }
 
-/// Plans the upgrade of this host by this bundle, or returns everything that speaks against it.
+/// Plans the upgrade of this host with this bundle, or returns every reason against it.
 pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
     let Inputs {
         metadata,
@@ -206,7 +206,8 @@ fn plan_component(
         let (rpm, list) = carried_back?;
         Some(planned_rpm(metadata, rpm, list, program))
     };
-    // A bundle carries nothing newer than itself; the store may have what an earlier run brought.
+    // A bundle carries no version newer than its own; the store may have the version that an
+    // earlier run brought.
     let in_store = || age::stored(inputs.stored, installed).filter(|_| is_downgrade);
     let from = in_bundle().or_else(|| in_store().cloned());
     let from = from.ok_or_else(|| {
@@ -264,7 +265,7 @@ fn no_way_back(component: &Component, installed: &InstalledPackage, served: &[St
     )
 }
 
-/// NEVRA alone is not identity: packages are published again under the same name.
+/// A NEVRA does not identify a build: vendors publish packages again under the same name.
 pub(crate) fn is_build(
     installed: &InstalledPackage,
     rpm: &BundledRpm,

@@ -1,5 +1,5 @@
-//! Asking the target version itself, before anything is changed: its program, taken out of the staged
-//! package, loads every extra that it would load after the run.
+//! Tries the extras with the target version before anything changes: its program, taken out of the
+//! staged package, loads every extra that it would load after the run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,21 +17,22 @@ use crate::plan::{InstallPlan, PlannedComponent};
 use crate::problem::Problem;
 use crate::secure_fs::{self, FsError};
 
-/// Longest time that a program has for one extra: a gateway links some hundred megabytes.
+/// Longest time for a program to load one extra: a gateway links some hundred megabytes.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// What a shell, and `unshare`, answer when a program could not be started; and the dynamic linker.
+/// The exit codes of a shell, of `unshare` and of the dynamic linker for a program that could not
+/// start.
 const NOT_STARTED: [i32; 2] = [126, 127];
 
 /// What the trials found.
 #[derive(Debug, Default)]
 pub struct Tried {
-    /// Extras that the target version does not load, and those of which nobody can say it.
+    /// Extras that the target version does not load, and those that could not be judged.
     pub problems: Vec<Problem>,
-    /// What a person should know besides.
+    /// Other notes for a person.
     pub notes: Vec<String>,
 }
 
-/// Asks the programs of a plan's target packages for all of its extras.
+/// Lets the programs of a plan's target packages load all of its extras.
 #[must_use]
 pub fn try_all(layout: &Layout, plan: &InstallPlan, bundle: &StagedBundle) -> Tried {
     let mut tried = Tried::default();
@@ -54,12 +55,12 @@ pub fn try_all(layout: &Layout, plan: &InstallPlan, bundle: &StagedBundle) -> Tr
             case.try_rule(&scratch, &group.extras, &mut tried);
         }
     }
-    // Nothing depends on it; the next trial begins with an empty one.
+    // Nothing depends on the removal; the next trial begins with an empty directory.
     let _ = secure_fs::remove_tree(&scratch);
     if let Some(reason) = &plan.extras_ignored_because {
         let ignored = tried.problems.drain(..);
-        let say = |problem: Problem| format!("{}; ignored, because: {reason}", problem.what);
-        tried.notes.extend(ignored.map(say));
+        let ignore = |problem: Problem| format!("{}; ignored, because: {reason}", problem.what);
+        tried.notes.extend(ignored.map(ignore));
     }
     tried
 }
@@ -73,12 +74,12 @@ struct Case<'a> {
 
 /// An extra to try.
 struct Candidate<'a> {
-    /// What it is called.
+    /// Its path on the host.
     path: &'a str,
     stem: &'a str,
-    /// The file to load.
+    /// The file that is loaded.
     file: Result<PathBuf, String>,
-    /// Whether its name says that it is for the target version.
+    /// Whether its name shows that it is for the target version.
     is_named: bool,
 }
 
@@ -88,7 +89,7 @@ impl Case<'_> {
         if candidates.is_empty() {
             return;
         }
-        // The doubtful ones first: what is said of them decides.
+        // Doubtful extras come first, because the trial decides about them.
         candidates.sort_by_key(|candidate| candidate.is_named);
         let program = match &self.rule.trial {
             None => Err("the product has no trial for it".to_owned()),
@@ -103,11 +104,11 @@ impl Case<'_> {
         };
         let is_isolated = trial::can_isolate();
         for candidate in &candidates {
-            let said = match &candidate.file {
+            let answer = match &candidate.file {
                 Ok(file) => ask(trial, &program, file, candidate.stem, is_isolated),
                 Err(why) => Err(why.clone()),
             };
-            match said {
+            match answer {
                 Ok(None) => {}
                 Ok(Some(line)) => tried.problems.push(Problem::new(
                     format!(
@@ -121,7 +122,7 @@ impl Case<'_> {
         }
     }
 
-    /// Nobody was asked: the names are all there is to judge by.
+    /// Judges by the names alone, because no program could be run.
     fn without(&self, candidates: &[Candidate<'_>], why: &str, tried: &mut Tried) {
         let (title, version) = (&self.planned.component.title, self.target.version);
         let (named, doubtful): (Vec<_>, Vec<_>) =
@@ -146,7 +147,7 @@ impl Case<'_> {
     }
 
     fn candidates<'e>(&self, extras: &'e Extras) -> Vec<Candidate<'e>> {
-        // One file may go to several places.
+        // One file may go to several paths.
         let mut coming = BTreeMap::new();
         for planned in extras.coming.iter().filter(|one| one.rule == self.rule.id) {
             coming.entry(planned.sha256).or_insert(planned);
@@ -169,7 +170,7 @@ impl Case<'_> {
         coming.chain(present).collect()
     }
 
-    /// Takes the target's program out of its package.
+    /// Extracts the target's program from its package.
     fn program(&self, scratch: &Path) -> Result<PathBuf, String> {
         let path = self.planned.component.program.as_deref();
         let path = path.ok_or("the product names no program to ask")?;
@@ -186,8 +187,8 @@ impl Case<'_> {
     }
 }
 
-/// Loading a plugin runs it, as root: only what nobody but root could have put there. The service, which
-/// may not be root, gets no word in this.
+/// Loading a plugin runs it as root, so only a file that root alone could have written is tried.
+/// The service's user may be another one and does not count.
 fn guarded(path: &Path) -> Result<PathBuf, FsError> {
     let file = secure_fs::open_read(path)?;
     secure_fs::check_file(&file, path)?;
@@ -197,7 +198,8 @@ fn guarded(path: &Path) -> Result<PathBuf, FsError> {
     Ok(path.to_owned())
 }
 
-/// Asks for one file: nothing if it is loaded, the line that says why not, or why nobody knows.
+/// Tries one file. Returns nothing if it loads, the line with the reason if it does not, and an
+/// error if the trial failed.
 fn ask(
     trial: &Trial,
     program: &Path,
@@ -207,12 +209,13 @@ fn ask(
 ) -> Result<Option<String>, String> {
     let args = trial.args_for(&file.to_string_lossy(), stem);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let said = trial::run(program, &args, is_isolated, DEADLINE).map_err(|error| chain(&error))?;
-    let output = format!("{}\n{}", said.stdout, said.stderr);
+    let trial_output =
+        trial::run(program, &args, is_isolated, DEADLINE).map_err(|error| chain(&error))?;
+    let output = format!("{}\n{}", trial_output.stdout, trial_output.stderr);
     if let Some(line) = trial.refusal(&output) {
         return Ok(Some(line.chars().take(LINE_MAX_CHARS).collect()));
     }
-    match said.code {
+    match trial_output.code {
         Some(code) if !NOT_STARTED.contains(&code) => Ok(None),
         Some(_) => Err(format!(
             "the program could not be started: {}",
@@ -222,7 +225,7 @@ fn ask(
     }
 }
 
-/// Most of a line that a foreign program said.
+/// Longest part of a foreign program's line that a message shows.
 const LINE_MAX_CHARS: usize = 400;
 
 #[cfg(test)]
@@ -240,9 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_is_one_and_a_program_that_cannot_run_says_nothing() {
+    fn only_a_refusal_counts_and_a_program_that_cannot_run_proves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        // The shell plays the vendor's program; what it gets to know is in $0 and $1.
+        // The shell takes the place of the vendor's program; its arguments are in $0 and $1.
         let trial = |script: &str| Trial {
             args: ["-c", script, "{file}", "{symbol}"]
                 .map(str::to_owned)

@@ -1,4 +1,4 @@
-//! What speaks against a run, found before anything changes: all of it at once, each with its cure.
+//! Finds every problem that speaks against a run before anything changes, each with its cure.
 
 pub mod extras;
 mod stores;
@@ -18,21 +18,21 @@ use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
 use crate::problem::Problem;
 use crate::stores::Stores;
 
-/// The journal, logs, documents, the units.
+/// The journal, logs, documents and units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
 const PROGRAMS: [&str; 4] = ["rpm", "rpm2cpio", "rpmkeys", "setsid"];
 
-/// What becomes of a run's backup when the run is closed.
+/// What happens to a run's backup when the run is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backup {
     /// It stays as it is.
     StaysPlain,
-    /// It is sealed: for a moment the sealed one is beside the plain one.
+    /// It is sealed: for a moment the sealed and the plain backup both exist.
     IsSealed,
 }
 
 impl Backup {
-    /// Says what becomes of it with these recipients.
+    /// Returns what happens to a backup with these recipients.
     #[must_use]
     pub fn of(recipients: &Recipients) -> Self {
         if recipients.is_empty() {
@@ -91,7 +91,7 @@ fn package_directories(plan: &InstallPlan) -> Vec<String> {
     found
 }
 
-/// What the run writes on each filesystem, beside what it keeps back for the way back.
+/// What the run writes on each filesystem, beside the reserve for a revert.
 fn space(
     host: &dyn Host,
     layout: &Layout,
@@ -146,7 +146,7 @@ fn space(
     }
 }
 
-/// What a run writes into the state directory, and beside it if that is on the same filesystem.
+/// What a run writes into the state directory, and elsewhere on the same filesystem.
 fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan.changes().flat_map(PackageChange::rpms);
@@ -155,24 +155,24 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) 
         .map(|rpm| rpm.size_bytes)
         .sum();
     let coming = || plan.coming_extras().map(|extra| extra.size_bytes);
-    // All of it once more for a moment.
+    // For a moment all of it exists twice.
     let sealed = match backup {
         Backup::StaysPlain => 1,
         Backup::IsSealed => 2,
     };
     let all: Vec<&Group> = plan.groups.iter().collect();
     let (roots, excluded) = trees(&all, &Baseline::default());
-    // Twice: as it is before and after the run.
+    // Twice: the state before the run and the state after it.
     let saved = 2 * measure(layout, &roots, &excluded) + coming().sum::<u64>();
     let backup = sealed * (saved + dumps);
-    // Also of those that are there already: they are written anew.
+    // Includes files that exist already, because they are written again.
     let staging = staging + coming().sum::<u64>();
     let program = Path::new("/proc/self/exe").metadata();
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }
 
-/// Checks the staged packages: signatures, whether each is the package that the plan takes it for, and
-/// rpm's own test of every transaction of the plan and of the way back.
+/// Checks the staged packages: their signatures, whether each is the package that the plan names,
+/// and rpm's own test of every transaction of the plan and of a revert.
 pub fn packages(
     host: &dyn Host,
     layout: &Layout,
@@ -184,7 +184,7 @@ pub fn packages(
     match bundle.rpm_set(layout, &all) {
         Ok(set) => {
             signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
-            // A header without a valid signature is nobody's word.
+            // Only a header with a valid signature can be trusted.
             if problems.is_empty() {
                 identities(host, &set, plan, bundle.metadata(), &mut problems);
             }
@@ -195,7 +195,7 @@ pub fn packages(
     problems
 }
 
-/// Runs rpm's own test over the groups of a plan, and over the way back.
+/// Runs rpm's own test over the groups of a plan and over a revert.
 pub fn rpm_tests(
     host: &dyn Host,
     layout: &Layout,
@@ -203,7 +203,7 @@ pub fn rpm_tests(
     problems: &mut Vec<Problem>,
 ) {
     let mode = plan.rpm_mode();
-    // Each group as it will be met: after those before it.
+    // Each group is tested as the run will meet it: after the earlier groups.
     let mut targets: Vec<Sha256> = Vec::new();
     for (at, group) in plan.groups.iter().enumerate() {
         let coming = group.changes().filter_map(|change| change.to);
@@ -211,7 +211,7 @@ pub fn rpm_tests(
         let is_last = at + 1 == plan.groups.len();
         let name = if is_last { "the upgrade" } else { &group.name };
         if !test(host, layout, name, &targets, mode, problems) {
-            // Those after it would say the same again.
+            // Later groups would report the same problem again.
             break;
         }
     }
@@ -227,7 +227,7 @@ pub fn rpm_tests(
     );
 }
 
-/// Returns whether rpm would take a set.
+/// Returns whether rpm accepts a set.
 fn test(
     host: &dyn Host,
     layout: &Layout,
@@ -279,8 +279,8 @@ fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &
     }
 }
 
-/// The plan was made from what the manifest and the file lists say. What rpm will install is what the
-/// headers say, and a revert knows only of what was planned.
+/// Compares the headers with the manifest. The plan was made from the manifest and the file lists,
+/// but rpm installs what the headers contain, and a revert knows only what was planned.
 fn identities(
     host: &dyn Host,
     set: &StagedRpmSet,
@@ -306,7 +306,7 @@ fn identities(
         let listed = listed.find(|rpm| rpm.sha256 == *sha256);
         let is_meant = match listed.zip(metadata.files(sha256)) {
             Some((rpm, list)) => is_build(header, rpm, list),
-            // Of the store: an earlier run installed it by its own bundle's word.
+            // An RPM of the store: an earlier run installed it from its own bundle.
             None => plan.changes().flat_map(PackageChange::rpms).any(|rpm| {
                 rpm.sha256 == *sha256
                     && rpm.nevra == header.nevra

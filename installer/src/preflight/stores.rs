@@ -1,4 +1,4 @@
-//! What speaks against dumping the stores of a plan, as far as it can be seen before.
+//! Finds what speaks against dumping the stores of a plan, as far as an inspection can find it.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::problem::Problem;
 use crate::stores::dumping::refuse_empty;
 use crate::stores::{self, Limit, Stores, UnclearStore};
 
-/// Longest time for a look at one store.
+/// Longest time for the inspection of one store.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Looks at every store of the plan, and returns how many bytes its dumps may take: those of stores
-/// whose data change twice, for a way back dumps what it finds before it replaces that.
+/// Inspects every store of the plan and returns how many bytes its dumps may take. A store whose
+/// data change counts twice, because a revert dumps the current data before it replaces them.
 pub(super) fn check(
     reached: &dyn Stores,
     layout: &Layout,
@@ -42,7 +42,8 @@ pub(super) fn check(
     bytes
 }
 
-/// A plan that an ordinary user may make leaves out what that user may not read; a run does not.
+/// Returns a problem for each store whose configuration the caller may not read. A plan by an
+/// ordinary user leaves such stores out; a run must not.
 fn unreadable<'a>(
     plan: &'a InstallPlan,
     unclear: &'a [UnclearStore],
@@ -75,7 +76,7 @@ fn not_restorable(store: &PlannedStore, why: Option<Problem>) -> Option<Problem>
             store.name, why.what
         ),
         format!(
-            "{}; or, if you can restore a backup of your own, say so with \
+            "{}; or, if you can restore a backup of your own, confirm it with \
              --backed-up-elsewhere {}=REASON",
             why.cure, store.name
         ),

@@ -1,4 +1,5 @@
-//! Saving configuration: before anything changes, once more when nothing writes, and when all is done.
+//! Saves configuration three times: before anything changes, again when no service writes, and at
+//! the end of the run.
 
 use super::error::StepError;
 use super::execute::groups;
@@ -10,7 +11,7 @@ use crate::plan::Group;
 use crate::plan::scope::trees;
 
 pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
-    // A package may have been changed between the plan and the lock.
+    // A package may have changed between the plan and the lock.
     let changed = context
         .plan
         .changes()
@@ -23,7 +24,7 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
     }
     state.saved.baseline = baseline::take(context)?;
     for (component, Ill { why, .. }) in &state.saved.baseline.unwell {
-        state.told.notes.push(Note::Info(format!(
+        state.findings.notes.push(Note::Info(format!(
             "{component} was not well before the run: {why}"
         )));
     }
@@ -39,8 +40,8 @@ pub(super) fn back_up(context: &Context<'_>, state: &mut State) -> StepResult {
     Ok(note)
 }
 
-/// Saves a group's files once more: its services are stopped, so this copy is the last state. Of
-/// groups that were upgraded already the first copy stays.
+/// Saves a group's files again while its services are stopped: this copy is the last state. For
+/// groups that were upgraded already, the first copy stays.
 pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]) -> StepResult {
     let changes = group.iter().flat_map(|group| group.changes());
     for change in changes.filter(|change| change.from.is_some()) {
@@ -50,7 +51,8 @@ pub(super) fn refresh(context: &Context<'_>, state: &mut State, group: &[&Group]
     }
     let now = baseline::snapshot(context, &state.saved.baseline, group, Writers::Stopped)?;
     let mut before = state.saved.before()?.clone();
-    // What an earlier group shares with this one was changed by its upgrade: its first copy counts.
+    // The upgrade of an earlier group changed the files that it shares with this one: their first
+    // copy counts.
     let earlier: Vec<&Group> = state
         .reached
         .changed

@@ -1,4 +1,5 @@
-//! Taking the baseline of a run, and the pictures of its trees.
+//! Records the state of the host before the first effect of a run, and takes the snapshots of its
+//! trees. A revert puts back this state and compares the host with it.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +84,7 @@ fn record_illness(baseline: &mut Baseline, context: &Context<'_>, planned: &Plan
     }
 }
 
-/// Returns the active units that depend on a unit so that they stop with it, at any distance.
+/// Returns the active units that stop when a unit stops, directly or through others.
 fn dependents(context: &Context<'_>, state: &UnitState) -> Result<Vec<String>, HostError> {
     let mut found: Vec<String> = Vec::new();
     let mut open: Vec<String> = state.dependents.clone();
@@ -100,11 +101,11 @@ fn dependents(context: &Context<'_>, state: &UnitState) -> Result<Vec<String>, H
     Ok(found)
 }
 
-/// Where rpm writes scriptlets while they run (`%_tmppath`).
+/// The directory to which rpm writes scriptlets while they run (`%_tmppath`).
 const SCRIPTLET_DIR: &str = "/var/tmp";
 
-/// Returns files that a killed rpm leaves: `name;5f3a2b1c` where a package's files are, and
-/// `rpm-tmp.aB3dE6` of scriptlets.
+/// Returns the files that a killed rpm leaves: `name;5f3a2b1c` beside a package's files, and
+/// scriptlets named `rpm-tmp.aB3dE6`.
 pub(super) fn leftovers(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
     let directories = change.rpms().flat_map(|rpm| &rpm.directories);
     let directories: BTreeSet<&str> = directories
@@ -136,7 +137,7 @@ fn is_scriptlet(name: &str) -> bool {
     })
 }
 
-/// Whether a file in a directory that everybody may write to is root's (or the caller's).
+/// Whether a file in a world-writable directory belongs to root (or the caller).
 fn is_roots(entry: &std::fs::DirEntry) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let own = rustix::process::geteuid().as_raw();
@@ -153,7 +154,7 @@ fn is_leftover(name: &str) -> bool {
 
 impl Context<'_> {
     /// Returns the trees of some groups in this run. An undo also looks at what the undone run
-    /// saved, so that "not looked at" is never taken for "deleted".
+    /// saved, so that a path that was left out never counts as deleted.
     pub(super) fn trees(
         &self,
         groups: &[&Group],
@@ -184,7 +185,7 @@ pub(super) fn snapshot(
     writers: Writers,
 ) -> Result<Snapshot, StepError> {
     let (roots, excluded) = context.trees(groups, baseline);
-    // The way back must be open to root before the way forward is taken.
+    // Root must be able to write every tree back before the run changes anything.
     for root in roots
         .iter()
         .map(|root| context.layout.at(root))

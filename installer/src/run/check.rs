@@ -1,4 +1,4 @@
-//! What the host is after a transaction: rpm's exit code proves nothing.
+//! Checks the state of the host after a transaction, because rpm's exit code proves nothing.
 
 use manifests::product::Component;
 
@@ -9,13 +9,14 @@ use crate::host::query;
 use crate::plan::{Group, PackageChange, PlannedRpm};
 
 impl Context<'_> {
-    /// Checks groups after their transaction: exactly the target packages, no file of them missing or
-    /// changed, nothing left over, and the units enabled as before.
+    /// Checks groups after their transaction: exactly the target packages are installed, none of
+    /// their files is missing or changed, no temporary file is left, and the units are enabled as
+    /// before.
     pub(super) fn check_forward(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
         for change in groups.iter().flat_map(|group| group.changes()) {
             match (change.to, change.from) {
                 (Some(_), _) => self.check_installed(change.package, change.to)?,
-                // A package that another one needs by now stays, and stays whole.
+                // A package that another one needs by now stays, and must stay whole.
                 (None, Some(_)) if self.is_installed(change.package, change.from) => {
                     self.check_verify(baseline, change.package)?;
                 }
@@ -47,8 +48,8 @@ impl Context<'_> {
         ))
     }
 
-    /// Checks that the host is what it was: the same packages, the very same `rpm -V` lines, and
-    /// nothing of what was brought.
+    /// Checks that the host is as before: the same packages, the same `rpm -V` lines, and nothing
+    /// of what was brought.
     pub(super) fn check_reverted(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
         for change in groups.iter().flat_map(|group| group.changes()) {
             self.check_installed(change.package, change.from)?;
@@ -99,13 +100,13 @@ impl Context<'_> {
         }
     }
 
-    /// Whether any package of a name is installed.
+    /// Whether any package of this name is installed.
     pub(super) fn is_there(&self, package: &str) -> Result<bool, StepError> {
         let installed = self.host.installed(&[package]);
         Ok(!installed?.is_empty())
     }
 
-    /// Whether exactly this build is installed, or nothing where nothing should be.
+    /// Whether exactly this build is installed, or, without a target, no package at all.
     pub(super) fn is_installed(&self, package: &str, wanted: Option<&PlannedRpm>) -> bool {
         self.check_installed(package, wanted).is_ok()
     }
@@ -142,7 +143,7 @@ impl Context<'_> {
         }
     }
 
-    /// Whether the transaction left no trace: then there is nothing to reinstall.
+    /// Whether the transaction left no trace, so that nothing needs a reinstall.
     pub(super) fn is_untouched(&self, baseline: &Baseline, change: PackageChange<'_>) -> bool {
         self.check_installed(change.package, change.from).is_ok()
             && self.check_leftovers(baseline, change).is_ok()

@@ -1,5 +1,4 @@
-//! Why a step did not work. The words are made where the journal, the listener and the report take
-//! them.
+//! Why a step failed. The words are made where the journal, the listener and the report need them.
 
 use crate::backup::blobs::BlobError;
 use crate::backup::capture::CaptureError;
@@ -12,19 +11,19 @@ use crate::journal::JournalError;
 use crate::secure_fs::FsError;
 use crate::stores::StoreError;
 
-/// Why a step, or the run around it, did not work.
+/// Why a step, or the run around it, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The host could not be asked or changed.
+    /// The host could not be queried or changed.
     #[error(transparent)]
     Host(#[from] HostError),
     /// An RPM of the store cannot be used.
     #[error(transparent)]
     Rpm(#[from] StoredRpmError),
-    /// A stored file that comes beside packages cannot be used.
+    /// A stored file that belongs beside packages cannot be used.
     #[error(transparent)]
     Extra(#[from] StoredExtraError),
     /// A saved content cannot be used.
@@ -48,39 +47,39 @@ pub enum StepError {
     /// A document of this run, or of the run that is undone, cannot be read or written.
     #[error(transparent)]
     Document(#[from] ReadError),
-    /// Something that an earlier step, or the undone run, should have left is not there.
+    /// Something is missing that an earlier step, or the undone run, should have left.
     #[error("{0}")]
     Missing(String),
-    /// Another rpm did not come to its end in time.
+    /// Another rpm did not finish in time.
     #[error("rpm's database is locked by {holder} (waited {waited_secs} s)")]
     RpmBusy {
-        /// Who holds the lock.
+        /// The process that holds the lock.
         holder: String,
         /// How long the run waited.
         waited_secs: u64,
     },
-    /// rpm did not do what it was called for.
+    /// rpm did not do what it was asked.
     #[error("{0}")]
     Rejected(String),
-    /// The host is not what it should be.
+    /// The host differs from the expected state.
     #[error("{0}")]
     Differs(String),
-    /// The room for a way back cannot be kept.
-    #[error("the room for a way back cannot be kept")]
+    /// The space for a revert cannot be reserved.
+    #[error("the space for a revert cannot be reserved")]
     Room(#[source] ReadError),
     /// A log cannot be opened.
     #[error("cannot open a log")]
     Log(#[source] std::io::Error),
-    /// The run was told to stop.
+    /// The run was asked to stop.
     #[error("the run was told to stop by a signal")]
     Stopped,
-    /// Several things did not work.
+    /// Several things failed.
     #[error("{}", .0.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; "))]
     Several(Vec<Self>),
 }
 
 impl StepError {
-    /// Makes one error of several; nothing if there is none.
+    /// Joins several errors into one; returns nothing if the list is empty.
     pub(super) fn all(errors: Vec<Self>) -> Result<(), Self> {
         if errors.is_empty() {
             return Ok(());
@@ -89,7 +88,7 @@ impl StepError {
     }
 }
 
-/// Fails since the host is not what it should be.
+/// Fails because the host differs from the expected state.
 pub(super) const fn differs<T>(how: String) -> Result<T, StepError> {
     Err(StepError::Differs(how))
 }

@@ -1,4 +1,4 @@
-//! Forward: every step of the plan, and the revert when one of them does not work.
+//! Goes forward: every step of the plan in order, and the revert when one of them fails.
 
 use std::fs::File;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::layout::Layout;
 use crate::plan::{Group, InstallPlan, PlannedComponent};
 use crate::secure_fs;
 
-/// Makes the directory of a run and stores its plan there. Nothing outside it is touched.
+/// Creates the directory of a run and stores its plan there. Touches nothing else.
 pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), StepError> {
     let bytes = plan.to_bytes()?;
     let dir = layout.run(run);
@@ -36,7 +36,7 @@ pub fn prepare(layout: &Layout, run: u64, plan: &InstallPlan) -> Result<(), Step
         .map_err(StepError::from)
 }
 
-/// Whether a run has its plan: it may have been handed over.
+/// Whether a run has its plan: another process may have prepared it.
 #[must_use]
 pub fn is_prepared(layout: &Layout, run: u64) -> bool {
     layout.run(run).plan().exists()
@@ -44,8 +44,8 @@ pub fn is_prepared(layout: &Layout, run: u64) -> bool {
 
 /// Executes the prepared plan of a context under the lock, and reports.
 ///
-/// An error means that not even the journal could be opened: nothing was changed. Once it is open,
-/// there is a report, or the run waits, held, because it was told to.
+/// An error means that the journal could not be opened and nothing was changed. After that there is
+/// always a report, unless the run was asked to stop and waits, held.
 pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
     let started = context.host.now();
     let opened = open(context, lock);
@@ -143,7 +143,10 @@ fn perform_of_group(
         GroupStep::Configure => config::configure(context, state, name),
         GroupStep::Restore => {
             let found = stores::restore(context, name)?;
-            state.told.notes.extend(found.into_iter().map(Note::Info));
+            state
+                .findings
+                .notes
+                .extend(found.into_iter().map(Note::Info));
             Ok(String::new())
         }
         GroupStep::Release => context.release(&state.saved.baseline, &context.plan.held_with(name)),
@@ -151,7 +154,7 @@ fn perform_of_group(
     }
 }
 
-/// Waits for the health of a group, and of earlier components that stopped with it and were started
+/// Waits for the health of a group and of earlier components that stopped with it and were started
 /// again.
 fn wait_for_health(context: &Context<'_>, state: &mut State, name: &str) -> StepResult {
     let plan = context.plan;
@@ -165,7 +168,7 @@ fn wait_for_health(context: &Context<'_>, state: &mut State, name: &str) -> Step
     let mut asked = members(plan, name);
     asked.extend(plan.components().filter(stopped_too));
     let found = health::wait(context, &state.saved.baseline, &asked, Excuse::SameKind)?;
-    let known = &mut state.told.health;
+    let known = &mut state.findings.health;
     known.retain(|known| found.health.iter().all(|new| new.title != known.title));
     known.extend(found.health);
     state.processes.extend(found.processes);

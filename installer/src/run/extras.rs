@@ -1,5 +1,5 @@
-//! Files beside packages: written after rpm did its work and was checked, before the services that load
-//! them start. Those of the old version stay: it needs them on the way back.
+//! Writes files beside packages: after rpm's work was checked, and before the services that load
+//! them start. The files of the old version stay, because a revert needs them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::plan::Group;
 use crate::plan::extras::PlannedExtra;
 use crate::secure_fs::{Ownership, Place};
 
-/// What a new file has in common with the one beside it; its own capabilities, nothing gives it.
+/// Attributes that a new file copies from its neighbour. Its capabilities are not copied.
 const SHARED: [&str; 2] = ["security.selinux", "system.posix_acl_access"];
 
-/// Writes what comes with the bundle.
+/// Writes the files that come with the bundle.
 pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group]) -> StepResult {
     let mut written: Vec<&str> = Vec::new();
     for planned in coming(groups) {
@@ -36,8 +36,8 @@ pub(super) fn write(context: &Context<'_>, before: &Snapshot, groups: &[&Group])
     Ok(written.join(", "))
 }
 
-/// Removes what a write that was cut off left: only a tree that is put back whole would lose it by
-/// itself, and a file's own directory may be none.
+/// Removes what an interrupted write left. Only the restore of a whole tree would remove it
+/// otherwise, and the file's directory may not be such a tree.
 pub(super) fn sweep(context: &Context<'_>, groups: &[&Group]) -> Result<(), StepError> {
     for planned in coming(groups) {
         let path = context.layout.at(&planned.path);
@@ -52,8 +52,8 @@ fn coming<'a>(groups: &'a [&'a Group]) -> impl Iterator<Item = &'a PlannedExtra>
     groups.iter().flat_map(|group| &group.extras.coming)
 }
 
-/// Attributes of the file that this one is to be like. One that is not in the backup gives none: then
-/// the directory's rules give the label.
+/// Returns attributes of the file that the new one resembles. If the backup lacks that file, the
+/// directory's rules give the label.
 fn shared(before: &Snapshot, planned: &PlannedExtra) -> Vec<(String, Vec<u8>)> {
     let like = planned.like.as_ref();
     let like = like.and_then(|path| before.entries.get(path));

@@ -1,4 +1,5 @@
-//! The health of what ran before.
+//! Waits for the health of components after a change and compares it with the baseline. A component
+//! that was ill before the run is not blamed on the run.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +11,24 @@ use crate::health::{self, Expected};
 use crate::history::report::{ComponentHealth, HealthState};
 use crate::plan::PlannedComponent;
 
-/// What was found.
+/// The health that was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) health: Vec<ComponentHealth>,
-    /// Main processes, by unit.
+    /// Main process ids, by unit.
     pub(super) processes: BTreeMap<String, u32>,
 }
 
-/// What excuses a component that is not well.
+/// What excuses a component that is not healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Excuse {
-    /// Only the very kind of illness that was there before: an upgrade may not add one.
+    /// The same kind of illness existed before. An upgrade may not add another kind.
     SameKind,
-    /// Any illness before: a way back can only lead to where it came from.
+    /// Any illness existed before. A revert can only lead back to it.
     AnyBefore,
 }
 
-/// Waits for the health of some components. What was red before is not blamed on the run.
+/// Waits for the health of some components.
 pub(super) fn wait(
     context: &Context<'_>,
     baseline: &Baseline,
@@ -48,7 +49,7 @@ pub(super) fn wait(
     Ok(found)
 }
 
-/// Why a component's health cannot be asked, if so.
+/// Why a component's health cannot be checked, if so.
 fn unasked(
     context: &Context<'_>,
     baseline: &Baseline,
@@ -110,7 +111,7 @@ fn ask(
     }
 }
 
-/// Services that only stood by run again, if they ran.
+/// Checks that the services that were only held beside the change run again, if they ran before.
 pub(super) fn runs_again(
     context: &Context<'_>,
     baseline: &Baseline,
@@ -130,7 +131,8 @@ pub(super) fn runs_again(
     Ok(String::new())
 }
 
-/// A service that was well must still be the same process when later groups are: one that crashed
+/// A healthy service must keep its process until the later groups are healthy: systemd restarts a
+/// crashed one, which then only looks healthy.
 /// in between was restarted by systemd and only looks well.
 pub(super) fn same_processes(
     context: &Context<'_>,

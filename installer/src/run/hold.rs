@@ -11,7 +11,7 @@ use crate::layout::Layout;
 use crate::secure_fs;
 use manifests::product::Component;
 
-/// The token's name is spelled out, since an alias has another `%n`; only templates need it.
+/// The token's name is written out, because `%n` differs for an alias; only templates need `%n`.
 fn drop_in_text(released: &str, unit: &str) -> String {
     let name = if unit.contains('@') { "%n" } else { unit };
     format!(
@@ -23,8 +23,9 @@ fn drop_in_text(released: &str, unit: &str) -> String {
 }
 
 impl Context<'_> {
-    /// Creates the tokens first, then the drop-ins: installing the hold stops nothing. What is `held` gets
-    /// no token, not even for a moment: a scriptlet that outlived its rpm may ask for a start right then.
+    /// Creates the tokens first, then the drop-ins, so that installing the hold stops nothing. A
+    /// service in `held` never gets a token: a scriptlet that outlived its rpm may request a start
+    /// at any moment.
     pub(super) fn install_holds(&self, baseline: &Baseline, held: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not touched".to_owned());
@@ -50,7 +51,8 @@ impl Context<'_> {
         Ok(secure_fs::write_atomic(&token, b"", 0o600)?)
     }
 
-    /// Deletes the tokens, then stops triggers and services: all it can, whatever one of them says.
+    /// Deletes the tokens, then stops triggers and services. It goes on after a failure and reports
+    /// all failures.
     pub(super) fn hold(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok(String::new());
@@ -78,7 +80,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Makes the tokens again and starts what ran before: services first, then their triggers.
+    /// Creates the tokens again and starts what ran before: services first, then their triggers.
     pub(super) fn release(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
@@ -119,8 +121,8 @@ impl Context<'_> {
         Ok(self.host.change_unit(UnitAction::Start, unit)?)
     }
 
-    /// Gives every unit back the enablement it had; scriptlets change it. A unit that the new
-    /// package brings keeps what the package gave it.
+    /// Restores the enablement of every unit, because scriptlets change it. A unit that the new
+    /// package brings keeps the package's setting.
     pub(super) fn restore_enablement(
         &self,
         baseline: &Baseline,

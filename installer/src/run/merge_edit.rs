@@ -1,5 +1,5 @@
-//! Configuration of an upgrade: what rpm did to it, and edits of plain files, over which rpm writes
-//! without a word, carried over into the new ones.
+//! Configuration of an upgrade. It records what rpm did to each edited file. rpm overwrites plain
+//! files silently, so their edits are merged into the new files.
 
 use super::error::StepError;
 use super::execute::members;
@@ -15,8 +15,8 @@ use crate::backup::restore::put;
 use crate::backup::snapshot::{Entry, Kind, Snapshot};
 use crate::plan::forecast::Fate;
 
-/// Carries over what the edits of a group's files are, and writes down what became of every file. A
-/// revert has the saved bytes of all of them.
+/// Carries over the edits of a group's files and records the result for each file. A revert has the
+/// saved bytes of all of them.
 pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> StepResult {
     let before = state.saved.before()?;
     let blobs = context.blobs()?;
@@ -30,13 +30,13 @@ pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> St
                 path: &forecast.path,
             };
             let change = file.settle(&planned.component.package, forecast.fate)?;
-            state.told.config_changes.push(change);
+            state.findings.config_changes.push(change);
         }
     }
     let document = ConfigChanges {
         document: CONFIG_CHANGES_TYPE.to_owned(),
         run: context.run,
-        files: state.told.config_changes.clone(),
+        files: state.findings.config_changes.clone(),
     };
     super::write_document(&context.dir().backup().config_changes(), &document)?;
     let carried = |change: &&FileChange| change.decision == Decision::CarriedOver;
@@ -58,13 +58,13 @@ struct File<'a> {
     path: &'a str,
 }
 
-/// What was decided, and why not better.
+/// The decision, and why it was not a better one.
 type Verdict = (Decision, Option<String>);
 
-/// What a merge gave.
+/// The result of a merge.
 enum Merged {
     Into(Entry),
-    /// Nothing, and why.
+    /// No merge, and why.
     Not(String),
 }
 
@@ -97,7 +97,7 @@ impl File<'_> {
         Ok(found.entries.remove(path))
     }
 
-    /// Says what rpm did, by what is there.
+    /// Finds what rpm did from the files that exist.
     fn observed(&self, now: Option<&Entry>) -> Result<Decision, StepError> {
         let yours = self.before.entries.get(self.path);
         let (Some(now), Some(yours)) = (now, yours) else {
@@ -125,7 +125,7 @@ impl File<'_> {
         })
     }
 
-    /// Carries the edit of a plain file over, or puts it beside.
+    /// Merges the edit of a plain file into the new one, or writes it beside.
     fn overwritten(&self, now: Option<&Entry>) -> Result<Verdict, StepError> {
         let yours = self.before.entries.get(self.path);
         let (Some(now), Some(yours)) = (now, yours) else {
@@ -147,7 +147,7 @@ impl File<'_> {
         }
     }
 
-    /// Merges the edit into what is there now, whose owner and mode it keeps.
+    /// Merges the edit into the current file and keeps that file's owner and mode.
     fn merged(
         &self,
         old: Option<Content>,
@@ -155,7 +155,7 @@ impl File<'_> {
         now: &Entry,
     ) -> Result<Merged, StepError> {
         let (Some(own), Some(new)) = (content(yours), content(now)) else {
-            return Ok(Merged::Not("it is no regular file".to_owned()));
+            return Ok(Merged::Not("it is not a regular file".to_owned()));
         };
         let Some(old) = old else {
             let why = self.defaults.unknown.get(self.path).cloned();

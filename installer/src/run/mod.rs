@@ -1,4 +1,6 @@
-//! A run: the plan executed step by step, each step journalled around its effect, and the revert.
+//! A run: executes the plan step by step, each step journalled around its effect, and reverts on
+//! failure. `execute` goes forward, `revert` goes back, and the other modules hold the effects of
+//! the steps.
 
 mod backup;
 mod baseline;
@@ -52,17 +54,17 @@ pub struct Context<'a> {
     pub stores: &'a dyn Stores,
     /// Where its journal and reserves are written.
     pub disk: &'a dyn Disk,
-    /// Where things are.
+    /// The paths of the installer.
     pub layout: &'a Layout,
-    /// What to do.
+    /// What the run will do.
     pub plan: &'a InstallPlan,
     /// The run's number.
     pub run: u64,
-    /// Who listens.
+    /// Receives the events of the run.
     pub listener: Listener<'a>,
-    /// Whether someone asked the run to stop.
+    /// Whether the run was asked to stop.
     pub stopped: &'a dyn Fn() -> bool,
-    /// What a run does that was asked to stop.
+    /// What the run does when it is asked to stop.
     pub on_stop: OnStop,
     /// Longest wait for rpm's lock, seconds.
     pub lock_wait_secs: u64,
@@ -70,25 +72,25 @@ pub struct Context<'a> {
     pub undone: Option<&'a Undone>,
 }
 
-/// What a run does that was asked to stop.
+/// What a run does when it is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStop {
-    /// It goes back: nothing would resume it later.
+    /// It reverts: nothing would resume it later.
     Revert,
-    /// It ends where it is, held, and the boot unit resumes it. For shutdowns.
+    /// It pauses where it is, with services held, and the boot unit resumes it. For shutdowns.
     Hold,
 }
 
 /// How an execution ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// The run came to its end, whichever.
+    /// The run is over, with any outcome.
     Reported(Box<RunReport>),
-    /// The run was asked to stop, and waits, held, to be resumed.
+    /// The run was asked to stop and stays held, to be resumed.
     Held,
 }
 
-/// The configuration around the run that is undone.
+/// The state around the run that is undone.
 #[derive(Debug)]
 pub struct Undone {
     /// Before it.
@@ -97,7 +99,7 @@ pub struct Undone {
     pub after: Snapshot,
     /// The contents of both.
     pub blobs: Blobs,
-    /// What else was there before it.
+    /// The rest of the state before it.
     pub baseline: Baseline,
     /// What it planned.
     pub plan: InstallPlan,
@@ -115,24 +117,24 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
-/// Removes every drop-in of ours by hand.
+/// The command that removes all our drop-ins by hand.
 pub(crate) const FREE_BY_HAND: &str =
     "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload";
 
-/// Whether a step happens without its records in the journal.
+/// Whether a step may run without its journal records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// No: on the way forward nothing happens that a recovery would not know of.
+    /// No. On the way forward a recovery must know of every effect.
     Must,
-    /// Yes: on the way back, a full disk must not keep the host from being put back.
+    /// Yes. A full disk must not prevent a revert.
     IfPossible,
 }
 
-/// What the journal notes of a step that worked, or why it did not.
+/// What the journal records of a step that worked, or why it failed.
 pub(crate) type StepResult = Result<String, StepError>;
 
 impl Context<'_> {
-    /// Whether the units of the host can be asked and changed.
+    /// Whether the host's units can be queried and changed.
     pub(crate) fn has_units(&self, baseline: &Baseline) -> bool {
         !baseline.units.is_empty() && self.layout.is_live()
     }
@@ -167,7 +169,7 @@ impl Context<'_> {
             }
             Err(error) => {
                 let why = chain(error);
-                // The failure is what counts, also where the journal cannot hold it.
+                // The failure counts, even if the journal cannot record it.
                 record(Phase::Failed, &why, Keep::IfPossible)?;
                 Event::Failed { step: id, why }
             }
@@ -176,7 +178,7 @@ impl Context<'_> {
         result
     }
 
-    /// Returns the states around the run that this one undoes.
+    /// Returns the states around the undone run.
     fn undone(&self) -> Result<&Undone, StepError> {
         let missing = || StepError::Missing("the undone run has no backup".to_owned());
         self.undone.ok_or_else(missing)
@@ -191,7 +193,7 @@ impl Context<'_> {
     }
 }
 
-/// Writes a document of a run.
+/// Writes a document into a run's directory.
 fn write_document<D: Document>(path: &Path, document: &D) -> Result<(), StepError> {
     Ok(document::write(path, document)?)
 }

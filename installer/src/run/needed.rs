@@ -1,5 +1,5 @@
-//! What comes with packages that components need, to a host that did not have it: what must be gone again
-//! after a way back, whatever rpm still knew of it when it was cut off.
+//! Tracks what needed packages bring to a host that lacked them. A revert removes all of it again,
+//! including files that an interrupted rpm never recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use super::error::StepError;
 use crate::plan::{PackageChange, PlannedPackage};
 use crate::secure_fs::{self, Ownership, Place};
 
-/// Returns those paths that may come with a package and are not there.
+/// Returns the paths that may come with a package and do not exist yet.
 pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeSet<String> {
     let Some(planned) = change.needed else {
         return BTreeSet::new();
@@ -20,8 +20,8 @@ pub(super) fn absent(context: &Context<'_>, change: PackageChange<'_>) -> BTreeS
     paths
 }
 
-/// Returns every directory that a package makes, inner ones first: its own, and those above its files
-/// that no package owns and rpm makes silently.
+/// Returns every directory that a package creates, inner ones first: its own directories, and
+/// unowned parents of its files, which rpm creates silently.
 fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
     let mut found: BTreeSet<&str> = planned.own_directories.iter().map(String::as_str).collect();
     for path in planned.files.iter().chain(&planned.own_directories) {
@@ -31,7 +31,7 @@ fn all_directories(planned: &PlannedPackage) -> impl Iterator<Item = &str> {
     found.into_iter().rev()
 }
 
-/// Returns those directories that may come with a package and are there already.
+/// Returns the directories that may come with a package and exist already.
 pub(super) fn directories(
     context: &Context<'_>,
     change: PackageChange<'_>,
@@ -54,8 +54,7 @@ fn ownership(context: &Context<'_>, path: &str) -> Option<Ownership> {
     })
 }
 
-/// Puts directories back that were there before packages were brought: present, with the owner
-/// and mode that they had.
+/// Restores directories that existed before packages were brought, with their owner and mode.
 pub(super) fn restore_directories(
     context: &Context<'_>,
     before: &BTreeMap<String, Ownership>,
@@ -67,8 +66,8 @@ pub(super) fn restore_directories(
             continue;
         };
         let found = ownership(context, path);
-        let dress = |of: &Ownership| (of.mode, of.uid, of.gid);
-        if found.as_ref().map(dress) == Some(dress(wanted)) {
+        let access = |of: &Ownership| (of.mode, of.uid, of.gid);
+        if found.as_ref().map(access) == Some(access(wanted)) {
             continue;
         }
         Place::of(&context.layout.at(path)).and_then(|place| {
@@ -79,7 +78,8 @@ pub(super) fn restore_directories(
     Ok(())
 }
 
-/// Returns what of a brought package is there and was not: its files first, directories from within.
+/// Returns the paths of a brought package that exist now and did not exist before: files first,
+/// then directories from the inside out.
 pub(super) fn strays<'a>(
     context: &Context<'_>,
     absent: &BTreeSet<String>,
@@ -92,9 +92,8 @@ pub(super) fn strays<'a>(
         .collect()
 }
 
-/// Moves what appeared in places that were `absent` before packages were brought into the run's
-/// directory, whoever wrote it there meanwhile: a service of the package, a scriptlet, an rpm that was
-/// cut off.
+/// Moves new entries at `absent` paths into the run's directory, no matter what wrote them: a
+/// service of the package, a scriptlet, or an interrupted rpm.
 pub(super) fn clear(
     context: &Context<'_>,
     absent: &BTreeSet<String>,
@@ -109,7 +108,7 @@ pub(super) fn clear(
         if is_directory(context, path) {
             place.remove()?;
         }
-        // A directory that holds something is moved with it.
+        // A directory that is not empty is moved with its content.
         if !is_there(context, path) {
             continue;
         }
@@ -120,8 +119,8 @@ pub(super) fn clear(
     Ok(())
 }
 
-/// Removes the directories of a package that went, as far as they are empty and were not there before
-/// it came. What is in the others now belongs to others.
+/// Removes the empty directories of a removed package that did not exist before it came. The
+/// content of the others belongs to other packages or users.
 pub(super) fn clear_directories(
     context: &Context<'_>,
     absent: &BTreeSet<String>,

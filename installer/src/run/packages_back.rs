@@ -1,4 +1,4 @@
-//! The packages of a way back.
+//! The packages of a revert: puts the previous packages back and removes what the run brought.
 
 use std::fs::File;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, PackageChange};
 use crate::secure_fs;
 
-/// One transaction of everything that is not as it was; then what was brought goes, for nothing needs
-/// it any more. Where that was not enough, once more: first what was brought, for it may be in the way
-/// (a file that moved into it, a conflict with the older version), then the rest, without the `%preun`
-/// of what is replaced, which may be what failed.
+/// Reinstalls everything that changed in one transaction, then removes what was brought, because
+/// nothing needs it any more. If that was not enough, a second round removes first what was
+/// brought: it may be in the way (a moved file, a conflict with the older version). The second
+/// round runs without the `%preun` of the replaced packages, which may be what failed.
 pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]) -> StepResult {
     let log = open_log(&context.dir().revert_log()).or_else(|_| null());
     let log = log.map_err(StepError::Log)?;
@@ -34,8 +34,8 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             break;
         }
         sweep(context, state, &reached)?;
-        // rpm names its temporary files by the second; a transaction within the same second as a
-        // disturbed one trips over them.
+        // rpm names its temporary files by the second. A transaction in the same second as a
+        // disturbed one would collide with its files.
         context.host.sleep(Duration::from_millis(1100));
         if mode == RpmMode::GoBackWithoutPreun {
             for how in [
@@ -54,7 +54,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
         complaints.extend(remove(context, &touched, Erasure::Plain, &log)?.complaint());
         let is_back =
             |change: &&PackageChange<'_>| context.is_installed(change.package, change.from);
-        // An rpm that was cut off may have written files of which its database knows nothing.
+        // An interrupted rpm may have written files that its database does not list.
         for change in touched.iter().filter(is_back) {
             needed::clear(context, &state.saved.baseline.absent, *change)?;
         }
@@ -62,11 +62,11 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             break;
         }
     }
-    // What rpm complains about is for the record; whether it worked is for the check.
+    // rpm's complaints are recorded; the check decides whether it worked.
     Ok(complaints.join("; "))
 }
 
-/// Removes what was brought, all of it at once, for one may need another.
+/// Removes what was brought, all at once, because one package may need another.
 fn remove(
     context: &Context<'_>,
     touched: &[PackageChange<'_>],
@@ -92,7 +92,7 @@ fn null() -> std::io::Result<File> {
         .open("/dev/null")
 }
 
-/// Removes rpm's temporary files that were not there before the run.
+/// Removes rpm's temporary files that did not exist before the run.
 fn sweep(
     context: &Context<'_>,
     state: &State,

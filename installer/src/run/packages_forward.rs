@@ -1,4 +1,5 @@
-//! The packages of a way forward.
+//! The packages of a run that goes forward: installs a group's targets and, in an undo, removes
+//! what the undone run brought.
 
 use std::fs::File;
 
@@ -12,8 +13,8 @@ use super::{Context, StepResult, needed};
 use crate::host::Erasure;
 use crate::plan::{Group, PackageChange};
 
-/// Brings the packages of a group, and lets go those that an undo has no use for. What another package
-/// needs by now stays, and the report says so.
+/// Installs the packages of a group and removes those that an undo no longer needs. A package that
+/// another one needs by now stays, and the report lists it.
 pub(super) fn transact(
     context: &Context<'_>,
     state: &mut State,
@@ -31,8 +32,8 @@ pub(super) fn transact(
     Ok(String::new())
 }
 
-/// Removes what an undo has no use for: all of it at once, for one may need another; where another package
-/// needs some of it, what can go alone, until nothing more goes.
+/// Removes what an undo no longer needs, all at once, because one package may need another. If
+/// another package needs some of it, each is tried alone until no more can be removed.
 fn let_go(
     context: &Context<'_>,
     state: &mut State,
@@ -52,7 +53,7 @@ fn let_go(
             }
         }
         if left.len() == staying.len() {
-            state.told.notes.extend(whys);
+            state.findings.notes.extend(whys);
             break;
         }
         staying = left;
@@ -69,7 +70,8 @@ fn let_go(
     needed::restore_directories(context, &undone.baseline.directories, &gone)
 }
 
-/// Has rpm remove packages. Where it refuses, they are as they were, and why is returned.
+/// Lets rpm remove packages. If rpm refuses, the packages are unchanged, and the reason is
+/// returned.
 fn refused(
     context: &Context<'_>,
     going: &[PackageChange<'_>],

@@ -1,4 +1,4 @@
-//! The report of a run, made of what the run learned.
+//! Makes the report of a run from its findings, stores it, and closes the run.
 
 use super::state::{Note, State};
 use super::{Context, reserve, stores};
@@ -8,8 +8,8 @@ use crate::failure::chain;
 use crate::history::report::{Outcome, REPORT_TYPE, RunReport, changes};
 use crate::trust::sequence;
 
-/// The target is reached and recorded, and the drop-ins could not be removed: the report says so,
-/// and the run stays open, so that `install resume` finishes it forward.
+/// Reports a run that reached and recorded its target but could not remove the drop-ins. The run
+/// stays open, so that `install resume` finishes it forward.
 pub(super) fn unfinished(
     context: &Context<'_>,
     started: u64,
@@ -17,7 +17,7 @@ pub(super) fn unfinished(
     cause: &str,
 ) -> RunReport {
     let free = super::FREE_BY_HAND;
-    state.told.notes.push(Note::Attention(format!(
+    state.findings.notes.push(Note::Attention(format!(
         "{cause}. After a reboot the services would stay down. Run `install resume` to \
          finish, or by hand: {free}"
     )));
@@ -25,8 +25,8 @@ pub(super) fn unfinished(
     report(context, started, Outcome::Done, state)
 }
 
-/// Makes the report and stores it. One that cannot be stored is still the truth about the host, so
-/// it is returned all the same; the run then counts as open.
+/// Makes the report and stores it. A report that cannot be stored is still true, so it is returned;
+/// the run then stays open.
 pub(super) fn finish(
     context: &Context<'_>,
     started: u64,
@@ -35,8 +35,8 @@ pub(super) fn finish(
 ) -> RunReport {
     reserve::free(context.layout);
     let mut report = report(context, started, outcome, state);
-    // Before the report closes the run: a run that is cut off here is finished forward, and comes here
-    // again.
+    // Happens before the report closes the run. A run that is cut off here is finished forward and
+    // comes here again.
     if report.outcome == Outcome::Done
         && let Some(mark) = context.plan.mark(context.run)
         && let Err(why) = sequence::advance(context.layout, &mark)
@@ -57,35 +57,38 @@ pub(super) fn finish(
 
 fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: State) -> RunReport {
     let mut changes = changes(context.plan);
-    // Another package may need by now what an undo had no use for.
+    // Another package may need by now what the undo would have removed.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
     for change in removed.filter(|_| outcome == Outcome::Done) {
         let package = change.package;
         let is_kept = |note: &Note| matches!(note, Note::Kept(known, _) if known == package);
         match context.is_there(package) {
             Ok(false) => continue,
-            Ok(true) if state.told.notes.iter().any(is_kept) => {}
-            Ok(true) => state.told.notes.push(Note::Kept(package.to_owned(), None)),
-            Err(error) => state.told.notes.push(Note::Info(format!(
-                "whether {package} is gone is not known: {}",
+            Ok(true) if state.findings.notes.iter().any(is_kept) => {}
+            Ok(true) => state
+                .findings
+                .notes
+                .push(Note::Kept(package.to_owned(), None)),
+            Err(error) => state.findings.notes.push(Note::Info(format!(
+                "it is not known whether {package} was removed: {}",
                 chain(&error)
             ))),
         }
         changes.retain(|known| known.to.is_some() || known.title != change.package);
     }
     if let Some(reason) = &context.plan.downgrade_because {
-        let note = format!("an older bundle or older packages were wanted, because: {reason}");
-        state.told.notes.insert(0, Note::Info(note));
+        let note = format!("an older bundle or older packages were allowed, because: {reason}");
+        state.findings.notes.insert(0, Note::Info(note));
     }
     if let Some(reason) = &context.plan.extras_ignored_because {
         let note = format!("files that would not load were to be ignored, because: {reason}");
-        state.told.notes.insert(0, Note::Info(note));
+        state.findings.notes.insert(0, Note::Info(note));
     }
     if outcome == Outcome::Done {
         let backup = context.dir().backup();
         let configuration = changes::notes(&backup);
         state
-            .told
+            .findings
             .notes
             .extend(configuration.into_iter().map(Note::Info));
     }
@@ -98,10 +101,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         ended: context.host.now(),
         outcome,
         changes,
-        health: state.told.health,
-        notes: state.told.notes.iter().map(Note::to_string).collect(),
+        health: state.findings.health,
+        notes: state.findings.notes.iter().map(Note::to_string).collect(),
         data: stores::report(context),
-        // A damaged list of recipients is reported when the backup is to be sealed.
+        // A damaged list of recipients is reported when the backup is sealed.
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
     }

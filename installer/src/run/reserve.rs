@@ -1,8 +1,8 @@
-//! Disk kept back for the way back: taken before the first effect on every filesystem that the way
-//! back writes to, given up when a revert starts.
+//! Disk space reserved for a revert. It is taken before the first effect, on every filesystem that
+//! a revert writes to, and freed when a revert starts.
 //!
-//! rpm writes the previous packages before it removes those it replaces, opens its database for
-//! writing even to be asked, and puts scriptlets into `/var/tmp`: none of it works on a full disk.
+//! rpm needs free space: it writes the previous packages before it removes the new ones, opens its
+//! database for writing even for a query, and puts scriptlets into `/var/tmp`.
 
 use std::path::PathBuf;
 
@@ -19,10 +19,11 @@ use crate::secure_fs;
 
 const FILE: &str = "reserve";
 const FILE_ELSEWHERE: &str = ".airgap-bundle-reserve";
-/// In the state directory: where the other reserves are, so that any process can give them up.
+/// A list in the state directory of where the other reserves are, so that any process can free
+/// them.
 const LIST: &str = "reserves.json";
 
-/// The files of all reserves. The first installers wrote the list alone.
+/// The files of all reserves. The first installers wrote the bare list.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(from = "AnyReserves")]
 pub(crate) struct Reserves {
@@ -47,7 +48,7 @@ impl Document for Reserves {
     const TYPE: &'static str = "airgap-bundle/reserves/1";
 }
 
-/// What is kept back on one filesystem.
+/// The reserve on one filesystem.
 #[derive(Debug)]
 struct Reserve {
     file: PathBuf,
@@ -65,7 +66,7 @@ impl From<Need> for Reserve {
     }
 }
 
-/// Takes all of it. A run that cannot have it does not start.
+/// Takes all reserves. A run without them does not start.
 pub(super) fn take(
     host: &dyn Host,
     layout: &Layout,
@@ -85,7 +86,7 @@ pub(super) fn take(
 fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), ReadError> {
     let files = wanted.iter().map(|reserve| reserve.file.clone());
     let files = files.collect();
-    // Known before they are there: what a kill leaves is found.
+    // The list is written before the files: what a kill leaves is found.
     document::write(&layout.state().join(LIST), &Reserves { files })?;
     for Reserve { file, bytes } in wanted {
         secure_fs::remove_if_present(file)?;
@@ -95,7 +96,8 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
     Ok(())
 }
 
-/// Takes more of it in the state directory, once it is known how much data a way back will have to
+/// Enlarges the reserve in the state directory, once the size of the data that a revert must keep
+/// is known.
 /// keep.
 pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
@@ -116,7 +118,8 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     take().map_err(StepError::Room)
 }
 
-/// Gives all of it up. That something could not be given up changes nothing in what follows. A list
+/// Frees all reserves. A failure here changes nothing in what follows. A list that a newer
+/// installer wrote stays for that installer.
 /// that a newer installer wrote stays for that one.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
@@ -138,9 +141,9 @@ mod tests {
     use crate::journal::HostDisk;
     use crate::journal::lock::RunLock;
 
-    /// Also those that an earlier process took: the list says where they are.
+    /// Also finds reserves that an earlier process took, through the list.
     #[test]
-    fn what_is_kept_back_is_found_again_and_a_half_taken_reserve_too() {
+    fn reserves_are_found_again_and_a_half_taken_one_too() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let _lock = RunLock::take(&layout).unwrap();

@@ -1,7 +1,9 @@
-//! Backward: what the run touched is put back and compared with what it was.
+//! Goes backward: puts back what the run touched and compares it with the baseline. Also closes a
+//! run that was cut off, backward or, if its target was recorded, forward.
 //!
-//! A revert does not stop at its first trouble: each step does what it can, and the report names what is
-//! left. Only services are not released onto packages that are not the previous ones.
+//! A revert does not stop at its first failure: each step does what it can, and the report lists
+//! what is left. Services stay held as long as packages, configuration or data are not the previous
+//! ones.
 
 use manifests::digest::Sha256;
 use manifests::product::Component;
@@ -27,8 +29,8 @@ use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
 /// Name of a step over all groups.
 const ALL: &str = "all";
 
-/// Reverts after a failed step, and returns how that ended; nothing if it was asked to stop and waits,
-/// held, to be resumed.
+/// Reverts after a failed step and returns the outcome. Returns nothing if the run was asked to
+/// stop: then it stays held, to be resumed.
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
@@ -36,7 +38,7 @@ pub(super) fn after_failure(
     cause: String,
 ) -> Option<Outcome> {
     reserve::free(context.layout);
-    // A run without a boot unit that is asked to stop goes back, and nothing stops it on that way.
+    // A run without a boot unit reverts when it is asked to stop, and the revert cannot be stopped.
     let goes_on = || false;
     let stopped = if context.on_stop == OnStop::Hold {
         context.stopped
@@ -47,7 +49,7 @@ pub(super) fn after_failure(
         stopped,
         ..*context
     };
-    state.told.health.clear();
+    state.findings.health.clear();
     let troubles = revert(context, journal, state);
     if (context.stopped)() && !troubles.is_empty() {
         return None;
@@ -89,11 +91,12 @@ fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -
 
 /// What a revert deals with.
 struct Scope<'a> {
-    /// Every component of the plan, also those that only stand by: after a reboot all of them are held.
+    /// Every component of the plan, including those that are only held beside the change: after a
+    /// reboot all of them are held.
     all: Vec<&'a Component>,
     /// Components whose services were held by the run.
     held: Vec<&'a Component>,
-    /// Groups whose packages or files may have been changed.
+    /// Groups whose packages or files the run may have changed.
     changed: Vec<&'a Group>,
 }
 
@@ -107,7 +110,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Services start only on the packages, the configuration and the data that they had.
+    /// Whether services may start: only on their previous packages, configuration and data.
     fn may_start(&self, context: &Context<'_>, state: &State) -> bool {
         state.back.files
             && state.back.data
@@ -129,7 +132,7 @@ fn perform(
     match step {
         RevertStep::Hold if scope.held.is_empty() => Ok(String::new()),
         RevertStep::Hold => {
-            // The drop-ins may be gone already, or their tokens with a reboot.
+            // The drop-ins may already be removed, and a reboot removes their tokens.
             let installed = context.install_holds(baseline, &scope.held);
             context.hold(baseline, &scope.held).and(installed)
         }
@@ -142,7 +145,7 @@ fn perform(
             let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
             let back: Vec<&PlannedComponent> = back.iter().collect();
             let found = health::wait(context, baseline, &back, Excuse::AnyBefore)?;
-            state.told.health = found.health;
+            state.findings.health = found.health;
             Ok(String::new())
         }
         RevertStep::RemoveHolds => context.remove_holds(baseline),
@@ -176,7 +179,8 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
     let directories =
         || needed::restore_directories(context, &state.saved.baseline.directories, &packages);
-    // Files want their directories, and change their times.
+    // Files need their directories, and writing them changes the directories' times: so directories
+    // are restored twice.
     directories()?;
     extras::sweep(context, changed)?;
     let restored = restore(
@@ -185,7 +189,7 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
         &before.restricted(&roots),
         &displaced,
     );
-    // What is only different in the end is for a person to judge; the service may start on it.
+    // A path that only differs in the end is for a person to judge; the services may start on it.
     state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
     directories()?;
     let done = restored?;
@@ -196,10 +200,10 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     ))
 }
 
-/// Closes a run that was cut off, or whose revert failed: its journal says how far it came, its
-/// directory what was before.
+/// Closes a run that was cut off or whose revert failed. The journal shows how far it came; the
+/// run's directory holds the previous state.
 pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
-    // An rpm that outlived its installer finishes first: until then nothing holds still.
+    // An rpm that outlived its installer must finish first: until then the host still changes.
     context.wait_for_rpm()?;
     let bytes = context.plan.to_bytes()?;
     let plan = Sha256::of(&bytes);
@@ -240,8 +244,8 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
     Ok(Ended::Reported(Box::new(report)))
 }
 
-/// The run had reached its target when it was cut off: start what a reboot left held, ask for health,
-/// and remove the drop-ins.
+/// Finishes a run that had reached its target before it was cut off: starts what a reboot left
+/// held, checks health, and removes the drop-ins.
 fn finish_forward(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
@@ -261,11 +265,11 @@ fn finish_forward(
     });
     let asked = step(of_all(GroupStep::Health), &mut || {
         let found = health::wait(context, baseline, &all, Excuse::SameKind)?;
-        state.told.health = found.health;
+        state.findings.health = found.health;
         Ok(String::new())
     });
-    // The run is committed; a service that is ill by now is for a person, with `undo` at hand.
-    state.told.notes.extend(asked.map(Note::Info));
+    // The run is committed. A service that is ill now is for a person, who can use `undo`.
+    state.findings.notes.extend(asked.map(Note::Info));
     let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
     let troubles: Vec<String> = released.into_iter().chain(removed).collect();
     if troubles.is_empty() {
@@ -274,7 +278,7 @@ fn finish_forward(
     unfinished(context, started, state, &troubles.join("; "))
 }
 
-/// Commands for a person when the revert itself did not work.
+/// Returns commands for a person after a failed revert.
 fn by_hand(context: &Context<'_>) -> Vec<String> {
     let changes = || context.plan.changes();
     let going_back = changes().filter_map(|change| change.from);
@@ -293,7 +297,8 @@ fn by_hand(context: &Context<'_>) -> Vec<String> {
     let backup = context.dir().backup();
     let mut commands = vec!["install resume        # tries all of it again".to_owned()];
     if !brought.is_empty() {
-        // First: it may be in the way of the older versions, and what needs it is about to go.
+        // Comes first: the package may conflict with the older versions, and what needs it is
+        // replaced anyway.
         commands.push(format!("rpm -e --nodeps {}", brought.join(" ")));
     }
     commands.push(format!(

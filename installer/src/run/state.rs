@@ -1,4 +1,5 @@
-//! What a run knows: what it saved of the host, how far it came, and what it has to report.
+//! The state of a run in memory: what it saved of the host, how far it came, and what it will
+//! report.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +13,20 @@ use crate::document;
 use crate::history::report::ComponentHealth;
 use crate::journal::recover::Reached;
 
-/// What a run knows.
+/// The state of a run in memory.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) saved: Saved,
     pub(super) reached: Reached,
-    /// Whether the target state was reached and recorded.
+    /// Whether the target state is reached and recorded.
     pub(super) is_committed: bool,
     /// Main processes of services that were found healthy, by unit.
     pub(super) processes: BTreeMap<String, u32>,
     pub(super) back: Back,
-    pub(super) told: Told,
+    pub(super) findings: Findings,
 }
 
-/// The host before the run.
+/// The saved state of the host before the run.
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     pub(super) baseline: Baseline,
@@ -34,30 +35,30 @@ pub(super) struct Saved {
     pub(super) defaults: Defaults,
 }
 
-/// What services need before they may start in a revert.
+/// What must be restored before a revert starts services.
 #[derive(Debug, Default)]
 pub(super) struct Back {
-    /// The saved files.
+    /// Whether the saved files are back.
     pub(super) files: bool,
-    /// The data of before.
+    /// Whether the previous data are back.
     pub(super) data: bool,
 }
 
-/// What the report will hold.
+/// What the report will contain.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Findings {
     pub(super) notes: Vec<Note>,
     pub(super) health: Vec<ComponentHealth>,
-    /// In an upgrade: what became of the files that have defaults.
+    /// For an upgrade: the changes of files that have vendor defaults.
     pub(super) config_changes: Vec<FileChange>,
 }
 
-/// What a person should know. Stored reports hold the text.
+/// A note for a person. Stored reports hold its text.
 #[derive(Debug)]
 pub(super) enum Note {
     /// A person has to act.
     Attention(String),
-    /// A package stays that was to go, and why.
+    /// A package stays that should have been removed, and why.
     Kept(String, Option<String>),
     /// Anything else.
     Info(String),
@@ -75,7 +76,7 @@ impl fmt::Display for Note {
 }
 
 impl Saved {
-    /// Reads what a run that was cut off saved.
+    /// Loads what an interrupted run saved.
     pub(super) fn load(context: &Context<'_>) -> Result<Self, StepError> {
         let dir = context.dir().backup();
         Ok(Self {
@@ -92,7 +93,7 @@ impl Saved {
             .ok_or_else(|| StepError::Missing("there is no backup".to_owned()))
     }
 
-    /// Keeps another state of the files, here and in the run's directory.
+    /// Keeps another state of the files, in memory and in the run's directory.
     pub(super) fn keep(
         &mut self,
         context: &Context<'_>,

@@ -1,5 +1,5 @@
-//! The data stores of a run: dumped before rpm, restored by an undo that was asked to, and put back by
-//! a revert of what rewrote them.
+//! The data stores of a run. They are dumped before rpm starts. An undo restores the earlier dumps
+//! if it was asked to, and a revert puts back the data of each store that the run rewrote.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::stores::dumping::{self, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit, Restoring};
 
-/// How long a way back waits for a store that does not answer: after a boot its server may start later
-/// than the recovery, and go through its log first.
+/// How long a revert waits for a store that does not answer. After a boot its server may start
+/// later than the recovery and replay its log first.
 const COMES_UP_SECS: u64 = 120;
 /// How often that wait is reported.
 const REPORTED_EVERY_SECS: u64 = 10;
 
-/// Reads which dumps there are in a backup; runs without stores have none.
+/// Reads the list of dumps in a backup; a run without stores has none.
 pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
     read(&backup.dumps())
 }
@@ -31,7 +31,7 @@ fn read(dir: &DumpDir) -> Result<Dumps, StepError> {
     Ok(document::read_if_present(&dir.document)?.unwrap_or_default())
 }
 
-/// Reports what became of the stores of a run.
+/// Reports the dumps of a run's stores.
 pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
     let dumps = dumps_of(&context.dir().backup()).unwrap_or_default();
     let report = |store: &PlannedStore| DataReport {
@@ -55,16 +55,16 @@ impl Context<'_> {
         }
     }
 
-    /// Finds the stores anew: a plan holds no secrets.
+    /// Finds the access to the stores again, because a plan holds no secrets.
     fn discover(&self) -> Discovery {
         let components: Vec<_> = self.plan.known_components().collect();
         stores::discover(self.layout, &components)
     }
 
-    /// Waits for a store as long as it does not answer. Where it never answers,
-    /// the next call that needs it fails and says why.
+    /// Waits while a store does not answer. If it never answers, the next call that needs it fails
+    /// with the reason.
     fn await_store(&self, access: &Access, store: &PlannedStore) {
-        // A single try may take long, too.
+        // A single try may also take long.
         let until = self.host.now().saturating_add(COMES_UP_SECS);
         for waited in 0..COMES_UP_SECS {
             let gives_up = (self.stopped)() || self.host.now() >= until;
@@ -81,7 +81,8 @@ impl Context<'_> {
     }
 }
 
-/// Dumps the stores of a group. Its services are held, and all that write where data will change.
+/// Dumps the stores of a group. The group's services are held, and so are all services that write
+/// to a store whose data will change.
 pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     let discovery = context.discover();
     let mut notes = Vec::new();
@@ -97,7 +98,8 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
         }
         notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
     }
-    // What the way back finds is dumped too before it is replaced: the room for it is kept back now.
+    // A revert also dumps the current data before it replaces them: the space for that is reserved
+    // now.
     reserve::add(context.layout, to_restore)?;
     Ok(notes.join(", "))
 }
@@ -126,7 +128,7 @@ fn dump_one(
     Ok(dump)
 }
 
-/// Restores the dumps of the undone run: the packages and the configuration of then are back already.
+/// Restores the dumps of the undone run. Its packages and configuration are back already.
 pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, StepError> {
     let mut notes = Vec::new();
     for store in context.plan.stores_of(group) {
@@ -144,8 +146,8 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
     Ok(notes)
 }
 
-/// Puts back the data of every store that the run may have rewritten: those of groups that were
-/// released, for nothing runs while it is held. What is there is dumped aside first.
+/// Puts back the data of every store that the run may have rewritten: the stores of groups whose
+/// services ran again. The current data are dumped aside first.
 pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let ran = |store: &PlannedStore| state.reached.released.contains(&store.group);
     let may_be_other = |store: &&PlannedStore| {
@@ -163,7 +165,7 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
     let mut notes = Vec::new();
     for (store, has_run) in rewritten {
         if let Some(reason) = &store.elsewhere {
-            state.told.notes.push(Note::Attention(format!(
+            state.findings.notes.push(Note::Attention(format!(
                 "the data of {} may have been rewritten and were not dumped, because: \
                  {reason}. Restore your own backup of {}",
                 store.name, store.endpoint
@@ -173,11 +175,11 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
             context.await_store(access, store);
         }
-        // One that was kept in an earlier try stays: by now there may be half of a restored dump. What
-        // no service has touched is known from the dumps.
+        // A dump from an earlier try stays: the store may hold half of a restored dump by now. Data
+        // that no service touched are in the run's own dump.
         if has_run && aside.of(&store.name).is_none() {
             let kept = PlannedStore {
-                // Whatever is there is to be kept.
+                // The current data are kept, even if there are none.
                 may_be_empty: true,
                 ..store.clone()
             };
@@ -186,17 +188,20 @@ pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
         let dump = dumps
             .of(&store.name)
             .ok_or_else(|| no_dump("there is no dump of", store))?;
-        let told = put(context, store, &backup.dumps().files, dump)?;
+        let put_notes = put(context, store, &backup.dumps().files, dump)?;
         let restored = format!("the data of {} are those of before the run", store.name);
-        state.told.notes.push(Note::Info(restored));
+        state.findings.notes.push(Note::Info(restored));
         if has_run {
-            state.told.notes.push(Note::Info(format!(
+            state.findings.notes.push(Note::Info(format!(
                 "what the failed attempt left in {} is kept in {}",
                 store.name,
                 backup.aside().files.join(&store.name).display()
             )));
         }
-        state.told.notes.extend(told.into_iter().map(Note::Info));
+        state
+            .findings
+            .notes
+            .extend(put_notes.into_iter().map(Note::Info));
         notes.push(format!("{} restored", store.name));
     }
     state.back.data = true;

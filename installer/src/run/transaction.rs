@@ -1,4 +1,4 @@
-//! One rpm transaction, and the wait for its lock.
+//! Runs one rpm transaction at a time and waits for rpm's lock.
 
 use std::fs::File;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::event::Event;
 use crate::host::{Erasure, RpmAnswer, RpmMode, cmd, query};
 use crate::secure_fs::{self, FsError};
 
-/// Who holds the lock that our rpms inherit.
+/// The holder of the lock that our rpms inherit.
 const OURS: &str = "an rpm that an earlier run started";
 
 impl Context<'_> {
-    /// Waits until no rpm is at work, with a bound; who holds it up is named, never ended. An rpm that
-    /// outlived its installer takes rpm's lock only after it has read and tested its packages: until
-    /// then the lock that it inherited from us shows that it is there.
+    /// Waits until no rpm runs, up to a limit. The error names the holder, which is never killed.
+    /// An rpm that outlived its installer takes rpm's lock only after it has read and tested its
+    /// packages. Until then the lock that it inherited from us shows that it runs.
     pub(crate) fn wait_for_rpm(&self) -> Result<(), StepError> {
         let mut waited = 0;
         loop {
@@ -53,8 +53,8 @@ impl Context<'_> {
         Ok((!is_free).then(|| OURS.to_owned()))
     }
 
-    /// Opens the file whose lock an rpm of ours inherits: as long as it runs, even without us, the
-    /// lock is held, and there is nothing to return.
+    /// Opens and locks the file that our rpms inherit. Returns nothing while such an rpm runs: it
+    /// holds the lock even after its installer ended.
     fn mark_rpm(&self) -> Result<Option<File>, StepError> {
         let path = self.layout.state().join("rpm-at-work");
         let file = secure_fs::open_lock(&path)?;
@@ -65,7 +65,7 @@ impl Context<'_> {
         }
     }
 
-    /// Hands a set to rpm. Whether it worked is for the check.
+    /// Hands a set to rpm. The check decides whether it worked.
     pub(super) fn transact(
         &self,
         digests: &[Sha256],
@@ -82,7 +82,7 @@ impl Context<'_> {
         Ok(Answer::of(&answer))
     }
 
-    /// Has rpm remove packages, and returns what it says.
+    /// Lets rpm remove packages and returns its answer.
     pub(super) fn erase(
         &self,
         packages: &[&Nevra],
@@ -92,7 +92,8 @@ impl Context<'_> {
         self.alone(|mark| Ok(self.host.rpm_erase(packages, how, log, mark)?))
     }
 
-    /// Runs a transaction that no other is beside, and makes the host fit to be looked at after it.
+    /// Runs a transaction while no other one runs, then repairs and syncs the host so that it can
+    /// be checked.
     fn alone(
         &self,
         transaction: impl FnOnce(&File) -> Result<RpmAnswer, StepError>,
@@ -101,7 +102,7 @@ impl Context<'_> {
         let still = || StepError::Rejected(format!("{OURS} is still at work"));
         let mark = self.mark_rpm()?.ok_or_else(still)?;
         let answer = transaction(&mark)?;
-        // From here on only an rpm that goes on without us holds it.
+        // From here on only an rpm that outlives us holds the lock.
         drop(mark);
         if answer.code != Some(0) {
             self.heal_rpmdb()?;
@@ -110,14 +111,14 @@ impl Context<'_> {
         Ok(answer)
     }
 
-    /// Makes rpm's database readable again. On Berkeley DB, locks of a killed rpm stay in files beside
-    /// it, and the next rpm is refused or waits for ever.
+    /// Makes rpm's database readable again. On Berkeley DB the locks of a killed rpm stay in files
+    /// beside it, and the next rpm fails or waits for ever.
     pub(super) fn heal_rpmdb(&self) -> Result<(), StepError> {
         self.wait_for_rpm()?;
         Ok(self.host.heal_rpmdb()?)
     }
 
-    /// rpm does not sync what it unpacks (before 4.16 not even at its end).
+    /// Syncs what rpm unpacked, because rpm does not (before 4.16 not even at its end).
     fn sync_touched(&self) -> Result<(), StepError> {
         let mut places: Vec<String> = vec!["/var".to_owned(), "/etc".to_owned(), "/usr".to_owned()];
         places.extend(self.plan.directories());
@@ -131,12 +132,12 @@ impl Context<'_> {
     }
 }
 
-/// What rpm says about a transaction. Its exit is not the truth about the host; the check is.
+/// rpm's answer to a transaction. The check decides what the host is, not rpm's exit code.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Answer {
     Fine,
-    /// A scriptlet failed, although rpm may exit with 0, or rpm itself did.
+    /// A scriptlet failed (rpm may still exit with 0), or rpm itself failed.
     Complaint(String),
 }
 
@@ -154,7 +155,7 @@ impl Answer {
         }
     }
 
-    /// Returns what rpm complains about, if it does.
+    /// Returns rpm's complaint, if there is one.
     pub(super) fn complaint(self) -> Option<String> {
         match self {
             Self::Fine => None,

@@ -1,5 +1,5 @@
-//! The vendor's defaults of files that a run will have something to say about, read out of the old and
-//! the new RPM while the services still run.
+//! Reads the vendor's defaults of the files that a run reports on, from the old and the new RPM,
+//! while the services still run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,21 +14,21 @@ use crate::host::HostError;
 use crate::host::payload::PayloadError;
 use crate::plan::{PlanKind, PlannedComponent};
 
-/// Larger files are no configuration that anybody reads in differences.
+/// Larger files are not configuration: their differences are unreadable.
 const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Defaults by path, their contents in the blobs.
+/// Defaults by path, with their contents in the blobs.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) old: BTreeMap<String, Content>,
     pub(super) new: BTreeMap<String, Content>,
-    /// Why some are not known, by path.
+    /// Why some defaults are unknown, by path.
     pub(super) unknown: BTreeMap<String, String>,
 }
 
-/// Reads the defaults of everything that an upgrade's plan pictures. An RPM that the host's rpm cannot unpack
-/// ends the run here, before anything was changed; of one whose archive only we do not understand nothing
-/// is known, and so nothing merged, and the report says why.
+/// Reads the defaults of every file whose forecast needs them. An RPM that the host's rpm cannot
+/// unpack ends the run here, before any change. If only this program cannot read the archive, its
+/// defaults stay unknown: nothing is merged, and the report gives the reason.
 pub(super) fn read(context: &Context<'_>) -> Result<Defaults, StepError> {
     let mut found = Defaults::default();
     if context.plan.kind != PlanKind::Upgrade {
@@ -65,7 +65,7 @@ fn read_one(
     let rpm = rpm.ok_or_else(|| StepError::Missing("an RPM is not in the store".to_owned()))?;
     let files = match context.host.payload_files(rpm, wanted, FILE_MAX_BYTES) {
         Ok(files) => files,
-        // In a form that rpm reads and we do not.
+        // rpm reads this form of archive and this program does not.
         Err(HostError::Payload(error @ PayloadError::Archive { .. })) => {
             let why = chain(&error);
             unknown.extend(wanted.iter().map(|path| (path.clone(), why.clone())));

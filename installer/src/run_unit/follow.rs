@@ -1,4 +1,4 @@
-//! Watching a run from outside: its events are lines of a file in its directory.
+//! Follows a run from outside: its events are lines of a file in its directory.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,8 +13,8 @@ use crate::journal::lock;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError};
 
-/// Writes events where followers find them. A watcher's convenience, not part of the journal: what
-/// cannot be written is left out.
+/// Writes events where followers find them. They are a convenience and not part of the journal, so
+/// a failed write is ignored.
 #[derive(Debug)]
 pub struct Recorder {
     file: RefCell<File>,
@@ -41,7 +41,7 @@ impl Recorder {
     }
 }
 
-/// How often, every fifth of a second, a closed run is looked at until its process is gone.
+/// How many fifths of a second a closed run is watched until its process is gone.
 const TIDYING_TURNS: u32 = 3000;
 
 /// How following ended.
@@ -51,11 +51,11 @@ pub enum Followed {
     Closed(Box<RunReport>),
     /// The run is not closed, and no process works on it.
     Stalled,
-    /// The watcher wants to go; the run goes on.
+    /// The follower was stopped; the run goes on.
     Detached,
 }
 
-/// Shows the events of a run until it is closed, no process works on it any more, or `stopped`.
+/// Shows the events of a run until it is closed, no process works on it, or `stopped`.
 pub fn follow(
     host: &dyn Host,
     layout: &Layout,
@@ -70,8 +70,8 @@ pub fn follow(
         let report = closed.and_then(|run| run.report);
         seen = show(layout, run, seen, listener);
         if let Some(report) = report {
-            // Its process still tidies up; the next command should not find it busy.
-            // Sealing a large backup takes its time.
+            // The run's process still cleans up; the next command should not find it busy.
+            // Sealing a large backup takes time.
             for _ in 0..TIDYING_TURNS {
                 if !lock::is_held(layout) || stopped() {
                     break;
@@ -83,10 +83,11 @@ pub fn follow(
         if stopped() {
             return Ok(Followed::Detached);
         }
-        // A process that works on a run holds the lock. systemd is not asked: while it shuts down it does
-        // not answer.
+        // A process that works on a run holds the lock. systemd is not asked, because it does not
+        // answer during a shutdown.
         idle = if lock::is_held(layout) { 0 } else { idle + 1 };
-        // Between the end of one unit and the start of the other there are some moments of silence.
+        // Between the end of one unit and the start of the other, no process holds the lock for a
+        // moment.
         if idle > 50 {
             let last = history::load(layout, run)?.and_then(|run| run.report);
             return Ok(last.map_or(Followed::Stalled, |report| {

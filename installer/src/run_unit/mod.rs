@@ -1,8 +1,8 @@
-//! Surviving what may happen to the process, the terminal and the host during a run.
+//! Keeps a run alive when its process, its terminal or the host fails.
 //!
-//! The run executes in a unit of its own, so that a lost terminal does not reach it. Before it
-//! begins, a copy of the installer is put where systemd may execute it after the stick is gone, and
-//! a boot unit is installed that resumes an unfinished run. All of it is removed when the run is
+//! The run executes in its own unit, so that a lost terminal does not reach it. Before it begins, a
+//! copy of the installer is stored where systemd may execute it after the USB stick is gone, and a
+//! boot unit is installed that resumes an unfinished run. All of it is removed when the run is
 //! closed.
 
 mod follow;
@@ -29,8 +29,8 @@ pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
 
 /// Installs the copy of this installer and the boot unit, durably, before the first effect.
 ///
-/// Of the boot unit, a power cut must not leave one half, which no boot would clean up: its text is
-/// complete on the disk before either name appears, and no sync comes between the two names.
+/// A power cut must not leave half of the boot unit, which no boot would clean up: its text is
+/// complete on the disk before either name appears, and no sync happens between the two names.
 pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, HostError> {
     let installer = copy_installer(layout)?;
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
@@ -50,9 +50,9 @@ pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, HostError> {
 
 /// Removes the boot unit, both halves with one sync, and then the copies of the installer.
 ///
-/// One of the two units is most likely this very process. Killed by now, it is forgotten only as long as
-/// systemd knows its text: until the reload both have one below `/run`, and what is removed after the
-/// reload needs no other, since systemd drops the unit with the process.
+/// This process most likely runs in one of the two units. If it is killed now, systemd forgets the
+/// unit only while it knows the unit's text. So until the reload both units have a text below
+/// `/run`. After the reload systemd drops the unit with its process and needs no text.
 pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let [run, recover] =
@@ -67,7 +67,7 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     secure_fs::remove_all(&[&link, &unit])?;
     secure_fs::remove_tree(&layout.kept_installers())?;
     host.daemon_reload()?;
-    // A unit that was killed before would stay listed as failed, and the host as degraded.
+    // A unit that was killed earlier would stay listed as failed, and the host as degraded.
     for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
         host.change_unit(UnitAction::ResetFailed, unit)?;
     }
@@ -92,7 +92,7 @@ pub fn start_run(
         .and_then(|()| host.change_unit(UnitAction::Start, units::RUN_UNIT))
 }
 
-/// Whether the run unit is up, or is to be, or cannot be asked about.
+/// Whether the run unit is active, is about to start, or cannot be queried.
 pub fn is_starting(host: &dyn Host) -> bool {
     host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
 }
@@ -107,7 +107,7 @@ pub fn own_digest() -> Result<Sha256, FsError> {
     Ok(Sha256::of(&own_bytes()?))
 }
 
-/// Copies the running program, hashed, to a place of its own, where `SELinux` lets systemd execute it.
+/// Copies the running program, hashed, to its own place, where `SELinux` lets systemd execute it.
 fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
     let bytes = own_bytes()?;
     let path = layout.kept_installer(&Sha256::of(&bytes));
@@ -116,7 +116,7 @@ fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
         secure_fs::write_atomic(&path, &bytes, 0o755)?;
     }
     if cmd::is_available("restorecon") {
-        // A label that cannot be set shows when systemd refuses to start the unit.
+        // If the label cannot be set, systemd refuses to start the unit and reports it.
         let target = path.to_string_lossy();
         let _ = cmd::query("restorecon", &[&target], std::time::Duration::from_secs(60));
     }

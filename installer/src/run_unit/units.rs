@@ -4,15 +4,15 @@ use std::path::Path;
 
 /// The unit in which a run lives.
 pub(crate) const RUN_UNIT: &str = "airgap-bundle-run.service";
-/// The unit that takes up an unfinished run at boot, or when the run unit was killed.
+/// The unit that resumes an unfinished run at boot, or after the run unit was killed.
 pub(crate) const RECOVER_UNIT: &str = "airgap-bundle-recover.service";
 
-/// Only the main process is ever signalled: rpm, in a session of its own, finishes. `TimeoutStopSec=0`
-/// is unbounded; a shutdown waits.
+/// systemd signals only the main process; rpm runs in a session of its own and finishes.
+/// `TimeoutStopSec=0` means no limit: a shutdown waits.
 const NEVER_KILL: &str = "KillMode=process\nSendSIGKILL=no\nTimeoutStopSec=0\n";
 
-/// A unit that was killed at its very end leaves no process that could take it off the list of failed ones.
-/// systemd forgets it by itself; 219 does not know the setting, says so in the log, and goes on.
+/// A unit that was killed at its very end has no process left that could clear its failed state, so
+/// systemd must forget it by itself. Version 219 does not know the setting, logs that, and goes on.
 const FORGOTTEN: &str = "CollectMode=inactive-or-failed\n";
 
 /// Returns the run unit's text.
@@ -32,8 +32,9 @@ pub(crate) fn run_unit(installer: &Path, run: u64, lock_wait_secs: u64) -> Strin
     )
 }
 
-/// Returns the recovery unit's text. `Type=simple`, and no order towards the product's units: a
-/// scriptlet that asks for a restart inside it must not wait for it. The hold keeps them down.
+/// Returns the recovery unit's text. It is `Type=simple` and not ordered before or after the
+/// product's units: a scriptlet that requests a restart must not wait for it. The hold keeps the
+/// services down.
 pub(crate) fn recover_unit(installer: &Path) -> String {
     format!(
         "# Written by airgap-bundle for the time of one run; removed when it is closed.\n\

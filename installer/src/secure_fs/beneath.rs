@@ -1,8 +1,8 @@
-//! Writing in trees that others own.
+//! Writes in trees that belong to other users.
 //!
 //! Backed-up trees belong to the services, whose users may swap names while root restores. So every
-//! operation here holds the directory open and names only the last component in it, the way to the
-//! directory follows no symlink that somebody but root could have made, and owner, mode, times and
+//! operation here holds the directory open and names only the last component in it. The path to the
+//! directory follows no symlink that another user could have made. Owner, mode, times and
 //! attributes are set on open descriptors.
 
 mod content;
@@ -85,7 +85,7 @@ impl Place {
         fsync(&self.dir).map_err(self.failed("sync the directory of"))
     }
 
-    /// Makes a directory unless there is one; anything else in its place is removed.
+    /// Creates a directory unless there is one; removes anything else at that name.
     pub fn restore_dir(&self) -> Result<(), FsError> {
         match self.stat()? {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
@@ -98,7 +98,7 @@ impl Place {
         fsync(&self.dir).map_err(self.failed("sync the directory of"))
     }
 
-    /// Sets owner, mode, times and attributes of the file or directory that is there; attributes in
+    /// Sets owner, mode, times and attributes of the existing file or directory. Attributes in
     /// `surplus` are removed.
     pub fn set_ownership(
         &self,
@@ -117,8 +117,8 @@ impl Place {
         self.dress(&file, owner, xattrs, surplus)
     }
 
-    /// Sets everything but the content. Attributes after the owner: changing the owner drops file
-    /// capabilities; times last: everything else changes them.
+    /// Sets everything but the content. Attributes follow the owner, because a change of owner
+    /// drops file capabilities. Times come last, because everything else changes them.
     fn dress(
         &self,
         file: &File,
@@ -130,7 +130,7 @@ impl Place {
         fchown(file, uid, gid).map_err(self.failed("change the owner of"))?;
         fchmod(file, Mode::from_raw_mode(owner.mode & 0o7777))
             .map_err(self.failed("change the mode of"))?;
-        // A directory's default ACL gives every new file one that nobody asked for.
+        // A directory's default ACL also applies to new files, where it is not intended.
         for name in ["system.posix_acl_access", "system.posix_acl_default"] {
             if !xattrs.iter().any(|(wanted, _)| wanted == name) {
                 let _ = fremovexattr(file, name);
@@ -149,7 +149,7 @@ impl Place {
         futimens(file, &times(owner)).map_err(self.failed("set the times of"))
     }
 
-    /// Moves what is there to `to`, below a directory of ours, and across filesystems if need be.
+    /// Moves what is there to `to`, below a directory of ours, across filesystems if needed.
     pub fn displace(&self, to: &Path) -> Result<(), FsError> {
         let target = Self::of(to)?;
         match renameat(&self.dir, &self.name, &target.dir, &target.name) {
@@ -190,13 +190,13 @@ impl Place {
         let mut to = File::from(to.map_err(target.failed("create"))?);
         let copied = io::copy(&mut from, &mut to).and_then(|_| to.sync_all());
         if copied.is_err() {
-            // A partial copy helps nobody and takes space.
+            // A partial copy is useless and takes space.
             let _ = target.unlink(&target.name);
         }
         copied.map_err(|source| FsError::new("move", &self.path, source))
     }
 
-    /// Removes what is there, unless it is a directory that holds something.
+    /// Removes what is there, unless it is a directory that is not empty.
     pub fn remove(&self) -> Result<(), FsError> {
         let Some(stat) = self.stat()? else {
             return Ok(());
@@ -244,12 +244,12 @@ fn times(owner: Ownership) -> Timestamps {
     }
 }
 
-/// Most symlinks on a way.
+/// Most symlinks on a path.
 const LINKS_MAX: usize = 16;
 
-/// Opens a directory component by component. A symlink on the way is followed only if it is root's
-/// (or the caller's) in a directory in which nobody else can make one, as `/opt` often is; what it
-/// points to is walked in the same manner.
+/// Opens a directory component by component. A symlink on the path is followed only if it belongs
+/// to root (or the caller) and lies in a directory where no other user can make one, as `/opt`
+/// often is. Its target is walked in the same way.
 fn walk(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let origin = if path.is_absolute() { "/" } else { "." };
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test is the attacker here")]
-    fn a_way_through_somebody_elses_symlink_is_refused() {
+    fn a_path_through_another_users_symlink_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let open_to_all = dir.path().join("shared");
         std::fs::create_dir(&open_to_all).unwrap();

@@ -1,8 +1,8 @@
-//! Directories that nobody but root (or the caller) may change.
+//! Checks directories that only root (or the caller) may change.
 //!
-//! Who can rename, replace or write names in the state or the trust directory decides what root
-//! restores and believes. So not only the directory itself is looked at, but every one above it, and
-//! what kind of filesystem it is on: a server's or a user's program can show other bytes at each
+//! Anyone who can rename, replace or write names in the state or the trust directory decides what
+//! root restores and trusts. So the checks cover the directory, every directory above it, and the
+//! kind of its filesystem: a network or user-space filesystem can return other bytes at each
 //! reading.
 
 use std::fs::{self, DirBuilder, File, Metadata};
@@ -14,8 +14,8 @@ use rustix::fs::{Mode, OFlags, fchmod};
 
 use super::{FsError, at, sync_parent};
 
-/// Creates `path` and its missing parents with `mode`, whatever the umask, then checks that it is a
-/// directory of the caller's that nobody else can write to.
+/// Creates `path` and its missing parents with `mode`, independent of the umask. Then checks that
+/// it is a directory of the caller's that no other user can write to.
 pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     let mut missing = Vec::new();
     let mut cursor = Some(path);
@@ -53,32 +53,33 @@ pub fn ensure_guarded(path: &Path, mode: u32) -> Result<(), FsError> {
     check_guarded(path)
 }
 
-/// Checks a directory, all above it, and its filesystem. For those of state and trust.
+/// Checks a directory, all directories above it, and its filesystem. For the state and the trust
+/// directory.
 pub fn check_guarded(path: &Path) -> Result<(), FsError> {
     check_own(path)?;
     check_above(path)?;
     let dir = File::open(path).map_err(at("open", path))?;
     let kind =
         rustix::fs::fstatfs(&dir).map_err(|error| FsError::new("look at", path, error.into()))?;
-    // The kernel's magic numbers have 32 bits, whatever the type that carries them.
+    // The kernel's magic numbers have 32 bits, but the type of the field may be wider.
     #[expect(
         clippy::cast_sign_loss,
         clippy::cast_possible_truncation,
-        reason = "only the low 32 bits say anything"
+        reason = "only the low 32 bits are used"
     )]
     let magic = kind.f_type as u32;
     match foreign(magic) {
         Some(name) => Err(refuse(
             path,
             format!(
-                "it is on {name}: somebody else could change it between two readings; use a local disk"
+                "it is on {name}: another machine or user could change it between two readings; use a local disk"
             ),
         )),
         None => Ok(()),
     }
 }
 
-/// Checks that a path is a directory, root's or the caller's, and that nobody else can write to it.
+/// Checks that a path is a directory of root or the caller that no other user can write to.
 pub fn check_own(path: &Path) -> Result<(), FsError> {
     let metadata = path.symlink_metadata().map_err(at("look at", path))?;
     if !metadata.is_dir() {
@@ -90,7 +91,7 @@ pub fn check_own(path: &Path) -> Result<(), FsError> {
     check_metadata(path, &metadata)
 }
 
-/// Checks the owner and the mode of a file that is open: what is read from it is its owner's word.
+/// Checks the owner and the mode of an open file: its owner decides what is read from it.
 pub fn check_file(file: &File, path: &Path) -> Result<(), FsError> {
     let metadata = file.metadata().map_err(at("look at", path))?;
     if !metadata.is_file() {
@@ -115,13 +116,14 @@ fn check_metadata(path: &Path, metadata: &Metadata) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Root may be asked by an ordinary user, as in `install plan`; an ordinary user is never believed by root.
+/// Whether root or the caller owns the file. An ordinary user trusts root, as in `install plan`;
+/// root never trusts an ordinary user.
 fn is_ours(metadata: &Metadata) -> bool {
     metadata.uid() == 0 || metadata.uid() == rustix::process::geteuid().as_raw()
 }
 
-/// Whoever can rename a directory above decides what is found below it. Symlinks on the way are the
-/// administrator's business (`/var` on another disk), if they are the administrator's.
+/// Checks every directory above: a user who can rename one decides what is found below it. Symlinks
+/// on the path are allowed (`/var` on another disk) if they belong to root or the caller.
 fn check_above(path: &Path) -> Result<(), FsError> {
     let absolute = std::path::absolute(path).map_err(at("reach", path))?;
     for above in absolute.ancestors().skip(1) {
@@ -146,7 +148,8 @@ fn check_above(path: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
-/// In a sticky directory, as `/tmp`, nobody can rename what is another's; root's group counts as root.
+/// Whether other users cannot rename entries of the directory. A sticky directory such as `/tmp`
+/// protects the entries of each user; root's group counts as root.
 fn is_closed(metadata: &Metadata) -> bool {
     let mode = metadata.mode();
     let by_group = mode & 0o020 != 0 && metadata.gid() != 0;
@@ -158,7 +161,7 @@ fn refuse(path: &Path, reason: String) -> FsError {
     FsError::new("use", path, io::Error::other(reason))
 }
 
-/// Names a filesystem whose bytes are somebody else's.
+/// Names a filesystem whose bytes another machine or user can change.
 const fn foreign(magic: u32) -> Option<&'static str> {
     Some(match magic {
         0x6969 => "NFS",
@@ -173,8 +176,8 @@ const fn foreign(magic: u32) -> Option<&'static str> {
     })
 }
 
-/// Creates files and directories closed to others even where a mode was forgotten. Called once, when
-/// the program starts.
+/// Closes new files and directories to other users, even where a mode was forgotten. Called once,
+/// when the program starts.
 pub fn close_to_others() {
     rustix::process::umask(Mode::from_raw_mode(0o077));
 }
@@ -244,7 +247,7 @@ mod tests {
         assert!(why.contains("another user's symlink"), "{why}");
     }
 
-    /// A filesystem of this machine is none of them; the numbers are the kernel's (`magic.h`).
+    /// A filesystem of this machine does not match; the numbers are the kernel's (`magic.h`).
     #[test]
     fn filesystems_of_servers_and_of_users_programs_are_known_by_number() {
         for (magic, name) in [(0x6969, "NFS"), (0x6573_5546, "FUSE"), (0xFF53_4D42, "SMB")] {
@@ -259,7 +262,7 @@ mod tests {
     fn modes_are_what_they_should_be_under_every_umask() {
         let dir = tempfile::tempdir().unwrap();
         let public = dir.path().join("public");
-        // The umask is the whole test process's: only closing it further disturbs nobody.
+        // The umask belongs to the whole test process: closing it further disturbs no other test.
         let before = rustix::process::umask(Mode::from_raw_mode(0o077));
         ensure_dir(&public, 0o755).unwrap();
         crate::secure_fs::write_atomic(&public.join("file"), b"x", 0o644).unwrap();

@@ -1,8 +1,8 @@
-//! The one room that writes, renames, removes and syncs files on the host.
+//! The only room that writes, renames, removes and syncs files on the host.
 //!
-//! A file appears whole or not at all: written in its own directory without a name, or under a
-//! temporary one, with its final mode from creation, synced, put in its place, and the directory
-//! synced. No operation follows a symlink in the last component.
+//! A file appears whole or not at all. It is written in its own directory without a name or under a
+//! temporary one, has its final mode from the start, is synced, put in its place, and then the
+//! directory is synced. No operation follows a symlink in the last component.
 #![expect(
     clippy::disallowed_methods,
     reason = "this is the room the other rooms are sent to"
@@ -45,7 +45,7 @@ impl FsError {
         }
     }
 
-    /// Whether there is no such file.
+    /// Whether the file does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
@@ -83,8 +83,8 @@ pub fn hash_whole(mut file: &File) -> io::Result<(u64, Sha256)> {
     Ok(found)
 }
 
-/// Creates a new file that only its owner can read, or with the given mode, whatever the umask; an
-/// existing name is an error.
+/// Creates a new file that only its owner can read, or with the given mode, independent of the
+/// umask. An existing name is an error.
 pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
     let file = OpenOptions::new()
         .write(true)
@@ -98,11 +98,11 @@ pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
     Ok(file)
 }
 
-/// Returns an open file with this content and no name, for a child that inherits it: what it holds is
-/// gone with the last process that has it open.
+/// Returns an open file with this content and no name, for a child that inherits it. The content is
+/// gone when the last process closes the file.
 pub fn unnamed(dir: &Path, bytes: &[u8]) -> Result<File, FsError> {
     use std::io::Write as _;
-    /// Of two threads, each has its own names.
+    /// Each thread has its own names.
     static TURN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     ensure_dir(dir, 0o700)?;
     let number = std::process::id();
@@ -112,13 +112,13 @@ pub fn unnamed(dir: &Path, bytes: &[u8]) -> Result<File, FsError> {
         .find(|name| name.symlink_metadata().is_err());
     let path = name.unwrap_or_else(|| dir.join(".unnamed"));
     let mut file = create_new(&path, 0o600)?;
-    // Before the content, so that no name ever leads to it.
+    // Removed before the content is written, so that no name ever leads to it.
     fs::remove_file(&path).map_err(at("remove", &path))?;
     file.write_all(bytes).map_err(at("write", &path))?;
     Ok(file)
 }
 
-/// Opens or makes the file that a lock is taken on.
+/// Opens or creates the file that a lock is taken on.
 pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
     OpenOptions::new()
         .read(true)
@@ -133,7 +133,7 @@ pub(crate) fn open_lock(path: &Path) -> Result<File, FsError> {
 
 /// Opens a file for reading; a symlink is refused.
 pub fn open_read(path: &Path) -> Result<File, FsError> {
-    // Without waiting: a pipe that took the file's place must not hang the reader.
+    // Opened without waiting: a pipe in the file's place must not hang the reader.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     OpenOptions::new()
         .read(true)
@@ -142,13 +142,13 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
         .map_err(at("open", path))
 }
 
-/// Renames durably, replacing what is at `to`.
+/// Renames durably and replaces what is at `to`.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::rename(from, to).map_err(at("rename to", to))?;
     sync_parent(to)
 }
 
-/// Removes a file or symlink; one that is not there is not an error.
+/// Removes a file or symlink; a missing one is not an error.
 pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
     match fs::remove_file(path) {
         Ok(()) => sync_parent(path),
@@ -157,7 +157,7 @@ pub fn remove_if_present(path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Removes an empty directory; one that is not there, or not empty, is left alone.
+/// Removes an empty directory; a missing one, or one that is not empty, is left alone.
 pub fn remove_dir_if_empty(path: &Path) -> Result<(), FsError> {
     match fs::remove_dir(path) {
         Ok(()) => sync_parent(path),

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Writes files that appear whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,13 +12,13 @@ use rustix::io::Errno;
 use super::guard::set_file_mode;
 use super::{FsError, at, create_new, parent_of, remove_if_present, rename, sync_parent};
 
-/// Writes a whole file durably: after success the new content survives a power cut, after failure
-/// the old one is still there.
+/// Writes a whole file durably. After success the new content survives a power cut; after a failure
+/// the old content is still there.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FsError> {
     Written::new(path, bytes, mode)?.publish()
 }
 
-/// The same for a file that is larger than memory should hold: `write` makes it.
+/// The same for a file that is too large for memory: `write` produces the content.
 pub fn write_stream<E: From<FsError>>(
     path: &Path,
     mode: u32,
@@ -27,9 +27,10 @@ pub fn write_stream<E: From<FsError>>(
     Ok(Written::filled(path, mode, write)?.publish()?)
 }
 
-/// A file that is complete and synced, and not yet at its path. Dropped, it is gone.
+/// A complete and synced file that is not yet at its path. Dropping it removes it.
 ///
-/// It has no name at all where the filesystem can do that, so that a power cut leaves nothing of it.
+/// It has no name at all where the filesystem allows that, so that a power cut leaves nothing of
+/// it.
 #[derive(Debug)]
 pub struct Written<'a> {
     path: &'a Path,
@@ -38,20 +39,20 @@ pub struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// Writes what is to become `path`, and syncs it.
+    /// Writes and syncs the content for `path`.
     pub fn new(path: &'a Path, bytes: &[u8], mode: u32) -> Result<Self, FsError> {
         Self::filled(path, mode, |mut file| {
             file.write_all(bytes).map_err(at("write", path))
         })
     }
 
-    /// Has `write` make what is to become `path`, and syncs it.
+    /// Lets `write` produce the content for `path` and syncs it.
     fn filled<E: From<FsError>>(
         path: &'a Path,
         mode: u32,
         write: impl FnOnce(&File) -> Result<(), E>,
     ) -> Result<Self, E> {
-        // What an earlier run left takes space that this one may need.
+        // A leftover of an earlier run takes space that this one may need.
         let partial = partial_name(path);
         remove_if_present(&partial)?;
         let (file, pending) = match create_nameless(path, mode)? {
@@ -69,8 +70,7 @@ impl<'a> Written<'a> {
         Ok(written)
     }
 
-    /// Puts the file at its path, in place of the one that is there. One that was not there is
-    /// made in a single step.
+    /// Puts the file at its path and replaces an existing one. A new file appears in a single step.
     pub fn publish(mut self) -> Result<(), FsError> {
         if self.pending.is_none() {
             match self.link(self.path) {
@@ -91,7 +91,7 @@ impl<'a> Written<'a> {
         Ok(())
     }
 
-    /// Gives the file a name, if that is free.
+    /// Gives the file a name, if that name is free.
     fn link(&self, name: &Path) -> Result<(), Errno> {
         let descriptor = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         linkat(CWD, descriptor, CWD, name, AtFlags::SYMLINK_FOLLOW)
@@ -107,8 +107,8 @@ impl Drop for Written<'_> {
     }
 }
 
-/// Creates a file without a name in the directory of `path`; `None` where the kernel or the
-/// filesystem has no such files.
+/// Creates a file without a name in the directory of `path`; returns `None` where the kernel or the
+/// filesystem does not support that.
 fn create_nameless(path: &Path, mode: u32) -> Result<Option<File>, FsError> {
     let result = OpenOptions::new()
         .write(true)
@@ -117,7 +117,7 @@ fn create_nameless(path: &Path, mode: u32) -> Result<Option<File>, FsError> {
         .open(parent_of(path));
     match result {
         Ok(file) => Ok(Some(file)),
-        // A kernel that does not know the flag is asked to write a directory.
+        // To a kernel that does not know the flag, the call asks to write a directory.
         Err(error)
             if matches!(
                 error.kind(),
@@ -130,7 +130,7 @@ fn create_nameless(path: &Path, mode: u32) -> Result<Option<File>, FsError> {
     }
 }
 
-/// Returns the name under which `path` is written where a file cannot be without one.
+/// Returns the temporary name of `path`, for files that need a name while they are written.
 fn partial_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -138,7 +138,8 @@ fn partial_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Creates a symlink durably with the next sync of its directory; one with this target may be there.
+/// Creates a symlink, durable with the next sync of its directory. A symlink with the same target
+/// may exist.
 pub fn link_to(target: &Path, path: &Path) -> Result<(), FsError> {
     match std::os::unix::fs::symlink(target, path) {
         Err(error)
@@ -151,9 +152,9 @@ pub fn link_to(target: &Path, path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Removes files or symlinks, and what a power cut may have left of a write that was to become one.
-/// No directory is synced before the last name is gone, so that a power cut most likely finds all of
-/// them or none.
+/// Removes files or symlinks and the temporary files that a power cut may have left of them. No
+/// directory is synced before the last name is removed, so that after a power cut most likely all
+/// of them or none exist.
 pub fn remove_all(paths: &[&Path]) -> Result<(), FsError> {
     let names = paths
         .iter()
@@ -204,7 +205,7 @@ mod tests {
     fn a_file_that_was_not_published_has_no_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        // What the filesystem can, asked without our code.
+        // Tests what the filesystem supports, without our code.
         let flags = OFlags::TMPFILE | OFlags::WRONLY;
         let mode = rustix::fs::Mode::RUSR;
         let can = rustix::fs::open(dir.path(), flags, mode).is_ok();
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_write_left_is_in_nobodys_way() {
+    fn a_leftover_of_an_earlier_write_blocks_no_later_write() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, "old").unwrap();
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_removed_and_what_is_not_there_is_no_error() {
+    fn all_files_are_removed_and_a_missing_one_is_not_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
         fs::write(&one, "1").unwrap();

@@ -1,4 +1,4 @@
-//! Reading a component's settings from its files, and saying what could not be read.
+//! Reads a component's settings from its files and reports what could not be read.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read as _};
@@ -10,21 +10,21 @@ use manifests::product::Component;
 use super::Settings;
 use crate::layout::Layout;
 
-/// Largest configuration file that is looked into.
+/// Largest configuration file that is read.
 const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The settings of a component, as far as its files could be read.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// What they say.
+    /// The settings.
     pub settings: Settings,
-    /// What a person should know.
+    /// Notes for a person.
     pub notes: Vec<String>,
-    /// Why they may say less than the component knows.
+    /// Why the settings may be incomplete.
     pub trouble: Option<Trouble>,
 }
 
-/// Why settings are not known.
+/// Why settings are unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// What is wrong with which file.
@@ -33,8 +33,8 @@ pub struct Trouble {
     pub is_denied: bool,
 }
 
-/// Reads what a component's configuration and environment files say. A configuration file must be
-/// there and be JSON, an environment file need not be there.
+/// Reads a component's configuration and environment files. The configuration file must exist and
+/// be JSON; an environment file may be missing.
 #[must_use]
 pub fn load(layout: &Layout, component: &Component) -> Loaded {
     let mut trouble: Option<Trouble> = None;
@@ -73,8 +73,8 @@ fn unread(path: &str, error: &io::Error) -> Trouble {
     }
 }
 
-/// Reads a configuration file. Its owner may be the service's user: no pipe, device or endless file
-/// may hang or exhaust this process.
+/// Reads a configuration file. Its owner may be the service's user, so a pipe, a device or an
+/// endless file must not hang or exhaust this process.
 fn read_bounded(path: &Path) -> io::Result<String> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -82,7 +82,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
         .custom_flags(flags)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = String::new();
     file.take(CONFIG_MAX_BYTES + 1).read_to_string(&mut text)?;

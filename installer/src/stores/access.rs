@@ -1,5 +1,4 @@
-//! How a store is reached. Secrets live here and nowhere else: never in a plan, a journal, an argument
-//! or a message.
+//! How a store is reached. Secrets stay here: never in a plan, a journal, an argument or a message.
 
 pub(super) mod url;
 
@@ -29,9 +28,9 @@ impl fmt::Display for Address {
 /// TLS towards a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// File of certificates that are believed; the system's without it.
+    /// File of trusted certificates; without it, the system's.
     pub ca_file: Option<String>,
-    /// File of the client's certificate; of certificate and key, for `MongoDB`.
+    /// File of the client's certificate; for `MongoDB`, of certificate and key.
     pub cert_file: Option<String>,
     /// File of the client's key.
     pub key_file: Option<String>,
@@ -39,7 +38,7 @@ pub struct Tls {
     pub insecure: bool,
 }
 
-/// Names one machine in one way, as far as that can be known without asking.
+/// Gives a machine one name, as far as the names alone show that they are equal.
 pub(super) fn canonical(host: &str) -> &str {
     match host {
         "localhost" | "::1" => "127.0.0.1",
@@ -47,7 +46,7 @@ pub(super) fn canonical(host: &str) -> &str {
     }
 }
 
-/// Lists addresses, each machine under one name, in one order.
+/// Lists addresses in one order, each machine under one name.
 pub(super) fn joined(addresses: &[Address]) -> String {
     let text = |address: &Address| {
         let host = canonical(&address.host).to_owned();

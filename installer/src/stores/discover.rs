@@ -1,4 +1,5 @@
-//! Finding the stores that the components' own configuration names. Pure over what was read.
+//! Finds the stores that the components' own configuration names. Pure over the settings that were
+//! read.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use super::{Access, StoreError};
 use crate::layout::Layout;
 use crate::settings::{self, Settings};
 
-/// A store that configuration names, as a plan may show it.
+/// A store that the configuration names, as a plan may show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundStore {
     /// `<component>-<store>` for each component that names it; the first is its name.
@@ -23,11 +24,11 @@ pub struct FoundStore {
     pub endpoint: String,
     /// The components that use it, with the ids of their rules.
     pub users: Vec<(String, String)>,
-    /// Whether one without content is nothing unusual.
+    /// Whether the store may be empty.
     pub may_be_empty: bool,
 }
 
-/// A store that there may be, and of which configuration says nothing that could be understood.
+/// A store that may exist, but whose configuration could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnclearStore {
     /// `<component>-<store>`.
@@ -36,31 +37,31 @@ pub struct UnclearStore {
     pub component: String,
     /// What could not be understood, without secrets.
     pub why: String,
-    /// Whether the caller may not read the configuration.
+    /// Whether the reason is that the caller may not read the configuration.
     pub is_denied: bool,
 }
 
-/// What the components' configuration says about stores.
+/// The stores in the components' configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundStores {
     /// Those that were found.
     pub found: Vec<FoundStore>,
-    /// Those that may be there.
+    /// Those that may exist.
     pub unclear: Vec<UnclearStore>,
 }
 
-/// Finds the stores of some components, each once, with the access that leads there.
+/// Finds the stores of some components, each once, with the access to it.
 #[must_use]
 pub fn discover(layout: &Layout, components: &[&Component]) -> Discovery {
     let mut discovery = Discovery::default();
-    // Another root's stores are not reached from here.
+    // The stores of another root directory cannot be reached from here.
     for component in components.iter().filter(|_| layout.is_live()) {
         discovery.look_at(layout, component);
     }
     discovery
 }
 
-/// Stores and the way to each.
+/// Stores and the access to each.
 #[derive(Debug, Default)]
 pub struct Discovery {
     found: Vec<(FoundStore, Access)>,
@@ -68,7 +69,7 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Returns what may be shown.
+    /// Returns what a plan may show.
     #[must_use]
     pub fn shown(&self) -> FoundStores {
         FoundStores {
@@ -77,8 +78,8 @@ impl Discovery {
         }
     }
 
-    /// Returns the way to the store at an endpoint; the name is for messages, since it depends on which
-    /// components there are.
+    /// Returns the access to the store at an endpoint. The name is only for messages, because it
+    /// depends on which components exist.
     pub fn access(&self, name: &str, endpoint: &str) -> Result<&Access, StoreError> {
         let is_named = |(store, _): &&(FoundStore, Access)| store.names.iter().any(|n| n == name);
         let next = "put the component's configuration back as it was, or plan again";
@@ -166,7 +167,7 @@ impl Discovery {
     }
 }
 
-/// Returns the entries for which a rule counts: one without a name, or those of an object.
+/// Returns the entries to which a rule applies: one without a name, or each entry of an object.
 fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
     let Some(each) = &rule.each else {
         return vec![None];
@@ -184,7 +185,7 @@ fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
     names.into_iter().map(Some).collect()
 }
 
-/// A look at one component's settings, for one entry of an object or none.
+/// A component's settings, for one entry of an object or for none.
 pub(super) struct Look<'a> {
     settings: &'a Settings,
     entry: Option<&'a str>,
@@ -213,7 +214,7 @@ impl Look<'_> {
         Some(self.get(setting)).filter(|text| !text.is_empty())
     }
 
-    /// Returns the way to the store of a rule; nothing if the rule's store is not used.
+    /// Returns the access to a rule's store; nothing if the component does not use it.
     fn access(&self, rule: &StoreRule) -> Result<Option<Access>, String> {
         if let Some(condition) = &rule.only_if
             && !condition.any_of.contains(&self.get(&condition.setting))

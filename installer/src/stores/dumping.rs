@@ -1,7 +1,7 @@
 //! Making a dump that can be trusted, and opening one again.
 //!
-//! A part has a name that ends in `.partial` until the tool has ended well, the bytes are on the disk,
-//! they are more than none, and the store's own tool could read them back.
+//! A part keeps a name that ends in `.partial` until three things hold: the tool ended well, the
+//! bytes are on the disk and not empty, and the store's own tool could read them back.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::{Access, Limit, StoreError, StoreLook, Stores};
 use crate::failure::chain;
 use crate::secure_fs::{self, FsError};
 
-/// A store, as messages and records name it.
+/// A store as messages and records name it.
 #[derive(Debug, Clone, Copy)]
 pub struct StoreLabel<'a> {
     /// Its name.
@@ -24,7 +24,7 @@ pub struct StoreLabel<'a> {
     pub may_be_empty: bool,
 }
 
-/// Looks at a store, dumps it into a directory of its name below `dumps`, and proves the dump.
+/// Inspects a store, dumps it into the directory of its name below `dumps`, and proves the dump.
 pub fn dump_store(
     stores: &dyn Stores,
     access: &Access,
@@ -49,7 +49,7 @@ pub fn dump_store(
         };
     }
     if parts.is_empty() {
-        let next = "report this: its look named nothing to dump";
+        let next = "report this: the inspection listed nothing to dump";
         return Err(StoreError::new(
             failed(store),
             "there is nothing to dump",
@@ -73,7 +73,8 @@ fn failed(store: &StoreLabel<'_>) -> String {
     format!("the dump of {} ({}) failed", store.name, store.endpoint)
 }
 
-/// An empty store where there should be data is most likely not the store that the product uses.
+/// Refuses an empty store where data are expected: it is most likely not the store that the product
+/// uses.
 pub fn refuse_empty(store: &StoreLabel<'_>, look: &StoreLook) -> Result<(), StoreError> {
     if store.may_be_empty || look.items != Some(0) {
         return Ok(());
@@ -82,14 +83,14 @@ pub fn refuse_empty(store: &StoreLabel<'_>, look: &StoreLook) -> Result<(), Stor
         failed(store),
         "it is empty, although the product keeps data there",
         format!(
-            "check that the configuration names the right store; if it is right, say so with \
+            "check that the configuration names the right store; if it is right, confirm it with \
              --backed-up-elsewhere {}=REASON",
             store.name
         ),
     ))
 }
 
-/// A dump that holds less than was there is none.
+/// Refuses a dump that holds fewer items than the store held before.
 fn refuse_less(
     access: &Access,
     store: &StoreLabel<'_>,
@@ -116,7 +117,7 @@ fn dump_part(
     limit: Limit<'_>,
 ) -> Result<(DumpFile, Option<u64>), StoreError> {
     if !is_name(name) {
-        let why = format!("{name:?} is no name for a file");
+        let why = format!("{name:?} is not a file name");
         return Err(StoreError::new(failed(store), why, "report this"));
     }
     let partial = dir.join(format!("{name}.partial"));
@@ -142,7 +143,7 @@ fn dump_part(
         Ok((DumpFile { name, size, sha256 }, items))
     });
     if made.is_err() {
-        // What is wrong with the dump counts, not what is left of it.
+        // The report names what is wrong with the dump; a leftover file matters less.
         let _ = secure_fs::remove_if_present(&partial);
     }
     made
@@ -153,7 +154,7 @@ fn unwritten(store: &StoreLabel<'_>, error: &FsError) -> StoreError {
     StoreError::new(failed(store), chain(error), next)
 }
 
-/// Opens the parts of a dump after checking every byte of them.
+/// Checks every byte of a dump, then opens its parts.
 pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreError> {
     let what = || {
         format!(
@@ -166,7 +167,11 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
     let mut parts = Vec::new();
     for part in &dump.parts {
         if !is_name(&dump.name) || !is_name(&part.name) {
-            return Err(StoreError::new(what(), "a name in it is no file's", next));
+            return Err(StoreError::new(
+                what(),
+                "a name in it is not a file name",
+                next,
+            ));
         }
         let path = dump.path(dumps, &part.name);
         let file =

@@ -1,7 +1,7 @@
 //! The data stores of a product: where they are, how they are dumped, proven and restored.
 //!
-//! What the product manifest says about a component's configuration becomes an [`Access`], which holds
-//! secrets and lives in memory alone. The plan shows endpoints; the run finds the access anew.
+//! The product manifest's rules about a component's configuration give an [`Access`], which holds
+//! secrets and stays in memory. The plan shows endpoints; the run finds the access again.
 
 pub mod access;
 pub mod discover;
@@ -20,9 +20,9 @@ pub use engine::{
     Restoring,
 };
 
-/// What can be done with a data store. [`HostStores`] is the real implementation.
+/// What the installer does with a data store. [`HostStores`] is the real implementation.
 pub trait Stores {
-    /// Looks at a store without changing anything, to find whether it can be dumped.
+    /// Inspects a store without changing anything, to find whether it can be dumped.
     fn look(&self, access: &Access, limit: Limit<'_>) -> Result<StoreLook, StoreError>;
     /// Writes one part of a store's dump into a new file.
     fn dump(
@@ -40,8 +40,8 @@ pub trait Stores {
         file: &File,
         limit: Limit<'_>,
     ) -> Result<Option<u64>, StoreError>;
-    /// Puts a dump in the place of what the store holds, which is kept aside where the store allows
-    /// it; the notes name the place. A restore that was cut off can be repeated.
+    /// Puts a dump in the place of the store's content. The old content is kept aside where the
+    /// store allows it; the notes name the place. An interrupted restore can be repeated.
     fn restore(
         &self,
         access: &Access,
@@ -50,22 +50,22 @@ pub trait Stores {
     ) -> Result<Vec<String>, StoreError>;
 }
 
-/// What a look at a store tells before it is dumped.
+/// What an inspection finds about a store before it is dumped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreLook {
     /// The server's version.
     pub version: String,
-    /// How many bytes a dump may take, at most, as far as the server can tell.
+    /// Largest size of a dump in bytes, as far as the server reports it.
     pub bytes: u64,
-    /// How many keys, tables or collections there are, if the server tells.
+    /// How many keys, tables or collections there are, if the server reports it.
     pub items: Option<u64>,
     /// The files that make a dump, by name, in order.
     pub parts: Vec<String>,
-    /// Why this host cannot restore a dump of it, if so; for people, with what to do.
+    /// Why this host cannot restore a dump of the store, and what to do about it.
     pub not_restorable: Option<Problem>,
 }
 
-/// What a store does not let us do, in three parts.
+/// Why a store could not be used, in three parts.
 pub use crate::failure::Explained as StoreError;
 
 impl From<StoreError> for Problem {

@@ -1,4 +1,4 @@
-//! What a run knows of the dumps that it made: a document beside them.
+//! What a run records about its dumps: a document beside them.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,6 @@ impl Document for Dumps {
     const TYPE: &'static str = DUMPS_TYPE;
 }
 
-/// The dump of one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreDump {
     /// The store's name.
@@ -73,7 +72,7 @@ impl Dumps {
         self.stores.iter().find(|dump| dump.name == name)
     }
 
-    /// Takes in a dump in the place of an earlier one of the same store.
+    /// Adds a dump. It replaces an earlier one of the same store.
     pub fn add(&mut self, dump: StoreDump) {
         self.stores.retain(|known| known.name != dump.name);
         self.stores.push(dump);
@@ -94,7 +93,7 @@ impl StoreDump {
     }
 }
 
-/// Whether a word can be the name of a store or a part: a plain file name.
+/// Whether a word can name a store or a part: a plain file name.
 #[must_use]
 pub fn is_name(word: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);

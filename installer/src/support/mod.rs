@@ -1,8 +1,8 @@
-//! What helps a vendor to understand a host, without its secrets.
+//! An archive that helps a vendor to understand a host, without the host's secrets.
 //!
-//! Only documents and logs of ours, facts of rpm and systemd, and the shape of configuration: never a
-//! backup, a dump or a configuration file. Every text goes through [`redact`] once more, since
-//! scriptlets and services may have said what they should not.
+//! It contains only our documents and logs, facts of rpm and systemd, and the shape of
+//! configuration: never a backup, a dump or a configuration file. Every text passes through
+//! [`redact`], because scriptlets and services may have printed secrets.
 
 mod redact;
 
@@ -21,18 +21,18 @@ use crate::secure_fs;
 use crate::{settings, stores};
 use redact::Secrets;
 
-/// Largest part that is taken of one file: its end.
+/// Largest part of a file that is taken, from its end.
 const FILE_MAX_BYTES: u64 = 4 << 20;
 const LEVEL: i32 = 9;
 
-/// The texts of an archive, by name. No secret is left in them.
+/// The texts of an archive, by name, without secrets.
 #[derive(Debug, Default)]
 pub struct Support {
     texts: BTreeMap<String, String>,
 }
 
 impl Support {
-    /// Collects what there is; what cannot be had is said in its place.
+    /// Collects the texts. A text that cannot be read is replaced by the reason.
     #[must_use]
     pub fn collect(host: &dyn Host, layout: &Layout) -> Self {
         let mut support = Self::default();
@@ -83,7 +83,7 @@ impl Support {
         self.put(name, text + "\n");
     }
 
-    /// Puts the shape of each configuration, and returns every word in it that may be a secret.
+    /// Adds the shape of each configuration and returns every word in it that may be a secret.
     fn configuration(&mut self, layout: &Layout, components: &[Component]) -> Secrets {
         let mut secrets = Secrets::default();
         for component in components {
@@ -146,8 +146,8 @@ impl Support {
             let state = host.unit(unit);
             units.insert(unit, state.map_err(|error| chain(&error)));
         }
-        let told = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
-        self.put_json("units.json", &units.iter().map(told).collect());
+        let entry = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
+        self.put_json("units.json", &units.iter().map(entry).collect());
         let components: Vec<&Component> = components.iter().collect();
         let found = stores::discover(layout, &components).shown();
         self.put_json("stores.json", &json!(found));
@@ -165,7 +165,7 @@ impl Support {
     }
 }
 
-/// Every component that a run knew, as the newest one knew it.
+/// Returns every component that a run knew, as the newest run knew it.
 fn components(runs: &[PastRun]) -> Vec<Component> {
     let mut known = BTreeSet::new();
     let newest_first = runs

@@ -1,10 +1,10 @@
-//! Words that must not leave the host, and texts without them. Pure.
+//! Finds words that must not leave the host and removes them from texts. Pure.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Parts of names whose values are secret, whatever they look like.
+/// Parts of names whose values are always secret.
 const SECRET_NAMES: [&str; 12] = [
     "secret",
     "passw",
@@ -19,9 +19,9 @@ const SECRET_NAMES: [&str; 12] = [
     "dsn",
     "salt",
 ];
-/// What stands in the place of a word.
+/// The replacement for a word.
 const REMOVED: &str = "[removed]";
-/// A shorter word could stand anywhere.
+/// Shorter words are kept: they could appear anywhere.
 const LEAST_CHARS: usize = 4;
 
 /// Words that must not leave the host.
@@ -29,7 +29,7 @@ const LEAST_CHARS: usize = 4;
 pub(super) struct Secrets(BTreeSet<String>);
 
 impl Secrets {
-    /// Takes in every value of a configuration that may be a secret.
+    /// Adds every value of a configuration that may be a secret.
     pub(super) fn add_json(&mut self, value: &Value) {
         self.walk("", value);
     }
@@ -48,7 +48,7 @@ impl Secrets {
         }
     }
 
-    /// Takes in the value of a name, and what is in it if it is a connection string.
+    /// Adds the value of a name, and the parts of a connection string.
     pub(super) fn add(&mut self, name: &str, value: &str) {
         let name = name.to_ascii_lowercase();
         let is_named = SECRET_NAMES.iter().any(|part| name.contains(part));
@@ -80,12 +80,12 @@ impl Secrets {
 
     /// Returns a text without the words.
     pub(super) fn remove_from(&self, text: &str) -> String {
-        // Longer words first: one may contain another.
+        // Longer words come first, because one may contain another.
         let mut words: Vec<&String> = self.0.iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         words.iter().fold(text.to_owned(), |text, word| {
             let text = without(&text, word);
-            // As JSON spells it, where that differs.
+            // The JSON form of the word, where it differs.
             let spelled = serde_json::to_string(word).unwrap_or_default();
             let spelled = spelled.trim_matches('"');
             if spelled == *word {
@@ -97,8 +97,8 @@ impl Secrets {
     }
 }
 
-/// Replaces a word where it stands by itself; a secret that is part of a longer word goes too if it is
-/// no ordinary word.
+/// Replaces a word where it stands alone. A secret inside of a longer word is replaced too, unless
+/// it is an ordinary word.
 fn without(text: &str, word: &str) -> String {
     let is_ordinary = word.len() <= 12 && word.chars().all(|c| c.is_ascii_lowercase());
     let mut out = String::with_capacity(text.len());
@@ -119,7 +119,7 @@ fn without(text: &str, word: &str) -> String {
     out
 }
 
-/// Returns the names of a configuration with the kinds of their values, and no value.
+/// Returns the names of a configuration and the kinds of their values, without any value.
 pub(super) fn shape(value: &Value) -> Value {
     match value {
         Value::Object(members) => members

@@ -1,4 +1,4 @@
-//! What a chain of root documents teaches a host: newer versions, with new keys and revoked ones.
+//! The newer root documents that a chain brings to a host, with new and revoked keys.
 
 use manifests::digest::Sha256;
 use manifests::trust::{CarriedTrust, SignedRoot, TrustRoot, VerifiedManifest};
@@ -7,7 +7,7 @@ use super::TrustError;
 use crate::layout::Layout;
 use crate::secure_fs;
 
-/// The enrolled roots after a chain was followed from each of them.
+/// The enrolled roots after following a chain from each of them.
 #[derive(Debug)]
 pub struct Learned {
     roots: Vec<TrustRoot>,
@@ -58,13 +58,13 @@ impl Learned {
         roots.find(|root| root.fingerprint() == verified.root())
     }
 
-    /// Returns the newest version of the roots for which there is a newer one than before.
+    /// Returns the newest version of each root that has a newer version than before.
     pub fn renewed(&self) -> impl Iterator<Item = &TrustRoot> {
         let is_new = |root: &&TrustRoot| self.news.iter().any(|new| new.anchor == *root.anchor());
         self.roots.iter().filter(is_new)
     }
 
-    /// Remembers the newer versions on this host for good.
+    /// Stores the newer versions on this host permanently.
     pub fn remember(&self, layout: &Layout) -> Result<(), TrustError> {
         let dir = layout.trust();
         for News {

@@ -1,8 +1,8 @@
 //! The trust roots that this host's administrator enrolled, and their successors.
 //!
-//! `FINGERPRINT.json` is a document that a person confirmed. Beside it lie the versions that followed:
-//! `FINGERPRINT.root.N.json` with `FINGERPRINT.root.N.<key id>.sig`. The chain is verified anew
-//! whenever it is read, from the confirmed document on.
+//! `FINGERPRINT.json` is a document that a person confirmed. The versions that followed lie beside
+//! it: `FINGERPRINT.root.N.json` with `FINGERPRINT.root.N.<key id>.sig`. Each reading verifies the
+//! chain again, from the confirmed document on.
 
 mod learned;
 pub mod sequence;
@@ -29,10 +29,10 @@ pub enum TrustError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// A place that somebody else than root could have written to.
+    /// A user other than root could have written to this place.
     #[error(transparent)]
     Place(FsError),
-    /// Larger than any root document.
+    /// The file is larger than any root document.
     #[error("{} is larger than a root document can be", .0.display())]
     TooLarge(PathBuf),
     /// Not a usable root document.
@@ -43,10 +43,10 @@ pub enum TrustError {
         /// Why.
         source: RootError,
     },
-    /// Changed since it was enrolled.
+    /// The file changed since it was enrolled.
     #[error("{} was changed: its SHA-256 is not the fingerprint in its name", .0.display())]
     Changed(PathBuf),
-    /// A remembered successor that does not follow any more.
+    /// A remembered successor no longer follows.
     #[error(
         "the remembered root documents after {anchor} are damaged: version {version} does not follow"
     )]
@@ -58,7 +58,7 @@ pub enum TrustError {
     },
 }
 
-/// Reads a root document. Reading it is not trusting it.
+/// Reads a root document. Reading does not make it trusted.
 pub fn read(path: &Path) -> Result<(TrustRoot, Vec<u8>), TrustError> {
     parse(
         path,
@@ -74,12 +74,12 @@ fn parse(path: &Path, bytes: Vec<u8>) -> Result<(TrustRoot, Vec<u8>), TrustError
     Ok((root, bytes))
 }
 
-/// Opens a file that somebody brought.
+/// Opens a file from outside, such as one on a USB stick.
 fn open_any(path: &Path) -> Result<File, TrustError> {
     Ok(File::open(path).map_err(at("open", path))?)
 }
 
-/// Opens a file of the trust directory, which nobody but root may have written.
+/// Opens a file of the trust directory, which only root may have written.
 fn open_own(path: &Path) -> Result<File, TrustError> {
     let file = secure_fs::open_read(path)?;
     secure_fs::check_file(&file, path).map_err(TrustError::Place)?;
@@ -98,8 +98,8 @@ fn read_bounded(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, TrustErr
     Ok(bytes)
 }
 
-/// Returns the newest root of every enrolled chain. One that was changed on disk is an error, not
-/// skipped, and so is a place to which somebody else could have added one.
+/// Returns the newest root of every enrolled chain. A changed document is an error and is not
+/// skipped. A place where another user could have added a document is an error too.
 pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
     let dir = layout.trust();
     match dir.symlink_metadata() {
@@ -131,7 +131,7 @@ pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
     Ok(roots)
 }
 
-/// Returns the names in a directory, sorted; none if it is not there.
+/// Returns the sorted names in a directory; none if it does not exist.
 fn names(dir: &Path) -> Result<Vec<String>, TrustError> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -144,8 +144,8 @@ fn names(dir: &Path) -> Result<Vec<String>, TrustError> {
     Ok(names)
 }
 
-/// Reads the files of a chain that lie in a directory under a common prefix. Signatures without their
-/// document are what an interrupted [`Learned::remember`] leaves; they count for nothing.
+/// Reads the files of a chain with a common prefix in a directory. An interrupted
+/// [`Learned::remember`] leaves signatures without their document; they are ignored.
 fn read_chain(
     dir: &Path,
     prefix: &str,
@@ -172,7 +172,7 @@ fn read_chain(
     Ok(chain)
 }
 
-/// Reads the chain that lies beside a root document that somebody brought.
+/// Reads the chain beside a root document from outside.
 pub fn chain_beside(path: &Path) -> Result<CarriedTrust, TrustError> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -185,13 +185,14 @@ fn place(layout: &Layout, anchor: &Sha256) -> PathBuf {
     layout.trust().join(format!("{anchor}.json"))
 }
 
-/// Whether a document of that fingerprint was enrolled, damaged or not.
+/// Whether a document with this fingerprint was enrolled, damaged or not.
 #[must_use]
 pub fn is_enrolled(layout: &Layout, anchor: &Sha256) -> bool {
     place(layout, anchor).symlink_metadata().is_ok()
 }
 
-/// Enrols a root whose fingerprint was confirmed. The files are public: verifying needs no root.
+/// Enrols a root whose fingerprint was confirmed. The files are readable by all, because verifying
+/// needs no root user.
 pub fn enrol(layout: &Layout, root: &TrustRoot, bytes: &[u8]) -> Result<(), TrustError> {
     secure_fs::ensure_guarded(&layout.trust(), 0o755).map_err(TrustError::Place)?;
     Ok(secure_fs::write_atomic(
@@ -201,8 +202,8 @@ pub fn enrol(layout: &Layout, root: &TrustRoot, bytes: &[u8]) -> Result<(), Trus
     )?)
 }
 
-/// Removes an enrolled root with its successors: the confirmed document first, so that nothing of a
-/// chain that is half gone counts.
+/// Removes an enrolled root and its successors. The confirmed document goes first, because without
+/// it the rest of the chain is ignored.
 pub fn remove(layout: &Layout, anchor: &Sha256) -> Result<(), TrustError> {
     let dir = layout.trust();
     secure_fs::remove_if_present(&place(layout, anchor))?;

@@ -1,9 +1,9 @@
-//! The newest bundles that were committed on this host, so that an older one, validly signed, does not
-//! pass for an update.
+//! Records the newest bundles that were committed on this host, so that an older bundle with valid
+//! signatures is not accepted as an update.
 //!
-//! One mark for each product, channel and set of signers, only ever rising. A mark all of whose signers
-//! are revoked does not count: whoever stole a key could have set it as high as he liked. Keys that
-//! merely retired keep their marks. Where the record is lost, the installed packages decide alone.
+//! Each product, channel and set of signers has one mark, which only rises. A mark is ignored if
+//! all of its signers are revoked: the thief of a key could have set it to any height. Keys that
+//! merely retired keep their marks. If the record is lost, only the installed packages decide.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::layout::Layout;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sequences {
     marks: Vec<Mark>,
-    /// What this installer does not know stays when it writes the document anew.
+    /// Fields that this installer does not know are kept when it writes the document again.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -44,12 +44,12 @@ pub struct Mark {
     pub bundle: Sha256,
     /// The run that committed it.
     pub run: u64,
-    /// What a newer installer recorded beside that.
+    /// Fields that a newer installer added.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
-/// What the host remembers of a product and channel.
+/// What the host knows of a product and channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remembered {
@@ -57,13 +57,13 @@ pub enum Remembered {
     Nothing,
     /// The caller may not read it.
     Unknown,
-    /// The record cannot be read; why.
+    /// The record cannot be read, for this reason.
     Damaged(String),
     /// The newest one.
     Mark(Box<Mark>),
 }
 
-/// Returns every mark, or why there is none to be had.
+/// Returns every mark, or why the record cannot be read.
 pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
     Ok(sequences(layout)?.marks)
 }
@@ -71,14 +71,14 @@ pub fn marks(layout: &Layout) -> Result<Vec<Mark>, Remembered> {
 fn sequences(layout: &Layout) -> Result<Sequences, Remembered> {
     match document::read_if_present(&layout.sequences()) {
         Ok(found) => Ok(found.unwrap_or_default()),
-        // A directory that cannot be searched hides whether the file is there.
+        // In a directory that cannot be searched, the file may or may not exist.
         Err(ReadError::File(error)) if error.is_denied() => Err(Remembered::Unknown),
         Err(error) => Err(Remembered::Damaged(chain(&error))),
     }
 }
 
-/// Returns the newest bundle of a product and channel that was committed here, as far as `root`, the
-/// root that accepted the bundle at hand, lets it count.
+/// Returns the newest committed bundle of a product and channel. Marks whose signers `root`, the
+/// root that accepted the current bundle, revokes are ignored.
 #[must_use]
 pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoot) -> Remembered {
     let counts = |mark: &Mark| {
@@ -95,7 +95,7 @@ pub fn remembered(layout: &Layout, product: &str, channel: &str, root: &TrustRoo
     }
 }
 
-/// Remembers a bundle that was committed. A record that was damaged meanwhile is not written over.
+/// Records a committed bundle. A damaged record is not overwritten.
 pub fn advance(layout: &Layout, new: &Mark) -> Result<(), String> {
     let mut document = sequences(layout).map_err(|other| match other {
         Remembered::Damaged(why) => why,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_is_said_and_not_written_over() {
+    fn a_damaged_record_is_reported_and_not_overwritten() {
         let (_dir, layout) = state();
         let root = root(&document(1, 1, 10));
         advance(&layout, &mark(7, 10)).unwrap();

@@ -1,4 +1,4 @@
-//! TEST KEYS, trusted by nobody, and root documents made of them.
+//! TEST KEYS, which no installation trusts, and root documents made of them.
 
 use manifests::json::canonical;
 use manifests::signature::{Algorithm, KeyId, PublicKey, Signature};
@@ -9,7 +9,7 @@ use p256::ecdsa::SigningKey;
 use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{EncodePublicKey as _, LineEnding};
 
-/// Returns the key of a seed.
+/// Returns the key that a seed gives.
 pub(crate) fn key(seed: u8) -> (SigningKey, PublicKey) {
     let secret = SigningKey::from_slice(&[seed; 32]).unwrap();
     let public: p256::PublicKey = secret.verifying_key().into();
@@ -22,7 +22,7 @@ pub(crate) fn id(seed: u8) -> KeyId {
     key(seed).1.id().clone()
 }
 
-/// Signs with the key of a seed.
+/// Signs with the key that a seed gives.
 pub(crate) fn sign(bytes: &[u8], seed: u8) -> Signature {
     let signature: p256::ecdsa::DerSignature = key(seed).0.sign(bytes);
     Signature::new(id(seed), signature.as_bytes().to_vec()).unwrap()

@@ -77,7 +77,7 @@ fn successors_are_remembered_and_an_older_chain_changes_nothing() {
 }
 
 #[test]
-fn a_chain_with_a_gap_or_of_others_teaches_nothing() {
+fn a_chain_with_a_gap_or_of_another_root_changes_nothing() {
     let desk = Desk::new();
     desk.learn(&successors()[1..]);
     assert_eq!(desk.version(), 1);
@@ -86,10 +86,10 @@ fn a_chain_with_a_gap_or_of_others_teaches_nothing() {
 }
 
 #[test]
-fn a_memory_that_was_cut_off_counts_as_before_and_is_completed() {
+fn an_interrupted_successor_is_ignored_and_completed_later() {
     let desk = Desk::new();
     desk.learn(&successors());
-    // Cut off before the last document got its name.
+    // The write stopped before the last document got its name.
     std::fs::remove_file(desk.file("root.3.json")).unwrap();
     assert_eq!(desk.version(), 2);
     desk.learn(&successors());
@@ -97,7 +97,7 @@ fn a_memory_that_was_cut_off_counts_as_before_and_is_completed() {
 }
 
 #[test]
-fn a_memory_with_a_hole_or_a_changed_byte_is_refused() {
+fn remembered_successors_with_a_gap_or_a_changed_byte_are_refused() {
     let desk = Desk::new();
     desk.learn(&successors());
     let path = desk.file("root.2.json");
@@ -121,7 +121,7 @@ fn a_memory_with_a_hole_or_a_changed_byte_is_refused() {
 }
 
 #[test]
-fn removing_a_root_removes_its_memory() {
+fn removing_a_root_removes_its_successors() {
     let desk = Desk::new();
     desk.learn(&successors());
     remove(&desk.layout, &desk.anchor).unwrap();

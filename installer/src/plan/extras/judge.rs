@@ -1,4 +1,4 @@
-//! Which extras the target version of a component will load, by their names. Pure.
+//! Decides by their names which extras the target version of a component will load. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::inventory::{Inventory, OnDisk};
 use crate::plan::{Consent, InstallPlan, PlannedComponent};
 use crate::problem::Problem;
 
-/// What a rule's extras are judged by.
+/// The facts by which a rule's extras are judged.
 struct Case<'a> {
     rule: &'a ExtraRule,
     planned: &'a PlannedComponent,
@@ -76,7 +76,7 @@ pub(crate) fn add(
         plan.extras_ignored_because = Some(reason.clone());
         let ignored = found_here.drain(..).map(|problem: Problem| problem.what);
         plan.notes.extend(ignored);
-        // What a trial finds comes after the plan was shown.
+        // Trials find more problems after the plan was shown.
         plan.notes.push(format!(
             "files that would not load are ignored, because: {reason}"
         ));
@@ -115,7 +115,7 @@ impl<'a> Case<'a> {
             Listing::Absent => {
                 problems.push(Problem::new(
                     format!(
-                        "the bundle carries a {title} for {}, whose directory {} is not there",
+                        "the bundle carries a {title} for {}, whose directory {} does not exist",
                         self.planned.component.title, self.found.directory
                     ),
                     "make the directory, or correct the setting that names it",
@@ -195,7 +195,7 @@ impl<'a> Case<'a> {
                     cure(self.rule, self.target),
                 ));
             }
-            // Of versions that nobody runs any more.
+            // Files of versions that are not used any more.
             _ => {}
         }
     }
@@ -234,7 +234,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A build goes beside every other of its name; a new one into the directory itself.
+    /// A build goes beside every other build of its name; a new one goes into the directory itself.
     fn places(&self, all: &BTreeMap<(&str, &str), Versions<'_>>, name: &str) -> Vec<String> {
         let stem = self.stem(name);
         let beside = all.keys().filter(|(_, known)| *known == stem);
@@ -245,7 +245,7 @@ impl<'a> Case<'a> {
         places
     }
 
-    /// Plans a file, unless it is there already.
+    /// Plans a file, unless the host already has it.
     fn coming(&self, directory: &str, name: &str, entry: &Entry) -> Option<PlannedExtra> {
         let path = format!("{directory}/{name}");
         let files = &self.found.files;
@@ -287,7 +287,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The file that is loaded today says what the next one should be like, not one that nobody loads.
+    /// Ranks a file as the model for the next one: the file that is loaded today comes before files
+    /// that no version loads.
     fn age(&self, file: &FoundFile) -> u8 {
         let name = file.path.rsplit_once('/').map_or("", |(_, name)| name);
         let from = self.planned.from.nevra.evr().version();
@@ -298,7 +299,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether the new package makes the directory.
+    /// Whether the new package creates the directory.
     fn is_brought(&self) -> bool {
         let directory = &self.found.directory;
         let mut made = self.planned.to.directories.iter();
@@ -309,8 +310,8 @@ impl<'a> Case<'a> {
 /// Returns what to do about an extra that the target version does not load.
 pub(crate) fn cure(rule: &ExtraRule, target: ExtraTarget<'_>) -> String {
     format!(
-        "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or say \
-         why it does not matter with --ignore-plugins-because",
+        "{}; then carry it: `bundle build … --extra {}`. If nothing uses it any more, remove it, or \
+         keep it and give the reason with --ignore-plugins-because",
         rule.cure_for(target),
         rule.expected(target)
     )

@@ -145,7 +145,7 @@ fn a_tool_comes_to_hosts_without_it_and_what_it_needs_with_it() {
 }
 
 #[test]
-fn what_only_one_of_two_packages_has_and_what_rpm_puts_aside_is_looked_after() {
+fn paths_of_only_one_package_and_files_that_rpm_puts_aside_are_recorded() {
     let file = |path: &str, mode: u32, config: bool, size: u64| PackagedFile {
         path: path.to_owned(),
         mode,
@@ -185,7 +185,7 @@ fn what_only_one_of_two_packages_has_and_what_rpm_puts_aside_is_looked_after() {
 }
 
 #[test]
-fn what_a_target_would_push_out_under_another_name_speaks_against_it() {
+fn a_target_that_would_replace_another_package_is_refused() {
     let (bundled, mut list) = rpm("app-2-1", &[]);
     list.obsoletes = ["old < 3", "app < 2"].map(Dependency::parse).to_vec();
     let one = Carried {

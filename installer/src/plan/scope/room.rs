@@ -1,5 +1,5 @@
-//! How much room a run needs on each filesystem that its way back writes to. It looks at the host to learn
-//! which directories share a filesystem.
+//! Finds how much space a run needs on each filesystem that a revert writes to. It queries the host
+//! to find which directories share a filesystem.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,44 +9,45 @@ use crate::host::{Host, HostError};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 
-/// In the state directory: the journal, logs, what a revert moves away, and a margin.
+/// For the state directory: the journal, logs, files that a revert moves away, and a margin.
 const STATE_BYTES: u64 = 64 << 20;
-/// Where the rpm database is.
+/// For the filesystem of the rpm database.
 const DATABASE_BYTES: u64 = 16 << 20;
-/// Anywhere else: units, configuration, scriptlets.
+/// For any other filesystem: units, configuration, scriptlets.
 const SMALL_BYTES: u64 = 4 << 20;
 const BLOCK_BYTES: u64 = 4096;
 
 const DATABASES: [&str; 2] = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"];
 const ALSO_WRITTEN: [&str; 2] = ["/etc", "/var/tmp"];
 
-/// What has to be kept back on one filesystem.
+/// The space to reserve on one filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// The state directory, or the top of the filesystem.
+    /// The state directory, or the mount point of the filesystem.
     pub(crate) directory: PathBuf,
     /// Whether it is the state directory.
     pub(crate) is_state: bool,
-    /// How much is kept back for the way back.
+    /// How much is reserved for a revert.
     pub(crate) bytes: u64,
-    /// How much of it is for packages.
+    /// How much of that is for packages.
     package_bytes: u64,
 }
 
 impl Need {
-    /// Returns what the way forward writes beside it: a transaction writes the new packages before it
-    /// removes the old ones.
+    /// Returns what the way forward writes in addition: a transaction writes the new packages
+    /// before it removes the old ones.
     pub(crate) const fn forward_bytes(&self) -> u64 {
         with_margin(self.package_bytes)
     }
 }
 
-/// rpm asks for a twentieth more than it counts.
+/// rpm requires a twentieth more than it counts.
 const fn with_margin(package_bytes: u64) -> u64 {
     package_bytes + package_bytes / 4
 }
 
-/// Returns what a run of this plan has to keep back, and where; the state directory's comes first.
+/// Returns what a run of this plan must reserve on each filesystem; the state directory comes
+/// first.
 pub(crate) fn needs(
     host: &dyn Host,
     layout: &Layout,
@@ -77,7 +78,7 @@ pub(crate) fn needs(
             }
         }
     }
-    // What is new goes again on the way back; on the way forward it takes its place all the same.
+    // A revert removes new packages, but they take space on the way forward.
     for planned in plan.changes().filter_map(|change| change.needed) {
         if let (None, Some(to)) = (&planned.from, &planned.to)
             && let Some(need) = found.at(layout, &layout.at(&planned.bulk))
@@ -85,7 +86,7 @@ pub(crate) fn needs(
             need.package_bytes += to.installed_bytes;
         }
     }
-    // So it is with files beside packages, and on the way back they may have to be copied away.
+    // The same holds for files beside packages, and a revert may have to copy them away.
     for extra in plan.coming_extras() {
         let bytes = extra.size_bytes.next_multiple_of(BLOCK_BYTES);
         if let Some(own) = found.at(layout, &state) {
@@ -111,7 +112,7 @@ pub(crate) fn needs(
     Ok(found.needs(host))
 }
 
-/// The filesystems that were met, by device.
+/// The filesystems that were found, by device.
 #[derive(Debug, Default)]
 struct Filesystems {
     order: Vec<u64>,
@@ -119,8 +120,8 @@ struct Filesystems {
 }
 
 impl Filesystems {
-    /// Returns what is known of the filesystem of `path`, or of the nearest directory above it that
-    /// exists; nothing when that is outside of the host's root.
+    /// Returns the entry of the filesystem of `path`, or of its nearest existing parent. Returns
+    /// nothing for a path outside of the host's root.
     fn at(&mut self, layout: &Layout, path: &Path) -> Option<&mut Need> {
         let root = layout.root().canonicalize().ok()?;
         let mut top = path.ancestors().find_map(|dir| dir.canonicalize().ok())?;
@@ -145,7 +146,8 @@ impl Filesystems {
         }))
     }
 
-    /// Leaves out where nothing can be written, unless it is the state directory: a preflight reports that.
+    /// Leaves out filesystems that cannot be written, except the state directory's, which the
+    /// preflight reports.
     fn needs(mut self, host: &dyn Host) -> Vec<Need> {
         let order = std::mem::take(&mut self.order);
         let in_order = order.iter().filter_map(|device| self.needs.remove(device));

@@ -1,4 +1,4 @@
-//! What an undo does about data. Pure.
+//! Plans what an undo does about data. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use crate::inventory::Inventory;
 use crate::plan::{DataChange, Earlier, InstallPlan, PlannedStore};
 use crate::problem::Problem;
 
-/// What is to become of data that the undone run rewrote. Only a person can know.
+/// What an undo does with data that the undone run rewrote. Only a person can decide this.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataChoice {
-    /// The dumps of before the run are restored.
+    /// The dumps from before the run are restored.
     pub restore: bool,
-    /// The data stay as they are, for this reason.
+    /// The data stay as they are, for the given reason.
     pub keep_because: Option<String>,
-    /// Stores that are not dumped before, by name, with the reason.
+    /// Stores that are not dumped first, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn stores(
                 "{} was {} in run {}; no configuration names that any more",
                 before.name, before.endpoint, run.id
             );
-            // What need not be restored is not looked for in the wrong place either.
+            // A store that need not be restored may have moved.
             match change {
                 Some(_) => problems.push(Problem::new(
                     what,
@@ -107,7 +107,7 @@ fn decide(
         format!("{what}. The older packages alone may not be able to use them"),
         format!(
             "`install undo {id} --restore-data` puts back the dump of before run {id} (what was written \
-             since is kept in a dump); to go back without it, say why with --keep-data-because REASON"
+             since is kept in a dump); to go back without it, give the reason with --keep-data-because REASON"
         ),
     ));
     None

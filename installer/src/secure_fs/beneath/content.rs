@@ -1,4 +1,5 @@
-//! Contents of files in trees that others own: from memory, or from an open file of ours.
+//! Writes contents of files in trees that belong to other users: from memory, or from an open file
+//! of ours.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -9,7 +10,7 @@ use super::{Ownership, Place};
 use crate::secure_fs::FsError;
 
 impl Place {
-    /// Replaces what is there by a file with these bytes, attributes and owner.
+    /// Replaces what is there with a file with these bytes, attributes and owner.
     pub fn restore_file(
         &self,
         bytes: &[u8],
@@ -19,7 +20,7 @@ impl Place {
         self.replace(owner, xattrs, |mut file| file.write_all(bytes))
     }
 
-    /// Replaces what is there by a copy of what `from` holds from where it stands.
+    /// Replaces what is there with a copy of `from`, from its current position.
     pub fn copy_from(
         &self,
         from: &mut dyn Read,
@@ -31,7 +32,7 @@ impl Place {
         })
     }
 
-    /// Removes what a write that was cut off left beside its name.
+    /// Removes the temporary file that an interrupted write left.
     pub fn sweep(&self) -> Result<(), FsError> {
         self.unlink(&self.pending())
     }
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_whole_dressed_and_replaces_what_was_there() {
+    fn a_copy_is_whole_has_its_attributes_and_replaces_the_old_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("auth.so");
         let place = Place::of(&path).unwrap();

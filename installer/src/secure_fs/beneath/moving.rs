@@ -1,4 +1,4 @@
-//! What is at a place, and files too large for memory.
+//! Describes what is at a place, and replaces it with files too large for memory.
 
 use std::fs::File;
 use std::io::{self, Seek as _};
@@ -12,7 +12,7 @@ use crate::secure_fs::FsError;
 /// The attribute of `SELinux`.
 const LABEL: &str = "security.selinux";
 
-/// A file or directory as it is.
+/// The current state of a file or directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Present {
     /// Owner, mode and times.
@@ -23,7 +23,7 @@ pub struct Present {
 }
 
 impl Present {
-    /// Returns the attributes that a file in its place is to have.
+    /// Returns the attributes for a file in its place.
     #[must_use]
     pub fn attributes(&self) -> Vec<(String, Vec<u8>)> {
         let label = self.label.iter();
@@ -34,12 +34,12 @@ impl Present {
 }
 
 impl Place {
-    /// Whether there is anything, a symlink that leads nowhere too.
+    /// Whether the name exists, including a symlink that leads nowhere.
     pub fn is_taken(&self) -> Result<bool, FsError> {
         Ok(self.stat()?.is_some())
     }
 
-    /// Describes the file or directory that is there; nothing for what is neither.
+    /// Describes the file or directory that is there; returns nothing for any other kind.
     pub fn present(&self) -> Result<Option<Present>, FsError> {
         let kind = self
             .stat()?
@@ -63,7 +63,7 @@ impl Place {
         Ok(Some(Present { owner, label }))
     }
 
-    /// Replaces what is there by a copy of an open file, from its start.
+    /// Replaces what is there with a copy of an open file, from its start.
     pub fn restore_copy(&self, mut from: &File, like: &Present) -> Result<(), FsError> {
         let pending = self.pending();
         self.unlink(&pending)?;

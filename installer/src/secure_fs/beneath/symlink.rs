@@ -1,4 +1,5 @@
-//! Symlinks, which cannot be opened: what belongs to the link itself is set through an open handle of it.
+//! Writes symlinks. A symlink cannot be opened for writing, so its attributes are set through an
+//! open handle of the link itself.
 
 use std::os::fd::AsRawFd as _;
 
@@ -11,7 +12,7 @@ use super::{Ownership, Place, ids, times};
 use crate::secure_fs::FsError;
 
 impl Place {
-    /// Replaces what is there by a symlink with these attributes and owner.
+    /// Replaces what is there with a symlink with these attributes and owner.
     pub fn restore_symlink(
         &self,
         target: &str,
@@ -30,10 +31,10 @@ impl Place {
             let link = link.map_err(self.failed("open"))?;
             let stat = fstat(&link).map_err(self.failed("look at"))?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-                let source = std::io::Error::other("somebody else replaced it");
+                let source = std::io::Error::other("another process replaced it");
                 return Err(FsError::new("change", &self.path, source));
             }
-            // The name of an open handle leads to the link itself and no further.
+            // The path of an open handle leads to the link itself and not to its target.
             let handle = format!("/proc/self/fd/{}", link.as_raw_fd());
             for (name, value) in xattrs {
                 setxattr(&handle, name.as_str(), value, XattrFlags::empty())

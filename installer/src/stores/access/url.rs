@@ -1,10 +1,10 @@
 //! What the connection strings of `PostgreSQL` and `MongoDB` have in common: a URL with several hosts.
 //!
-//! No reason given here holds a word of the string, for any of them may be a secret.
+//! No reason given here repeats a word of the string, because any word may be a secret.
 
 use manifests::percent;
 
-/// A longer string is no connection string.
+/// A longer string is not a connection string.
 const TEXT_MAX_BYTES: usize = 16 * 1024;
 /// More hosts than any set of servers has.
 const HOSTS_MAX: usize = 64;
@@ -22,7 +22,7 @@ pub(in crate::stores) struct Pieces<'a> {
     pub(in crate::stores) query: Vec<(&'a str, &'a str)>,
 }
 
-/// Refuses what no driver takes.
+/// Refuses what no driver accepts.
 pub(in crate::stores) fn bounded(text: &str) -> Result<&str, String> {
     if text.len() > TEXT_MAX_BYTES {
         return Err("it is too long for a connection string".to_owned());
@@ -33,7 +33,7 @@ pub(in crate::stores) fn bounded(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// Takes what follows `scheme://` apart.
+/// Splits what follows `scheme://`.
 pub(in crate::stores) fn pieces(rest: &str) -> Result<Pieces<'_>, String> {
     let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -41,7 +41,7 @@ pub(in crate::stores) fn pieces(rest: &str) -> Result<Pieces<'_>, String> {
         Some((authority, path)) => (authority, Some(path)),
         None => (before, None),
     };
-    // The last one: a password may hold others.
+    // The last `@`: a password may contain others.
     let (login, hosts) = match authority.rsplit_once('@') {
         Some((login, hosts)) => (Some(login), hosts),
         None => (None, authority),
@@ -84,7 +84,7 @@ fn host(text: &str) -> Result<(&str, Option<&str>), String> {
             None => (text, None),
         },
     };
-    // Both readers take an empty port for none.
+    // Both drivers read an empty port as the default.
     let port = port.filter(|port| !port.is_empty());
     port.map_or(Ok(()), |port| self::port(port).map(drop))?;
     Ok((host, port))
@@ -115,6 +115,7 @@ fn parameters(query: &str) -> Result<Vec<(&str, &str)>, String> {
 pub(in crate::stores) fn decoded(text: &str) -> Result<String, String> {
     let bytes = percent::decoded(text);
     let bytes = bytes.ok_or("a % in it is not followed by two hexadecimal digits")?;
-    let text = String::from_utf8(bytes).map_err(|_| "what it encodes is no text in UTF-8")?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| "its percent-encoding does not decode to UTF-8")?;
     bounded(&text).map(str::to_owned)
 }

@@ -132,7 +132,7 @@ fn environment_files_override_and_add() {
 }
 
 #[test]
-fn what_is_not_understood_is_said_and_nothing_is_guessed() {
+fn what_is_not_understood_is_reported_and_nothing_is_guessed() {
     let cases = [
         (
             GATEWAY,

@@ -1,7 +1,7 @@
-//! The kinds of store, each in its room: how it is looked at, dumped, proven and restored.
+//! The kinds of store, each in its own room: how it is inspected, dumped, proven and restored.
 //!
-//! A dump is made into an open file that has no final name yet; whether it is whole is proven by the
-//! store's own tool before it gets one (`stores/dumping.rs`).
+//! A dump goes into an open file without a final name. The file gets its name after the store's own
+//! tool has proven that the dump is whole (`stores/dumping.rs`).
 
 mod mongodb;
 mod postgresql;
@@ -22,7 +22,7 @@ pub use mongodb::MongodbAccess;
 pub use postgresql::PostgresqlAccess;
 pub use redis::{RedisAccess, RedisKind};
 
-/// A part of a dump, to be restored.
+/// A part of a dump that is restored.
 #[derive(Debug)]
 pub struct DumpedPart {
     /// Its name, as [`StoreLook::parts`] had it.
@@ -31,7 +31,7 @@ pub struct DumpedPart {
     pub file: File,
 }
 
-/// What is asked of a restore.
+/// What a restore is asked to do.
 #[derive(Debug)]
 pub struct Restoring<'a> {
     /// The run, for names of what is kept aside.
@@ -46,7 +46,7 @@ pub struct Restoring<'a> {
 pub(crate) trait Engine {
     /// Returns where the store is, without secrets.
     fn endpoint(&self) -> String;
-    /// Looks at the store without changing anything.
+    /// Inspects the store without changing anything.
     fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError>;
     /// Writes one part of a dump into a new file.
     fn dump(&self, site: &Site<'_>, part: &str, into: &File) -> Result<(), StoreError>;
@@ -59,7 +59,7 @@ pub(crate) trait Engine {
         site: &Site<'_>,
         restoring: &Restoring<'_>,
     ) -> Result<Vec<String>, StoreError>;
-    /// Whether a dump misses some of the items that were there before it.
+    /// Whether a dump lacks items that the store held before it.
     fn misses(&self, before: u64, dumped: u64) -> bool {
         dumped < before
     }
@@ -77,16 +77,16 @@ pub enum Access {
 }
 
 impl Access {
-    /// Reads the way to a store of one kind out of a component's settings; nothing if the store is not
-    /// used.
+    /// Reads the access to a store of one kind from a component's settings. Returns nothing if the
+    /// component does not use the store.
     pub(super) fn of(
         kind: Kind,
         look: &Look<'_>,
         rule: &StoreRule,
     ) -> Result<Option<Self>, String> {
-        let unsaid = "the product manifest does not say where it is";
-        let redis = rule.redis.as_ref().ok_or(unsaid);
-        let database = rule.database.as_ref().ok_or(unsaid);
+        let undefined = "the product manifest does not define where it is";
+        let redis = rule.redis.as_ref().ok_or(undefined);
+        let database = rule.database.as_ref().ok_or(undefined);
         Ok(match kind {
             Kind::Redis => RedisAccess::of(look, redis?)?.map(Self::Redis),
             Kind::Postgresql => Some(Self::Postgresql(PostgresqlAccess::of(look, database?)?)),
@@ -112,15 +112,15 @@ impl Access {
         }
     }
 
-    /// Returns where it is, without secrets: what a plan shows, and by which two components are known
-    /// to use one store.
+    /// Returns where the store is, without secrets. A plan shows this, and two components with the
+    /// same endpoint use the same store.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.engine().endpoint()
     }
 }
 
-/// The stores as this host reaches them: with the tools of their servers.
+/// The stores as this host reaches them, through the tools of their servers.
 #[derive(Clone, Copy)]
 pub struct HostStores<'a> {
     host: &'a dyn Host,

@@ -37,7 +37,7 @@ impl<'a> Site<'a> {
         Limit { time, ..self.limit }
     }
 
-    /// Whether no time is left, or somebody asked to stop.
+    /// Whether the limit is reached or the run was asked to stop.
     pub(super) fn is_over(&self) -> bool {
         self.left().time.is_zero() || (self.limit.stopped)()
     }

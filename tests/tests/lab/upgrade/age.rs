@@ -72,7 +72,7 @@ fn replayed_bundles_are_refused_also_when_the_record_is_lost_and_a_downgrade_nee
     // An ordinary user may not see the record, and the plan reports that.
     let plan = "chmod 711 /root && runuser -u nobody -- /root/install plan /root/bundle.tar.zst";
     let plan = site.host.check(&["sh", "-c", plan]).unwrap();
-    assert!(plan.contains("known to root alone"), "{plan}");
+    assert!(plan.contains("only root can read"), "{plan}");
 
     // Without the record, the installed versions decide.
     site.host.check(&["rm", SEQUENCES]).unwrap();

@@ -19,7 +19,7 @@ fn rpm(nevra: &str) -> PlannedRpm {
     }
 }
 
-/// A gateway that goes from 5.2.5 to 5.3.2, on a host with these plugins, by a bundle with those.
+/// A gateway that goes from 5.2.5 to 5.3.2, on a host with these plugins, with a bundle of those.
 fn judge(host: &[&str], bundle: &[&str]) -> (Extras, Vec<String>, Vec<Problem>) {
     judge_listed(Listing::Whole, host, bundle)
 }
@@ -117,7 +117,7 @@ fn a_plugin_for_the_old_version_alone_is_a_problem_and_its_build_in_the_bundle_t
     let owner = (planned.mode, planned.uid, planned.gid);
     assert_eq!((owner, &planned.from), ((0o640, 990, 991), &OnDisk::Absent));
 
-    // Somebody put it there by hand, with or without the v.
+    // A person put it there by hand, with or without the v.
     for there in [new, "auth_5.3.2_linux_amd64.so"] {
         let (extras, _, problems) = judge(&[old, there], &[]);
         assert_eq!(problems, []);
@@ -136,7 +136,7 @@ fn plain_names_are_for_a_trial_unless_a_build_goes_before_them() {
 }
 
 #[test]
-fn leftovers_of_other_versions_and_machines_are_nobodys_problem() {
+fn leftovers_of_other_versions_and_machines_are_ignored() {
     let others = [
         "auth_v5.1.0_linux_amd64.so",
         "auth_v5.2.5_linux_arm64.so",
@@ -166,13 +166,13 @@ fn a_build_goes_beside_every_other_of_its_name_and_a_new_one_to_the_top() {
     assert_eq!(problems, []);
     let (a, b) = (format!("a/{new}"), format!("b/{new}"));
     let coming = vec![&*a, &*b, "fresh_v5.3.2_linux_amd64.so"];
-    // The same bytes are there already: nothing to write, and still to be tried.
+    // The host has the same bytes already: nothing is written, but the file is still tried.
     let present = vec![("quota_v5.3.2_linux_amd64.so", true)];
     assert_eq!(names(&extras), (coming, present));
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_said_and_never_taken_for_empty() {
+fn an_unreadable_directory_is_reported_and_never_taken_for_empty() {
     let new = ["auth_v5.3.2_linux_amd64.so"];
     let (_, notes, problems) = judge_listed(Listing::Forbidden("no".to_owned()), &[], &new);
     assert_eq!((notes.len(), problems.len()), (1, 0));

@@ -13,11 +13,9 @@ const DATABASE_MAX_BYTES: usize = 63;
 pub struct MongodbAccess {
     /// The whole connection string, with its password.
     pub uri: Secret,
-    /// Its hosts.
     pub addresses: Vec<Address>,
-    /// Its database.
     pub database: String,
-    /// TLS, if the configuration asks for it beside the string.
+    /// TLS, if the settings beside the string ask for it.
     pub tls: Option<Tls>,
 }
 
@@ -27,7 +25,7 @@ impl MongodbAccess {
         look: &Look<'_>,
         settings: &DatabaseSettings,
     ) -> Result<Option<Self>, String> {
-        // The default kind of a store that nobody configured.
+        // The default kind, for a store without configuration.
         let Some(text) = look.some(&settings.connection) else {
             return Ok(None);
         };
@@ -40,8 +38,8 @@ impl MongodbAccess {
         Self::parse(&text, tls).map(Some)
     }
 
-    /// Reads a connection string. One that names no database means `test`, as the drivers of the
-    /// products read it: what a dump is to hold has to be known.
+    /// Reads a connection string. A string without a database means `test`, as the products'
+    /// drivers read it; the content of a dump must be known.
     pub fn parse(uri: &str, tls: Option<Tls>) -> Result<Self, String> {
         let uri = url::bounded(uri.trim())?;
         if uri.starts_with("mongodb+srv://") {
@@ -82,7 +80,7 @@ impl MongodbAccess {
         format!("mongodb {}/{}", joined(&self.addresses), self.database)
     }
 
-    /// Returns the password of its string, decoded: what must not be shown.
+    /// Returns the decoded password of the string, which must not be shown.
     pub(crate) fn password(&self) -> Option<String> {
         let rest = self.uri.reveal().strip_prefix("mongodb://")?;
         let (_, password) = url::pieces(rest).ok()?.login?;
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_gives_a_reason_without_a_word_of_it() {
+    fn a_malformed_string_gives_a_reason_without_its_words() {
         for uri in [
             "",
             "Zebra",

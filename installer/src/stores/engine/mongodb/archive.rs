@@ -1,6 +1,6 @@
-//! The archive that `mongodump` writes, read to its end: a magic number, then blocks of a header, of
-//! documents and of a terminator. The first block says what follows; each other belongs to a
-//! collection, whose last block says that it ends.
+//! Reads the archive of `mongodump` to its end: a magic number, then blocks of a header, of
+//! documents and of a terminator. The first block lists the content. Every other block belongs to a
+//! collection, and the collection's last block marks its end.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -8,20 +8,20 @@ use std::io::{self, Read};
 const MAGIC: [u8; 4] = 0x8199_e26d_u32.to_le_bytes();
 const TERMINATOR: [u8; 4] = [0xff; 4];
 const DOCUMENT_MIN_BYTES: usize = 5;
-/// Servers store up to 16 MiB, and a little more of their own.
+/// Servers store documents of up to 16 MiB, and some more of their own.
 const DOCUMENT_MAX_BYTES: usize = 48 * 1024 * 1024;
-/// The tool that restores does not put back what this holds.
+/// The tool does not restore the documents of this collection.
 const NOT_RESTORED: &str = "system.profile";
 
-/// Reads an archive and says how many documents it restores.
+/// Reads an archive and returns how many documents a restore puts back.
 pub(super) fn documents(mut from: impl Read) -> Result<u64, String> {
     let mut magic = [0; 4];
     from.read_exact(&mut magic).map_err(cut)?;
     if magic != MAGIC {
-        return Err("it is no archive of mongodump".to_owned());
+        return Err("it is not an archive of mongodump".to_owned());
     }
     let mut document = Vec::new();
-    // The list of collections says nothing about where the data ends.
+    // The list of collections does not show where the data end.
     loop {
         match next(&mut from, &mut document)? {
             Next::Document => {}
@@ -94,7 +94,7 @@ fn next(from: &mut impl Read, document: &mut Vec<u8>) -> Result<Next, String> {
     }
     match document.last() {
         Some(0) => Ok(Next::Document),
-        _ => Err("a document in it does not end where it says".to_owned()),
+        _ => Err("a document in it does not match its own length".to_owned()),
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
         let ends = [archive(&[]).len(), archive(&[2]).len(), all.len()];
         for length in 0..=all.len() {
             let result = documents(&all[..length]);
-            // Between two collections only the compression's own end tells.
+            // Between two collections only the end of the compression can show the cut.
             assert_eq!(
                 result.is_ok(),
                 ends.contains(&length),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_refused() {
+    fn a_file_that_is_not_an_archive_is_refused() {
         let mut odd = archive(&[2]);
         let last = odd.len() - 60;
         odd[last] ^= 0xff;

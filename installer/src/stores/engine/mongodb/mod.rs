@@ -1,6 +1,6 @@
 //! `MongoDB`, by its database tools, `mongodump` and `mongorestore`.
 //!
-//! What cannot be known without a shell of the server's is not known: its version and its size.
+//! The version and the size of a server stay unknown: only a shell of the server could report them.
 
 mod access;
 mod archive;
@@ -21,8 +21,9 @@ use crate::stores::{Limit, StoreError, StoreLook};
 pub use access::MongodbAccess;
 
 const ARCHIVE: &str = "database.archive.gz";
-/// A collection that nobody has: asking for it needs the server, the password and the right to look.
-const NOBODYS: &str = "airgap_bundle.nobody_has_this";
+/// A collection that does not exist: asking for it needs the server, the password and the right to
+/// read.
+const ABSENT_COLLECTION: &str = "airgap_bundle.nobody_has_this";
 
 impl Engine for MongodbAccess {
     fn endpoint(&self) -> String {
@@ -36,7 +37,7 @@ impl Engine for MongodbAccess {
         }
         tools.reach()?;
         let what = format!("database `{}` cannot be looked at", self.database);
-        let (database, collection) = (of(self), format!("--collection={NOBODYS}"));
+        let (database, collection) = (of(self), format!("--collection={ABSENT_COLLECTION}"));
         let args = ["--archive", database.as_str(), collection.as_str()];
         tools.run(&what, "mongodump", &args, &[], None)?;
         Ok(StoreLook {
@@ -73,8 +74,8 @@ impl Engine for MongodbAccess {
     }
 }
 
-/// Unpacks the archive and reads it to its end; `mongorestore --dryRun` would read the list of contents
-/// alone.
+/// Unpacks the archive and reads it to its end. `mongorestore --dryRun` would read only the list of
+/// contents.
 fn prove(file: &File, limit: Limit<'_>) -> Result<Option<u64>, StoreError> {
     let what = "a dump cannot be read back";
     let damaged = |why: String| {
@@ -94,7 +95,7 @@ fn prove(file: &File, limit: Limit<'_>) -> Result<Option<u64>, StoreError> {
             ..Tool::default()
         };
         let unpacked = tool.run(limit);
-        // The reader waits for the end until nobody can write any more.
+        // The reader waits for the end until the last writer is closed.
         drop(write);
         let counted = reader
             .join()
@@ -128,12 +129,12 @@ fn restore(
     let args = ["--drop", "--gzip", include.as_str(), from.as_str()];
     let finished = tools.run(&what, "mongorestore", &args, &[&dump.file], None)?;
     let unclear = |why: String| {
-        let next = "restore by hand as docs/stores-mongodb.md says, and report this";
+        let next = "restore by hand as docs/stores-mongodb.md describes, and report this";
         StoreError::new(what.clone(), why, next)
     };
     let counts = counts(&finished.stderr);
     let (good, bad) = counts.ok_or_else(|| {
-        unclear("mongorestore does not say how many documents it restored".to_owned())
+        unclear("mongorestore does not report how many documents it restored".to_owned())
     })?;
     if bad > 0 {
         return Err(unclear(format!(
@@ -159,13 +160,13 @@ fn known(part: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::new(
-        format!("`{part}` is no part of a dump of MongoDB"),
+        format!("`{part}` is not part of a dump of MongoDB"),
         format!("its part is {ARCHIVE}"),
         "use the version of this tool that made the dump",
     ))
 }
 
-/// Reads how many documents were restored, and how many not, from the tool's last words.
+/// Reads from the tool's last words how many documents were restored and how many failed.
 fn counts(stderr: &str) -> Option<(u64, u64)> {
     let mut lines = stderr.lines().rev();
     let line = lines.find(|line| line.contains("document(s) restored successfully"))?;
@@ -182,10 +183,10 @@ mod tests {
 
     #[test]
     fn the_tools_last_words_are_read() {
-        let said = "2026-08-08T16:59:03.814+0000\tfinished restoring shop.a (5 documents, 1 failure)\n\
+        let output = "2026-08-08T16:59:03.814+0000\tfinished restoring shop.a (5 documents, 1 failure)\n\
                     2026-08-08T16:59:03.814+0000\t5 document(s) restored successfully. 1 document(s) \
                     failed to restore.\n";
-        assert_eq!(counts(said), Some((5, 1)));
+        assert_eq!(counts(output), Some((5, 1)));
         assert_eq!(counts("2026-08-08T16:59:03.814+0000\tdone\n"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! `mongodump` and `mongorestore` of the database tools, version 100.3 or newer: the first that take
-//! their secrets from a file.
+//! `mongodump` and `mongorestore` of the database tools from version 100.3: the first version that
+//! takes secrets from a file.
 
 use std::fs::File;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -74,7 +74,7 @@ const KNOWN: [(&[&str], &str, &str); 7] = [
     ),
 ];
 
-/// A way to a database, for both tools.
+/// Access to one database for both tools.
 pub(super) struct Tools<'a> {
     access: &'a MongodbAccess,
     config: File,
@@ -82,9 +82,9 @@ pub(super) struct Tools<'a> {
 }
 
 impl<'a> Tools<'a> {
-    /// Writes down what only children are to read.
+    /// Writes the secrets to a file that only child processes read.
     pub(super) fn new(access: &'a MongodbAccess, limit: Limit<'a>) -> Result<Self, StoreError> {
-        // A text of JSON is one of YAML.
+        // JSON is valid YAML.
         let uri = serde_json::to_string(access.uri.reveal()).unwrap_or_default();
         let config = secure_fs::unnamed(Path::new(PLACE), format!("uri: {uri}\n").as_bytes());
         let config = config.map_err(|error| {
@@ -101,7 +101,7 @@ impl<'a> Tools<'a> {
         })
     }
 
-    /// Runs one of the tools and returns what it left if it succeeded.
+    /// Runs one of the tools and returns its output if it succeeded.
     pub(super) fn run(
         &self,
         what: &str,
@@ -129,10 +129,10 @@ impl<'a> Tools<'a> {
         if finished.succeeded() {
             return Ok(finished);
         }
-        Err(said(what, &redacted(self.access, &finished.stderr)))
+        Err(failed(what, &redacted(self.access, &finished.stderr)))
     }
 
-    /// Refuses tools that are missing or cannot keep a secret.
+    /// Refuses tools that are missing or cannot hide a secret.
     pub(super) fn fit(&self, program: &str) -> Result<(), StoreError> {
         let what = format!("database `{}` cannot be dumped", self.access.database);
         let tool = Tool {
@@ -156,7 +156,7 @@ impl<'a> Tools<'a> {
         ))
     }
 
-    /// Asks whether any of the hosts answers: the tools themselves take long to give up.
+    /// Checks whether any of the hosts answers: the tools themselves give up late.
     pub(super) fn reach(&self) -> Result<(), StoreError> {
         let mut reasons = Vec::new();
         for address in &self.access.addresses {
@@ -201,8 +201,8 @@ fn encryption(access: &MongodbAccess) -> Vec<String> {
     args
 }
 
-fn version(said: &str) -> Option<(u32, u32)> {
-    let word = said.lines().next()?.split_whitespace().last()?;
+fn version(printed: &str) -> Option<(u32, u32)> {
+    let word = printed.lines().next()?.split_whitespace().last()?;
     let mut numbers = word.trim_start_matches(['r', 'v']).split('.');
     let mut number = || numbers.next()?.parse().ok();
     Some((number()?, number()?))
@@ -226,8 +226,8 @@ pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError
     StoreError::new(what, error.to_string(), next)
 }
 
-/// Takes what is secret out of what a tool said.
-fn redacted(access: &MongodbAccess, said: &str) -> String {
+/// Removes secrets from a tool's output.
+fn redacted(access: &MongodbAccess, printed: &str) -> String {
     let uri = access.uri.reveal();
     let login = uri
         .strip_prefix("mongodb://")
@@ -235,18 +235,18 @@ fn redacted(access: &MongodbAccess, said: &str) -> String {
     let password = login
         .and_then(|(login, _)| login.split_once(':'))
         .map(|(_, word)| word);
-    let mut said = said.replace(uri, "(the connection string)");
+    let mut printed = printed.replace(uri, "(the connection string)");
     if let Some(word) = password.filter(|word| !word.is_empty()) {
-        said = said.replace(word, "(secret)");
+        printed = printed.replace(word, "(secret)");
         let plain = access.password().filter(|plain| !plain.is_empty());
         if let Some(plain) = plain {
-            said = said.replace(&plain, "(secret)");
+            printed = printed.replace(&plain, "(secret)");
         }
     }
-    said
+    printed
 }
 
-fn said(what: &str, stderr: &str) -> StoreError {
+fn failed(what: &str, stderr: &str) -> StoreError {
     let is_failure = |line: &&str| {
         let line = line.to_lowercase();
         ["failed", "error", "could not", "cannot", "unknown"]
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_says_is_told_apart_and_holds_no_secret() {
+    fn each_complaint_of_a_tool_has_its_own_error_without_secrets() {
         let access = access("mongodb://u:Zebra%2F1@h/shop", None);
         for (text, why) in [
             (
@@ -309,7 +309,7 @@ mod tests {
                 "may not do that",
             ),
         ] {
-            let error = said("it failed", &redacted(&access, text));
+            let error = failed("it failed", &redacted(&access, text));
             assert!(error.why.contains(why), "{error}");
             assert!(!error.why.contains("Zebra"), "{error}");
         }

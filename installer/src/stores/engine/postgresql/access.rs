@@ -1,8 +1,8 @@
 //! Connection strings of `PostgreSQL`, as Go's pgx and as libpq read them.
 //!
-//! Where the two differ, pgx is followed, for the products that are served are written in Go: the last
-//! `@` before the hosts ends the password, a backslash stands for itself before anything but a quote
-//! and a backslash, and `+` in a URL's parameters is a space.
+//! Where the two differ, the reader follows pgx, because the products are written in Go: the last
+//! `@` before the hosts ends the password, a backslash escapes only a quote or a backslash, and `+`
+//! in a URL's parameters is a space.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use crate::stores::discover::Look;
 
 pub(super) use crate::stores::access::Secret;
 
-/// What libpq knows and a dump may need. Others (`TimeZone`, `pool_max_conns`, …) are the driver's or
-/// settings of the session, and change nothing about what is reached. `client_encoding` is not among
-/// them: a dump keeps the database's own.
+/// Parameters of libpq that a dump may need. Other parameters (`TimeZone`, `pool_max_conns`, …)
+/// belong to the driver or to the session and do not change which database is reached.
+/// `client_encoding` is left out: a dump keeps the database's own encoding.
 const KEPT: [&str; 36] = [
     "application_name",
     "channel_binding",
@@ -131,7 +131,7 @@ fn kept(mut given: BTreeMap<String, String>) -> Result<PostgresqlAccess, String>
     }
     let is_odd = |mode: &String| !MODES.contains(&mode.as_str());
     if given.get("sslmode").is_some_and(is_odd) {
-        return Err(format!("its sslmode is none of {}", MODES.join(", ")));
+        return Err(format!("its sslmode is not one of {}", MODES.join(", ")));
     }
     if given.values().any(|value| value.contains(['\n', '\r'])) {
         return Err("one of its values holds a line break".to_owned());
@@ -249,7 +249,7 @@ mod tests {
             "user=tyk password = 'it is' database=tyk_analytics host=10.0.0.1 port=5433 TimeZone=UTC \
              pool_max_conns=4",
         );
-        // Two quotes are an end and the begin of a word that has no =.
+        // Two quotes end the word and begin another one, which has no `=`.
         assert!(PostgresqlAccess::parse("password='it''s' x").is_err());
         assert_eq!(password.as_deref(), Some("it is"));
         let expected = [
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_gives_a_reason_without_a_word_of_it() {
+    fn a_malformed_string_gives_a_reason_without_its_words() {
         let secret = "Zebra";
         for text in [
             "",

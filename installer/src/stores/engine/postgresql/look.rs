@@ -1,4 +1,4 @@
-//! What can be told of a database before it is dumped.
+//! Inspects a database before it is dumped.
 
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
@@ -8,15 +8,15 @@ use crate::host::cmd::tool::Tool;
 use crate::problem::Problem;
 use crate::stores::{StoreError, StoreLook};
 
-/// Since this version, tools say to a server what older servers do not understand
+/// From this version on, tools send settings that older servers do not know
 /// (`transaction_timeout`).
 const NOT_BACKWARDS: u32 = 17;
 const MEGABYTE: u64 = 1024 * 1024;
-/// Where databases are made and renamed from: never from the one that is to be renamed.
-const COURTS: [&str; 2] = ["postgres", "template1"];
+/// Databases from which others are created and renamed: a session cannot rename its own database.
+const MAINTENANCE_DATABASES: [&str; 2] = ["postgres", "template1"];
 
-/// The tables whose data a dump holds: ordinary ones, and those of extensions that are marked as
-/// configuration. Of the tables that have parts, the parts are counted.
+/// The tables whose data a dump holds: ordinary tables, and configuration tables of extensions. A
+/// partitioned table counts by its partitions.
 pub(super) const TABLES: &str = "\
 SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' \
@@ -25,8 +25,8 @@ AND (NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass 
 AND p.objid = c.oid AND p.deptype = 'e') \
 OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))";
 
-/// What a user who is no superuser could not make again: objects of others, extensions that not
-/// everybody may create.
+/// Objects that an ordinary user could not create again: objects of other users, and extensions
+/// that need a superuser.
 const FOREIGN: &str = "\
 SELECT string_agg(DISTINCT o.label, ', ') FROM (\
 SELECT 'objects of ' || quote_ident(pg_get_userbyid(c.relowner)) AS label \
@@ -84,7 +84,7 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
     };
     Ok(StoreLook {
         version: version.clone(),
-        // Text may be longer than what it was made of, before and after compression.
+        // Text may be longer than its stored form, before and after compression.
         bytes: bytes.saturating_add(bytes / 4).saturating_add(MEGABYTE),
         items: tables.parse().ok(),
         parts: vec![DATABASE.to_owned(), GLOBALS.to_owned()],
@@ -142,15 +142,15 @@ fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Opt
             format!("install the tools of version {major} beside it (postgresql{major})"),
         ));
     }
-    let error = court(session).err()?;
+    let error = maintenance(session).err()?;
     Some(error.into())
 }
 
-/// Finds a database from which others can be made and renamed.
-pub(super) fn court<'a>(session: &Session<'a>) -> Result<Session<'a>, StoreError> {
+/// Finds a database from which others can be created and renamed.
+pub(super) fn maintenance<'a>(session: &Session<'a>) -> Result<Session<'a>, StoreError> {
     let what = format!("database `{}` cannot be restored", session.database());
     let mut last = None;
-    for name in COURTS
+    for name in MAINTENANCE_DATABASES
         .into_iter()
         .filter(|name| *name != session.database())
     {
@@ -181,7 +181,7 @@ pub(super) fn version(session: &Session<'_>) -> Result<u32, StoreError> {
         .ok_or_else(|| unclear(&what))
 }
 
-/// Refuses tools that are older than the server: they would not dump it.
+/// Refuses tools that are older than the server: they refuse to dump it.
 pub(super) fn fitting(session: &Session<'_>, program: &str, server: u32) -> Result<(), StoreError> {
     let tools = tools_major(session, program, server)?;
     if tools >= server {
@@ -204,8 +204,8 @@ fn tools_major(session: &Session<'_>, program: &str, server: u32) -> Result<u32,
         args: &["--version"],
         ..Tool::default()
     };
-    let said = session.run(&what, Some(server), &tool)?.stdout;
-    let mut words = said.split_whitespace();
+    let output = session.run(&what, Some(server), &tool)?.stdout;
+    let mut words = output.split_whitespace();
     let number = words.find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()));
     let digits = number.and_then(|word| word.split(|letter: char| !letter.is_ascii_digit()).next());
     let number = digits.and_then(|text| text.parse().ok());

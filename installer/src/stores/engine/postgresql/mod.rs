@@ -1,14 +1,14 @@
 //! `PostgreSQL`, by its own tools: `psql`, `pg_dump`, `pg_dumpall` and `pg_restore`.
 //!
-//! A restore fills a fresh database beside the old one and gives both their new names in one
-//! transaction: until then the product's database is untouched, and afterwards the old one is kept.
+//! A restore fills a fresh database beside the old one and renames both in one transaction. Until
+//! then the product's database stays untouched; afterwards the old one is kept.
 
 mod access;
-mod beside;
+mod error;
+mod fresh_database;
 mod look;
 mod restore;
 mod session;
-mod trouble;
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -24,7 +24,7 @@ pub use access::PostgresqlAccess;
 
 const DATABASE: &str = "database.dump";
 const GLOBALS: &str = "globals.sql";
-/// How long a dump waits for somebody else's lock, at most.
+/// How long a dump waits for a lock that another client holds.
 const LOCK_SECONDS: u64 = 60;
 const LIST_DATA: &str = "TABLE DATA";
 const GLOBALS_END: &str = "-- PostgreSQL database cluster dump complete";
@@ -69,7 +69,7 @@ impl Engine for PostgresqlAccess {
 
 fn unknown(part: &str) -> StoreError {
     StoreError::new(
-        format!("`{part}` is no part of a dump of PostgreSQL"),
+        format!("`{part}` is not part of a dump of PostgreSQL"),
         format!("its parts are {DATABASE} and {GLOBALS}"),
         "use the version of this tool that made the dump",
     )
@@ -91,8 +91,8 @@ fn dump_database(session: &Session<'_>, into: &File) -> Result<(), StoreError> {
     session.run(&what, Some(version), &tool).map(drop)
 }
 
-/// Roles and tablespaces, without passwords. They are for people: a restore does not touch them. That
-/// an ordinary user may not read them is written down in their place, and fails nothing.
+/// Roles and tablespaces, without passwords. They are for people: a restore does not use them. If
+/// the user may not read them, the file records the reason and the dump goes on.
 fn dump_globals(session: &Session<'_>, into: &File) -> Result<(), StoreError> {
     let version = look::version(session)?;
     let tool = Tool {
@@ -125,7 +125,7 @@ fn dump_globals(session: &Session<'_>, into: &File) -> Result<(), StoreError> {
     })
 }
 
-/// Reads the list of contents, then everything: the list alone of a dump that is cut off is good.
+/// Reads the list of contents, then everything: a truncated dump still has a good list.
 fn prove_database(session: &Session<'_>, file: &File) -> Result<u64, StoreError> {
     let (what, path) = ("a dump cannot be read back", inherited_path(file));
     let read = |args: &[&str]| {
@@ -146,7 +146,7 @@ fn counted(list: &str) -> u64 {
     let is_data = |line: &&str| {
         let mut words = line.splitn(4, ' ');
         let number = words.next().unwrap_or_default();
-        // A table of the schema `DATA` has the number of a catalogue in this place.
+        // A table of a schema named `DATA` has a catalogue number here.
         let is_loose = words.next() == Some("0");
         let rest = words.nth(1).unwrap_or_default();
         !number.starts_with(';') && is_loose && rest.starts_with(LIST_DATA)
@@ -167,7 +167,7 @@ fn prove_globals(mut file: &File) -> Result<(), StoreError> {
         Ok(())
     });
     read.map_err(|source| damaged(source.to_string()))?;
-    // Newer tools write a line of their own behind it.
+    // Newer tools write another line after it.
     if tail.lines().any(|line| line == GLOBALS_END) {
         return Ok(());
     }

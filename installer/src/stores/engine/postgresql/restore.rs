@@ -1,10 +1,10 @@
-//! A dump put in the place of what a database holds.
+//! Puts a dump in the place of a database's content.
 
 use std::fs::File;
 
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
-use super::beside::Beside;
+use super::fresh_database::FreshDatabase;
 use super::session::{SERVICE, Session};
 use super::{DATABASE, look};
 use crate::host::cmd::inherited_path;
@@ -25,15 +25,15 @@ pub(super) fn restore(
         let why = format!("the dump has no part {DATABASE}");
         StoreError::new(what.clone(), why, "use a whole dump")
     })?;
-    let court = look::court(&session)?;
-    let version = look::version(&court)?;
-    let beside = Beside::made(&court, database, restoring.run)?;
+    let maintenance = look::maintenance(&session)?;
+    let version = look::version(&maintenance)?;
+    let fresh_database = FreshDatabase::made(&maintenance, database, restoring.run)?;
     let put = || -> Result<Vec<String>, StoreError> {
-        let fresh = session.to(beside.fresh())?;
+        let fresh = session.to(fresh_database.fresh())?;
         fill(&fresh, &what, &dump.file, version)?;
         compare(&fresh, &what, restoring.items)?;
-        let mut notes = beside.dress()?;
-        if let Some(kept) = beside.swap()? {
+        let mut notes = fresh_database.copy_attributes()?;
+        if let Some(kept) = fresh_database.swap()? {
             notes.insert(
                 0,
                 format!(
@@ -44,15 +44,15 @@ pub(super) fn restore(
         Ok(notes)
     };
     put().inspect_err(|_| {
-        // The old one is untouched; a fresh one that stays is removed by the next try.
-        let _ = beside.remove_fresh();
+        // The old database is untouched; the next try removes a fresh one that stays.
+        let _ = fresh_database.remove_fresh();
     })
 }
 
 fn fill(fresh: &Session<'_>, what: &str, dump: &File, version: u32) -> Result<(), StoreError> {
     let path = inherited_path(dump);
-    // Not in one transaction: that of many large objects needs more locks than servers have, and
-    // nobody uses this database yet.
+    // Not in one transaction: many large objects need more locks than servers have. No client uses
+    // this database yet.
     let tool = Tool {
         program: "pg_restore",
         args: &["--exit-on-error", "--no-password", "-d", SERVICE, &path],
@@ -77,6 +77,6 @@ fn compare(fresh: &Session<'_>, what: &str, items: Option<u64>) -> Result<(), St
             "after pg_restore there are {} tables with data, and the dump was proven to hold {expected}",
             found.map_or("no", String::as_str)
         ),
-        "restore by hand as docs/stores-postgresql.md says, and report this",
+        "restore by hand as docs/stores-postgresql.md describes, and report this",
     ))
 }

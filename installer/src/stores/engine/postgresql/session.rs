@@ -1,7 +1,7 @@
-//! One way to a database: libpq's service file without a name, and the tools that read it.
+//! Access to a database: libpq's service file without a name, and the tools that read it.
 //!
-//! Everything about the connection stands in that file, which only children inherit: neither arguments
-//! nor environments hold a secret, and nothing is left of it on a disk.
+//! The file holds everything about the connection, and only child processes inherit it. Arguments
+//! and environments hold no secret, and nothing stays on a disk.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,28 +9,28 @@ use std::path::Path;
 
 use super::super::site::Site;
 use super::access::{PostgresqlAccess, Secret};
-use super::trouble;
+use super::error;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path};
 use crate::secure_fs;
 use crate::stores::{Limit, StoreError};
 
-/// What the tools are told to connect to.
+/// The connection that the tools get as their argument.
 pub(super) const SERVICE: &str = "service=airgap-bundle";
-/// Where the file is for the moment in which it has a name: memory.
+/// The directory of the file during the moment in which it has a name: memory.
 const PLACE: &str = "/run";
-/// The oldest readers of service files take no longer line.
+/// The oldest versions read no longer lines of a service file.
 const LINE_MAX_BYTES: usize = 250;
 const CONNECT_SECONDS: &str = "10";
 const FIELD: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
-/// Where distributions keep the certificates that everybody believes. Go's driver looks there when a
-/// server's certificate is to be checked and no file is named; libpq does not.
+/// Where distributions keep the trusted certificates. Go's driver looks there when it checks a
+/// server's certificate and no file is named; libpq does not.
 const SYSTEM_CERTIFICATES: [&str; 2] = [
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/certs/ca-certificates.crt",
 ];
-/// Parameters that older libpq refuses in a service file; as variables, it passes over them.
+/// Parameters that an older libpq refuses in a service file but ignores as variables.
 const NEWER: [(&str, &str); 12] = [
     ("channel_binding", "PGCHANNELBINDING"),
     ("gssdelegation", "PGGSSDELEGATION"),
@@ -46,7 +46,7 @@ const NEWER: [(&str, &str); 12] = [
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
 ];
 
-/// A way to one database, until a moment.
+/// Access to one database until a deadline.
 pub(super) struct Session<'a> {
     access: &'a PostgresqlAccess,
     database: String,
@@ -56,7 +56,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Prepares the way to the database of the access.
+    /// Prepares the session with the database of the access.
     pub(super) fn new(access: &'a PostgresqlAccess, site: Site<'a>) -> Result<Self, StoreError> {
         let user = access.parameters.get("user");
         let named = access.parameters.get("dbname").or(user);
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
         Self::made(access, database, site)
     }
 
-    /// Prepares the way to another database of the same server, until the same moment.
+    /// Prepares a session with another database of the same server, with the same deadline.
     pub(super) fn to(&self, database: &str) -> Result<Self, StoreError> {
         Self::made(self.access, database.to_owned(), self.site)
     }
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
         parameters.insert("application_name".to_owned(), ours);
         let seconds = parameters.entry("connect_timeout".to_owned());
         seconds.or_insert_with(|| CONNECT_SECONDS.to_owned());
-        // Not known to every version, and has no variable.
+        // Some versions do not know it, and it has no variable.
         parameters.remove("tcp_user_timeout");
         trust_the_system(&mut parameters);
         let mut environment = Vec::new();
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
             environment.extend(parameters.remove(name).map(|value| (variable, value)));
         }
         let password = access.password.as_ref().map(Secret::reveal);
-        // What no line of a file can hold goes where only root and the child see it.
+        // A value that does not fit into a line goes where only root and the child process see it.
         let (lined, bare) = match password {
             Some(word) if fits("password", word) => (Some(word), None),
             other => (None, other),
@@ -118,12 +118,11 @@ impl<'a> Session<'a> {
         &self.database
     }
 
-    /// Returns what is left of the limit.
     pub(super) fn limit(&self) -> Limit<'a> {
         self.site.left()
     }
 
-    /// Runs a tool that belongs to a version of the server, and returns what it left if it succeeded.
+    /// Runs a tool of the server's version and returns its output if it succeeded.
     pub(super) fn run(
         &self,
         what: &str,
@@ -146,19 +145,19 @@ impl<'a> Session<'a> {
         let finished = tool.run_of(version, self.limit());
         let finished = finished.map_err(|error| {
             let error = match error {
-                // What was left of the limit says nothing to anybody.
+                // The message names the whole limit: the rest of it means nothing to a reader.
                 CmdError::Deadline { command, .. } => CmdError::Deadline {
                     command,
                     seconds: self.site.whole_time().as_secs(),
                 },
                 other => other,
             };
-            trouble::of_tool(what, tool.program, &error)
+            error::of_tool(what, tool.program, &error)
         })?;
         if finished.succeeded() {
             return Ok(finished);
         }
-        Err(trouble::said(what, &self.database, &finished))
+        Err(error::of_failure(what, &self.database, &finished))
     }
 
     /// Runs statements and returns the records of their answers.
@@ -189,10 +188,10 @@ impl<'a> Session<'a> {
             input: Some(input.as_bytes()),
             ..Tool::default()
         };
-        let said = self.run(what, None, &tool)?.stdout;
+        let output = self.run(what, None, &tool)?.stdout;
         // Each statement's answer ends with a line break.
-        let said = said.trim_end_matches('\n');
-        let records = said.split(RECORD).filter(|text| !text.is_empty());
+        let output = output.trim_end_matches('\n');
+        let records = output.split(RECORD).filter(|text| !text.is_empty());
         let fields = |text: &str| text.split(FIELD).map(str::to_owned).collect();
         Ok(records.map(fields).collect())
     }
@@ -216,7 +215,7 @@ fn trust_the_system(parameters: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Whether a line of a service file holds a value as it is: there is no way to quote in one.
+/// Whether a line of a service file can hold a value as it is: such a line has no quoting.
 fn fits(name: &str, value: &str) -> bool {
     let is_space = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
     !value.contains(['\n', '\r', '\0'])
@@ -235,7 +234,7 @@ fn text(
                 "a database cannot be reached",
                 format!(
                     "`{name}` of its connection string is longer than {LINE_MAX_BYTES} bytes or ends \
-                     with a space, which the tools of PostgreSQL cannot be told"
+                     with a space, which the tools of PostgreSQL cannot read"
                 ),
                 "shorten it in the configuration",
             ));
@@ -263,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_line_cannot_hold_is_told_apart() {
+    fn values_that_a_line_cannot_hold_are_found() {
         for word in [" leading", "with # and = and ' and \\", "ü", "[x]"] {
             assert!(fits("password", word), "{word}");
         }

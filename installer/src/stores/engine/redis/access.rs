@@ -7,7 +7,7 @@ use crate::stores::discover::Look;
 
 pub(super) use crate::stores::access::{Address, Secret, Tls};
 
-/// How the addresses of a Redis are meant.
+/// What the addresses of a Redis stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisKind {
     /// One server.
@@ -26,9 +26,9 @@ pub enum RedisKind {
 /// Access to Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisAccess {
-    /// One, or several of a cluster or of Sentinels.
+    /// One address, or several of a cluster or of Sentinels.
     pub addresses: Vec<Address>,
-    /// How they are meant.
+    /// What the addresses stand for.
     pub kind: RedisKind,
     /// ACL user.
     pub username: Option<String>,

@@ -1,22 +1,22 @@
-//! Files in a stopped server's directory: what it had is moved into a directory of ours beside them, and
-//! the dump takes its place. The server's user owns the directory, so every step names one thing in an
-//! open directory and follows no symlink of that user.
+//! Exchanges the files in a stopped server's directory: the old files move into a new directory
+//! beside them, and the dump takes their place. The server's user owns the directory, so every step
+//! names one entry of an open directory and follows no symlink of that user.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::course::{Course, Old};
-use super::home::{Append, Home};
+use super::progress::{Course, Old};
+use super::server_files::{Append, Home};
 use crate::secure_fs::{FsError, Ownership, Place, Present};
 
-/// What the directories of old files are called, before the number of the run.
+/// Name of the directory for old files, before the number of the run.
 const ASIDE: &str = "airgap-bundle-aside";
-/// Mode of a file of which there was none.
+/// Mode of a file that did not exist before.
 const FILE: u32 = 0o640;
-/// Mode of a directory of which there was none.
+/// Mode of a directory that did not exist before.
 const DIRECTORY: u32 = 0o750;
 
-/// Returns the names that a server starts from.
+/// Returns the names of the files that a server starts from.
 pub(super) fn names(home: &Home) -> Vec<String> {
     let mut names = vec![home.place.dump.clone()];
     match &home.append {
@@ -27,8 +27,9 @@ pub(super) fn names(home: &Home) -> Vec<String> {
     names
 }
 
-/// Returns the files that a dump becomes, and the text of a manifest if one names them. Every place
-/// that a server may start from gets it: which one it is, its configuration decides when it starts.
+/// Returns the files to write from a dump, and the text of a manifest if the server reads one. The
+/// dump goes to every place that the server may start from, because its configuration decides only
+/// at the start.
 fn targets(home: &Home) -> (Vec<PathBuf>, Option<(PathBuf, String)>) {
     let mut files = vec![PathBuf::from(&home.place.dump)];
     let mut manifest = None;
@@ -46,12 +47,11 @@ fn targets(home: &Home) -> (Vec<PathBuf>, Option<(PathBuf, String)>) {
     (files, manifest)
 }
 
-/// Returns how many copies of a dump are made.
 pub(super) fn copies(home: &Home) -> u64 {
     targets(home).0.len() as u64
 }
 
-/// Returns a name for the old files that is nobody's yet.
+/// Returns a free name for the directory of old files.
 pub(super) fn free_name(home: &Home, run: u64) -> Result<String, FsError> {
     let mut turn = 1_u32;
     loop {
@@ -66,7 +66,7 @@ pub(super) fn free_name(home: &Home, run: u64) -> Result<String, FsError> {
     }
 }
 
-/// Lists what is there now and will be moved.
+/// Lists the old files that will be moved.
 pub(super) fn old(home: &Home) -> Result<Vec<Old>, FsError> {
     let mut found = Vec::new();
     for name in names(home) {
@@ -79,7 +79,8 @@ pub(super) fn old(home: &Home) -> Result<Vec<Old>, FsError> {
     Ok(found)
 }
 
-/// Moves aside what was there before. What is aside already stays; what stands in its place is ours.
+/// Moves the old files aside. A file that was moved before stays; what now stands in its place is
+/// ours.
 pub(super) fn move_aside(course: &Course) -> Result<(), FsError> {
     let dir = Path::new(&course.home.place.dir);
     let aside = dir.join(&course.aside);
@@ -93,7 +94,7 @@ pub(super) fn move_aside(course: &Course) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Puts the dump where the server looks, with the owner, mode and label of what was there.
+/// Writes the dump where the server looks for it, with the owner, mode and label of the old file.
 pub(super) fn put(course: &Course, dump: &File, now: u64) -> Result<(), FsError> {
     let dir = Path::new(&course.home.place.dir);
     let likeness = Likeness::of(course, now)?;
@@ -115,7 +116,7 @@ pub(super) fn put(course: &Course, dump: &File, now: u64) -> Result<(), FsError>
     Ok(())
 }
 
-/// What new files look like.
+/// The attributes of new files.
 struct Likeness<'a> {
     course: &'a Course,
     home: Present,
@@ -127,7 +128,7 @@ impl<'a> Likeness<'a> {
         let dir = Path::new(&course.home.place.dir);
         let present = Place::of(dir)?.present()?;
         let home = present.ok_or_else(|| {
-            let source = std::io::Error::other("it is no directory any more");
+            let source = std::io::Error::other("it is not a directory any more");
             FsError::new("use", dir, source)
         })?;
         Ok(Self { course, home, now })
@@ -151,7 +152,8 @@ impl<'a> Likeness<'a> {
         Present { owner, label }
     }
 
-    /// A file is like the one that was there; else the dump's; else it is the directory's owner's.
+    /// A new file takes the attributes of the old one, else of the old dump, else the directory's
+    /// owner.
     fn file(&self, name: &Path) -> Present {
         let dump = Path::new(&self.course.home.place.dump);
         match self.before(name).or_else(|| self.before(dump)) {
@@ -172,7 +174,7 @@ impl<'a> Likeness<'a> {
 mod tests {
     use std::io::Write as _;
 
-    use super::super::home::{Place as Files, Process};
+    use super::super::server_files::{Place as Files, Process};
     use super::*;
     use crate::secure_fs::{create_new, ensure_dir};
 
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_there_is_not_moved_and_a_symlink_is_not_followed() {
+    fn a_missing_file_is_not_moved_and_a_symlink_is_not_followed() {
         let root = tempfile::tempdir().unwrap();
         let (dir, victim) = (root.path().join("redis"), root.path().join("victim"));
         ensure_dir(&dir, 0o755).unwrap();

@@ -1,21 +1,21 @@
-//! How a dump is made: the server streams a copy to `redis-cli`, as to a replica.
+//! Makes a dump: the server streams a copy to `redis-cli`, as it would to a replica.
 
 use std::fs::File;
 
 use super::super::site::Site;
-use super::ask::{CLI, Server, is_needless};
+use super::client::{CLI, Server, is_needless};
+use super::error::{Kind, Refusal};
 use super::find::Member;
-use super::refusal::{Kind, Refusal};
 use super::{prove, saved};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
 use crate::stores::StoreError;
 
-/// What `redis-cli` says when it has all of it; its exit code alone proves nothing.
+/// The last words of `redis-cli` after a complete copy; its exit code alone proves nothing.
 const SUCCESS: &str = "Transfer finished with success";
-/// The first `redis-cli` that takes a password from its environment.
+/// The first version of `redis-cli` that takes a password from its environment.
 const KNOWS_VARIABLE: u32 = 5;
-/// The first that can name a user.
+/// The first version that can name a user.
 const KNOWS_USERS: u32 = 6;
 
 /// Writes a server's dump into a new file.
@@ -29,7 +29,7 @@ pub(super) fn dump(member: &Member<'_>, into: &File, site: &Site<'_>) -> Result<
     prove::shape(&member.part, into).map(drop)
 }
 
-/// Whether there may be another way.
+/// Whether another way to a dump may work.
 fn is_forbidden(refusal: &Refusal) -> bool {
     matches!(refusal.kind, Kind::Rights | Kind::Unknown | Kind::OldTool)
 }
@@ -57,7 +57,7 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
     }
     args.extend(["--rdb".to_owned(), path]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    // The tool writes over what is there, and does not shorten it.
+    // The tool overwrites an existing file without shortening it.
     into.set_len(0)
         .map_err(|error| server.refusal(what, &format!("the file cannot be emptied: {error}")))?;
     let tool = Tool {
@@ -73,7 +73,8 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
     if finished.succeeded() && finished.stderr.contains(SUCCESS) {
         return Ok(());
     }
-    // Its courtesies may be refused while the copy is not; only the last words count.
+    // The server may refuse the opening commands and still send the copy, so only the last words
+    // count.
     let words: Vec<&str> = finished
         .stderr
         .lines()
@@ -106,8 +107,8 @@ fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refusal> {
 }
 
 /// Reads `redis-cli 7.0.15 (git:…)`.
-fn major(said: &str) -> Option<u32> {
-    let version = said.trim().strip_prefix(CLI)?.trim();
+fn major(output: &str) -> Option<u32> {
+    let version = output.trim().strip_prefix(CLI)?.trim();
     version.split('.').next()?.parse().ok()
 }
 

@@ -1,15 +1,16 @@
-//! Which servers a Redis consists of: one, the one that Sentinels name, or the primaries of a cluster.
+//! Finds the servers of a Redis: the single one, the one that the Sentinels name, or the primaries
+//! of a cluster.
 
 use super::super::site::Site;
 use super::access::{Address, RedisAccess, RedisKind, Secret};
-use super::ask::{Server, field};
-use super::refusal::{Kind, Refusal};
+use super::client::{Server, field};
+use super::error::{Kind, Refusal};
 use crate::stores::StoreError;
 
 /// The name of the dump of a Redis that is one server.
 pub(super) const WHOLE: &str = "dump.rdb";
 
-/// A server that is dumped, with the name of its part and what `INFO` says of it.
+/// A server that is dumped, with the name of its part and its answer to `INFO`.
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) part: String,
@@ -17,7 +18,7 @@ pub(super) struct Member<'a> {
     pub(super) info: String,
 }
 
-/// Finds every server that is dumped; each answers, and is what the configuration says.
+/// Finds every server that is dumped. Each must answer and match the configuration.
 pub(super) fn members<'a>(
     access: &'a RedisAccess,
     site: &Site<'_>,
@@ -33,7 +34,7 @@ pub(super) fn members<'a>(
             if field(&member.info, "role") != Some("master") {
                 return Err(StoreError::new(
                     format!("the master `{master}` that the sentinels name ({address})"),
-                    "it says that it is a replica: a failover is going on",
+                    "it reports that it is a replica: a failover is in progress",
                     "run again when the sentinels agree",
                 ));
             }
@@ -59,8 +60,8 @@ fn alone<'a>(server: Server<'a>, site: &Site<'_>) -> Result<Member<'a>, StoreErr
     match field(&info, "redis_mode") {
         Some("cluster") => Err(StoreError::new(
             what(),
-            "it is a member of a cluster, and the product's configuration says it is alone",
-            "tell the product that it is a cluster, and run again",
+            "it is a member of a cluster, but the product's configuration names a single server",
+            "configure the product for a cluster, and run again",
         )),
         Some("sentinel") => Err(StoreError::new(
             what(),
@@ -75,7 +76,8 @@ fn alone<'a>(server: Server<'a>, site: &Site<'_>) -> Result<Member<'a>, StoreErr
     }
 }
 
-/// Asks a server about itself; one that is loading cannot be dumped, and holds less than it will.
+/// Asks a server about itself. Refuses one that is still loading, because it holds less than it
+/// will.
 pub(super) fn whole_info(server: &Server<'_>, site: &Site<'_>) -> Result<String, Refusal> {
     let info = server.ask("INFO", site)?;
     match field(&info, "loading") {
@@ -141,7 +143,7 @@ fn primaries<'a>(access: &'a RedisAccess, site: &Site<'_>) -> Result<Vec<Member<
         || {
             StoreError::new(
                 "the Redis cluster",
-                "nobody was asked",
+                "no member was asked",
                 "correct its addresses",
             )
         },
@@ -153,7 +155,7 @@ fn explained(mut refusal: Refusal) -> Refusal {
     if refusal.kind == Kind::Rights {
         refusal.error.next.push_str(", and +cluster|nodes");
     } else if refusal.error.why.contains("cluster support disabled") {
-        "tell the product that this Redis is no cluster".clone_into(&mut refusal.error.next);
+        "configure the product for a single Redis".clone_into(&mut refusal.error.next);
     }
     refusal
 }
@@ -174,8 +176,8 @@ fn members_of<'a>(
     Ok(members)
 }
 
-/// Reads the addresses of the primaries out of `CLUSTER NODES`: in a moment in which slots wander or a
-/// primary is down, dumps of the others together are not the cluster's data.
+/// Reads the addresses of the primaries from `CLUSTER NODES`. Refuses while slots move or a primary
+/// is down: the dumps of the other primaries would not be the cluster's data.
 fn addresses(nodes: &str, asked: &Address) -> Result<Vec<Address>, StoreError> {
     let mut found = Vec::new();
     for line in nodes.lines() {
@@ -223,7 +225,8 @@ fn addresses(nodes: &str, asked: &Address) -> Result<Vec<Address>, StoreError> {
     Ok(found)
 }
 
-/// Reads `host:port@bus,name`; a member that nobody met yet has no host for itself.
+/// Reads `host:port@bus,name`. A member that no other member has met yet does not know its own
+/// host.
 fn address_of(place: &str, asked: &Address) -> Option<Address> {
     let place = place.split(['@', ',']).next()?;
     let (host, port) = place.rsplit_once(':')?;
@@ -269,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_is_not_itself_is_refused() {
+    fn a_cluster_in_transition_is_refused() {
         for (from, to, why) in [
             ("connected 5461", "disconnected 5461", "cannot reach"),
             (
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_that_does_not_know_says_nothing() {
+    fn a_sentinel_that_does_not_know_gives_no_address() {
         assert_eq!(named(""), None);
         assert_eq!(named("127.0.0.1\n7000").unwrap().port, 7000);
     }

@@ -1,18 +1,19 @@
-//! Redis: dumped by `redis-cli --rdb`, which asks the server for a copy as a replica would, proven by
-//! `redis-check-rdb`, and restored by giving a server of this host another file to start from.
+//! Redis. `redis-cli --rdb` dumps it by asking the server for a copy, as a replica would.
+//! `redis-check-rdb` proves the dump. A restore gives a server of this host another file to start
+//! from.
 
 mod access;
 mod aside;
-mod ask;
-mod course;
+mod client;
 mod dump;
+mod error;
 mod find;
-mod home;
-mod operators;
+mod progress;
 mod prove;
-mod refusal;
 mod restore;
+mod save_permission;
 mod saved;
+mod server_files;
 
 use std::fs::File;
 
@@ -22,10 +23,10 @@ use crate::host::cmd::tool;
 use crate::problem::Problem;
 use crate::stores::{StoreError, StoreLook};
 
-use ask::{CLI, field, keys};
+use client::{CLI, field, keys};
 use find::Member;
-use home::by_hand;
 use prove::CHECK;
+use server_files::by_hand;
 
 pub use access::{RedisAccess, RedisKind};
 
@@ -37,12 +38,12 @@ impl Engine for RedisAccess {
     fn look(&self, site: &Site<'_>) -> Result<StoreLook, StoreError> {
         for program in [CLI, CHECK] {
             if !tool::is_available(program) {
-                return Err(refusal::missing(program).into());
+                return Err(error::missing(program).into());
             }
         }
         let members = find::members(self, site)?;
         for member in &members {
-            operators::spare(member, site)?;
+            save_permission::spare(member, site)?;
         }
         Ok(look(self, &members, site))
     }
@@ -78,7 +79,7 @@ impl Engine for RedisAccess {
     }
 }
 
-/// Sums up what the servers say of themselves.
+/// Sums up the answers of the servers.
 fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreLook {
     let number = |info: &str, name: &str| -> Option<u64> { field(info, name)?.parse().ok() };
     let mut versions: Vec<&str> = members
@@ -89,7 +90,7 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
     versions.dedup();
     StoreLook {
         version: versions.join(", "),
-        // What is kept in memory is larger than its dump, which has no pointers.
+        // Data in memory are larger than their dump, which has no pointers.
         bytes: members
             .iter()
             .filter_map(|member| number(&member.info, "used_memory"))
@@ -100,7 +101,7 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
     }
 }
 
-/// Says why a dump cannot be restored from here, if so.
+/// Returns why a dump cannot be restored from this host, if so.
 fn not_restorable(
     access: &RedisAccess,
     members: &[Member<'_>],
@@ -112,7 +113,7 @@ fn not_restorable(
         (RedisKind::Sentinel { .. }, _) => {
             no("sentinels would let another server take over while this one is restored")
         }
-        (RedisKind::Single, [member]) => home::learn(&member.server, &member.info, site)
+        (RedisKind::Single, [member]) => server_files::learn(&member.server, &member.info, site)
             .err()
             .map(Problem::from),
         (RedisKind::Single, _) => None,

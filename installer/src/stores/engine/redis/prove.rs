@@ -1,9 +1,10 @@
-//! Whether a dump is whole: `redis-check-rdb` reads all of it as a server would, with its checksum.
+//! Proves that a dump is whole: `redis-check-rdb` reads all of it as a server would, with its
+//! checksum.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use super::refusal::missing;
+use super::error::missing;
 use crate::host::cmd::tool::Tool;
 use crate::host::cmd::{CmdError, Finished, inherited_path, tail};
 use crate::stores::{Limit, StoreError};
@@ -19,11 +20,11 @@ const END_MARK: u8 = 0xff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) keys: u64,
-    /// How many of them go by themselves.
+    /// How many of them expire.
     pub(super) expiring: u64,
 }
 
-/// Has the tool read a dump to its end.
+/// Lets the tool read a dump to its end.
 pub(super) fn prove(part: &str, file: &File, limit: Limit<'_>) -> Result<Proof, StoreError> {
     let bytes = shape(part, file)?;
     let path = inherited_path(file);
@@ -44,7 +45,7 @@ pub(super) fn prove(part: &str, file: &File, limit: Limit<'_>) -> Result<Proof, 
     judge(part, &finished, bytes)
 }
 
-/// Looks at both ends of a dump, and returns its size: a torn one has no end mark where its last is.
+/// Reads both ends of a dump and returns its size: a torn dump has no mark at its end.
 pub(super) fn shape(part: &str, file: &File) -> Result<u64, StoreError> {
     let what = || format!("the dump `{part}`");
     let unread = |error: std::io::Error| {
@@ -76,8 +77,8 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
     let is_well = finished.succeeded() && text.contains("RDB looks OK");
     if !is_well {
         let what = format!("the dump `{part}` was read by {CHECK}");
-        let said = tail(text, 6);
-        let is_newer = said.contains("RDB format version");
+        let output = tail(text, 6);
+        let is_newer = output.contains("RDB format version");
         let next = if is_newer {
             "install the package `redis` of the server's version here, and run again"
         } else {
@@ -85,7 +86,7 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
         };
         return Err(StoreError::new(
             what,
-            format!("it is not whole: {said}"),
+            format!("it is not whole: {output}"),
             next,
         ));
     }
@@ -100,7 +101,7 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
         StoreError::new(
             format!("the dump `{part}` was read by {CHECK}"),
             why,
-            "make a new dump, or take one by hand as docs/stores-redis.md says",
+            "make a new dump, or take one by hand as docs/stores-redis.md describes",
         )
     };
     // A server would read what follows the end as commands, where the dump begins its append-only file.
@@ -109,7 +110,9 @@ fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreErro
     }
     match (counted("keys read"), counted("expires")) {
         (Some(keys), Some(expiring)) => Ok(Proof { keys, expiring }),
-        _ => Err(unclear("how many keys it holds is not said".to_owned())),
+        _ => Err(unclear(
+            "the tool does not report how many keys it holds".to_owned(),
+        )),
     }
 }
 
@@ -119,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn said(stdout: &str) -> Finished {
+    fn printed(stdout: &str) -> Finished {
         Finished {
             command: CHECK.to_owned(),
             code: Some(0),
@@ -132,17 +135,17 @@ mod tests {
                         [info] 7 keys read\n[info] 2 expires\n[info] 1 already expired\n";
 
     #[test]
-    fn the_tool_is_believed_when_it_read_to_the_end() {
-        let proof = judge("d", &said(WELL), 28).unwrap();
+    fn the_tool_is_trusted_only_after_it_read_to_the_end() {
+        let proof = judge("d", &printed(WELL), 28).unwrap();
         assert_eq!((proof.keys, proof.expiring), (7, 2));
-        assert!(judge("d", &said(WELL), 68).is_err());
-        assert!(judge("d", &said("[info] 7 keys read\n"), 28).is_err());
+        assert!(judge("d", &printed(WELL), 68).is_err());
+        assert!(judge("d", &printed("[info] 7 keys read\n"), 28).is_err());
         let failed = Finished {
             code: Some(1),
-            ..said(WELL)
+            ..printed(WELL)
         };
         assert!(judge("d", &failed, 28).is_err());
-        let newer = said("Can't handle RDB format version 11\n");
+        let newer = printed("Can't handle RDB format version 11\n");
         assert!(judge("d", &newer, 28).unwrap_err().next.contains("version"));
     }
 

@@ -1,6 +1,6 @@
-//! How a dump is restored: the server's unit is stopped, its files are moved aside, the dump takes their
-//! place, and the unit is started; then the keys are counted. Each step is written down before it is
-//! done (`course`), so that a restore that was cut off anywhere goes on where it was.
+//! Restores a dump: the server's unit is stopped, its files are moved aside, the dump takes their
+//! place, the unit is started, and the keys are counted. Each step is recorded first (`progress`),
+//! so that an interrupted restore continues where it was.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,12 +10,12 @@ use std::time::Duration;
 use super::super::site::Site;
 use super::access::{RedisAccess, RedisKind};
 use super::aside;
-use super::ask::{Server, field, keys};
-use super::course::{Course, Paper};
+use super::client::{Server, field, keys};
+use super::error::Kind;
 use super::find::{self, WHOLE};
-use super::home::{self, Append, Home, by_hand};
+use super::progress::{Course, ProgressFile};
 use super::prove::{self, Proof};
-use super::refusal::Kind;
+use super::server_files::{self, Append, Home, by_hand};
 use crate::failure::chain;
 use crate::host::{HostError, UnitAction};
 use crate::secure_fs::FsError;
@@ -23,10 +23,10 @@ use crate::stores::StoreError;
 use crate::stores::engine::Restoring;
 
 const PAUSE: Duration = Duration::from_millis(200);
-/// What a filesystem wants beside the dump.
+/// Free space that must remain beside the dump.
 const RESERVE: u64 = 16 * 1024 * 1024;
 
-/// Everything that a restore works with.
+/// What a restore works with.
 struct Work<'a> {
     server: Server<'a>,
     dump: &'a File,
@@ -83,20 +83,20 @@ pub(super) fn restore(
         run: restoring.run,
         site,
     };
-    let paper = Paper::new(site.layout, restoring.run, address);
-    work.run(&paper)
+    let progress_file = ProgressFile::new(site.layout, restoring.run, address);
+    work.run(&progress_file)
 }
 
 impl Work<'_> {
-    fn run(&self, paper: &Paper) -> Result<Vec<String>, StoreError> {
-        let mut course = match paper.read()? {
+    fn run(&self, progress_file: &ProgressFile) -> Result<Vec<String>, StoreError> {
+        let mut course = match progress_file.read()? {
             Some(course) if self.goes_on(&course)? => course,
             _ => self.begin()?,
         };
         let touched =
             |course: &Course, what: &str, error: FsError| self.failed(course, what, &chain(&error));
         let written = |course: &Course| {
-            let written = paper.write(course);
+            let written = progress_file.write(course);
             written.map_err(|error| touched(course, "writing down how far it is", error))
         };
         written(&course)?;
@@ -116,14 +116,14 @@ impl Work<'_> {
         }
         let found = self.start(&course)?;
         let notes = self.compare(&course, &found)?;
-        paper
+        progress_file
             .remove()
             .map_err(|error| self.failed(&course, "removing its record", &chain(&error)))?;
         Ok(notes)
     }
 
-    /// Whether an unfinished restore is this one, and nobody came between: a server that was started
-    /// since with half of its files is one with a history of its own.
+    /// Whether an unfinished restore can continue. It cannot if the server was started since then
+    /// with half of its files: that server has a new history.
     fn goes_on(&self, course: &Course) -> Result<bool, StoreError> {
         if course.dump != self.checksum()? {
             return Ok(false);
@@ -143,10 +143,10 @@ impl Work<'_> {
         Ok(end)
     }
 
-    /// Learns what there is to learn, and refuses what cannot end well, while the server runs.
+    /// Collects all facts while the server runs, and refuses a restore that cannot end well.
     fn begin(&self) -> Result<Course, StoreError> {
         let info = find::whole_info(&self.server, self.site)?;
-        let home = home::learn(&self.server, &info, self.site)?;
+        let home = server_files::learn(&self.server, &info, self.site)?;
         let no = |why: String, next: String| {
             let what = format!("Redis at {} ({})", self.server.address, home.unit);
             Err(StoreError::new(what, why, next))
@@ -191,7 +191,8 @@ impl Work<'_> {
         })
     }
 
-    /// Stops the unit and waits for its process: while it stops, a server writes its files once more.
+    /// Stops the unit and waits for its process, because a stopping server writes its files once
+    /// more.
     fn stop(&self, course: &Course) -> Result<(), StoreError> {
         let home = &course.home;
         self.asked(
@@ -224,7 +225,7 @@ impl Work<'_> {
         loop {
             let why = match self.server.ask("INFO", self.site) {
                 Ok(info) if field(&info, "loading") == Some("0") => {
-                    let append = home::append(&self.server, &info, self.site)?;
+                    let append = server_files::append(&self.server, &info, self.site)?;
                     let keys = keys(&info);
                     return Ok(Found { keys, append });
                 }
@@ -279,7 +280,7 @@ impl Work<'_> {
         if found.keys > keys {
             let more = found.keys - keys;
             notes.push(format!(
-                "Redis at {address} holds {more} keys more than the dump: somebody writes to it already"
+                "Redis at {address} holds {more} more keys than the dump: another client already writes to it"
             ));
         }
         Ok(notes)
@@ -295,7 +296,7 @@ impl Work<'_> {
         })
     }
 
-    /// Makes an error of what happened after the beginning: it says where everything is.
+    /// Makes an error of a step after the start of a restore. It names where each file is.
     fn failed(&self, course: &Course, what: &str, why: &str) -> StoreError {
         let (unit, dir) = (&course.home.unit, &course.home.place.dir);
         let kept = match &course.old {

@@ -1,5 +1,6 @@
-//! The other way to a dump, where a server does not give a copy: its own dump file, after it saved once
-//! more. Only where it writes that file by itself anyway; elsewhere the file may be the operator's.
+//! The fallback for a server that gives no copy: the server saves once more, and its own dump file
+//! is copied. This needs a server that writes that file by itself; elsewhere the file may belong to
+//! the operator.
 
 use std::fs::{File, Metadata};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -8,10 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::site::Site;
-use super::ask::field;
+use super::client::field;
+use super::error::Refusal;
 use super::find::Member;
-use super::home;
-use super::refusal::Refusal;
+use super::server_files;
 use crate::failure::chain;
 use crate::secure_fs;
 use crate::stores::StoreError;
@@ -19,7 +20,7 @@ use crate::stores::StoreError;
 const PAUSE: Duration = Duration::from_millis(200);
 const CHUNK: usize = 1024 * 1024;
 
-/// Has the server save, and copies what it saved. `refused` is why it came to this.
+/// Lets the server save and copies the saved file. `refused` is why the usual way failed.
 pub(super) fn save(
     member: &Member<'_>,
     into: &File,
@@ -38,7 +39,7 @@ pub(super) fn save(
             next,
         )
     };
-    let place = home::place(&member.server, &member.info, site);
+    let place = server_files::place(&member.server, &member.info, site);
     let place = place.map_err(|error| neither(&error.why))?;
     if !place.saves {
         return Err(neither(
@@ -69,9 +70,10 @@ fn wait_for_save(
                 asked.map_err(|refusal| neither(&refusal.error.why))?;
             }
             (Some(_), false) if field(&info, "rdb_last_bgsave_status") != Some("ok") => {
-                return Err(neither("it failed; the server's log says why"));
+                return Err(neither("it failed; the server's log has the reason"));
             }
-            // The time of the last save has seconds; the file itself is another one at once.
+            // The time of the last save counts whole seconds; the inode of the file changes at
+            // once.
             (Some(before), false) if identity(path) != *before => return Ok(()),
             (Some(_), false) => {}
         }

@@ -121,7 +121,7 @@ fn every_primary_of_a_cluster_is_dumped() {
         return;
     };
     let error = look(&cluster(vec![single.port])).unwrap_err();
-    assert!(error.next.contains("no cluster"), "{error}");
+    assert!(error.next.contains("single Redis"), "{error}");
     nodes.pop().unwrap().kill();
     assert!(
         look(&all).is_err(),

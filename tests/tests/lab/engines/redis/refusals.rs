@@ -40,7 +40,7 @@ fn a_wrong_password_a_missing_one_and_an_unknown_user() {
     );
     assert_reported(
         &look(&to(server.port)).unwrap_err(),
-        "wants a password",
+        "requires a password",
         "configuration",
     );
     let powerless = with_password(server.port, Some("nobody"), "hush-hush");

@@ -1,12 +1,12 @@
-//! How far a restore is. Once the server is stopped it cannot be asked again, and what lies in its
-//! directory does not say whether it is old or ours; so it is written down before each step.
+//! How far a restore has come. A stopped server cannot be asked again, and the files in its
+//! directory do not show whether they are old or new. So each step is recorded before it starts.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::access::Address;
-use super::home::Home;
+use super::server_files::Home;
 use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::layout::Layout;
@@ -17,19 +17,19 @@ use crate::stores::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Old {
     pub(super) name: String,
-    /// What it was like; unknown of what is neither file nor directory.
+    /// Its attributes; unknown for an entry that is neither file nor directory.
     pub(super) present: Option<Present>,
 }
 
-/// A restore under way.
+/// A restore in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Course {
     pub(super) home: Home,
-    /// The directory, in the server's, where its files are kept.
+    /// The directory, inside the server's own, that keeps the old files.
     pub(super) aside: String,
-    /// The end of the dump, which is its checksum.
+    /// The last bytes of the dump, which are its checksum.
     pub(super) dump: Vec<u8>,
-    /// What is moved aside; known once the server is stopped.
+    /// The old files to move aside; known once the server is stopped.
     pub(super) old: Option<Vec<Old>>,
     /// Whether the dump is in its place.
     pub(super) is_placed: bool,
@@ -39,13 +39,13 @@ impl Document for Course {
     const TYPE: &'static str = "airgap-bundle/redis-restore/1";
 }
 
-/// Where a course is written down.
+/// The file that records a restore in progress.
 #[derive(Debug)]
-pub(super) struct Paper {
+pub(super) struct ProgressFile {
     path: PathBuf,
 }
 
-impl Paper {
+impl ProgressFile {
     pub(super) fn new(layout: &Layout, run: u64, address: &Address) -> Self {
         let plain = |letter: char| match letter {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => letter,

@@ -1,7 +1,7 @@
-//! Where a server of this host lives: its process, its unit, its directory and its files.
+//! Finds where a server of this host lives: its process, its unit, its directory and its files.
 //!
-//! A server that answers at an address of this host may still be another's: in a container, or behind a
-//! port that is passed on. Only when process id, age and working directory agree is it ours.
+//! A server that answers at an address of this host may still run elsewhere: in a container, or
+//! behind a forwarded port. It runs here only if process id, age and working directory agree.
 
 use std::net::{ToSocketAddrs as _, UdpSocket};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,31 +9,31 @@ use std::os::unix::fs::MetadataExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::super::site::Site;
-use super::ask::{Server, field};
+use super::client::{Server, field};
 use crate::host::{Host, ProcessState};
 use crate::stores::StoreError;
 
-/// Between the server's word about its age and ours some questions were asked.
+/// The time between the server's answer about its age and our own look at the process.
 const AGE_DIFFERENCE: u64 = 60;
 
-/// How a server writes down what it is told.
+/// How a server records its writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Append {
     /// Not at all.
     Off,
-    /// Into one file, which may begin as a dump: Redis 4 to 6.
+    /// In one file, which may begin with a dump: Redis 4 to 6.
     File(String),
-    /// Into files in a directory, listed in a manifest: Redis 7.
+    /// In files of a directory with a manifest: Redis 7.
     Directory {
         /// Its name.
         directory: String,
-        /// What the names of its files begin with.
+        /// The common start of its files' names.
         stem: String,
     },
 }
 
-/// A process, which is another one when its number is used again.
+/// A process. The start time distinguishes it from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pub(super) pid: u32,
@@ -42,7 +42,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Whether it is there yet; one that ended and waits for its parent is not.
+    /// Whether the process still runs; a zombie does not count.
     pub(super) fn is_alive(&self, host: &dyn Host) -> bool {
         let found = host.process(self.pid);
         found.is_some_and(|found| found.started == self.started && found.directory.is_some())
@@ -57,11 +57,11 @@ pub(super) struct Place {
     pub(super) dir: String,
     /// The name of its dump.
     pub(super) dump: String,
-    /// Whether it writes its dump by itself.
+    /// Whether the server writes its dump by itself.
     pub(super) saves: bool,
 }
 
-/// Everything that a restore needs to know once the server is stopped.
+/// What a restore must know before the server is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Home {
     pub(super) place: Place,
@@ -69,7 +69,7 @@ pub(super) struct Home {
     pub(super) append: Append,
 }
 
-/// Says how a dump is restored without us.
+/// Returns how to restore a dump by hand.
 pub(super) fn by_hand() -> String {
     "restore it by hand where it runs, if need be: stop it, keep its files aside, put the dump in their \
      place and start it (docs/stores-redis.md, \"By hand\")"
@@ -81,7 +81,7 @@ fn no(server: &Server<'_>, why: impl Into<String>) -> StoreError {
     StoreError::new(what, why, by_hand())
 }
 
-/// Learns everything about a server that a restore here needs.
+/// Collects what a restore on this host must know about a server.
 pub(super) fn learn(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<Home, StoreError> {
     if field(info, "role") != Some("master") {
         return Err(no(
@@ -111,19 +111,14 @@ pub(super) fn learn(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<
     })
 }
 
-/// Finds process and directory of a server, if it is one of this host.
+/// Finds the process and the directory of a server that runs on this host.
 pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<Place, StoreError> {
     if !is_here(&server.address.host) {
         return Err(no(server, "it runs on another host"));
     }
     let configured = |name: &str| -> Result<String, StoreError> {
         let value = setting(server, name, site)?;
-        value.ok_or_else(|| {
-            no(
-                server,
-                format!("it does not say what its setting {name} is"),
-            )
-        })
+        value.ok_or_else(|| no(server, format!("it does not report its setting {name}")))
     };
     let (dir, dump) = (configured("dir")?, configured("dbfilename")?);
     let saves = !configured("save")?.is_empty();
@@ -154,14 +149,14 @@ pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<
     })
 }
 
-/// Whether an address is this host's: one can only listen at one's own. Nothing is sent.
+/// Whether an address belongs to this host: only such an address can be bound. Nothing is sent.
 fn is_here(host: &str) -> bool {
     let found = (host, 0).to_socket_addrs().into_iter().flatten();
     let mut found = found.peekable();
     found.peek().is_some() && found.all(|address| UdpSocket::bind(address).is_ok())
 }
 
-/// Whether a process has the age that a server gives for itself, and works in its directory.
+/// Whether a process has the age that the server reports and works in the server's directory.
 fn is_ours(process: &ProcessState, age: Option<u64>, dir: &str) -> bool {
     let is_of_age = age.is_some_and(|age| age.abs_diff(process.age_secs) <= AGE_DIFFERENCE);
     let found = std::fs::metadata(dir).ok();
@@ -169,7 +164,7 @@ fn is_ours(process: &ProcessState, age: Option<u64>, dir: &str) -> bool {
     is_of_age && dir.is_some() && process.directory == dir
 }
 
-/// Asks for one setting, by its own name: asked for all of them, a server tells its passwords too.
+/// Asks for one setting by its own name; a question for all settings would return passwords too.
 pub(super) fn setting(
     server: &Server<'_>,
     name: &str,
@@ -182,7 +177,7 @@ pub(super) fn setting(
     Ok((lines.next() == Some(name)).then(|| lines.next().unwrap_or("").to_owned()))
 }
 
-/// Learns how a server writes down what it is told; refused is what no dump can take the place of.
+/// Finds how a server records its writes. Refuses a form that a dump cannot replace.
 pub(super) fn append(
     server: &Server<'_>,
     info: &str,
@@ -192,13 +187,13 @@ pub(super) fn append(
     match asked("appendonly")?.as_deref() {
         Some("no") => return Ok(Append::Off),
         Some("yes") => {}
-        _ => return Err(no(server, "it does not say whether it is append-only")),
+        _ => return Err(no(server, "it does not report whether it is append-only")),
     }
     let stem = asked("appendfilename")?.filter(|name| is_name(name));
     let Some(stem) = stem else {
         return Err(no(
             server,
-            "it does not say how its append-only file is named",
+            "it does not report the name of its append-only file",
         ));
     };
     if let Some(directory) = asked("appenddirname")?.filter(|name| is_name(name)) {
@@ -226,7 +221,7 @@ mod tests {
     #[test]
     fn addresses_of_this_host_are_known() {
         assert!(is_here("127.0.0.1") && is_here("localhost"));
-        // Set aside for documents (RFC 5737).
+        // Reserved for documentation (RFC 5737).
         assert!(!is_here("192.0.2.1") && !is_here("no-such-host.invalid"));
     }
 }

@@ -1,40 +1,40 @@
-//! What a server refuses, told apart: each cause has a cure of its own, and none repeats a secret.
+//! Sorts what a server refuses: each cause has its own cure, and no message repeats a secret.
 
 use super::access::Secret;
-use super::ask::Server;
+use super::client::Server;
 use crate::host::cmd::{CmdError, tail};
 use crate::stores::StoreError;
 
 /// Why a server did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nobody listens, or there is no such host.
+    /// No server listens there, or the host does not exist.
     Unreachable,
-    /// It took the question and said nothing.
+    /// The server accepted the question and did not answer.
     Silent,
-    /// The password, or its absence.
+    /// The password is wrong or missing.
     Password,
-    /// The user may not.
+    /// The user lacks the right.
     Rights,
-    /// TLS.
+    /// TLS failed.
     Tls,
-    /// It reads its data yet.
+    /// The server is still loading its data.
     Loading,
-    /// It speaks to nobody from elsewhere.
+    /// Protected mode: the server answers only its own host.
     Protected,
-    /// It does not know the command.
+    /// The server does not know the command.
     Unknown,
-    /// Another tool is needed.
+    /// The tool is too old.
     OldTool,
     /// Something else.
     Other,
 }
 
-/// A question without its answer.
+/// A question that got no answer.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) kind: Kind,
-    /// The whole story, for people.
+    /// The error for people.
     pub(super) error: StoreError,
 }
 
@@ -45,7 +45,7 @@ impl From<Refusal> for StoreError {
 }
 
 impl Server<'_> {
-    /// Makes an error of a call that did not come to its end.
+    /// Makes an error of a call that did not finish.
     pub(super) fn unasked(&self, question: &str, error: &CmdError) -> Refusal {
         let (kind, why, next) = match error {
             CmdError::NotFound(program) => return missing(program),
@@ -69,14 +69,15 @@ impl Server<'_> {
         self.error(kind, question, why, next)
     }
 
-    /// Makes an error of what server or tool said.
-    pub(super) fn refusal(&self, question: &str, said: &str) -> Refusal {
-        let kind = match kind_of(said) {
-            // Since TLS 1.3 a server refuses a certificate after the client took the handshake for done.
+    /// Makes an error of the server's or the tool's answer.
+    pub(super) fn refusal(&self, question: &str, answer: &str) -> Refusal {
+        let kind = match kind_of(answer) {
+            // With TLS 1.3 the client has finished the handshake before the server refuses the
+            // certificate.
             Kind::Silent if self.tls.is_some() => Kind::Tls,
             kind => kind,
         };
-        let text = self.discreet(&tail(said, 2));
+        let text = self.discreet(&tail(answer, 2));
         let command = question.split(' ').next().unwrap_or(question);
         let user = self.username.unwrap_or("default");
         let (why, next) = match kind {
@@ -89,7 +90,7 @@ impl Server<'_> {
                 "start it, or correct host and port in the product's configuration".to_owned(),
             ),
             Kind::Password if self.login().is_none() => (
-                "it wants a password, and the product's configuration has none".to_owned(),
+                "it requires a password, and the product's configuration has none".to_owned(),
                 "put the password into the product's configuration".to_owned(),
             ),
             Kind::Password => (
@@ -108,26 +109,26 @@ impl Server<'_> {
             ),
             Kind::Loading => (
                 "it is reading its data yet".to_owned(),
-                "wait until `redis-cli INFO persistence` says loading:0, and run again".to_owned(),
+                "wait until `redis-cli INFO persistence` shows loading:0, and run again".to_owned(),
             ),
             Kind::Protected => (
                 "it is in protected mode and answers only to its own host".to_owned(),
                 "give it a password (requirepass), or run this on its host by 127.0.0.1".to_owned(),
             ),
-            // What the server repeats of a login that it does not know is the password.
+            // The server's answer to an unknown login repeats the password.
             Kind::Unknown => (
                 format!("it does not know the command {command}, or it was renamed"),
-                "take the dump by hand as docs/stores-redis.md says".to_owned(),
+                "take the dump by hand as docs/stores-redis.md describes".to_owned(),
             ),
             Kind::OldTool | Kind::Other => (
-                format!("it said: {text}"),
+                format!("it answered: {text}"),
                 "look at the server's log".to_owned(),
             ),
         };
         self.error(kind, question, why, next)
     }
 
-    /// Says that the tool cannot be given a password but in its arguments.
+    /// Reports that this tool would show the password in its arguments.
     pub(super) fn too_old(&self, question: &str, own: u32, least: u32) -> Refusal {
         let why = format!(
             "redis-cli {own} takes a password of a copy only where everybody on this host could read it"
@@ -136,7 +137,7 @@ impl Server<'_> {
         self.error(Kind::OldTool, question, why, next)
     }
 
-    /// Says that the disk of the dump is full.
+    /// Reports that the disk of the dump is full.
     pub(super) fn full(&self, question: &str) -> Refusal {
         let why = "there is no space left where the dump is written";
         let next = "make room there, and run again";
@@ -164,7 +165,7 @@ impl Server<'_> {
     }
 }
 
-/// What answers that are none begin with; nothing that is asked for begins so.
+/// The first words of error answers; no answer to our questions begins like this.
 pub(super) const CODES: [&str; 10] = [
     "ERR",
     "NOAUTH",
@@ -178,8 +179,8 @@ pub(super) const CODES: [&str; 10] = [
     "CLUSTERDOWN",
 ];
 
-fn kind_of(said: &str) -> Kind {
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+fn kind_of(answer: &str) -> Kind {
+    let has = |texts: &[&str]| texts.iter().any(|text| answer.contains(text));
     if has(&["SSL", "certificate", "Certificate", "TLS", "'--tls'"]) {
         Kind::Tls
     } else if has(&["Could not connect"]) {
@@ -206,7 +207,7 @@ fn rights(user: &str) -> String {
     format!("ACL SETUSER {user} +info +sync +replconf +config|get")
 }
 
-/// Says that a tool is missing, and what brings it.
+/// Reports a missing tool and the package that brings it.
 pub(super) fn missing(program: &str) -> Refusal {
     let error = StoreError::new(
         format!("the program `{program}`"),
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_own_name() {
-        for (said, kind) in [
+        for (answer, kind) in [
             ("WRONGPASS invalid username-password pair", Kind::Password),
             ("ERR invalid password", Kind::Password),
             ("NOAUTH Authentication required.", Kind::Password),
@@ -251,7 +252,7 @@ mod tests {
             ),
             ("ERR max number of clients reached", Kind::Other),
         ] {
-            assert_eq!(kind_of(said), kind, "{said}");
+            assert_eq!(kind_of(answer), kind, "{answer}");
         }
     }
 }

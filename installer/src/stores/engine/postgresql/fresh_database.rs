@@ -1,7 +1,8 @@
-//! The fresh database beside the old one: made, given what the old one has, and put in its place.
+//! The fresh database beside the old one: it is created, gets what the old one has, and takes its
+//! place.
 //!
-//! While it is being filled it has a limit of connections that nobody else would choose. That is the
-//! mark by which a later try knows it for ours, and may remove it.
+//! While it is filled, it has an unusual limit of connections. A later try recognizes it by this
+//! mark and may remove it.
 
 use super::session::{Session, identifier, literal};
 use crate::stores::StoreError;
@@ -9,11 +10,11 @@ use crate::stores::StoreError;
 const NAME_MAX_BYTES: usize = 63;
 const MARK: u32 = 1_146_903_517;
 const SWAPS: u32 = 5;
-/// Settings that are lists: what is stored of them is written already as SQL has it.
+/// Settings that are lists: their stored values are SQL already.
 const LISTS: &str = "'local_preload_libraries', 'search_path', 'session_preload_libraries', \
                      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'";
 
-/// Names a database after another, within what a name may have.
+/// Makes a name from a database's name and a suffix, within the allowed length.
 fn named(database: &str, suffix: &str) -> String {
     let mut end = database
         .len()
@@ -24,29 +25,33 @@ fn named(database: &str, suffix: &str) -> String {
     format!("{}{suffix}", &database[..end])
 }
 
-/// The old database and the fresh one, seen from a third.
-pub(super) struct Beside<'s, 'a> {
-    court: &'s Session<'a>,
+/// The old and the fresh database, seen from a third one.
+pub(super) struct FreshDatabase<'s, 'a> {
+    maintenance: &'s Session<'a>,
     what: String,
     old: String,
     fresh: String,
     run: u64,
 }
 
-impl<'s, 'a> Beside<'s, 'a> {
-    /// Makes a fresh database for a run, like the old one; what an earlier try left of it is removed.
-    pub(super) fn made(court: &'s Session<'a>, old: &str, run: u64) -> Result<Self, StoreError> {
-        let mut beside = Self {
-            court,
+impl<'s, 'a> FreshDatabase<'s, 'a> {
+    /// Makes a fresh database like the old one for a run, after removing what an earlier try left.
+    pub(super) fn made(
+        maintenance: &'s Session<'a>,
+        old: &str,
+        run: u64,
+    ) -> Result<Self, StoreError> {
+        let mut made = Self {
+            maintenance,
             what: format!("database `{old}` cannot be restored"),
             old: old.to_owned(),
             fresh: String::new(),
             run,
         };
-        beside.fresh = beside.free_name(&format!("_airgap_{run}"), true)?;
-        beside.remove_fresh()?;
-        beside.create()?;
-        Ok(beside)
+        made.fresh = made.free_name(&format!("_airgap_{run}"), true)?;
+        made.remove_fresh()?;
+        made.create()?;
+        Ok(made)
     }
 
     /// Returns the name of the fresh database.
@@ -55,10 +60,10 @@ impl<'s, 'a> Beside<'s, 'a> {
     }
 
     fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
-        self.court.ask(&self.what, sql)
+        self.maintenance.ask(&self.what, sql)
     }
 
-    /// Finds a name that no database has; or one that a database of ours has, if that is as good.
+    /// Finds a free name. The name of a fresh database of ours also counts if `is_ours_free`.
     fn free_name(&self, suffix: &str, is_ours_free: bool) -> Result<String, StoreError> {
         for turn in 1..100 {
             let suffix = match turn {
@@ -83,10 +88,10 @@ impl<'s, 'a> Beside<'s, 'a> {
         ))
     }
 
-    /// Removes the fresh database, if it bears the mark.
+    /// Removes the fresh database if it bears the mark.
     pub(super) fn remove_fresh(&self) -> Result<(), StoreError> {
         let fresh = literal(&self.fresh);
-        // A tool that was killed may still have its connection.
+        // A killed tool may still have its connection.
         self.ask(&format!(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
              WHERE datname = {fresh} AND usename = current_user AND pid <> pg_backend_pid();\n\
@@ -98,7 +103,7 @@ impl<'s, 'a> Beside<'s, 'a> {
 
     fn create(&self) -> Result<(), StoreError> {
         let (old, fresh) = (literal(&self.old), literal(&self.fresh));
-        // Columns that only newer servers have are asked for by name.
+        // Newer servers have more columns, so columns are asked for by name.
         self.ask(&format!(
             "SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L \
              LC_CTYPE %L CONNECTION LIMIT {MARK}', {fresh}, pg_get_userbyid(d.datdba), \
@@ -117,9 +122,9 @@ impl<'s, 'a> Beside<'s, 'a> {
         .map(drop)
     }
 
-    /// Gives the fresh database the rights, the comment and the settings of the old one, and returns
+    /// Gives the fresh database the rights, the comment and the settings of the old one. Returns
     /// what could not be given.
-    pub(super) fn dress(&self) -> Result<Vec<String>, StoreError> {
+    pub(super) fn copy_attributes(&self) -> Result<Vec<String>, StoreError> {
         let (old, fresh) = (literal(&self.old), literal(&self.fresh));
         self.ask(&format!(
             "SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', {fresh}, \
@@ -158,10 +163,10 @@ impl<'s, 'a> Beside<'s, 'a> {
         Ok(notes)
     }
 
-    /// Puts the fresh database in the place of the old one, which gets another name, and returns that.
+    /// Puts the fresh database in the place of the old one. Returns the old one's new name.
     ///
-    /// Renaming waits for the last connection with the database locked: a client that comes back
-    /// meanwhile waits too, and is then told that the database has moved.
+    /// Renaming locks the database and waits for its last connection. A client that reconnects
+    /// meanwhile waits too, and then gets an error that the database was renamed.
     pub(super) fn swap(&self) -> Result<Option<String>, StoreError> {
         let (old, fresh) = (identifier(&self.old), identifier(&self.fresh));
         let sql = format!(
@@ -195,7 +200,7 @@ impl<'s, 'a> Beside<'s, 'a> {
         }
     }
 
-    /// Ends the connections to both databases that may be ended.
+    /// Ends the connections to both databases, as far as the user may end them.
     fn ending(&self) -> String {
         format!(
             "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a \

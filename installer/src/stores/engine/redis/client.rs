@@ -1,21 +1,21 @@
-//! Questions to one Redis server, through `redis-cli`: commands and passwords on its standard input,
-//! never in an argument. What a server refuses is told apart, for each cause has a cure of its own.
+//! Asks one Redis server through `redis-cli`. Commands and passwords go to its standard input,
+//! never into an argument. Each cause of a refusal has its own error and its own cure.
 
 use std::time::Duration;
 
 use super::super::site::Site;
 use super::access::{Address, RedisAccess, Secret, Tls};
-use super::refusal::{CODES, Refusal};
+use super::error::{CODES, Refusal};
 use crate::host::cmd::Finished;
 use crate::host::cmd::tool::Tool;
 use crate::stores::Limit;
 
 /// The program that asks.
 pub(super) const CLI: &str = "redis-cli";
-/// A server that is well answers at once; one that is stopped must not take the time of a dump.
+/// A healthy server answers at once; a stopped one must not use up the time of the dump.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Returns what is left of a limit, for one question.
+/// Returns how long one question may take within a limit.
 fn for_an_answer<'a>(site: &Site<'a>) -> Limit<'a> {
     let left = site.left();
     Limit {
@@ -24,7 +24,7 @@ fn for_an_answer<'a>(site: &Site<'a>) -> Limit<'a> {
     }
 }
 
-/// One server, and how it is spoken to.
+/// One server and how to reach it.
 #[derive(Debug, Clone)]
 pub(super) struct Server<'a> {
     pub(super) address: Address,
@@ -59,7 +59,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The same without a login, for a server that wants none.
+    /// The same without a login, for a server without a password.
     pub(super) fn anonymous(&self) -> Self {
         Self {
             username: None,
@@ -68,7 +68,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Returns the password and user for a call that does more than ask.
+    /// Returns user and password for a call that does more than ask.
     pub(super) fn login(&self) -> Option<(Option<&'a str>, &'a str)> {
         match (self.username, self.password) {
             (None, None) => None,
@@ -100,7 +100,7 @@ impl<'a> Server<'a> {
         args
     }
 
-    /// Asks one question, and returns what the server said, without blanks around.
+    /// Asks one question and returns the server's answer, trimmed.
     pub(super) fn ask(&self, question: &str, site: &Site<'_>) -> Result<String, Refusal> {
         let mut input = String::new();
         if let Some((user, word)) = self.login() {
@@ -133,35 +133,35 @@ impl<'a> Server<'a> {
         if finished.stdout.trim().is_empty() && !finished.stderr.trim().is_empty() {
             return Err(self.refusal(question, &finished.stderr));
         }
-        let mut said = finished.stdout.as_str();
+        let mut output = finished.stdout.as_str();
         if is_login {
-            let (login, rest) = said.split_once('\n').unwrap_or((said, ""));
+            let (login, rest) = output.split_once('\n').unwrap_or((output, ""));
             let is_in = login.trim() == "OK" || is_needless(login);
             if !is_in {
                 return Err(self.refusal("AUTH", login));
             }
-            said = rest;
+            output = rest;
         }
-        let said = said.trim();
-        let code = said.split_whitespace().next().unwrap_or("");
+        let output = output.trim();
+        let code = output.split_whitespace().next().unwrap_or("");
         let is_answer = finished.succeeded() && !CODES.contains(&code);
         if is_answer {
-            Ok(said.to_owned())
-        } else if said.is_empty() {
+            Ok(output.to_owned())
+        } else if output.is_empty() {
             Err(self.refusal(question, &finished.stderr))
         } else {
-            Err(self.refusal(question, said))
+            Err(self.refusal(question, output))
         }
     }
 }
 
-/// Whether a server says of a password that it lets everybody in without.
-pub(super) fn is_needless(said: &str) -> bool {
+/// Whether a server answers that it needs no password.
+pub(super) fn is_needless(output: &str) -> bool {
     let texts = ["without any password configured", "no password is set"];
-    texts.iter().any(|text| said.contains(text))
+    texts.iter().any(|text| output.contains(text))
 }
 
-/// Writes a word so that `redis-cli` reads these bytes and no others.
+/// Quotes a word so that `redis-cli` reads exactly these bytes.
 fn quoted(word: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
@@ -170,7 +170,7 @@ fn quoted(word: &str) -> String {
     format!("\"{}\"", word.bytes().map(byte).collect::<String>())
 }
 
-/// Returns the value of a line `name:value` of what `INFO` says.
+/// Returns the value of a line `name:value` in the answer to `INFO`.
 pub(super) fn field<'t>(info: &'t str, name: &str) -> Option<&'t str> {
     let mut lines = info.lines().map(str::trim);
     lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -192,7 +192,7 @@ pub(super) fn keys(info: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::access::RedisKind;
-    use super::super::refusal::Kind;
+    use super::super::error::Kind;
     use super::*;
 
     fn access(password: &str) -> RedisAccess {
@@ -226,21 +226,21 @@ mod tests {
     fn a_server_that_repeats_the_login_does_not_make_us_repeat_it() {
         let access = access("hush-hush");
         let server = Server::new(&access, &address());
-        let said = "ERR unknown command `AUTH`, with args beginning with: `worker` `hush-hush`\n";
-        for said in [said, "ERR syntax error near hush-hush\n"] {
+        let output = "ERR unknown command `AUTH`, with args beginning with: `worker` `hush-hush`\n";
+        for output in [output, "ERR syntax error near hush-hush\n"] {
             let refusal = server
-                .answer("INFO", true, &finished(said, ""))
+                .answer("INFO", true, &finished(output, ""))
                 .unwrap_err();
             assert!(!refusal.error.to_string().contains("hush"), "{refusal:?}");
         }
     }
 
     #[test]
-    fn a_needless_password_is_no_failure_and_an_answer_is_what_follows_the_login() {
+    fn a_needless_password_is_accepted_and_the_answer_follows_the_login() {
         let access = access("word");
         let server = Server::new(&access, &address());
-        let said = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";
-        let answer = server.answer("INFO", true, &finished(said, "")).unwrap();
+        let output = "ERR Client sent AUTH, but no password is set\n\n# Server\nrun:1\n";
+        let answer = server.answer("INFO", true, &finished(output, "")).unwrap();
         assert_eq!(field(&answer, "run"), Some("1"));
         let refusal = server.answer("INFO", true, &finished("OK\nNOPERM no\n\n", ""));
         assert_eq!(refusal.unwrap_err().kind, Kind::Rights);

@@ -1,4 +1,4 @@
-//! What the tools of `PostgreSQL` complain about, told apart, so that each has its own cure.
+//! Sorts the complaints of the tools of `PostgreSQL`, so that each has its own cure.
 //!
 //! Only the lines that name a failure are shown: others may hold data of the product.
 
@@ -8,7 +8,7 @@ use crate::stores::StoreError;
 const SHOWN_MAX_CHARS: usize = 400;
 const SHOWN_MAX_LINES: usize = 3;
 
-/// Words of a complaint, why it was made, and what helps. The first that is found counts.
+/// Words of a complaint, its cause and its cure. The first match counts.
 const KNOWN: [(&[&str], &str, &str); 21] = [
     (
         &["password authentication failed", "no password supplied"],
@@ -28,7 +28,7 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
     ),
     (
         &["is not currently accepting connections"],
-        "somebody closed the database",
+        "the database is closed to connections",
         "open it again: ALTER DATABASE … ALLOW_CONNECTIONS true",
     ),
     (
@@ -156,8 +156,8 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
     ),
 ];
 
-/// Tells what a tool said when it failed.
-pub(super) fn said(what: &str, database: &str, finished: &Finished) -> StoreError {
+/// Makes an error of a failed tool's output.
+pub(super) fn of_failure(what: &str, database: &str, finished: &Finished) -> StoreError {
     let shown = shown(&finished.stderr);
     let text = shown.to_lowercase();
     let missing = |kind: &str| {
@@ -185,7 +185,7 @@ pub(super) fn said(what: &str, database: &str, finished: &Finished) -> StoreErro
     StoreError::new(what, format!("{why} ({shown})"), next)
 }
 
-/// Tells that a tool could not be run to its end.
+/// Makes an error of a tool that did not finish.
 pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError {
     let next = match error {
         CmdError::NotFound(_) => format!(
@@ -236,11 +236,11 @@ mod tests {
             stdout: String::new(),
             stderr: stderr.to_owned(),
         };
-        said("it failed", "shop", &finished).why
+        of_failure("it failed", "shop", &finished).why
     }
 
     #[test]
-    fn complaints_are_told_apart_and_data_is_not_shown() {
+    fn each_complaint_has_its_own_error_and_data_is_not_shown() {
         let start = "psql: error: connection to server at \"h\", port 1 failed: ";
         for (words, expected) in [
             (
@@ -262,17 +262,17 @@ mod tests {
             ),
             ("SSL error: certificate verify failed", "not signed"),
         ] {
-            let said = why(&format!("{start}{words}"));
-            assert!(said.contains(expected), "{said}");
+            let found = why(&format!("{start}{words}"));
+            assert!(found.contains(expected), "{found}");
         }
-        let said = why(
+        let found = why(
             "pg_restore: error: COPY failed for table \"keys\": ERROR:  duplicate key\n\
              DETAIL:  Key (k)=(Zebra) already exists.\nCONTEXT:  COPY keys, line 1: \"Zebra\"\n\
              Command was: INSERT Zebra",
         );
         assert!(
-            said.contains("duplicate key") && !said.contains("Zebra"),
-            "{said}"
+            found.contains("duplicate key") && !found.contains("Zebra"),
+            "{found}"
         );
     }
 }

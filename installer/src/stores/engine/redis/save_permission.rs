@@ -1,0 +1,26 @@
+//! Protects a dump file that belongs to the operator. A server that saves nothing by itself would
+//! overwrite that file with the copy that it makes for us.
+
+use super::super::site::Site;
+use super::find::Member;
+use super::server_files::setting;
+use crate::stores::StoreError;
+
+/// Refuses a server whose own dump file our dump would overwrite, although the server never writes
+/// that file by itself. A server that hides its settings is not refused.
+pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreError> {
+    let is_set = |name: &str, expected: &str| {
+        let found = setting(&member.server, name, site);
+        matches!(found, Ok(Some(value)) if value == expected)
+    };
+    let never_writes = is_set("save", "") && is_set("appendonly", "no");
+    if !never_writes || !is_set("repl-diskless-sync", "no") {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        format!("the dump of Redis ({})", member.part),
+        "the server saves nothing by itself, and would write the copy over its own dump file \
+         (repl-diskless-sync is no)",
+        "let it send copies past its disk: CONFIG SET repl-diskless-sync yes, and in its configuration",
+    ))
+}

@@ -22,7 +22,9 @@ impl Host {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         let host = Self { _dir: dir, layout };
-        ids.iter().for_each(|id| host.add(*id, Some(Outcome::Done)));
+        for id in ids {
+            host.add(*id, Some(Outcome::Done));
+        }
         host
     }
 

@@ -322,7 +322,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::new(dir.path().to_owned());
         assert_eq!(run.displaced_anew(), run.join("displaced.1"));
-        std::fs::create_dir(run.displaced_anew()).unwrap();
+        rustix::fs::mkdir(run.displaced_anew(), 0o700.into()).unwrap();
         assert_eq!(run.displaced_anew(), run.join("displaced.2"));
         assert_eq!(run.backups(), [run.join("displaced.1")]);
     }

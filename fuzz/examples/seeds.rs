@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use builder::package::describe;
 use fuzz::{MemoryFile, Sections, append, compress, read_bundle, root_bytes, sign_tar};
-use installer::journal::{Phase, Record, line_of};
 use installer::journal::step::{GroupStep, RevertStep, Step};
+use installer::journal::{Phase, Record, line_of};
 use manifests::bundle::{BundleManifest, BundledRpm, Encoding, Entry};
 use manifests::bundle_path::BundlePath;
 use manifests::digest::Sha256;

@@ -1,8 +1,8 @@
 //! The journal of a run after a power cut, on a bad disk, or changed by others.
 #![no_main]
 
-use installer::journal::{Record, line_of, read_records};
 use installer::journal::recover::{Decision, decide};
+use installer::journal::{Record, line_of, read_records};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,7 +17,9 @@ fn check(bytes: &[u8]) {
     // The next record is written right after the last whole one.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n');
     let whole = whole.map_or(0, |end| end + 1);
-    let lines: Vec<&[u8]> = bytes[..whole].split_inclusive(|&byte| byte == b'\n').collect();
+    let lines: Vec<&[u8]> = bytes[..whole]
+        .split_inclusive(|&byte| byte == b'\n')
+        .collect();
     assert_eq!(lines.len(), records.len());
     // Cut anywhere, it is the records before the cut.
     let mut length = 0;

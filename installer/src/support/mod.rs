@@ -2,7 +2,7 @@
 //!
 //! It contains only our documents and logs, facts of rpm and systemd, and the shape of
 //! configuration: never a backup, a dump or a configuration file. Every text passes through
-//! [`redact`], because scriptlets and services may have printed secrets.
+//! `redact`, because scriptlets and services may have printed secrets.
 
 mod redact;
 

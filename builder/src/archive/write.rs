@@ -41,7 +41,7 @@ pub fn write(
     finish(encoder)
 }
 
-/// Writes a whole bundle again behind another front: the same bytes as [`write`] gives for it. Every
+/// Writes a whole bundle again behind another front: the same bytes as [`write()`] gives for it. Every
 /// entry is compared with its digest once more on the way.
 pub fn rewrite(
     input: impl Read,

@@ -1,7 +1,7 @@
 //! How a bundle describes itself, to people and to their tools: two SBOMs, provenance and the
 //! review page.
 //!
-//! Every document is made from one value, [`Facts`], and so from the lock and the checked RPMs alone:
+//! Every document is made from one value, `Facts`, and so from the lock and the checked RPMs alone:
 //! the same lock gives the same bytes. Everything from a package or product is foreign text. In JSON
 //! it is data; on the page it is [`review`]'s type `Shown`, which nothing else can be put into.
 

@@ -10,7 +10,7 @@
 //! * every process at once, the kernel with them (SIGKILL of qemu);
 //! * what the kernel had in its page cache and had not handed to the disk;
 //! * of what it had handed to the disk and not yet flushed, any part that the seed chooses, in
-//!   pieces of 4 KiB and in any order ([`write_log`]).
+//!   pieces of 4 KiB and in any order (`write_log`).
 //!
 //! Not modelled: a disk that lies about flushes or tears a piece of 4 KiB, XFS (the file system is
 //! ext4 with the kernel's defaults), RAID, a hypervisor's own cache, a clock that loses its time.

@@ -26,6 +26,13 @@ pub(super) fn read(text: &str) -> Result<ProductManifest, ProductError> {
     let mut document = DeTable::parse(text)?;
     let (span, manifest) = (document.span(), document.get_mut());
     let templates = manifest.remove("settings");
+    if let Some(odd) = templates.as_ref().filter(|all| !all.get_ref().is_table()) {
+        return refuse(
+            text,
+            &odd.span(),
+            "`settings` holds tables [settings.NAME]".to_owned(),
+        );
+    }
     let pins = manifest.remove("pins");
     let pins: Option<Pins> = pins.map(|pins| parse(text, pins)).transpose()?;
     let components = tables(manifest.get_mut("component")).into_iter();
@@ -72,10 +79,7 @@ fn filled<'i>(
     templates: Option<&Value<'i>>,
     settings: Value<'i>,
 ) -> Result<DeTable<'i>, ProductError> {
-    let refuse = |at: Range<usize>, why: String| {
-        let line = text[..at.start].matches('\n').count() + 1;
-        Err(ProductError::Template { line, why })
-    };
+    let refuse = |at: Range<usize>, why: String| refuse(text, &at, why);
     let at = settings.span();
     let mut gaps: Gaps = parse(text, settings)?;
     let like = gaps
@@ -94,6 +98,10 @@ fn filled<'i>(
     for (_, field) in &mut fields {
         fill(field, &gaps, &mut found);
     }
+    if let Some(odd) = found.iter().find(|gap| gap.contains(['{', '}'])) {
+        let why = format!("the template `{name}` has a brace without its other half: `{odd}`");
+        return refuse(at, why);
+    }
     if let Some(gap) = found.iter().find(|gap| !gaps.contains_key(*gap)) {
         let why = format!("the template `{name}` has a gap {{{gap}}}: add {gap} = \"TEXT\"");
         return refuse(at, why);
@@ -111,6 +119,11 @@ fn filled<'i>(
     Ok(fields)
 }
 
+fn refuse<T>(text: &str, at: &Range<usize>, why: String) -> Result<T, ProductError> {
+    let line = text[..at.start].matches('\n').count() + 1;
+    Err(ProductError::Template { line, why })
+}
+
 /// Fills the gaps of every text in `value`, and collects their names. What fills a gap is not
 /// searched for others.
 fn fill(value: &mut Value<'_>, gaps: &Gaps, found: &mut BTreeSet<String>) {
@@ -120,8 +133,15 @@ fn fill(value: &mut Value<'_>, gaps: &Gaps, found: &mut BTreeSet<String>) {
         DeValue::String(text) => {
             let mut pieces = text.split('{');
             let mut filled = pieces.next().unwrap_or_default().to_owned();
+            if filled.contains('}') {
+                found.insert(filled.clone());
+            }
             for piece in pieces {
-                let (gap, after) = piece.split_once('}').unwrap_or((piece, ""));
+                let Some((gap, after)) = piece.split_once('}').filter(|(_, a)| !a.contains('}'))
+                else {
+                    found.insert(format!("{{{piece}"));
+                    continue;
+                };
                 if gap == "each" {
                     filled += EACH;
                 } else {

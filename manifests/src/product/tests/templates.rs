@@ -299,3 +299,14 @@ fn what_is_printed_says_the_same_without_templates() {
         assert_eq!(ProductManifest::from_toml(&printed).unwrap(), product);
     }
 }
+
+#[test]
+fn a_brace_without_its_other_half_and_settings_without_tables_are_refused() {
+    let used = "settings = { like = \"redis\", env = \"A_\", at = \"/a/\" }";
+    for (whole, half) in [("{env}", "{env"), ("{env}", "env}"), ("{at}", "{at}}")] {
+        let templates = REDIS.replacen(whole, half, 1);
+        assert_ne!(templates, REDIS, "{half}");
+        assert_refused(&templates, used, used, "without its other half");
+    }
+    assert_refused("settings = 5\n", "", "5", "holds tables");
+}

@@ -92,10 +92,11 @@ fn power_loss_keeps_what_was_synced_and_boots_again() {
         "echo kept >/var/kept && sync; echo volatile >/run/volatile",
     ])
     .unwrap();
-    let mut running = host.spawn(&["sleep", "60"]).unwrap();
+    let running = host.spawn(&["sleep", "60"]).unwrap();
 
     host.power_off_hard().unwrap();
-    assert!(!running.is_running().unwrap());
+    let ended = running.wait(Duration::from_secs(30)).unwrap();
+    assert!(!ended.success(), "it went with the host: {ended:?}");
     assert!(
         host.run(&["true"])
             .unwrap_err()

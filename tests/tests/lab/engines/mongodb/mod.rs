@@ -69,7 +69,7 @@ fn the_tools_are_driven_as_their_documentation_has_it() {
     let script = "set -e; mount -t tmpfs none /usr/sbin
                   for tool in mongodump mongorestore; do cp $1/fake /usr/sbin/$tool; done
                   chmod 755 /usr/sbin/mongo*
-                  exec \"$0\" --exact mongodb::the_other_half --ignored --nocapture";
+                  exec \"$0\" --exact engines::mongodb::the_other_half --ignored --nocapture";
     let done = Command::new("unshare")
         .args(["-m", "--propagation", "private", "sh", "-c", script])
         .arg(std::env::current_exe().unwrap())

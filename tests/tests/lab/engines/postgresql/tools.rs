@@ -11,7 +11,7 @@ const INNER: &str = "AIRGAP_ENGINES_TOOLS";
 fn in_namespace(script: &str, dsn: &str, expected: &str) {
     let test = std::env::current_exe().unwrap();
     let dir = bin();
-    let name = "postgresql::tools::the_other_half";
+    let name = "engines::postgresql::tools::the_other_half";
     let script = format!(
         "set -e; copy=$(mktemp -d); cp {dir}/psql {dir}/pg_dump {dir}/pg_dumpall {dir}/pg_restore $copy
          mount -t tmpfs none /usr/lib/postgresql; mkdir -p {dir}; cp $copy/* {dir}; rm -r $copy
@@ -25,11 +25,9 @@ fn in_namespace(script: &str, dsn: &str, expected: &str) {
         .env(INNER, format!("{dsn}\n{expected}"))
         .output()
         .unwrap();
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stdout)
-    );
+    let shown = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{shown}");
+    assert!(shown.contains("1 passed"), "it did run: {shown}");
 }
 
 #[test]

@@ -198,12 +198,14 @@ fn a_missing_tool_is_named_with_its_package() {
             .arg(&own)
             .args([
                 "--exact",
-                "redis::refusals::a_missing_tool_is_named_with_its_package",
+                "engines::redis::refusals::a_missing_tool_is_named_with_its_package",
             ])
             .env(PORT, server.port.to_string())
             .env("AIRGAP_TEST_TOOL", tool)
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains("1 passed"), "it did run: {shown}");
     }
 }

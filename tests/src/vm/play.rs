@@ -17,7 +17,7 @@ use super::write_log::{Fate, WriteLog};
 use crate::sweep::{Chance, Status, Verdict, compare, parse};
 
 /// Longer than any run: a run that hangs must not hang the sweep.
-const RUN_DEADLINE: Duration = Duration::from_secs(900);
+const RUN_DEADLINE: Duration = Duration::from_secs(3600);
 const RECOVERY_DEADLINE: Duration = Duration::from_secs(600);
 const ASK_DEADLINE: Duration = Duration::from_secs(60);
 const RECOVERY_POLL: Duration = Duration::from_secs(1);

@@ -32,7 +32,7 @@ const PARTS: [&str; 2] = ["disk", "memory"];
 /// How many machines of other installers are kept; each is about half a gigabyte.
 const OTHERS_KEPT: usize = 2;
 const UP_DEADLINE: Duration = Duration::from_secs(120);
-const RUN_DEADLINE: Duration = Duration::from_secs(900);
+const RUN_DEADLINE: Duration = Duration::from_secs(3600);
 /// The output of a run goes to the disk, as an administrator's `tee` would write it.
 pub(super) const SAID: &str = "/root/said";
 

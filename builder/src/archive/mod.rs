@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use manifests::explained::chain;
 use manifests::format::HeaderError;
-use manifests::parts::PartsError;
 use manifests::reader::{self, Checked, ReadError, Verified, Visitor};
 use manifests::signature::QuorumError;
 use manifests::trust::{TrustRoot, VerifyError};
@@ -67,8 +66,8 @@ impl<R: Read> Read for Interruptible<R> {
 /// A bundle file that cannot be written, read or believed.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// Cannot be opened.
-    #[error("{} cannot be opened: {source}", path.display())]
+    /// Cannot be opened or read.
+    #[error("{} cannot be read: {source}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -133,10 +132,7 @@ impl Explain for ArchiveError {
 
     fn explain(&self) -> Explained {
         let (failed, next) = match self {
-            Self::Open { .. } => (
-                "cannot read the bundle",
-                "check the path and its permissions",
-            ),
+            Self::Open { .. } => ("cannot read a file", "check the path and its permissions"),
             Self::NotCarried(_) => (
                 "cannot extract that; nothing was written",
                 "`bundle inspect --output json` lists the entries; a directory, such as docs, means \
@@ -174,38 +170,34 @@ const fn refused(error: &ReadError) -> (&'static str, &'static str) {
     let failed = match error {
         ReadError::Unreadable { .. } => "cannot read a file",
         ReadError::Untrusted(VerifyError::NoTrustRoot) => "cannot verify the bundle",
-        ReadError::PartsList(_) => "the list of parts is not verified",
+        ReadError::PartsList { .. } => "the list of parts is not verified",
         _ => "the bundle is not verified",
     };
-    let next = match error {
-        ReadError::Input(_) | ReadError::Unreadable { .. } => {
+    let next = match (error, error.untrusted()) {
+        (ReadError::Input(_) | ReadError::Unreadable { .. }, _) => {
             "check the path, its permissions and the medium"
         }
-        ReadError::Untrusted(VerifyError::NoTrustRoot)
-        | ReadError::PartsList(PartsError::Untrusted(VerifyError::NoTrustRoot)) => {
+        (_, Some(VerifyError::NoTrustRoot)) => {
             "name the root document that you trust with --trust-root root.json"
         }
-        ReadError::Untrusted(VerifyError::Quorum(QuorumError::UnknownKeys { .. }))
-        | ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(
-            QuorumError::UnknownKeys { .. },
-        ))) => {
+        (_, Some(VerifyError::Quorum(QuorumError::UnknownKeys { .. }))) => {
             "if it comes from someone else, get their root.json through another channel, compare its \
              fingerprint with them, and pass it with --trust-root"
         }
-        ReadError::Untrusted(VerifyError::Revoked { .. } | VerifyError::Retired { .. }) => {
+        (_, Some(VerifyError::Revoked { .. } | VerifyError::Retired { .. })) => {
             "ask its builder for one that is signed with a key of the newest root document"
         }
-        ReadError::PartsList(PartsError::Untrusted(VerifyError::Quorum(QuorumError::Unsigned))) => {
+        (ReadError::PartsList { .. }, Some(VerifyError::Quorum(QuorumError::Unsigned))) => {
             "copy the NAME.parts.<key id>.sig that belongs beside it"
         }
-        ReadError::PartsList(_) => {
+        (ReadError::PartsList { .. }, _) => {
             "do not use it: copy it again from where it was made, or split the bundle again"
         }
-        ReadError::Parts { .. } => {
+        (ReadError::Parts { .. }, _) => {
             "copy these parts again, or let `bundle repair` write them from the bundle or another \
              copy; name other directories that hold parts with --parts-dir"
         }
-        ReadError::OtherBundle => "do not use it: build or split it again",
+        (ReadError::OtherBundle, _) => "do not use it: build or split it again",
         _ => AGAIN,
     };
     (failed, next)

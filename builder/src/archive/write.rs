@@ -1,7 +1,7 @@
 //! Writing a bundle: deterministic ustar in one zstd frame.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use manifests::bundle::Entry;
@@ -129,13 +129,32 @@ fn copy(output: &mut impl Write, path: &Path, entry: &Entry) -> Result<(), Archi
         path: path.to_owned(),
         source,
     };
-    let mut file = Interruptible(File::open(path).map_err(open)?).take(entry.size);
-    let copied = digest::copy(&mut file, output);
+    let file = Interruptible(File::open(path).map_err(open)?).take(entry.size);
+    let mut reading = Reading {
+        file,
+        has_failed: false,
+    };
+    let copied = digest::copy(&mut reading, output);
     crate::interrupt::check()?;
-    if copied.map_err(ArchiveError::Write)? == (entry.size, entry.sha256) {
-        Ok(())
-    } else {
-        Err(ArchiveError::Changed(path.to_owned()))
+    match copied {
+        Ok(found) if found == (entry.size, entry.sha256) => Ok(()),
+        Ok(_) => Err(ArchiveError::Changed(path.to_owned())),
+        Err(error) if reading.has_failed => Err(open(error)),
+        Err(error) => Err(ArchiveError::Write(error)),
+    }
+}
+
+/// Remembers that it was the reading that failed, not the writing.
+struct Reading<R> {
+    file: R,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for Reading<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file
+            .read(buffer)
+            .inspect_err(|error| self.has_failed = error.kind() != io::ErrorKind::Interrupted)
     }
 }
 

@@ -51,8 +51,12 @@ pub fn examine_parts(
     let (list, passed) = pass_unsigned(path, parts_dirs, roots, observer)?;
     let product = &list.document.product;
     let signatures = Standing::of(&list.bytes, &list.signatures, root, product);
-    let signatures =
-        signatures.map_err(|error| refused(ReadError::PartsList(PartsError::Untrusted(error))))?;
+    let signatures = signatures.map_err(|error| {
+        refused(ReadError::PartsList {
+            path: path.to_owned(),
+            fault: PartsError::Untrusted(error),
+        })
+    })?;
     Ok(OfferedParts {
         path: path.to_owned(),
         bytes: list.bytes,

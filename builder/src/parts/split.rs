@@ -158,7 +158,10 @@ fn signed_list(
 ) -> Result<(Pending, Vec<(KeyId, Pending)>), CarryError> {
     let bundle = &document.bundle;
     let list = out.with_file_name(document_name(bundle));
-    let refused = |error| CarryError::from(ReadError::PartsList(error));
+    let refused = |fault| {
+        let path = list.clone();
+        CarryError::from(ReadError::PartsList { path, fault })
+    };
     let bytes = canonical(document).map_err(|e| refused(PartsError::Json(e)))?;
     let signatures = signers.sign(&bytes)?;
     if signers.are_enough() {

@@ -16,8 +16,8 @@ const FILTERS: [(&str, &str); 13] = [
     (r"\b[0-9A-Fa-f]{16}\b", "[key id]"),
     (r"\b\d+(\.\d+)? ([KMG]i?B|bytes)\b", "[size]"),
     (
-        r"the (signed metadata|signed list) says \d+",
-        "the $1 says [size]",
+        r"the (signed metadata|signed list) gives \d+",
+        "the $1 gives [size]",
     ),
     (r#""(size|bytes)": ?\d+"#, r#""$1": [size]"#),
     (r"line \d{2,} column \d+", "line [line] column [column]"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use manifests::parts::{PARTS_SUFFIX, PartsError, is_part};
+use manifests::parts::{PARTS_SUFFIX, is_part};
 use manifests::reader::ReadError;
 use manifests::signature::QuorumError;
 use manifests::trust::VerifyError;
@@ -27,15 +27,17 @@ pub(super) fn open(session: &Session, path: &Path) -> Result<OpenBundle, Failure
 
 /// Returns the failure for a refused bundle.
 pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
+    let why = match error {
+        BundleError::Refused(error) => error.untrusted(),
+        _ => None,
+    };
     let next = match error {
+        _ if let Some(why) = why => untrusted(why),
         BundleError::File(_)
         | BundleError::Refused(ReadError::Input(_) | ReadError::Unreadable { .. }) => {
             "check the path and the medium"
         }
-        BundleError::Refused(
-            ReadError::Untrusted(why) | ReadError::PartsList(PartsError::Untrusted(why)),
-        ) => untrusted(why),
-        BundleError::Refused(ReadError::PartsList(_) | ReadError::OtherBundle) => {
+        BundleError::Refused(ReadError::PartsList { .. } | ReadError::OtherBundle) => {
             "do not use these parts; get them again from the builder"
         }
         BundleError::Refused(ReadError::Parts { .. }) => {

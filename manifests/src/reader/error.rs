@@ -92,8 +92,14 @@ pub enum ReadError {
         fault: PartFault,
     },
     /// A list of parts that is not to be believed.
-    #[error("its list of parts is refused")]
-    PartsList(#[source] PartsError),
+    #[error("the list {} is refused", path.display())]
+    PartsList {
+        /// The list.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        fault: PartsError,
+    },
     /// Parts that are bad or missing; all of them.
     #[error("{} of {of} parts are bad or missing:{}", bad.len(), listed(bad))]
     Parts {
@@ -105,6 +111,21 @@ pub enum ReadError {
     /// Good parts of another bundle than their list names.
     #[error("the bundle in the parts is not the one that their list names")]
     OtherBundle,
+}
+
+impl ReadError {
+    /// Returns why no root's quorum stands behind the manifest, or behind the list of parts.
+    #[must_use]
+    pub const fn untrusted(&self) -> Option<&VerifyError> {
+        match self {
+            Self::Untrusted(why)
+            | Self::PartsList {
+                fault: PartsError::Untrusted(why),
+                ..
+            } => Some(why),
+            _ => None,
+        }
+    }
 }
 
 fn listed(bad: &[BadPart]) -> String {

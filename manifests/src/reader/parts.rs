@@ -95,7 +95,8 @@ impl<M: Medium + Clone> PartsSet<M> {
         roots: &[TrustRoot],
     ) -> Result<Self, ReadError> {
         let (bytes, signatures) = read_list(&medium, path)?;
-        let verified = verify_parts(&bytes, &signatures, roots).map_err(ReadError::PartsList)?;
+        let verified =
+            verify_parts(&bytes, &signatures, roots).map_err(|fault| refused(path, fault))?;
         Ok(Self {
             medium,
             path: path.to_owned(),
@@ -154,7 +155,8 @@ impl UnsignedList {
     /// Reads the list and its signatures.
     pub fn open<M: Medium>(medium: &M, path: &Path) -> Result<Self, ReadError> {
         let (bytes, signatures) = read_list(medium, path)?;
-        let document = PartsDocument::parse_unverified(&bytes).map_err(ReadError::PartsList)?;
+        let document =
+            PartsDocument::parse_unverified(&bytes).map_err(|fault| refused(path, fault))?;
         Ok(Self {
             bytes,
             document,
@@ -208,17 +210,22 @@ fn read_list<M: Medium>(medium: &M, path: &Path) -> Result<(Vec<u8>, Vec<Signatu
         keys.extend(key_in(bundle, &name).map(|key| (key, directory.join(&name))));
         if keys.len() > SIGNATURES_MAX {
             let many = VerifyError::Quorum(QuorumError::TooMany);
-            return Err(ReadError::PartsList(PartsError::Untrusted(many)));
+            return Err(refused(path, PartsError::Untrusted(many)));
         }
     }
     keys.sort();
     let mut signatures = Vec::new();
-    for (key, path) in keys {
-        let signature = Signature::new(key, read_small(medium, &path, SIGNATURE_MAX_BYTES)?);
+    for (key, signature) in keys {
+        let signature = Signature::new(key, read_small(medium, &signature, SIGNATURE_MAX_BYTES)?);
         let odd = |error: crate::signature::KeyError| PartsError::Inconsistent(error.to_string());
-        signatures.push(signature.map_err(|error| ReadError::PartsList(odd(error)))?);
+        signatures.push(signature.map_err(|error| refused(path, odd(error)))?);
     }
     Ok((bytes, signatures))
+}
+
+fn refused(path: &Path, fault: PartsError) -> ReadError {
+    let path = path.to_owned();
+    ReadError::PartsList { path, fault }
 }
 
 fn unreadable(path: &Path, fault: PartFault) -> ReadError {
@@ -326,8 +333,12 @@ impl<M: Medium> PartsReader<M> {
             },
         };
         let wanted = usize::try_from(current.left).map_or(buffer.len(), |n| n.min(buffer.len()));
-        let taken = current.file.read(&mut buffer[..wanted]);
-        let taken = taken.map_err(PartFault::Unreadable)?;
+        let taken = loop {
+            match current.file.read(&mut buffer[..wanted]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                taken => break taken.map_err(PartFault::Unreadable)?,
+            }
+        };
         if taken == 0 {
             return Err(PartFault::Size {
                 expected: part.size,

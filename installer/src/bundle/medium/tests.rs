@@ -169,10 +169,9 @@ fn a_list_is_accepted_only_with_its_signature_and_for_its_product() {
         bad[at] ^= 1;
         std::fs::write(medium.list(), bad).unwrap();
         let refusal = medium.open().unwrap_err();
-        assert!(matches!(
-            refusal,
-            ReadError::PartsList(PartsError::Untrusted(_))
-        ));
+        assert!(refusal.untrusted().is_some(), "{refusal}");
+        let list = medium.list().display().to_string();
+        assert!(refusal.to_string().contains(&list), "{refusal}");
     }
     std::fs::write(medium.list(), &good).unwrap();
     assert!(PartsSet::open(Disk, &medium.list(), &[], &[]).is_err());
@@ -182,10 +181,7 @@ fn a_list_is_accepted_only_with_its_signature_and_for_its_product() {
     assert!(chain(&medium.open().unwrap_err()).contains("other"));
     let large = vec![b' '; usize::try_from(PARTS_DOCUMENT_MAX_BYTES).unwrap() + 1];
     std::fs::write(medium.list(), large).unwrap();
-    assert!(matches!(
-        medium.open().unwrap_err(),
-        ReadError::PartsList(PartsError::TooLarge)
-    ));
+    assert!(chain(&medium.open().unwrap_err()).contains("larger than"));
 }
 
 #[test]

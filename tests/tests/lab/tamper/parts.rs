@@ -141,7 +141,7 @@ fn good_parts_of_another_bundle_or_by_another_key_are_refused() {
     )
     .unwrap();
     let error = UntrustedBundle::open_parts(&list, &[], &parts.case.roots).unwrap_err();
-    let is_of_list = matches!(error, BundleError::Refused(ReadError::PartsList(_)));
+    let is_of_list = matches!(error, BundleError::Refused(ReadError::PartsList { .. }));
     assert!(is_of_list, "{error}");
     // A trusted key signed the list of parts; the manifest inside was changed after its signature.
     let key = TestKey::from_seed(1).unwrap();

@@ -60,6 +60,10 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
         })
         .collect();
     ids.sort_unstable();
+    // Others may have written what a run's directory holds: no document in it counts, and a run may be open.
+    for id in &ids {
+        secure_fs::check_own(&layout.run(*id)).map_err(|error| chain(&error))?;
+    }
     Ok(ids)
 }
 
@@ -69,7 +73,6 @@ pub fn load(layout: &Layout, id: u64) -> Result<Option<PastRun>, String> {
     if !dir.plan().exists() || !dir.journal().exists() {
         return Ok(None);
     }
-    secure_fs::check_own(&dir).map_err(|error| chain(&error))?;
     let read = || -> Result<PastRun, ReadError> {
         let plan = document::read(&dir.plan())?;
         let report = document::read_if_present(&dir.report())?;

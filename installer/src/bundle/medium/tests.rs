@@ -9,9 +9,7 @@ use std::path::PathBuf;
 use manifests::digest::Sha256;
 use manifests::json::canonical;
 use manifests::limits::PARTS_DOCUMENT_MAX_BYTES;
-use manifests::parts::{
-    PARTS_TYPE, Part, PartsDocument, PartsError, document_name, part_name, signature_name,
-};
+use manifests::parts::{PARTS_TYPE, Part, PartsDocument, document_name, part_name, signature_name};
 use manifests::reader::{PartsSet, ReadError};
 use manifests::trust::TrustRoot;
 

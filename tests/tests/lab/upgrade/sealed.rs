@@ -271,6 +271,7 @@ fn sealing_is_killed_at_every_change_of_the_disk() {
         let whole = [
             "backup.age",
             "events.jsonl",
+            "installer.json",
             "journal",
             "plan.json",
             "report.json",

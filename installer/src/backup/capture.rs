@@ -57,7 +57,8 @@ pub enum Writers {
 }
 
 /// Captures `roots` without following symlinks. A root that does not exist is captured as absent,
-/// and so is a path that disappears meanwhile. The holds of a run are left out, and so is a drop-in
+/// and so is a path that disappears meanwhile. Of an excluded file the content is left out, and of an
+/// excluded directory everything below it. The holds of a run are left out, and so is a drop-in
 /// directory that contains nothing else.
 pub fn capture(
     layout: &Layout,
@@ -72,7 +73,8 @@ pub fn capture(
         if base.symlink_metadata().is_err() {
             continue;
         }
-        for found in WalkDir::new(&base).sort_by_file_name() {
+        let mut walk = WalkDir::new(&base).sort_by_file_name().into_iter();
+        while let Some(found) = walk.next() {
             let found = match found {
                 Ok(found) => found,
                 Err(error) if has_vanished(error.io_error()) => continue,
@@ -95,11 +97,11 @@ pub fn capture(
             if Layout::is_hold(&path) || is_made_for_holds(found.path(), &path) {
                 continue;
             }
-            let contents = if excluded.contains(&path) {
-                None
-            } else {
-                Some(contents)
-            };
+            let is_excluded = excluded.contains(&path);
+            if is_excluded && found.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            let contents = (!is_excluded).then_some(contents);
             let entry = capture_path(contents, writers, found.path(), &path)?;
             snapshot.entries.extend(entry.map(|entry| (path, entry)));
         }
@@ -207,13 +209,12 @@ fn capture_kind(
 pub fn measure(layout: &Layout, roots: &[String], excluded: &[String]) -> u64 {
     let size = |root: &String| -> u64 {
         let base = layout.at(root);
-        let files = WalkDir::new(&base)
-            .into_iter()
-            .flatten()
-            .filter(|found| found.file_type().is_file());
-        let kept =
-            files.filter(|found| !excluded.iter().any(|path| layout.at(path) == found.path()));
-        kept.filter_map(|found| found.metadata().ok())
+        let is_kept = |path: &Path| !excluded.iter().any(|left| layout.at(left) == path);
+        let walk = WalkDir::new(&base).into_iter();
+        let kept = walk.filter_entry(|found| is_kept(found.path())).flatten();
+        let files = kept.filter(|found| found.file_type().is_file());
+        files
+            .filter_map(|found| found.metadata().ok())
             .map(|metadata| metadata.len())
             .sum()
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::blobs::{BlobError, Blobs};
 use super::capture::{CaptureError, Contents, Writers, capture, from_hex};
 use super::snapshot::{Entry, Kind, Snapshot};
+use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, Ownership, Place};
 
@@ -33,6 +34,8 @@ pub struct Restored {
     pub written: Vec<String>,
     /// Paths that had appeared since the snapshot and were moved into the run's directory.
     pub displaced: Vec<String>,
+    /// Paths that were overwritten and could not be moved away first, each with the reason.
+    pub lost: Vec<String>,
 }
 
 /// Restores the trees of `snapshot`: contents, modes, owners, times and attributes. Files that
@@ -65,14 +68,9 @@ pub fn restore(
         .iter()
         .filter(|(path, _)| different.contains(*path))
     {
-        write(
-            layout,
-            blobs,
-            path,
-            entry,
-            present.entries.get(path),
-            displaced,
-        )?;
+        let was = present.entries.get(path);
+        let lost = write(layout, blobs, path, entry, was, displaced)?;
+        done.lost.extend(lost);
         done.written.push(path.clone());
     }
     for path in beside {
@@ -142,7 +140,7 @@ fn displace(
     Ok(place.displace(&target)?)
 }
 
-/// Writes one path of the snapshot.
+/// Writes one path of the snapshot. Returns what it overwrote without keeping it.
 fn write(
     layout: &Layout,
     blobs: &Blobs,
@@ -150,8 +148,9 @@ fn write(
     entry: &Entry,
     present: Option<&Entry>,
     displaced: &Path,
-) -> Result<(), RestoreError> {
+) -> Result<Option<String>, RestoreError> {
     let place = Place::of(&layout.at(path))?;
+    let mut lost = None;
     let same_content = present.is_some_and(|present| present.kind == entry.kind);
     match &entry.kind {
         Kind::File { .. } | Kind::Program if same_content => {
@@ -159,7 +158,7 @@ fn write(
         }
         Kind::File { sha256, .. } => {
             let bytes = blobs.load(sha256)?;
-            set_aside(layout, path, present, displaced);
+            lost = set_aside(layout, path, present, displaced);
             remove_directory(&place, present)?;
             place.restore_file(&bytes, ownership(entry), &xattrs(entry))?;
         }
@@ -172,7 +171,7 @@ fn write(
         // that.
         Kind::Program | Kind::Special => {}
     }
-    Ok(())
+    Ok(lost)
 }
 
 /// Writes one file or symlink with its owner, mode, time and attributes, and replaces what is
@@ -198,11 +197,16 @@ pub(crate) fn put(
 }
 
 /// Keeps a file that is about to be overwritten, if there is room. Restoring the state matters
-/// more.
-fn set_aside(layout: &Layout, path: &str, present: Option<&Entry>, displaced: &Path) {
-    if let Some(present) = present.filter(|present| matches!(present.kind, Kind::File { .. })) {
-        let _ = displace(layout, path, present, displaced);
-    }
+/// more, so a failure is returned for the report only.
+fn set_aside(
+    layout: &Layout,
+    path: &str,
+    present: Option<&Entry>,
+    displaced: &Path,
+) -> Option<String> {
+    let present = present.filter(|present| matches!(present.kind, Kind::File { .. }))?;
+    let error = displace(layout, path, present, displaced).err()?;
+    Some(format!("{path} ({})", chain(&error)))
 }
 
 fn remove_directory(place: &Place, present: Option<&Entry>) -> Result<(), FsError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
-use super::facts;
+use super::{facts, mounts};
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
@@ -203,6 +203,10 @@ impl Host for LinuxHost {
 
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
         probe::ask(target)
+    }
+
+    fn mounts(&self) -> Result<Vec<String>, HostError> {
+        mounts::all()
     }
 
     fn space(&self, path: &Path) -> Result<Space, HostError> {

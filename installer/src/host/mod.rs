@@ -2,6 +2,7 @@
 
 pub mod cmd;
 pub(crate) mod facts;
+pub(crate) mod mounts;
 pub mod linux;
 pub mod payload;
 pub(crate) mod probe;
@@ -193,10 +194,18 @@ pub struct UnitState {
     /// How often systemd restarted it; `None` before systemd 235, which does not count restarts.
     #[serde(default)]
     pub restarts: Option<u64>,
+    /// When its last main process was started, in microseconds since the boot; 0 if never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub main_started: u64,
     /// Units that start it: sockets, timers, paths.
     pub triggered_by: Vec<String>,
     /// Units that stop with it.
     pub dependents: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl UnitState {
@@ -343,6 +352,8 @@ pub trait Host {
     fn process(&self, pid: u32) -> Option<ProcessState>;
     /// Requests a health check over HTTP. An error describes why there was no answer.
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
+    /// Lists the mount points, so that a backup does not cross them.
+    fn mounts(&self) -> Result<Vec<String>, HostError>;
     /// Returns how much space there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.

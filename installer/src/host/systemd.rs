@@ -9,7 +9,8 @@ use super::{HostError, UnitAction, UnitState};
 const ASK: Duration = Duration::from_secs(60);
 /// A service may take `TimeoutStopSec` to stop. The unit decides; this only limits a hung manager.
 const CHANGE: Duration = Duration::from_secs(900);
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,TriggeredBy,\
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,MainPID,NRestarts,\
+                          ExecMainStartTimestampMonotonic,TriggeredBy,\
                           RequiredBy,BoundBy,ConsistsOf";
 
 pub(crate) fn unit(name: &str) -> Result<UnitState, HostError> {
@@ -25,6 +26,7 @@ fn parse_state(text: &str) -> UnitState {
             "ActiveState" => value.clone_into(&mut state.active),
             "UnitFileState" => value.clone_into(&mut state.file),
             "MainPID" => state.main_pid = value.parse().unwrap_or(0),
+            "ExecMainStartTimestampMonotonic" => state.main_started = value.parse().unwrap_or(0),
             "NRestarts" => state.restarts = value.parse().ok(),
             "TriggeredBy" => state.triggered_by.extend(names(value)),
             "RequiredBy" | "BoundBy" | "ConsistsOf" => state.dependents.extend(names(value)),

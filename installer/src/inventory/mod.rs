@@ -36,6 +36,10 @@ pub struct Inventory {
     pub(crate) everything: Vec<HostPackage>,
     /// Whether `/bin` is a link into `/usr`.
     pub(crate) merged_usr: bool,
+    /// Mount points, for the trees that a backup leaves out.
+    pub(crate) mounts: Vec<String>,
+    /// Units of configuration agents that are at work.
+    pub(crate) agents: Vec<String>,
     /// The newest bundle of the product that was committed here.
     pub(crate) remembered: Remembered,
     /// The data stores that the product's components use.
@@ -69,6 +73,28 @@ pub struct Subject<'a> {
     pub components: Vec<&'a Component>,
     /// Stored RPMs to which a plan may go back.
     pub stored: BTreeSet<Sha256>,
+}
+
+/// Units of agents that apply a site's configuration again and again: they may remove drop-ins and
+/// start services in the middle of a run.
+const AGENTS: [&str; 7] = [
+    "puppet.service",
+    "pe-puppet.service",
+    "chef-client.service",
+    "cinc-client.service",
+    "salt-minion.service",
+    "cfengine3.service",
+    "rudder-agent.service",
+];
+
+fn agents(host: &dyn Host, identity: &Identity) -> Result<Vec<String>, HostError> {
+    let mut found = Vec::new();
+    for unit in AGENTS.iter().filter(|_| identity.systemd) {
+        if host.unit(unit)?.is_up() {
+            found.push((*unit).to_owned());
+        }
+    }
+    Ok(found)
 }
 
 impl Inventory {
@@ -135,6 +161,16 @@ impl Inventory {
         self.extras = extras::find(layout, product, arch, is_installed, &carried);
     }
 
+    /// Returns what a plan says about the configuration agents at work.
+    pub(crate) fn agent_notes(&self) -> impl Iterator<Item = String> {
+        self.agents.iter().map(|unit| {
+            format!(
+                "{unit} is at work: it may start services or remove files in the middle of the run. Pause \
+                 it first; a service that is started behind the run ends it with a revert"
+            )
+        })
+    }
+
     /// Takes the inventory of some packages and components.
     pub fn take(
         host: &dyn Host,
@@ -149,8 +185,15 @@ impl Inventory {
         for unit in units.filter(|unit| identity.systemd && !unit.contains("@.")) {
             host.unit(unit)?;
         }
+        let agents = agents(host, &identity)?;
         let mut inventory = Self {
             identity,
+            mounts: if layout.is_live() {
+                host.mounts()?
+            } else {
+                Vec::new()
+            },
+            agents,
             packages: Vec::new(),
             disk: BTreeMap::new(),
             everything: Vec::new(),

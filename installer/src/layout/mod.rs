@@ -148,6 +148,17 @@ impl Layout {
         path.starts_with("/etc/systemd/system/") && path.contains(Self::DROP_IN)
     }
 
+    /// Returns the directories in which the hold of `unit` stands. The administrator's stays across
+    /// a boot. The other one counts while a configuration agent purges the administrator's.
+    #[must_use]
+    pub fn hold_dirs(&self, unit: &str) -> Vec<PathBuf> {
+        let own = self.drop_in_dir(unit);
+        let runtime = self.at("/run/systemd/system");
+        let name = own.file_name().map(|name| runtime.join(name));
+        let name = name.filter(|_| runtime.is_dir());
+        [own].into_iter().chain(name).collect()
+    }
+
     /// Returns the directory of an administrator's drop-ins for `unit`. Instances of a template
     /// share the directory of the template.
     #[must_use]

@@ -32,6 +32,13 @@ pub struct Baseline {
     /// with the package if nothing else is in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub directories: BTreeMap<String, Ownership>,
+    /// Directories of drop-ins that existed: they stay when the holds are removed, also if empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub drop_in_dirs: BTreeSet<String>,
+    /// Mount points of the host. What lies behind one below a tree may be shared with other hosts:
+    /// it is neither saved nor put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<String>,
 }
 
 impl Document for Baseline {

@@ -82,20 +82,49 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         excluded.remove(&extra.path);
         roots.insert(extra.path.clone());
     }
-    (outer(&roots), excluded.into_iter().collect())
+    let mut trees = outer(&roots);
+    for mount in baseline.mounts.iter().filter(|mount| is_below_any(mount, &trees)) {
+        excluded.insert(mount.clone());
+    }
+    // A path that the run itself changes is saved also behind a mount.
+    let behind = |path: &&String| !trees.contains(path) && is_below_any(path, &baseline.mounts);
+    let behind: Vec<String> = roots.iter().filter(behind).cloned().collect();
+    trees.extend(behind);
+    (trees, excluded.into_iter().collect())
+}
+
+/// Returns what a plan says about mounts inside the trees that it backs up.
+pub(crate) fn mount_notes(plan: &InstallPlan, mounts: &[String]) -> Vec<String> {
+    let baseline = Baseline {
+        mounts: mounts.to_vec(),
+        ..Baseline::default()
+    };
+    let groups: Vec<&Group> = plan.groups.iter().collect();
+    let (_, excluded) = trees(&groups, &baseline);
+    let crossed = mounts.iter().filter(|mount| excluded.contains(mount));
+    let note = |mount: &String| {
+        format!(
+            "{mount} is a mount of its own and may be shared with other hosts: what lies behind it is \
+             neither saved nor put back"
+        )
+    };
+    crossed.map(note).collect()
+}
+
+/// Whether a path lies below one of some directories.
+pub(crate) fn is_below_any(path: &str, directories: &[String]) -> bool {
+    let is_below = |dir: &String| {
+        path.strip_prefix(dir.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    directories.iter().any(is_below)
 }
 
 /// Returns the paths that are not below another one.
 pub(crate) fn outer(paths: &BTreeSet<String>) -> Vec<String> {
-    let is_below = |path: &&String| {
-        let mut roots = paths.iter();
-        roots.any(|root| path.starts_with(&format!("{root}/")))
-    };
-    paths
-        .iter()
-        .filter(|path| !is_below(path))
-        .cloned()
-        .collect()
+    let all: Vec<String> = paths.iter().cloned().collect();
+    let outer = all.iter().filter(|path| !is_below_any(path, &all));
+    outer.cloned().collect()
 }
 
 impl InstallPlan {

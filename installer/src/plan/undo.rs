@@ -9,6 +9,7 @@ use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::{
     Earlier, Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
 };
+use crate::plan::scope;
 use crate::problem::Problem;
 
 pub use data::DataChoice;
@@ -27,7 +28,7 @@ pub fn plan(
         .iter()
         .map(|c| c.component.name.as_str())
         .collect();
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = inventory.agent_notes().collect();
     let needed = run.plan.groups.iter().flat_map(|group| &group.packages);
     let packages: Vec<PlannedPackage> = needed
         .filter_map(|planned| package_back(planned, later, inventory, &mut notes))
@@ -54,6 +55,8 @@ pub fn plan(
     let mut problems = Vec::new();
     plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);
     if problems.is_empty() {
+        let mounts = scope::mount_notes(&plan, &inventory.mounts);
+        plan.notes.extend(mounts);
         Ok(plan)
     } else {
         Err(problems)

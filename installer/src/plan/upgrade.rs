@@ -17,6 +17,7 @@ use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
 use crate::plan::extras::{self, Extras};
 use crate::plan::forecast::forecast;
+use crate::plan::scope;
 use crate::problem::Problem;
 
 /// The inputs of an upgrade plan.
@@ -57,6 +58,8 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
         extras::add(metadata, inventory, consent, &mut plan, &mut problems);
     }
     if problems.is_empty() {
+        let mounts = scope::mount_notes(&plan, &inventory.mounts);
+        plan.notes.extend(mounts);
         Ok(plan)
     } else {
         Err(problems)
@@ -87,7 +90,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
-        notes: Vec::new(),
+        notes: inputs.inventory.agent_notes().collect(),
     }
 }
 

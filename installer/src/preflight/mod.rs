@@ -100,8 +100,9 @@ fn space(
     backup: Backup,
     problems: &mut Vec<Problem>,
 ) {
-    let needs = match scope::needs(host, layout, plan) {
-        Ok(needs) => needs,
+    let known = scope::needs(host, layout, plan).and_then(|needs| Ok((needs, host.mounts()?)));
+    let (needs, mounts) = match known {
+        Ok(known) => known,
         Err(error) => {
             let next = "make `rpm -qa` work on this host first";
             return problems.push(Problem::new(chain(&error), next));
@@ -110,7 +111,7 @@ fn space(
     for need in needs {
         let is_state = need.is_state;
         let own = if is_state {
-            state_bytes(layout, plan, dumps, backup)
+            state_bytes(layout, plan, &mounts, dumps, backup)
         } else {
             0
         };
@@ -147,7 +148,13 @@ fn space(
 }
 
 /// What a run writes into the state directory, and elsewhere on the same filesystem.
-fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) -> u64 {
+fn state_bytes(
+    layout: &Layout,
+    plan: &InstallPlan,
+    mounts: &[String],
+    dumps: u64,
+    backup: Backup,
+) -> u64 {
     let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
     let rpms = plan.changes().flat_map(PackageChange::rpms);
     let staging: u64 = rpms
@@ -161,7 +168,11 @@ fn state_bytes(layout: &Layout, plan: &InstallPlan, dumps: u64, backup: Backup) 
         Backup::IsSealed => 2,
     };
     let all: Vec<&Group> = plan.groups.iter().collect();
-    let (roots, excluded) = trees(&all, &Baseline::default());
+    let baseline = Baseline {
+        mounts: mounts.to_vec(),
+        ..Baseline::default()
+    };
+    let (roots, excluded) = trees(&all, &baseline);
     // Twice: the state before the run and the state after it.
     let saved = 2 * measure(layout, &roots, &excluded) + coming().sum::<u64>();
     let backup = sealed * (saved + dumps);

@@ -19,6 +19,9 @@ use crate::secure_fs;
 pub(super) fn take(context: &Context<'_>) -> Result<Baseline, HostError> {
     let mut baseline = Baseline::default();
     let systemd = context.host.identity()?.systemd;
+    if context.layout.is_live() {
+        baseline.mounts = context.host.mounts()?;
+    }
     for change in context.plan.changes() {
         if change.from.is_some() {
             let lines = context.host.rpm_verify(&[change.package])?;
@@ -61,6 +64,11 @@ fn record_units(
         baseline
             .dependents
             .insert(unit.clone(), dependents(context, &state)?);
+        let there = context.layout.hold_dirs(&unit).into_iter();
+        let there = there.filter(|dir| dir.is_dir());
+        baseline
+            .drop_in_dirs
+            .extend(there.map(|dir| dir.display().to_string()));
         baseline.units.insert(unit, state);
     }
     Ok(())
@@ -171,7 +179,9 @@ impl Context<'_> {
                     .cloned(),
             );
             roots = outer(&roots.into_iter().collect());
-            excluded.retain(|path| undone.before.excluded.contains(path));
+            excluded.retain(|path| {
+                undone.before.excluded.contains(path) || baseline.mounts.contains(path)
+            });
         }
         (roots, excluded)
     }

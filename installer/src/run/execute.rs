@@ -133,11 +133,16 @@ fn perform_of_group(
             let held = context.plan.held_with(name);
             let affected = affected(&state.saved.baseline, &held);
             state.processes.retain(|unit, _| !affected.contains(unit));
-            context.hold(&state.saved.baseline, &held)
+            let done = context.hold(&state.saved.baseline, &held)?;
+            let starts = context.starts(&state.saved.baseline, &held)?;
+            state.held.extend(starts);
+            Ok(done)
         }
         GroupStep::Refresh => refresh(context, state, &groups),
-        GroupStep::Dump => stores::dump(context, name),
-        GroupStep::Transaction => packages_forward::transact(context, state, &groups, log),
+        GroupStep::Dump => while_held(context, state, name, |_| stores::dump(context, name)),
+        GroupStep::Transaction => while_held(context, state, name, |state| {
+            packages_forward::transact(context, state, &groups, log)
+        }),
         GroupStep::Check => context.check_forward(&state.saved.baseline, &groups),
         GroupStep::Extras => extras::write(context, state.saved.before()?, &groups),
         GroupStep::Configure => config::configure(context, state, name),
@@ -152,6 +157,22 @@ fn perform_of_group(
         GroupStep::Release => context.release(&state.saved.baseline, &context.plan.held_with(name)),
         GroupStep::Health => wait_for_health(context, state, name),
     }
+}
+
+/// Looks at the hold before and after an effect that must meet no running service.
+fn while_held(
+    context: &Context<'_>,
+    state: &mut State,
+    group: &str,
+    effect: impl FnOnce(&mut State) -> StepResult,
+) -> StepResult {
+    let held = context.plan.held_with(group);
+    let look = |state: &State| context.check_held(&state.saved.baseline, &held, &state.held);
+    let before = look(state)?;
+    let done = effect(state)?;
+    let notes = [before, done, look(state)?].into_iter();
+    let notes: Vec<String> = notes.filter(|note| !note.is_empty()).collect();
+    Ok(notes.join("; "))
 }
 
 /// Waits for the health of a group and of earlier components that stopped with it and were started

@@ -4,7 +4,10 @@
 //! request succeeds and does nothing, so scriptlets do not fail and nothing runs on half-replaced
 //! files. `/run` is empty after a boot: everything stays down until a run or a revert releases it.
 
-use super::error::StepError;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult};
 use crate::host::{HostError, UnitAction};
 use crate::layout::Layout;
@@ -22,6 +25,13 @@ fn drop_in_text(released: &str, unit: &str) -> String {
     )
 }
 
+fn write_hold(dir: &Path, unit: &str) -> Result<(), StepError> {
+    secure_fs::ensure_dir(dir, 0o755)?;
+    let text = drop_in_text("/run/airgap-bundle/released", unit);
+    secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)?;
+    Ok(())
+}
+
 impl Context<'_> {
     /// Creates the tokens first, then the drop-ins, so that installing the hold stops nothing. A
     /// service in `held` never gets a token: a scriptlet that outlived its rpm may request a start
@@ -36,13 +46,63 @@ impl Context<'_> {
             if !held.contains(&unit) {
                 self.create_token(unit)?;
             }
-            let dir = self.layout.drop_in_dir(unit);
-            secure_fs::ensure_dir(&dir, 0o755)?;
-            let text = drop_in_text("/run/airgap-bundle/released", unit);
-            secure_fs::write_atomic(&dir.join(Layout::DROP_IN), text.as_bytes(), 0o644)?;
+            for dir in self.layout.hold_dirs(unit) {
+                write_hold(&dir, unit)?;
+            }
         }
         self.host.daemon_reload()?;
         Ok(String::new())
+    }
+
+    /// Checks that services are held and were not started since `held` was recorded. A configuration
+    /// agent or a person may remove drop-ins and start services at any moment. A drop-in that is gone
+    /// is written again.
+    pub(super) fn check_held(
+        &self,
+        baseline: &Baseline,
+        components: &[&Component],
+        held: &BTreeMap<String, u64>,
+    ) -> StepResult {
+        if !self.has_units(baseline) {
+            return Ok(String::new());
+        }
+        let mut mended = Vec::new();
+        for unit in baseline.all_services(components.iter().copied()) {
+            let is_gone = |dir: &PathBuf| !dir.join(Layout::DROP_IN).exists();
+            for dir in self.layout.hold_dirs(unit).into_iter().filter(is_gone) {
+                write_hold(&dir, unit)?;
+                mended.push(dir.join(Layout::DROP_IN).display().to_string());
+            }
+        }
+        if !mended.is_empty() {
+            self.host.daemon_reload()?;
+        }
+        for unit in baseline.all_services(components.iter().copied()) {
+            let now = self.host.unit(unit)?;
+            if now.is_up() || held.get(unit).is_some_and(|then| *then < now.main_started) {
+                return differs(format!("{unit} was started while this run held it"));
+            }
+        }
+        if mended.is_empty() {
+            return Ok(String::new());
+        }
+        let gone = mended.join(", ");
+        Ok(format!("removed by another program, and written again: {gone}"))
+    }
+
+    /// Returns when the main process of each service was last started.
+    pub(super) fn starts(
+        &self,
+        baseline: &Baseline,
+        components: &[&Component],
+    ) -> Result<BTreeMap<String, u64>, StepError> {
+        let mut starts = BTreeMap::new();
+        if self.has_units(baseline) {
+            for unit in baseline.all_services(components.iter().copied()) {
+                starts.insert(unit.to_owned(), self.host.unit(unit)?.main_started);
+            }
+        }
+        Ok(starts)
     }
 
     fn create_token(&self, unit: &str) -> Result<(), StepError> {
@@ -157,9 +217,13 @@ impl Context<'_> {
             return Ok(String::new());
         }
         for unit in baseline.all_services(self.plan.all_components()) {
-            let dir = self.layout.drop_in_dir(unit);
-            secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])?;
-            secure_fs::remove_dir_if_empty(&dir)?;
+            for dir in self.layout.hold_dirs(unit) {
+                secure_fs::remove_all(&[&dir.join(Layout::DROP_IN)])?;
+                let name = dir.display().to_string();
+                if !baseline.drop_in_dirs.contains(&name) {
+                    secure_fs::remove_dir_if_empty(&dir)?;
+                }
+            }
         }
         self.host.daemon_reload()?;
         let released = self.layout.released();

@@ -193,11 +193,38 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
     state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
     directories()?;
     let done = restored?;
+    let mut note = |paths: &[String], how: &str| {
+        if !paths.is_empty() {
+            let all = listed(paths);
+            let note = Note::Attention(format!("{how}: {all}"));
+            state.findings.notes.push(note);
+        }
+    };
+    let place = displaced.display();
+    note(
+        &done.displaced,
+        &format!("files that appeared during the run were moved to {place}"),
+    );
+    note(
+        &done.lost,
+        "newer contents of these files were overwritten and could not be kept",
+    );
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
         done.displaced.len()
     ))
+}
+
+/// Most paths that a note names.
+const LISTED_MAX: usize = 20;
+
+fn listed(paths: &[String]) -> String {
+    let shown = &paths[..paths.len().min(LISTED_MAX)];
+    match paths.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Closes a run that was cut off or whose revert failed. The journal shows how far it came; the

@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) is_committed: bool,
     /// Main processes of services that were found healthy, by unit.
     pub(super) processes: BTreeMap<String, u32>,
+    /// When the main process of each held service was last started, as seen at its hold.
+    pub(super) held: BTreeMap<String, u64>,
     pub(super) back: Back,
     pub(super) findings: Findings,
 }

@@ -149,7 +149,13 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
 /// Puts back the data of every store that the run may have rewritten: the stores of groups whose
 /// services ran again. The current data are dumped aside first.
 pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
-    let ran = |store: &PlannedStore| state.reached.released.contains(&store.group);
+    // A start behind the run's back inside the transaction migrates too.
+    let reached = &state.reached;
+    let ran = |store: &PlannedStore| {
+        [&reached.released, &reached.changed]
+            .iter()
+            .any(|groups| groups.contains(&store.group))
+    };
     let may_be_other = |store: &&PlannedStore| {
         store.change.is_some() && (ran(store) || state.reached.restored.contains(&store.group))
     };

@@ -306,6 +306,10 @@ impl Host for FakeHost {
         answer.unwrap_or_else(|| Err("connection refused".to_owned()))
     }
 
+    fn mounts(&self) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
     fn space(&self, _: &Path) -> Result<Space, HostError> {
         self.call("statvfs", |_| Space {
             free_bytes: u64::MAX,

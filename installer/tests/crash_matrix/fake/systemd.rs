@@ -27,6 +27,8 @@ struct Unit {
     /// As of the last reload; nothing if there was no unit file.
     definition: Option<Definition>,
     state: State,
+    /// When its last main process was started.
+    started: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,9 +54,12 @@ impl Definition {
         let text = disk::read(&layout.at(&format!("{PACKAGED}/{unit}")))?;
         let mut definition = Self::default();
         definition.extend(&String::from_utf8_lossy(&text));
-        let drop_ins = layout.drop_in_dir(unit);
-        for name in disk::names(&drop_ins) {
-            let path = drop_ins.join(&name);
+        let mut drop_ins = BTreeMap::new();
+        // The administrator's file replaces one of the same name in /run.
+        for dir in layout.hold_dirs(unit).iter().rev() {
+            drop_ins.extend(disk::names(dir).into_iter().map(|name| (name, dir.clone())));
+        }
+        for path in drop_ins.iter().map(|(name, dir)| dir.join(name)) {
             if path.extension().is_some_and(|suffix| suffix == "conf") {
                 let text = disk::read(&path).unwrap_or_default();
                 definition.extend(&String::from_utf8_lossy(&text));
@@ -134,6 +139,10 @@ impl Manager {
             })
         };
         self.set(name, state);
+        let started = u64::from(self.last_pid);
+        if let Some(unit) = self.units.get_mut(name) {
+            unit.started = started;
+        }
         Ok(())
     }
 
@@ -141,7 +150,7 @@ impl Manager {
         // A unit that systemd has not loaded yet needs no reload.
         let unit = self.units.entry(name.to_owned()).or_insert_with(|| Unit {
             definition: Definition::read(layout, name),
-            state: State::Inactive,
+            ..Unit::default()
         });
         unit.definition.clone()
     }
@@ -231,6 +240,7 @@ impl Manager {
             active: active.to_owned(),
             file: file_state(layout, name).to_owned(),
             main_pid,
+            main_started: unit.started,
             restarts: None,
             triggered_by,
             dependents: self.dependents(name),

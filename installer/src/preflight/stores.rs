@@ -30,7 +30,7 @@ pub(super) fn check(
     for store in plan.stores.iter().filter(|store| store.is_dumped()) {
         let access = discovery.access(&store.name, &store.endpoint);
         let look = access.and_then(|access| reached.look(access, limit));
-        match look.and_then(|look| refuse_empty(&store.label(), &look).map(|()| look)) {
+        match look.and_then(|look| refuse_empty(&store.label(), look.items).map(|()| look)) {
             Ok(look) => {
                 let times = 1 + u64::from(store.change.is_some());
                 bytes += times * look.bytes;

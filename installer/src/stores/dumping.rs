@@ -34,7 +34,7 @@ pub fn dump_store(
     limit: Limit<'_>,
 ) -> Result<StoreDump, StoreError> {
     let look = stores.look(access, limit)?;
-    refuse_empty(store, &look)?;
+    refuse_empty(store, look.items)?;
     let dir = dumps.join(store.name);
     secure_fs::ensure_dir(dumps, 0o700)
         .and_then(|()| secure_fs::ensure_dir(&dir, 0o700))
@@ -56,6 +56,7 @@ pub fn dump_store(
             next,
         ));
     }
+    refuse_empty(store, items)?;
     refuse_less(access, store, &look, items)?;
     Ok(StoreDump {
         name: store.name.to_owned(),
@@ -75,8 +76,8 @@ fn failed(store: &StoreLabel<'_>) -> String {
 
 /// Refuses an empty store where data are expected: it is most likely not the store that the product
 /// uses.
-pub fn refuse_empty(store: &StoreLabel<'_>, look: &StoreLook) -> Result<(), StoreError> {
-    if store.may_be_empty || look.items != Some(0) {
+pub fn refuse_empty(store: &StoreLabel<'_>, items: Option<u64>) -> Result<(), StoreError> {
+    if store.may_be_empty || items != Some(0) {
         return Ok(());
     }
     Err(StoreError::new(

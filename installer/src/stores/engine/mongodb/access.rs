@@ -71,7 +71,7 @@ impl MongodbAccess {
         Ok(Self {
             database: database(pieces.path.unwrap_or_default())?,
             addresses,
-            uri: Secret::new(uri),
+            uri: Secret::new(&of_primary(uri)),
             tls,
         })
     }
@@ -86,6 +86,22 @@ impl MongodbAccess {
         let (_, password) = url::pieces(rest).ok()?.login?;
         url::decoded(password?).ok()
     }
+}
+
+/// Options that send reads to another member. A secondary that lags does not have the last state.
+const READS_ELSEWHERE: [&str; 3] = ["readpreference", "readpreferencetags", "maxstalenessseconds"];
+
+/// Returns the string without these options: the tools then read from the primary.
+fn of_primary(uri: &str) -> String {
+    let Some((start, options)) = uri.split_once('?') else {
+        return uri.to_owned();
+    };
+    let is_kept = |option: &&str| {
+        let name = option.split('=').next().unwrap_or_default();
+        !READS_ELSEWHERE.contains(&name.to_ascii_lowercase().as_str())
+    };
+    let kept: Vec<&str> = options.split('&').filter(is_kept).collect();
+    format!("{start}?{}", kept.join("&"))
 }
 
 fn database(path: &str) -> Result<String, String> {
@@ -123,6 +139,13 @@ mod tests {
             assert_eq!(access.database, database);
             assert!(access.tls.is_some());
         }
+    }
+
+    #[test]
+    fn a_dump_is_read_from_the_primary() {
+        let uri = "mongodb://h/d?tls=true&readPreference=secondary&readPreferenceTags=dc:a&w=1";
+        let access = MongodbAccess::parse(uri, None).unwrap();
+        assert_eq!(access.uri.reveal(), "mongodb://h/d?tls=true&w=1");
     }
 
     #[test]

@@ -33,7 +33,8 @@ const KNOWN: [(&[&str], &str, &str); 7] = [
         "give it the roles that docs/stores-mongodb.md lists",
     ),
     (
-        &["x509", "tls:", "certificate", "handshake"],
+        // "handshake" alone is also in ordinary refusals.
+        &["x509", "tls:", "certificate"],
         "TLS with the server fails",
         "compare the configuration's TLS settings and files with the server's",
     ),
@@ -218,7 +219,9 @@ pub(super) fn of_tool(what: &str, program: &str, error: &CmdError) -> StoreError
         CmdError::NotFound(_) if program == "gzip" => "install the package gzip".to_owned(),
         CmdError::NotFound(_) => carry(),
         CmdError::Deadline { .. } => {
-            "see what the server is busy with, or allow more time".to_owned()
+            "see what the server is busy with, or allow more time; a replicaSet in the connection string \
+             that is not the server's ends this way too"
+                .to_owned()
         }
         CmdError::Stopped { .. } => "start again when ready".to_owned(),
         _ => "look into the system's log".to_owned(),

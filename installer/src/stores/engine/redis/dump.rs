@@ -17,6 +17,8 @@ const SUCCESS: &str = "Transfer finished with success";
 const KNOWS_VARIABLE: u32 = 5;
 /// The first version that can name a user.
 const KNOWS_USERS: u32 = 6;
+/// The first version to which a server can send its copy past its own disk.
+pub(super) const TAKES_STREAM: u32 = 6;
 
 /// Writes a server's dump into a new file.
 pub(super) fn dump(member: &Member<'_>, into: &File, site: &Site<'_>) -> Result<(), StoreError> {
@@ -75,9 +77,9 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
     }
     // The server may refuse the opening commands and still send the copy, so only the last words
     // count.
-    let words: Vec<&str> = finished
-        .stderr
-        .lines()
+    // Tools before 6.2 report a refused SYNC on standard output.
+    let lines = finished.stderr.lines().chain(finished.stdout.lines());
+    let words: Vec<&str> = lines
         .filter(|line| !line.starts_with("sending ") && !line.starts_with("REPLCONF "))
         .collect();
     let words = words.join("\n");
@@ -94,7 +96,7 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
 }
 
 /// Returns the tool's own major version.
-fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refusal> {
+pub(super) fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refusal> {
     let tool = Tool {
         program: CLI,
         args: &["--version"],

@@ -74,7 +74,11 @@ pub(super) fn shape(part: &str, file: &File) -> Result<u64, StoreError> {
 
 fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreError> {
     let text = &finished.stdout;
-    let is_well = finished.succeeded() && text.contains("RDB looks OK");
+    // Version 3.2 reports a wrong checksum, and goes on to say that all is well.
+    let is_bad = ["RDB CRC error", "RDB ERROR DETECTED"]
+        .iter()
+        .any(|words| text.contains(words));
+    let is_well = finished.succeeded() && text.contains("RDB looks OK") && !is_bad;
     if !is_well {
         let what = format!("the dump `{part}` was read by {CHECK}");
         let output = tail(text, 6);
@@ -145,6 +149,9 @@ mod tests {
             ..printed(WELL)
         };
         assert!(judge("d", &failed, 28).is_err());
+        // As 3.2.12 prints for a dump with a flipped bit.
+        let corrupt = WELL.replace("Checksum OK", "RDB CRC error");
+        assert!(judge("d", &printed(&corrupt), 28).is_err());
         let newer = printed("Can't handle RDB format version 11\n");
         assert!(judge("d", &newer, 28).unwrap_err().next.contains("version"));
     }

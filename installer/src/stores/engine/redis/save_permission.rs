@@ -2,6 +2,7 @@
 //! overwrite that file with the copy that it makes for us.
 
 use super::super::site::Site;
+use super::dump::{TAKES_STREAM, version};
 use super::find::Member;
 use super::server_files::setting;
 use crate::stores::StoreError;
@@ -14,11 +15,26 @@ pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreErr
         matches!(found, Ok(Some(value)) if value == expected)
     };
     let never_writes = is_set("save", "") && is_set("appendonly", "no");
-    if !never_writes || !is_set("repl-diskless-sync", "no") {
+    if !never_writes {
+        return Ok(());
+    }
+    let what = format!("the dump of Redis ({})", member.part);
+    let tool = version(&member.server, site)?;
+    if tool < TAKES_STREAM {
+        return Err(StoreError::new(
+            what,
+            format!(
+                "the server saves nothing by itself, and for redis-cli {tool} it would write the copy over \
+                 its own dump file"
+            ),
+            format!("install redis-cli {TAKES_STREAM} or later here (package redis)"),
+        ));
+    }
+    if !is_set("repl-diskless-sync", "no") {
         return Ok(());
     }
     Err(StoreError::new(
-        format!("the dump of Redis ({})", member.part),
+        what,
         "the server saves nothing by itself, and would write the copy over its own dump file \
          (repl-diskless-sync is no)",
         "let it send copies past its disk: CONFIG SET repl-diskless-sync yes, and in its configuration",

@@ -157,11 +157,13 @@ fn add(session: &Session, file: &Path, expected: Option<&Sha256>) -> Result<u8, 
             "get the right root.json, or ask the builder's side for its fingerprint again",
         ));
     }
-    let enrolled = enrolled(session)?;
+    let enrolled = trust::all(&session.layout).map_err(|error| unusable(&error))?;
     if enrolled
         .iter()
         .any(|known| known.fingerprint() == root.fingerprint())
     {
+        // An enrolment that was cut off may have left the older version.
+        remove_older(session, &root, &enrolled)?;
         eprintln!("it is enrolled already.");
         return Ok(0);
     }
@@ -180,13 +182,19 @@ fn add(session: &Session, file: &Path, expected: Option<&Sha256>) -> Result<u8, 
         confirm(&root)?;
     }
     trust::enrol(&session.layout, &root, &bytes).map_err(|error| not_stored(&error))?;
-    for old in enrolled.iter().filter(|old| is_older(old, &root)) {
+    remove_older(session, &root, &enrolled)?;
+    eprintln!("enrolled.");
+    Ok(0)
+}
+
+/// Removes the enrolled versions that a document replaces.
+fn remove_older(session: &Session, root: &TrustRoot, all: &[TrustRoot]) -> Result<(), Failure> {
+    for old in all.iter().filter(|old| trust::is_older(old, root)) {
         trust::remove(&session.layout, old.anchor()).map_err(|error| not_stored(&error))?;
         let (version, fingerprint) = (old.document().version, old.fingerprint());
         eprintln!("it replaces version {version} of the same keys ({fingerprint}).");
     }
-    eprintln!("enrolled.");
-    Ok(0)
+    Ok(())
 }
 
 /// Returns the chain beside the file, with the file itself.
@@ -204,39 +212,15 @@ fn chain(file: &Path, root: &TrustRoot, bytes: &[u8]) -> Result<CarriedTrust, Fa
     Ok(chain)
 }
 
-/// Whether a document replaces an enrolled one that could not vouch for it, because its signatures
-/// were not brought along.
-fn is_older(old: &TrustRoot, new: &TrustRoot) -> bool {
-    is_akin(old, new) && old.document().version < new.document().version
-}
-
-/// Whether two documents look like versions of one root: they share a root key and a product.
-fn is_akin(one: &TrustRoot, other: &TrustRoot) -> bool {
-    let (one, other) = (one.document(), other.document());
-    let covers = |product: &String| {
-        let both = [&one.release.products, &other.release.products];
-        both.iter().all(|scope| {
-            scope
-                .iter()
-                .any(|p| p == "*" || p == product || product == "*")
-        })
-    };
-    one.root
-        .keys
-        .iter()
-        .any(|key| other.root.keys.contains(key))
-        && one.release.products.iter().any(covers)
-}
-
 /// Refuses a version that was replaced here, and one that lacks a key revoked here.
 fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure> {
     let newer = |known: &&TrustRoot| {
         known.replaces(root.fingerprint())
-            || is_akin(known, root) && known.document().version >= root.document().version
+            || trust::is_akin(known, root) && known.document().version >= root.document().version
     };
     let forgets = |known: &&TrustRoot| {
         let mut revoked = known.document().revoked.iter();
-        is_older(known, root) && revoked.any(|key| root.document().revokes(&key.id).is_none())
+        trust::is_older(known, root) && revoked.any(|key| root.document().revokes(&key.id).is_none())
     };
     if let Some(known) = enrolled.iter().find(forgets) {
         return Err(Failure::new(

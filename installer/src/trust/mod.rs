@@ -4,6 +4,7 @@
 //! it: `FINGERPRINT.root.N.json` with `FINGERPRINT.root.N.<key id>.sig`. Each reading verifies the
 //! chain again, from the confirmed document on.
 
+mod kin;
 mod learned;
 pub mod sequence;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use manifests::trust::{CarriedTrust, RootError, RootFile, TrustRoot};
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
+pub use kin::{is_akin, is_older};
 pub use learned::Learned;
 
 /// A trust root that cannot be read, enrolled or removed.
@@ -98,9 +100,18 @@ fn read_bounded(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, TrustErr
     Ok(bytes)
 }
 
-/// Returns the newest root of every enrolled chain. A changed document is an error and is not
-/// skipped. A place where another user could have added a document is an error too.
+/// Returns the newest root of every enrolled chain. An older version of another enrolled root, which
+/// an interrupted enrolment leaves, does not count: its keys may be revoked since.
 pub fn enrolled(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
+    let mut roots = all(layout)?;
+    let all = roots.clone();
+    roots.retain(|old| !all.iter().any(|new| is_older(old, new)));
+    Ok(roots)
+}
+
+/// Returns all of them. A changed document is an error and is not skipped. A place where another
+/// user could have added a document is an error too.
+pub fn all(layout: &Layout) -> Result<Vec<TrustRoot>, TrustError> {
     let dir = layout.trust();
     match dir.symlink_metadata() {
         Ok(_) => {}
@@ -138,8 +149,12 @@ fn names(dir: &Path) -> Result<Vec<String>, TrustError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(FsError::new("list", dir, error).into()),
     };
-    let names = entries.flatten().map(|entry| entry.file_name());
-    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        // A list that ends early would bring back an older version.
+        let entry = entry.map_err(at("list", dir))?;
+        names.extend(entry.file_name().into_string());
+    }
     names.sort();
     Ok(names)
 }

@@ -111,16 +111,25 @@ pub(crate) fn find_quorums<'a>(
 ) -> Result<Vec<Quorum<'a>>, VerifyError> {
     let mut refusal = VerifyError::NoTrustRoot;
     let mut found = Vec::new();
+    // A key that any root revokes counts for none.
+    let (revoked, counted): (Vec<_>, Vec<_>) = signatures
+        .iter()
+        .cloned()
+        .partition(|signature| revocation(roots, signature.key_id()).is_some());
     for root in roots {
         let threshold = root.document().release.threshold;
-        match verify_quorum(bytes, signatures, root.release_keys(), threshold) {
+        match verify_quorum(bytes, &counted, root.release_keys(), threshold) {
             Ok(signers) => found.push((signers, root)),
             // Of several roots' refusals, the one by a root that knows the key explains most.
             Err(error) => refusal = more_telling(refusal, explain(root, error)),
         }
     }
     if found.is_empty() {
-        Err(refusal)
+        let revoked = revoked.iter();
+        Err(revoked
+            .filter_map(|signature| revocation(roots, signature.key_id()))
+            .next()
+            .unwrap_or(refusal))
     } else {
         Ok(found)
     }
@@ -146,30 +155,29 @@ pub(crate) fn covering<'a>(
         .ok_or(refusal)
 }
 
+/// Returns which root revokes a key, if one does.
+fn revocation(roots: &[TrustRoot], key: &KeyId) -> Option<VerifyError> {
+    roots.iter().find_map(|root| {
+        let document = root.document();
+        Some(VerifyError::Revoked {
+            key: key.clone(),
+            version: document.version,
+            reason: document.revokes(key)?.to_owned(),
+        })
+    })
+}
+
 /// Explains what became of a key that is no longer known.
 fn explain(root: &TrustRoot, error: QuorumError) -> VerifyError {
     let QuorumError::UnknownKeys { found } = &error else {
         return VerifyError::Quorum(error);
     };
-    let document = root.document();
-    let revoked = found.iter().find_map(|key| {
-        let reason = document.revokes(key)?.to_owned();
-        Some(VerifyError::Revoked {
-            key: key.clone(),
-            version: document.version,
-            reason,
-        })
+    let retired = found.iter().find_map(|key| {
+        let version = root.retired(key)?;
+        let key = key.clone();
+        Some(VerifyError::Retired { key, version })
     });
-    let retired = || {
-        found.iter().find_map(|key| {
-            let version = root.retired(key)?;
-            let key = key.clone();
-            Some(VerifyError::Retired { key, version })
-        })
-    };
-    revoked
-        .or_else(retired)
-        .unwrap_or(VerifyError::Quorum(error))
+    retired.unwrap_or(VerifyError::Quorum(error))
 }
 
 fn more_telling(a: VerifyError, b: VerifyError) -> VerifyError {

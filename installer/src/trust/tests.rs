@@ -58,6 +58,19 @@ impl Desk {
     }
 }
 
+/// As an enrolment leaves it that is killed before it removed the older document.
+#[test]
+fn of_two_versions_of_one_root_only_the_newer_counts() {
+    let desk = Desk::new();
+    let newer = signed(&revoking(document(3, 1, 12), 10), &[1]);
+    let newer_root = TrustRoot::parse(&newer.bytes).unwrap();
+    enrol(&desk.layout, &newer_root, &newer.bytes).unwrap();
+    assert_eq!(all(&desk.layout).unwrap().len(), 2);
+    let counted = enrolled(&desk.layout).unwrap();
+    let anchors: Vec<&Sha256> = counted.iter().map(TrustRoot::anchor).collect();
+    assert_eq!(anchors, [newer_root.fingerprint()]);
+}
+
 #[test]
 fn successors_are_remembered_and_an_older_chain_changes_nothing() {
     let desk = Desk::new();

@@ -230,6 +230,20 @@ fn of_two_roots_that_know_the_key_the_one_for_the_product_counts() {
 }
 
 #[test]
+fn a_key_that_one_root_revokes_counts_for_no_other() {
+    let mut other = document(1, (1, &[1]), (1, &[10]));
+    other.release.products = vec!["other".to_owned()];
+    let parse = |d: &RootDocument| TrustRoot::parse(&canonical(d).unwrap()).unwrap();
+    let revoked = revoking(document(2, (1, &[2]), (1, &[11])), 10);
+    let roots = [parse(&other), parse(&revoked)];
+    let refused = find_quorums(b"m", &sign(b"m", &[10]), &roots).unwrap_err();
+    assert!(matches!(refused, VerifyError::Revoked { version: 2, .. }), "{refused}");
+    assert!(find_quorums(b"m", &sign(b"m", &[10]), &roots[..1]).is_ok());
+    // A good signature beside it still counts.
+    assert!(find_quorums(b"m", &sign(b"m", &[10, 11]), &roots).is_ok());
+}
+
+#[test]
 fn names_have_one_form() {
     let id = "0123456789abcdef";
     for good in ["root.1.json", &format!("root.12.{id}.sig")] {

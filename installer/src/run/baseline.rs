@@ -202,6 +202,9 @@ pub(super) fn snapshot(
         .filter(|root| root.exists())
     {
         secure_fs::Place::of(&root)?;
+        if root.is_dir() {
+            secure_fs::Place::of(&root.join("x"))?;
+        }
     }
     let blobs = context.blobs()?;
     let found = capture(

@@ -12,7 +12,7 @@ use super::{Baseline, Context, StepResult};
 use crate::host::{HostError, UnitAction};
 use crate::layout::Layout;
 use crate::secure_fs;
-use manifests::product::Component;
+use manifests::product::{Component, Hold};
 
 /// The token's name is written out, because `%n` differs for an alias; only templates need `%n`.
 fn drop_in_text(released: &str, unit: &str) -> String {
@@ -23,6 +23,12 @@ fn drop_in_text(released: &str, unit: &str) -> String {
          #   rm this file; systemctl daemon-reload; systemctl start {name}\n\
          [Unit]\nConditionPathExists={released}/{name}\n"
     )
+}
+
+/// Returns the components whose services cannot start while they are held.
+fn full<'a>(components: &[&'a Component]) -> impl Iterator<Item = &'a Component> {
+    let all = components.iter().copied();
+    all.filter(|component| component.hold == Hold::Full)
 }
 
 fn write_hold(dir: &Path, unit: &str) -> Result<(), StepError> {
@@ -41,7 +47,7 @@ impl Context<'_> {
             return Ok("no systemd: services are not touched".to_owned());
         }
         secure_fs::ensure_dir(&self.layout.released(), 0o700)?;
-        let held: Vec<&str> = baseline.all_services(held.iter().copied()).collect();
+        let held: Vec<&str> = baseline.all_services(full(held)).collect();
         for unit in baseline.all_services(self.plan.all_components()) {
             if !held.contains(&unit) {
                 self.create_token(unit)?;
@@ -67,7 +73,7 @@ impl Context<'_> {
             return Ok(String::new());
         }
         let mut mended = Vec::new();
-        for unit in baseline.all_services(components.iter().copied()) {
+        for unit in baseline.all_services(full(components)) {
             let is_gone = |dir: &PathBuf| !dir.join(Layout::DROP_IN).exists();
             for dir in self.layout.hold_dirs(unit).into_iter().filter(is_gone) {
                 write_hold(&dir, unit)?;
@@ -77,7 +83,7 @@ impl Context<'_> {
         if !mended.is_empty() {
             self.host.daemon_reload()?;
         }
-        for unit in baseline.all_services(components.iter().copied()) {
+        for unit in baseline.all_services(full(components)) {
             let now = self.host.unit(unit)?;
             if now.is_up() || held.get(unit).is_some_and(|then| *then < now.main_started) {
                 return differs(format!("{unit} was started while this run held it"));
@@ -121,7 +127,8 @@ impl Context<'_> {
         let triggers = components
             .iter()
             .flat_map(|component| baseline.triggers(component));
-        let mut troubles: Vec<StepError> = services()
+        let mut troubles: Vec<StepError> = baseline
+            .all_services(full(components))
             .map(|unit| secure_fs::remove_if_present(&self.layout.released().join(unit)))
             .filter_map(|removed| Some(removed.err()?.into()))
             .collect();

@@ -132,6 +132,9 @@ pub struct Component {
     /// Its systemd unit, with suffix.
     #[serde(default)]
     pub unit: Option<String>,
+    /// Whether a start of its services is held back while its packages change.
+    #[serde(default, skip_serializing_if = "Hold::is_full")]
+    pub hold: Hold,
     /// The program the unit's main process runs; not part of the configuration backup.
     #[serde(default)]
     pub program: Option<String>,
@@ -153,6 +156,26 @@ pub struct Component {
     /// How its health is checked.
     #[serde(default)]
     pub health: Option<Health>,
+}
+
+/// Whether the services of a component can start while its packages change. They are stopped in
+/// either case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// They cannot.
+    #[default]
+    Full,
+    /// They can: a scriptlet of the package waits for its own service. The new version may then run,
+    /// and write data, before the transaction was checked.
+    None,
+}
+
+impl Hold {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// How a component's version follows from the one the user names.

@@ -85,17 +85,16 @@ impl Blobs {
 
     /// Copies a content from another backup.
     pub fn import(&self, other: &Self, sha256: &Sha256) -> Result<(), BlobError> {
-        self.put(sha256, &other.load(sha256)?)
+        let mut file = other.content(sha256)?;
+        self.store(&mut file, &other.path(sha256)).map(drop)
     }
 
-    /// Reads a content and checks its digest.
-    pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
+    /// Checks the digest of a content, which may be larger than the memory, and opens it.
+    pub fn content(&self, sha256: &Sha256) -> Result<File, BlobError> {
+        use std::io::Seek as _;
         let path = self.path(sha256);
-        let mut bytes = Vec::new();
-        secure_fs::open_read(&path)?
-            .read_to_end(&mut bytes)
-            .map_err(at("read", &path))?;
-        let found = Sha256::of(&bytes);
+        let mut file = secure_fs::open_read(&path)?;
+        let (_, found) = of_reader(&mut file).map_err(at("read", &path))?;
         if found != *sha256 {
             return Err(BlobError::Damaged {
                 path,
@@ -103,6 +102,16 @@ impl Blobs {
                 found,
             });
         }
+        file.rewind().map_err(at("read", &path))?;
+        Ok(file)
+    }
+
+    /// Reads a content that is edited or shown, and checks its digest.
+    pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
+        let mut bytes = Vec::new();
+        self.content(sha256)?
+            .read_to_end(&mut bytes)
+            .map_err(at("read", &self.path(sha256)))?;
         Ok(bytes)
     }
 }

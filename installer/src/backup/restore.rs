@@ -157,10 +157,10 @@ fn write(
             place.set_ownership(ownership(entry), &xattrs(entry), &surplus(entry, present))?;
         }
         Kind::File { sha256, .. } => {
-            let bytes = blobs.load(sha256)?;
+            let mut content = blobs.content(sha256)?;
             lost = set_aside(layout, path, present, displaced);
             remove_directory(&place, present)?;
-            place.restore_file(&bytes, ownership(entry), &xattrs(entry))?;
+            place.copy_from(&mut content, ownership(entry), &xattrs(entry))?;
         }
         Kind::Directory => place.restore_dir()?,
         Kind::Symlink { target } => {
@@ -185,8 +185,8 @@ pub(crate) fn put(
     let place = Place::of(&layout.at(path))?;
     match &entry.kind {
         Kind::File { sha256, .. } => {
-            let bytes = blobs.load(sha256)?;
-            place.restore_file(&bytes, ownership(entry), &xattrs(entry))?;
+            let mut content = blobs.content(sha256)?;
+            place.copy_from(&mut content, ownership(entry), &xattrs(entry))?;
         }
         Kind::Symlink { target } => {
             place.restore_symlink(target, ownership(entry), &xattrs(entry))?;

@@ -60,7 +60,8 @@ pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
         })
         .collect();
     ids.sort_unstable();
-    // Others may have written what a run's directory holds: no document in it counts, and a run may be open.
+    // Others may have written what a run's directory holds: no document in it counts, and a run may
+    // be open.
     for id in &ids {
         secure_fs::check_own(&layout.run(*id)).map_err(|error| chain(&error))?;
     }

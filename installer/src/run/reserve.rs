@@ -98,7 +98,6 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
 
 /// Enlarges the reserve in the state directory, once the size of the data that a revert must keep
 /// is known.
-/// keep.
 pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
@@ -120,7 +119,6 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
 
 /// Frees all reserves. A failure here changes nothing in what follows. A list that a newer
 /// installer wrote stays for that installer.
-/// that a newer installer wrote stays for that one.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
     let own = layout.state().join(FILE);

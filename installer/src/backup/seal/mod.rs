@@ -110,8 +110,8 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
         Err(why) => return vec![why],
     };
     let settle = |id: u64| -> Result<(), String> {
-        // A run that cannot be read stays as it is, for the installer that can read it. What should be
-        // sealed and is plain is reported.
+        // A run that cannot be read stays as it is, for the installer that can read it. What should
+        // be sealed and is plain is reported.
         let dir = layout.run(id);
         let run = match history::load(layout, id) {
             Err(why) if dir.recipients().exists() || dir.unsealed().exists() => return Err(why),

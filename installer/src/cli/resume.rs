@@ -57,8 +57,8 @@ fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
         }
         // The copy of the program may need the room.
         reserve::free(layout);
-        // First the boot unit, then the record: cut off in between, the next boot starts this program,
-        // which finds another one's record and goes on.
+        // First the boot unit, then the record: cut off in between, the next boot starts this
+        // program, which finds another one's record and goes on.
         if run_unit::is_possible(&session.host, layout) {
             run_unit::arm(&session.host, layout).map_err(|error| chain(&error))?;
         }

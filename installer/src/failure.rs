@@ -24,7 +24,8 @@ pub enum Exit {
     Busy = 7,
     /// `plan --check`: the host would change.
     Pending = 10,
-    /// Stopped by a signal before anything was changed.
+    /// Stopped by a signal: either nothing was changed yet, or the command no longer follows a run
+    /// that goes on.
     Interrupted = 130,
 }
 

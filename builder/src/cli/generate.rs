@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, CommandFactory as _, Subcommand};
 
 use super::{Cli, show};
-use crate::explain::{Error, usage};
+use crate::explain::{Bug, Error};
 use crate::output::Pending;
 
 /// Write shell completions or man pages.
@@ -52,13 +52,7 @@ fn man(command: &clap::Command, name: &str, directory: &Path) -> Result<(), Erro
         .name(clap::builder::Str::from(name.to_owned()));
     clap_mangen::Man::new(named)
         .render(&mut page)
-        .map_err(|error| {
-            usage(
-                "cannot write the man pages",
-                error.to_string(),
-                "this is a bug: please report it",
-            )
-        })?;
+        .map_err(|error| Bug::new("cannot write the man pages", error.to_string()))?;
     let path = directory.join(format!("{name}.1"));
     Pending::with_bytes(&path, &page, 0o644)?.commit()?;
     let visible = command

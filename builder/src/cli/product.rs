@@ -7,7 +7,7 @@ use manifests::printable::printable_lines;
 
 use super::origin::product;
 use super::{Context, Format, show};
-use crate::explain::{Error, usage};
+use crate::explain::{Bug, Error};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,8 +43,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         Format::Json => show::json(&product),
         Format::Text => {
             let text = product.to_toml().map_err(|error| {
-                let failed = "cannot print the product manifest";
-                usage(failed, error.to_string(), "this is a bug: please report it")
+                Bug::new("cannot print the product manifest", error.to_string())
             })?;
             show::text(&printable_lines(&text));
         }

@@ -23,11 +23,21 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let lock = session.wait_for_lock()?;
     let plan: InstallPlan =
         document::read(&session.layout.run(id).plan()).map_err(|error| internal(&chain(&error)))?;
-    let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, |context| {
-        // Without a journal nothing was changed, and there is nothing to resume.
-        run::execute(context, &lock)
-            .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
-    })?;
+    let undone = work::undone(session, id, &plan)?;
+    let undone = undone.as_ref();
+    let code = work::in_unit(
+        session,
+        &lock,
+        id,
+        &plan,
+        args.lock_wait,
+        undone,
+        |context| {
+            // Without a journal nothing was changed, and there is nothing to resume.
+            run::execute(context, &lock)
+                .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
+        },
+    )?;
     // For systemd only a failed revert is a failure: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {
         code

@@ -17,16 +17,17 @@ use crate::plan::InstallPlan;
 use crate::run::{self, Context, Ended, OnStop, Undone};
 use crate::run_unit::{self, Recorder};
 
-/// Executes a run so that followers see its progress and a shutdown waits for it.
+/// Executes a run so that followers see its progress and a shutdown waits for it. Only the way
+/// forward of an undo needs the undone run.
 pub(super) fn in_unit(
     session: &Session,
     lock: &RunLock,
     run: u64,
     plan: &InstallPlan,
     lock_wait: LockWait,
+    undone: Option<&Undone>,
     work: impl FnOnce(&Context<'_>) -> Result<Ended, Failure>,
 ) -> Result<u8, Failure> {
-    let undone = undone(session, run, plan)?;
     let stopped = stop_signal()?;
     let recorder = Recorder::open(&session.layout, run).ok();
     let listener = |event: &Event| {
@@ -51,7 +52,7 @@ pub(super) fn in_unit(
             OnStop::Revert
         },
         lock_wait_secs: lock_wait.secs,
-        undone: undone.as_ref(),
+        undone,
     };
     Ok(end(session, lock, work(&context)?))
 }

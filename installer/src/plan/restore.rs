@@ -59,6 +59,7 @@ pub fn plan(
         stores,
         bystanders,
         downgrade_because: None,
+        extras_ignored_because: None,
         ..run.plan.clone()
     })
 }

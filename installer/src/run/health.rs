@@ -133,7 +133,6 @@ pub(super) fn runs_again(
 
 /// A healthy service must keep its process until the later groups are healthy: systemd restarts a
 /// crashed one, which then only looks healthy.
-/// in between was restarted by systemd and only looks well.
 pub(super) fn same_processes(
     context: &Context<'_>,
     processes: &BTreeMap<String, u32>,

@@ -220,7 +220,8 @@ fn refuse_older(root: &TrustRoot, enrolled: &[TrustRoot]) -> Result<(), Failure>
     };
     let forgets = |known: &&TrustRoot| {
         let mut revoked = known.document().revoked.iter();
-        trust::is_older(known, root) && revoked.any(|key| root.document().revokes(&key.id).is_none())
+        trust::is_older(known, root)
+            && revoked.any(|key| root.document().revokes(&key.id).is_none())
     };
     if let Some(known) = enrolled.iter().find(forgets) {
         return Err(Failure::new(

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
-use super::{facts, mounts};
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
     ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, process,
     systemd,
 };
+use super::{facts, mounts};
 use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{self, PayloadFiles};
 use crate::layout::Layout;

@@ -2,8 +2,8 @@
 
 pub mod cmd;
 pub(crate) mod facts;
-pub(crate) mod mounts;
 pub mod linux;
+pub(crate) mod mounts;
 pub mod payload;
 pub(crate) mod probe;
 pub(crate) mod process;
@@ -203,7 +203,10 @@ pub struct UnitState {
     pub dependents: Vec<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }

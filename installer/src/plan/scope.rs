@@ -83,7 +83,11 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         roots.insert(extra.path.clone());
     }
     let mut trees = outer(&roots);
-    for mount in baseline.mounts.iter().filter(|mount| is_below_any(mount, &trees)) {
+    for mount in baseline
+        .mounts
+        .iter()
+        .filter(|mount| is_below_any(mount, &trees))
+    {
         excluded.insert(mount.clone());
     }
     // A path that the run itself changes is saved also behind a mount.

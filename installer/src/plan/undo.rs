@@ -6,10 +6,10 @@ use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
 use crate::plan::forecast::{Forecast, forecast};
+use crate::plan::scope;
 use crate::plan::{
     Earlier, Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
 };
-use crate::plan::scope;
 use crate::problem::Problem;
 
 pub use data::DataChoice;

@@ -93,7 +93,9 @@ impl Context<'_> {
             return Ok(String::new());
         }
         let gone = mended.join(", ");
-        Ok(format!("removed by another program, and written again: {gone}"))
+        Ok(format!(
+            "removed by another program, and written again: {gone}"
+        ))
     }
 
     /// Returns when the main process of each service was last started.

@@ -118,8 +118,7 @@ impl std::fmt::Debug for Context<'_> {
 }
 
 /// The command that removes all our drop-ins by hand.
-pub(crate) const FREE_BY_HAND: &str =
-    "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf \
+pub(crate) const FREE_BY_HAND: &str = "rm -f /etc/systemd/system/*.service.d/zz-airgap-bundle.conf \
      /run/systemd/system/*.service.d/zz-airgap-bundle.conf && systemctl daemon-reload";
 
 /// Whether a step may run without its journal records.

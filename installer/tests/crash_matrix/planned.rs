@@ -10,8 +10,8 @@ use installer::plan::{
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
 use manifests::product::{
-    BackupTree, Component, Engine, EngineRule, Expectation, Health, RedisSettings, Setting, Source,
-    StoreRule, Versioning,
+    BackupTree, Component, Engine, EngineRule, Expectation, Health, Hold, RedisSettings, Setting,
+    Source, StoreRule, Versioning,
 };
 use manifests::signature::KeyId;
 
@@ -175,6 +175,7 @@ fn component(part: &Part, has_data: bool) -> Component {
         repository: "fake".to_owned(),
         versioning: Versioning::Lead,
         unit: Some(unit_name(name)),
+        hold: Hold::Full,
         program: Some(program_path(name)),
         config: vec![config_path(name)],
         environment: vec![format!("/etc/sysconfig/{name}")],

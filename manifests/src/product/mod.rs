@@ -172,7 +172,10 @@ pub enum Hold {
 }
 
 impl Hold {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     fn is_full(&self) -> bool {
         *self == Self::Full
     }

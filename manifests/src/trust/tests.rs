@@ -237,7 +237,10 @@ fn a_key_that_one_root_revokes_counts_for_no_other() {
     let revoked = revoking(document(2, (1, &[2]), (1, &[11])), 10);
     let roots = [parse(&other), parse(&revoked)];
     let refused = find_quorums(b"m", &sign(b"m", &[10]), &roots).unwrap_err();
-    assert!(matches!(refused, VerifyError::Revoked { version: 2, .. }), "{refused}");
+    assert!(
+        matches!(refused, VerifyError::Revoked { version: 2, .. }),
+        "{refused}"
+    );
     assert!(find_quorums(b"m", &sign(b"m", &[10]), &roots[..1]).is_ok());
     // A good signature beside it still counts.
     assert!(find_quorums(b"m", &sign(b"m", &[10, 11]), &roots).is_ok());

@@ -46,6 +46,8 @@ fn inventory() -> Inventory {
         disk: BTreeMap::new(),
         everything: Vec::new(),
         merged_usr: true,
+        agents: Vec::new(),
+        mounts: Vec::new(),
         remembered: crate::trust::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
         extras: Vec::new(),

@@ -34,7 +34,11 @@ fn a_drop_in_that_is_purged_is_written_again_and_an_empty_directory_stays() {
     let note = format!("written again: {own}/zz-airgap-bundle.conf");
     assert!(run.stderr.contains(&note), "{}", run.stderr);
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
-    let left = site.host.check(&["sh", "-c", "ls -A /etc/systemd/system/tyk-gateway.service.d /run/systemd/system"]);
+    let left = site.host.check(&[
+        "sh",
+        "-c",
+        "ls -A /etc/systemd/system/tyk-gateway.service.d /run/systemd/system",
+    ]);
     assert!(!left.unwrap().contains("airgap"));
 }
 
@@ -46,6 +50,8 @@ fn an_agent_at_work_is_named_in_the_plan() {
     site.host.check(&agent).unwrap();
     let plan = site.must_plan();
     assert!(plan.contains("puppet.service is at work"), "{plan}");
-    site.host.check(&["systemctl", "stop", "puppet.service"]).unwrap();
+    site.host
+        .check(&["systemctl", "stop", "puppet.service"])
+        .unwrap();
     assert!(!site.must_plan().contains("puppet"));
 }

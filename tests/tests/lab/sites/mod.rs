@@ -23,7 +23,9 @@ impl Site {
              fi\nexec /usr/bin/systemctl.real \"$@\"\n";
         let moved = ["mv", "/usr/bin/systemctl", "/usr/bin/systemctl.real"];
         self.host.check(&moved).unwrap();
-        self.host.write("/usr/bin/systemctl", wrapper, 0o755).unwrap();
+        self.host
+            .write("/usr/bin/systemctl", wrapper, 0o755)
+            .unwrap();
     }
 
     /// Checks that the script ran to its end, and removes the wrapper.

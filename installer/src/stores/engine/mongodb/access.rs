@@ -89,7 +89,11 @@ impl MongodbAccess {
 }
 
 /// Options that send reads to another member. A secondary that lags does not have the last state.
-const READS_ELSEWHERE: [&str; 3] = ["readpreference", "readpreferencetags", "maxstalenessseconds"];
+const READS_ELSEWHERE: [&str; 3] = [
+    "readpreference",
+    "readpreferencetags",
+    "maxstalenessseconds",
+];
 
 /// Returns the string without these options: the tools then read from the primary.
 fn of_primary(uri: &str) -> String {

@@ -16,6 +16,11 @@ pub const YOURS: &str = ".yours";
 /// The suffixes under which rpm, or a run, puts a file aside.
 const ASIDE: [&str; 4] = [".rpmnew", ".rpmsave", ".rpmorig", YOURS];
 
+/// Whether rpm, or a run, put a file aside under this name.
+pub(crate) fn is_aside(path: &str) -> bool {
+    ASIDE.iter().any(|suffix| path.ends_with(suffix))
+}
+
 /// Returns a component's configuration files outside its trees, whether they exist or not: those
 /// that the product names, those with a forecast, the customary ones of a service, and the
 /// administrator's files for its units. A directory of drop-ins may appear as well as a file.

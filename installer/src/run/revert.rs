@@ -24,7 +24,7 @@ use crate::journal::Journal;
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};
 use crate::journal::step::{GroupStep, RevertStep, Step};
-use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent, scope};
 
 /// Name of a step over all groups.
 const ALL: &str = "all";
@@ -200,9 +200,12 @@ fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> Ste
             state.findings.notes.push(note);
         }
     };
+    // What rpm put beside a file came from this run alone.
+    let is_foreign = |path: &&String| !scope::is_aside(path);
+    let foreign: Vec<String> = done.displaced.iter().filter(is_foreign).cloned().collect();
     let place = displaced.display();
     note(
-        &done.displaced,
+        &foreign,
         &format!("files that appeared during the run were moved to {place}"),
     );
     note(

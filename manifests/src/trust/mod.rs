@@ -125,11 +125,9 @@ pub(crate) fn find_quorums<'a>(
         }
     }
     if found.is_empty() {
-        let revoked = revoked.iter();
-        Err(revoked
-            .filter_map(|signature| revocation(roots, signature.key_id()))
-            .next()
-            .unwrap_or(refusal))
+        let mut revoked = revoked.iter();
+        let revocation = revoked.find_map(|signature| revocation(roots, signature.key_id()));
+        Err(revocation.unwrap_or(refusal))
     } else {
         Ok(found)
     }

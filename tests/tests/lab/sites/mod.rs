@@ -2,9 +2,8 @@
 //! work, and what ordinary sites have that a new host has not.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "tests drive real programs and files, and fail by panicking"
+    reason = "tests drive real programs, and fail by panicking"
 )]
 
 mod behind;

@@ -11,10 +11,6 @@ impl Site {
         assert_eq!(plan.code(), Some(10), "{}", plan.stderr);
         plan.stdout
     }
-
-    fn shell(&self, script: &str) -> String {
-        self.host.check(&["sh", "-c", script]).unwrap()
-    }
 }
 
 #[test]

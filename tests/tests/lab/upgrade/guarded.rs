@@ -8,8 +8,8 @@ use crate::upgrade::support::{Site, changes, site, site_with};
 const STATE: &str = "/var/lib/airgap-bundle";
 
 impl Site {
-    fn shell(&self, script: &str) {
-        self.host.check(&["sh", "-c", script]).unwrap();
+    pub(crate) fn shell(&self, script: &str) -> String {
+        self.host.check(&["sh", "-c", script]).unwrap()
     }
 
     /// Runs a command that must be refused, in three parts.

@@ -71,7 +71,7 @@ impl MongodbAccess {
         Ok(Self {
             database: database(pieces.path.unwrap_or_default())?,
             addresses,
-            uri: Secret::new(&of_primary(uri)),
+            uri: Secret::new(of_primary(uri)),
             tls,
         })
     }

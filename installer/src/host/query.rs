@@ -101,6 +101,23 @@ pub(crate) fn scriptlet_failures(output: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the last lines that a scriptlet printed before rpm reported its failure.
+pub(crate) fn said_before<'a>(output: &'a str, failure: &str) -> Vec<&'a str> {
+    const SHOWN_MAX_LINES: usize = 3;
+    let is_progress = |line: &&str| {
+        line.contains("####")
+            || ["Preparing...", "Updating / installing", "Cleaning up / removing"]
+                .iter()
+                .any(|start| line.starts_with(start))
+    };
+    let before = output.lines().map(str::trim);
+    let before = before.take_while(|line| *line != failure);
+    let mut said: Vec<&str> = before
+        .filter(|line| !line.is_empty() && !is_progress(line))
+        .collect();
+    said.split_off(said.len().saturating_sub(SHOWN_MAX_LINES))
+}
+
 /// Whether the answer of `rpmkeys -K` shows that digests *and* signatures were checked. `signed`
 /// has the words that this version of rpm uses for a signature.
 ///
@@ -188,6 +205,9 @@ mod tests {
         ] {
             let output = format!("Preparing...\n{line}\nUpdating / installing...\n");
             assert_eq!(scriptlet_failures(&output), [line], "{line}");
+            assert!(said_before(&output, line).is_empty());
+            let talking = output.replacen(line, &format!("no answer on 8080\n{line}"), 1);
+            assert_eq!(said_before(&talking, line), ["no answer on 8080"]);
         }
         let fine = "Preparing...\nUpdating / installing...\nx-1-1\nCleaning up / removing...\n";
         assert!(scriptlet_failures(fine).is_empty());

@@ -146,12 +146,18 @@ impl Answer {
         let failures = query::scriptlet_failures(&answer.output);
         let tail = cmd::tail(&answer.output, 5);
         match answer.code {
-            _ if !failures.is_empty() => Self::Complaint(format!(
-                "a scriptlet failed: {}. The output ends with: {tail}. Services are held while packages \
-                 change: a scriptlet that waits for its own service needs `hold = \"none\"` in the product \
-                 manifest",
-                failures.join("; ")
-            )),
+            _ if !failures.is_empty() => {
+                let mut text = format!("a scriptlet failed: {}", failures.join("; "));
+                let said = query::said_before(&answer.output, &failures[0]);
+                if !said.is_empty() {
+                    text += &format!("; it printed: {}", said.join(" / "));
+                }
+                if failures[0].contains("%post") {
+                    text += ". Its services are held meanwhile: a scriptlet that waits for its own service \
+                             needs `hold = \"none\"` in the product manifest";
+                }
+                Self::Complaint(text)
+            }
             Some(0) => Self::Fine,
             Some(code) => Self::Complaint(format!("rpm exits with {code}: {tail}")),
             None => Self::Complaint(format!("rpm was ended by a signal: {tail}")),

@@ -39,14 +39,17 @@ pub(crate) fn needed_by_open(runs: &[PastRun]) -> Vec<u64> {
         .collect()
 }
 
-/// Returns the runs to remove, oldest first. Pure. `sizes` returns the stored size of an RPM.
+/// Returns the runs to remove: first those that changed nothing, each oldest first. Pure. `sizes` returns the stored size of an RPM.
 fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
     let newest = runs.last().map(|run| run.id);
     let needed = needed_by_open(runs);
     let may_go = |run: &&PastRun| !needed.contains(&run.id) && Some(run.id) != newest;
     let mut kept: Vec<&PastRun> = runs.iter().collect();
     let mut gone = Vec::new();
-    for run in runs.iter().filter(may_go) {
+    // A night of failed tries must not remove the run that can be undone.
+    let mut candidates: Vec<&PastRun> = runs.iter().filter(may_go).collect();
+    candidates.sort_by_key(|run| run.is_done());
+    for run in candidates {
         let files: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.payload()).collect();
         let bytes: u64 = files.iter().map(sizes).sum();
         if kept.len() <= retention.runs && bytes <= retention.store_bytes {
@@ -137,5 +140,13 @@ mod tests {
         );
         assert_eq!(gone(9, 0), [2, 3], "as much as may go, if nothing suffices");
         assert_eq!(gone(9, 60), [2], "three runs of two RPMs of ten bytes fit");
+        let cause = || "it failed".to_owned();
+        let failed = |id| past_run(id, PlanKind::Upgrade, Some(Outcome::Reverted { cause: cause() }));
+        let retention = Retention {
+            runs: 2,
+            store_bytes: u64::MAX,
+        };
+        let runs = [done(1), failed(2), failed(3), failed(4)];
+        assert_eq!(expired(&runs, retention, &|_| 10), [2, 3], "the run that can be undone stays");
     }
 }

@@ -129,7 +129,12 @@ fn space(
                     space.free_bytes >> 20,
                     needed.div_ceil(1 << 20)
                 ),
-                "free some space on that filesystem",
+                if is_state {
+                    "free some space on that filesystem; `install backup list` shows what old backups \
+                     take, and `install backup prune --keep 1` removes them"
+                } else {
+                    "free some space on that filesystem"
+                },
             )),
             Ok(space) if is_state && space.free_inodes < 10_000 => problems.push(Problem::new(
                 format!(

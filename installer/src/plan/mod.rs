@@ -6,9 +6,11 @@ mod earlier;
 pub mod extras;
 pub mod forecast;
 mod lint;
+mod migrations;
 mod needs;
 pub mod restore;
 pub mod scope;
+mod services;
 mod stores;
 #[cfg(test)]
 mod test_rpm;
@@ -231,6 +233,10 @@ pub struct PlannedComponent {
     pub to: PlannedRpm,
     /// What happens to edited files.
     pub config: Vec<Forecast>,
+    /// Files that its service uses and its product does not name: those of its unit's command line,
+    /// variables and drop-ins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// An RPM of the bundle or the store.

@@ -95,6 +95,19 @@ impl ProductManifest {
         if let Some(tool) = component.tools.iter().find(|tool| !is_package_name(tool)) {
             return refuse(format!("component `{name}`: `{tool}` is no package name"));
         }
+        let is_flag = |flag: &String| {
+            let word = flag.trim_start_matches('-');
+            flag.starts_with('-') && !word.is_empty() && !word.contains([' ', '='])
+        };
+        if let Some(flag) = component.config_flags.iter().find(|flag| !is_flag(flag)) {
+            return refuse(format!(
+                "component `{name}`: `{flag}` is no option of a command line"
+            ));
+        }
+        component
+            .references
+            .iter()
+            .try_for_each(|reference| reference.check(component))?;
         for (at, store) in component.stores.iter().enumerate() {
             store.check(name)?;
             if component.stores[..at].iter().any(|s| s.id == store.id) {

@@ -48,6 +48,7 @@ fn inventory() -> Inventory {
         merged_usr: true,
         remembered: crate::trust::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
+        services: BTreeMap::new(),
         extras: Vec::new(),
         headers: BTreeMap::new(),
     }
@@ -99,6 +100,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             from: planned.clone(),
             to: planned,
             config: Vec::new(),
+            files: Vec::new(),
         }],
         packages: Vec::new(),
         extras: crate::plan::extras::Extras::default(),

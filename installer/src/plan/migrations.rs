@@ -93,3 +93,6 @@ fn not_found(
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

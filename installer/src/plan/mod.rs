@@ -13,6 +13,8 @@ pub mod scope;
 mod services;
 mod stores;
 #[cfg(test)]
+mod test_inventory;
+#[cfg(test)]
 mod test_rpm;
 pub mod undo;
 mod upgrade;
@@ -34,6 +36,8 @@ pub use baseline::Baseline;
 pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
 pub(crate) use upgrade::is_build;
+#[cfg(test)]
+use test_inventory::test_inventory;
 pub use upgrade::{Inputs, upgrade};
 
 /// The type a stored plan names.

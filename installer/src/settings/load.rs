@@ -54,7 +54,11 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
         }
     };
     let mut environment = BTreeMap::new();
-    let usual: Vec<EnvironmentFile> = component.environment.iter().map(optional).collect();
+    let usual = component.environment.iter().map(|path| EnvironmentFile {
+        path: path.clone(),
+        is_optional: true,
+    });
+    let usual: Vec<EnvironmentFile> = usual.collect();
     let (files, systemd) = match &service {
         Some(service) => {
             environment.clone_from(&service.unit.environment);
@@ -96,13 +100,6 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
         trouble: troubles.into_iter().next(),
         notes,
         service,
-    }
-}
-
-fn optional(path: &String) -> EnvironmentFile {
-    EnvironmentFile {
-        path: path.clone(),
-        is_optional: true,
     }
 }
 

@@ -127,7 +127,9 @@ impl Service {
         for part in Path::new(root_directory).components().chain(whole.components()) {
             match part {
                 Part::Normal(name) => plain.push(name),
-                Part::ParentDir => drop(plain.pop()),
+                Part::ParentDir => {
+                    plain.pop();
+                }
                 _ => {}
             }
         }

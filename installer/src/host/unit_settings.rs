@@ -133,7 +133,11 @@ fn parse(shown: &str, manager: &str, systemd: u32) -> Option<UnitSettings> {
         let (name, value) = line.split_once('=')?;
         // Systemd before 246 writes the value as it is.
         let is_quoted = quote_of(value).is_some();
-        let value = if is_quoted { unquoted(value) } else { value.to_owned() };
+        let value = if is_quoted {
+            unquoted(value)
+        } else {
+            value.to_owned()
+        };
         Some((name.to_owned(), value))
     });
     found.environment.extend(own);
@@ -290,7 +294,8 @@ pub(crate) fn invocation(pid: u32, program: &str) -> io::Result<Option<Invocatio
     // A program's own image says more than a word on the command line of its launcher.
     let by_image = found.iter().find(|pid| runs(**pid, program));
     let by_word = || {
-        let names = |pid: &&u32| list(**pid, "cmdline").is_ok_and(|all| all.iter().any(|w| w == program));
+        let names =
+            |pid: &&u32| list(**pid, "cmdline").is_ok_and(|all| all.iter().any(|w| w == program));
         found.iter().find(names)
     };
     let Some(pid) = by_image.or_else(by_word) else {
@@ -313,7 +318,9 @@ pub(crate) fn invocation(pid: u32, program: &str) -> io::Result<Option<Invocatio
 fn children(pid: u32) -> Vec<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let text = text.unwrap_or_default();
-    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    text.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 fn runs(pid: u32, program: &str) -> bool {

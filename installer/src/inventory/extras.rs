@@ -239,8 +239,25 @@ mod tests {
     fn found(host: &Host, carried: &[&str]) -> FoundExtras {
         let tyk = ProductManifest::from_toml(TYK).unwrap();
         let carried = carried.iter().copied().collect();
-        let mut all = find(&NoSystemd, &host.layout, &tyk, Arch::X86_64, |_| true, &carried);
-        assert!(find(&NoSystemd, &host.layout, &tyk, Arch::X86_64, |_| false, &carried).is_empty());
+        let mut all = find(
+            &NoSystemd,
+            &host.layout,
+            &tyk,
+            Arch::X86_64,
+            |_| true,
+            &carried,
+        );
+        assert!(
+            find(
+                &NoSystemd,
+                &host.layout,
+                &tyk,
+                Arch::X86_64,
+                |_| false,
+                &carried
+            )
+            .is_empty()
+        );
         all.remove(0)
     }
 

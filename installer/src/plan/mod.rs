@@ -35,9 +35,9 @@ pub use age::Consent;
 pub use baseline::Baseline;
 pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
-pub(crate) use upgrade::is_build;
 #[cfg(test)]
 use test_inventory::test_inventory;
+pub(crate) use upgrade::is_build;
 pub use upgrade::{Inputs, upgrade};
 
 /// The type a stored plan names.

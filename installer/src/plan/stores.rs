@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Consent, InstallPlan, migrations};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
-use crate::stores::{FoundStore, UnclearStore};
 use crate::stores::dumping::StoreLabel;
+use crate::stores::{FoundStore, UnclearStore};
 
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +147,9 @@ pub(super) fn add(
 
 fn not_known(unclear: &UnclearStore) -> Problem {
     let UnclearStore { name, why, .. } = unclear;
-    let elsewhere = format!("if its data are safe without us, give the reason with --backed-up-elsewhere {name}=REASON");
+    let elsewhere = format!(
+        "if its data are safe without us, give the reason with --backed-up-elsewhere {name}=REASON"
+    );
     if unclear.out_of_reach {
         return Problem::new(
             format!("{name} cannot be dumped: {why}"),
@@ -156,7 +158,10 @@ fn not_known(unclear: &UnclearStore) -> Problem {
     }
     Problem::new(
         format!("{name} is not understood: {why}"),
-        format!("mend the configuration of {}; {elsewhere}", unclear.component),
+        format!(
+            "mend the configuration of {}; {elsewhere}",
+            unclear.component
+        ),
     )
 }
 

@@ -155,9 +155,11 @@ const fn is_blank(letter: char) -> bool {
 
 /// Whether a text can be the name of a variable.
 #[must_use]
-pub fn is_name(text: &str) -> bool {
+fn is_name(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(is_plain)
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(is_plain)
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::host::{
-    EnvironmentFile, HostError, Invocation, Services, StartCommand, UnitSettings,
-};
+use crate::host::{EnvironmentFile, HostError, Invocation, Services, StartCommand, UnitSettings};
 use crate::layout::Layout;
 
 /// The host.

@@ -6,12 +6,12 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use manifests::product::Component;
 use super::pattern::matching;
 use super::unit::Service;
 use super::{Settings, env_file};
 use crate::host::{EnvironmentFile, Services};
 use crate::layout::Layout;
+use manifests::product::Component;
 
 /// Largest configuration file that is read.
 const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;

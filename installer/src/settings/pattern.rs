@@ -12,7 +12,8 @@ pub(super) fn matching(layout: &Layout, path: &str) -> Result<Vec<String>, Troub
     }
     let (directory, pattern) = path.rsplit_once('/').unwrap_or(("", path));
     if directory.contains(['*', '?', '[']) {
-        let why = format!("{path} has a pattern in the name of a directory, which is not read here");
+        let why =
+            format!("{path} has a pattern in the name of a directory, which is not read here");
         return Err(Trouble {
             why,
             is_denied: false,
@@ -30,7 +31,10 @@ pub(super) fn matching(layout: &Layout, path: &str) -> Result<Vec<String>, Troub
     };
     let mut names: Vec<String> = names.filter(is_meant).collect();
     names.sort();
-    Ok(names.iter().map(|name| format!("{directory}/{name}")).collect())
+    Ok(names
+        .iter()
+        .map(|name| format!("{directory}/{name}"))
+        .collect())
 }
 
 /// Whether a pattern of a shell matches a name.
@@ -43,7 +47,12 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
         (Some((b'?', rest)), Some((_, name))) => matches(rest, name),
         (Some((b'[', rest)), Some((letter, name))) => {
             // The first letter of a set may be the bracket that ends others.
-            let Some(end) = rest.iter().skip(1).position(|b| *b == b']').map(|at| at + 1) else {
+            let Some(end) = rest
+                .iter()
+                .skip(1)
+                .position(|b| *b == b']')
+                .map(|at| at + 1)
+            else {
                 return *letter == b'[' && matches(rest, name);
             };
             is_in(&rest[..end], *letter) && matches(&rest[end + 1..], name)

@@ -45,7 +45,8 @@ impl Settings {
             });
         }
         if reference.file {
-            let none = || Unfollowed::Missing(format!("one of its values ({starts}) names no file"));
+            let none =
+                || Unfollowed::Missing(format!("one of its values ({starts}) names no file"));
             return match self.referred.get(rest).ok_or_else(none)? {
                 Ok(text) => Ok(text.clone()),
                 Err(trouble) if trouble.is_denied => Err(Unfollowed::Denied(trouble.why.clone())),
@@ -103,7 +104,12 @@ fn may_read(layout: &Layout, user: &str, file: &Metadata) -> bool {
     let users = std::fs::read_to_string(layout.at("/etc/passwd")).unwrap_or_default();
     let ids = users.lines().find_map(|line| {
         let mut fields = line.split(':');
-        let (name, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let (name, _, uid, gid) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
         (name == user || uid == user).then(|| (uid.parse().ok(), gid.parse().ok()))
     });
     let (uid, gid) = ids.unwrap_or_default();

@@ -7,7 +7,10 @@ fn pairs(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn setting(env: &str, pointer: &str, default: &str) -> Setting {
     Setting {
-        from: vec![Source::Env(env.to_owned()), Source::Pointer(pointer.to_owned())],
+        from: vec![
+            Source::Env(env.to_owned()),
+            Source::Pointer(pointer.to_owned()),
+        ],
         default: default.to_owned(),
         or: Vec::new(),
     }
@@ -23,7 +26,10 @@ fn read(variables: &[(&str, &str)], config: &str) -> Settings {
 fn the_environment_overrides_the_file_and_zero_counts_as_unset() {
     let port = setting("TYK_GW_LISTENPORT", "/listen_port", "8080");
     let file = r#"{"listen_port": 9000}"#;
-    assert_eq!(read(&[("TYK_GW_LISTENPORT", "7000")], file).get(&port), "7000");
+    assert_eq!(
+        read(&[("TYK_GW_LISTENPORT", "7000")], file).get(&port),
+        "7000"
+    );
     assert_eq!(read(&[], file).get(&port), "9000");
     assert_eq!(read(&[], r#"{"listen_port": 0}"#).get(&port), "8080");
 }
@@ -46,7 +52,11 @@ fn a_switch_is_read_as_go_reads_it() {
     }
     let file = r#"{"use_ssl": true}"#;
     for off in ["0", "f", "F", "FALSE", "false", "False"] {
-        assert_eq!(read(&[("USESSL", off)], file).is_on(&tls), Ok(false), "{off}");
+        assert_eq!(
+            read(&[("USESSL", off)], file).is_on(&tls),
+            Ok(false),
+            "{off}"
+        );
     }
     assert_eq!(read(&[("USESSL", "")], file).is_on(&tls), Ok(true));
     assert_eq!(read(&[], "{}").is_on(&tls), Ok(false));

@@ -124,7 +124,10 @@ impl Service {
             });
         }
         let mut plain = PathBuf::from("/");
-        for part in Path::new(root_directory).components().chain(whole.components()) {
+        for part in Path::new(root_directory)
+            .components()
+            .chain(whole.components())
+        {
             match part {
                 Part::Normal(name) => plain.push(name),
                 Part::ParentDir => {
@@ -141,7 +144,8 @@ impl Service {
     pub fn files(&self) -> Vec<String> {
         let units = self.unit.files.iter();
         // What a package brings is in the package.
-        let units = units.filter(|path| !path.starts_with("/usr/lib/") && !path.starts_with("/lib/"));
+        let units =
+            units.filter(|path| !path.starts_with("/usr/lib/") && !path.starts_with("/lib/"));
         let all = units.chain(&self.environment_files).chain(&self.config);
         let is_kept = |path: &&String| {
             !path.ends_with(HOLD) && !MADE_ANEW.iter().any(|start| path.starts_with(start))
@@ -177,8 +181,9 @@ fn filled<'a>(word: &str, value: impl Fn(&str) -> &'a str) -> String {
         if let Some(after) = after.strip_prefix('$') {
             text.push('$');
             rest = after;
-        } else if let Some((name, after)) =
-            after.strip_prefix('{').and_then(|name| name.split_once('}'))
+        } else if let Some((name, after)) = after
+            .strip_prefix('{')
+            .and_then(|name| name.split_once('}'))
         {
             text += value(name);
             rest = after;

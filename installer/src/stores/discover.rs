@@ -58,11 +58,7 @@ pub struct FoundStores {
 
 /// Finds the stores of some components, each once, with the access to it.
 #[must_use]
-pub fn discover(
-    services: &dyn Services,
-    layout: &Layout,
-    components: &[&Component],
-) -> Discovery {
+pub fn discover(services: &dyn Services, layout: &Layout, components: &[&Component]) -> Discovery {
     let mut discovery = Discovery::default();
     // The stores of another root directory cannot be reached from here.
     for component in components.iter().filter(|_| layout.is_live()) {
@@ -271,9 +267,8 @@ impl Look<'_> {
     /// Returns the kind of a store; nothing for a kind that is known to be none.
     fn engine(&self, rule: &EngineRule) -> Result<Option<Engine>, String> {
         let kind = self.get(&rule.setting)?;
-        let is_it = |name: &String| {
-            *name == kind || (rule.ignore_case && name.eq_ignore_ascii_case(&kind))
-        };
+        let is_it =
+            |name: &String| *name == kind || (rule.ignore_case && name.eq_ignore_ascii_case(&kind));
         if let Some((_, engine)) = rule.names.iter().find(|(name, _)| is_it(name)) {
             return Ok(Some(*engine));
         }

@@ -95,7 +95,10 @@ pub struct Subtype {
 impl EngineRule {
     /// Returns every engine that a value may mean.
     pub fn engines(&self) -> impl Iterator<Item = Engine> {
-        let sub = self.subtype.iter().flat_map(|sub| sub.engine.names.values());
+        let sub = self
+            .subtype
+            .iter()
+            .flat_map(|sub| sub.engine.names.values());
         self.names.values().chain(sub).copied()
     }
 }

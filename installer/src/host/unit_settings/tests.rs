@@ -37,7 +37,11 @@ fn old_and_new_systemd_tell_the_same_in_other_forms() {
     for (shown, manager, systemd) in [
         (OLD, "LANG=C\n", 219),
         // RHEL 8: the form of a list is the old one, the name of the file's line the new one.
-        (&OLD.replace("EnvironmentFile=", "EnvironmentFiles="), "LANG=C\n", 239),
+        (
+            &OLD.replace("EnvironmentFile=", "EnvironmentFiles="),
+            "LANG=C\n",
+            239,
+        ),
         (NEW, "LANG=C\nPATH=$'/bin:/my bin'\n", 252),
     ] {
         let found = parse(shown, manager, systemd).unwrap();
@@ -61,7 +65,10 @@ fn old_and_new_systemd_tell_the_same_in_other_forms() {
         let line = "/opt/tyk-dashboard/tyk-analytics --conf /etc/tyk/a.conf";
         assert_eq!(found.commands[0].line, line);
         assert_eq!(found.working_directory, "/opt/tyk-dashboard");
-        assert_eq!((found.user.as_str(), found.root_directory.as_str()), ("tyk", ""));
+        assert_eq!(
+            (found.user.as_str(), found.root_directory.as_str()),
+            ("tyk", "")
+        );
         let files = [
             "/usr/lib/systemd/system/tyk-dashboard.service",
             "/etc/systemd/system/tyk-dashboard.service.d/a.conf",
@@ -94,9 +101,15 @@ fn every_escape_of_a_shell_is_undone() {
 #[test]
 fn a_unit_that_is_not_loaded_has_no_settings() {
     for state in ["masked", "not-found", "error", "bad-setting"] {
-        assert_eq!(parse(&format!("LoadState={state}\nMainPID=0\n"), "", 252), None);
+        assert_eq!(
+            parse(&format!("LoadState={state}\nMainPID=0\n"), "", 252),
+            None
+        );
     }
-    assert_eq!(version_of("systemd 252 (252.39-1~deb12u2)\n+PAM"), Some(252));
+    assert_eq!(
+        version_of("systemd 252 (252.39-1~deb12u2)\n+PAM"),
+        Some(252)
+    );
     assert_eq!(version_of("systemd 219\n+PAM"), Some(219));
     assert_eq!(version_of("systemd v256~rc1\n"), None);
 }
@@ -111,5 +124,8 @@ fn the_process_that_runs_a_program_is_found_with_its_variables() {
         found.environment.get("PATH").cloned(),
         std::env::var("PATH").ok()
     );
-    assert_eq!(invocation(std::process::id(), "/no/such/program").unwrap(), None);
+    assert_eq!(
+        invocation(std::process::id(), "/no/such/program").unwrap(),
+        None
+    );
 }

@@ -90,7 +90,12 @@ fn data_that_are_rewritten_and_not_found_are_a_reason_to_refuse() {
     let [problem] = problems.as_slice() else {
         panic!("{problems:?}");
     };
-    assert!(problem.what.contains("rewrites APIs, policies, users for good"), "{problem:?}");
+    assert!(
+        problem
+            .what
+            .contains("rewrites APIs, policies, users for good"),
+        "{problem:?}"
+    );
     let way_on = "--backed-up-elsewhere dashboard-main=REASON";
     assert!(problem.cure.contains(way_on), "{problem:?}");
     for versions in [("5.3.0", "5.3.2"), ("5.2.4", "5.2.5"), ("5.3.2", "5.2.5")] {
@@ -122,7 +127,10 @@ fn data_that_are_found_or_unclear_have_one_word_about_them() {
     });
     let (_, problems) = asked(CROSSED, &inventory, &[]);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].what.contains("MySQL: not dumped by this tool"), "{problems:?}");
+    assert!(
+        problems[0].what.contains("MySQL: not dumped by this tool"),
+        "{problems:?}"
+    );
     assert!(!problems[0].cure.contains("mend"), "{problems:?}");
     let reason = ("dashboard-main", "the database team dumps it");
     let (stores, problems) = asked(CROSSED, &inventory, &[reason]);

@@ -1,5 +1,4 @@
 use manifests::digest::Sha256;
-use manifests::nevra::Arch;
 use manifests::package_files::{About, PACKAGE_FILES_TYPE};
 use manifests::product::{ProductManifest, TYK};
 

@@ -63,7 +63,10 @@ fn files_of_a_pattern_are_read_in_order_and_a_missing_one_stops_the_service() {
     assert_eq!(used, ["/etc/tyk/10.env", "/etc/tyk/20.env"]);
     for missing in ["/etc/tyk/none.env", "/etc/tyk/*.none", "/none/*.env"] {
         let why = port(&Site::new(&files, USUAL).with_file(missing));
-        assert!(why.contains(missing) && why.contains("does not start"), "{why}");
+        assert!(
+            why.contains(missing) && why.contains("does not start"),
+            "{why}"
+        );
         let optional = Site::new(&files, USUAL).with_file(&format!("-{missing}"));
         assert_eq!(port(&optional), "8080");
     }
@@ -79,12 +82,24 @@ fn the_configuration_file_is_the_one_that_the_command_line_names() {
     for (command, expected) in [
         (USUAL, "1"),
         ("/opt/tyk-gateway/tyk", "1"),
-        ("/opt/tyk-gateway/tyk --conf=/etc/tyk-gateway/tyk.conf", "9000"),
-        ("/opt/tyk-gateway/tyk start --conf ../../etc/tyk-gateway/tyk.conf --debug", "9000"),
+        (
+            "/opt/tyk-gateway/tyk --conf=/etc/tyk-gateway/tyk.conf",
+            "9000",
+        ),
+        (
+            "/opt/tyk-gateway/tyk start --conf ../../etc/tyk-gateway/tyk.conf --debug",
+            "9000",
+        ),
         ("/opt/tyk-gateway/tyk --conf ${DIR}/tyk.conf", "9000"),
         ("/opt/tyk-gateway/tyk $FLAGS", "9000"),
-        ("/opt/tyk-gateway/tyk --conf /etc/tyk gateway/tyk.conf", "9001"),
-        ("/bin/sh -c exec /opt/tyk-gateway/tyk --conf /etc/tyk-gateway/tyk.conf", "9000"),
+        (
+            "/opt/tyk-gateway/tyk --conf /etc/tyk gateway/tyk.conf",
+            "9001",
+        ),
+        (
+            "/bin/sh -c exec /opt/tyk-gateway/tyk --conf /etc/tyk-gateway/tyk.conf",
+            "9000",
+        ),
     ] {
         let mut site = Site::new(&files, command)
             .with("DIR", "/etc/tyk-gateway")
@@ -92,7 +107,10 @@ fn the_configuration_file_is_the_one_that_the_command_line_names() {
         site.unit.working_directory = "/opt/tyk-gateway".to_owned();
         assert_eq!(port(&site), expected, "{command}");
     }
-    let gone = port(&Site::new(&files, "/opt/tyk-gateway/tyk --conf /etc/none.conf"));
+    let gone = port(&Site::new(
+        &files,
+        "/opt/tyk-gateway/tyk --conf /etc/none.conf",
+    ));
     assert!(gone.contains("/etc/none.conf"), "{gone}");
     let mut home = Site::new(&files, "/opt/tyk-gateway/tyk --conf tyk.conf");
     home.unit.working_directory = "~".to_owned();
@@ -157,9 +175,15 @@ fn a_backup_takes_the_files_that_the_service_uses() {
 #[test]
 fn a_secret_in_a_file_is_read_only_if_the_service_may_read_it() {
     let files = [
-        (CONF, r#"{"storage": {"host": "a", "password": "file:///etc/tyk/redis"}}"#),
+        (
+            CONF,
+            r#"{"storage": {"host": "a", "password": "file:///etc/tyk/redis"}}"#,
+        ),
         ("/etc/tyk/redis", "canary\n"),
-        ("/etc/passwd", "root:x:0:0::/root:/bin/sh\ntyk:x:54321:54321::/:/bin/false\n"),
+        (
+            "/etc/passwd",
+            "root:x:0:0::/root:/bin/sh\ntyk:x:54321:54321::/:/bin/false\n",
+        ),
     ];
     let followed = |user: &str| {
         let mut site = Site::new(&files, USUAL);
@@ -168,7 +192,10 @@ fn a_secret_in_a_file_is_read_only_if_the_service_may_read_it() {
         settings.follow("file:///etc/tyk/redis".to_owned())
     };
     assert_eq!(followed(""), Ok("canary".to_owned()));
-    assert!(matches!(followed("tyk"), Err(super::super::Unfollowed::Missing(_))));
+    assert!(matches!(
+        followed("tyk"),
+        Err(super::super::Unfollowed::Missing(_))
+    ));
     let site = Site::new(&files, USUAL).with("TYK_SECRET_REDIS_PASS", "canary");
     let settings = gateway(&site).settings;
     let follow = |value: &str| settings.follow(value.to_owned());

@@ -5,10 +5,7 @@ use super::super::load;
 use super::*;
 
 const USUAL: &str = "/opt/tyk-gateway/tyk --conf /opt/tyk-gateway/tyk.conf";
-const FILES: [(&str, &str); 2] = [
-    ("/opt/tyk-gateway/tyk.conf", "{}"),
-    ("/etc/tyk.conf", "{}"),
-];
+const FILES: [(&str, &str); 2] = [("/opt/tyk-gateway/tyk.conf", "{}"), ("/etc/tyk.conf", "{}")];
 
 fn compared(site: &Site) -> Running {
     let tyk = ProductManifest::from_toml(TYK).unwrap();
@@ -32,7 +29,10 @@ fn what_changes_with_the_restart_is_said_without_values() {
     for got in [&[("TYK_GW_STORAGE_PASSWORD", "canary-old")][..], &[]] {
         let notes = notes(&site().started(got, USUAL));
         assert_eq!(notes.len(), 1, "{notes:?}");
-        assert!(notes[0].contains("value of TYK_GW_STORAGE_PASSWORD"), "{notes:?}");
+        assert!(
+            notes[0].contains("value of TYK_GW_STORAGE_PASSWORD"),
+            "{notes:?}"
+        );
         assert!(!notes[0].contains("canary"), "{notes:?}");
     }
     let other = "/opt/tyk-gateway/tyk --conf /etc/tyk.conf";
@@ -56,7 +56,10 @@ fn another_program_in_between_must_give_what_the_unit_gives() {
     assert_eq!(notes(&site().started(&[], USUAL)), [""; 0]);
     let got = [("TYK_GW_STORAGE_HOST", "canary")];
     let why = compared(&site().started(&got, USUAL)).trouble.unwrap().why;
-    assert!(why.contains("TYK_GW_STORAGE_HOST") && !why.contains("canary"), "{why}");
+    assert!(
+        why.contains("TYK_GW_STORAGE_HOST") && !why.contains("canary"),
+        "{why}"
+    );
     let other = "/opt/tyk-gateway/tyk --conf /etc/tyk.conf";
     let why = compared(&site().started(&[], other)).trouble.unwrap().why;
     assert!(why.contains("configuration file"), "{why}");

@@ -224,7 +224,11 @@ fn looked(files: &[(&str, String)]) -> Vec<String> {
     let found = shown.found.iter();
     let found = found.map(|store| format!("{} {}", store.names.join("+"), store.endpoint));
     let unclear = shown.unclear.iter().map(|store| {
-        let reach = if store.out_of_reach { "out of reach: " } else { "" };
+        let reach = if store.out_of_reach {
+            "out of reach: "
+        } else {
+            ""
+        };
         format!("{} {reach}{}", store.name, store.why)
     });
     found.chain(unclear).collect()
@@ -235,7 +239,9 @@ fn pump(pumps: &str) -> Vec<String> {
     files.truncate(2);
     files.push((PUMP, format!(r#"{{"pumps": {{{pumps}}}}}"#)));
     let all = looked(&files);
-    all.into_iter().filter(|line| line.contains("pump-")).collect()
+    all.into_iter()
+        .filter(|line| line.contains("pump-"))
+        .collect()
 }
 
 /// Field 4: another case, subtypes and other servers.
@@ -243,8 +249,17 @@ fn pump(pumps: &str) -> Vec<String> {
 fn a_pump_of_a_database_is_that_database_and_no_other() {
     let connection = r#""connection_string": "host=db user=u dbname=d""#;
     let meta = |kind: &str| format!(r#""meta": {{"type": "{kind}", {connection}}}"#);
-    for kind in ["sql", "SQL", "sql_aggregate", "sql-graph", "sql-graph-aggregate"] {
-        let found = pump(&format!(r#""a": {{"type": "{kind}", {}}}"#, meta("postgres")));
+    for kind in [
+        "sql",
+        "SQL",
+        "sql_aggregate",
+        "sql-graph",
+        "sql-graph-aggregate",
+    ] {
+        let found = pump(&format!(
+            r#""a": {{"type": "{kind}", {}}}"#,
+            meta("postgres")
+        ));
         assert_eq!(found, ["pump-pump-a postgresql db:5432/d"], "{kind}");
     }
     for (kind, title) in [("mysql", "MySQL"), ("sqlite", "SQLite")] {
@@ -254,18 +269,35 @@ fn a_pump_of_a_database_is_that_database_and_no_other() {
     }
     let found = pump(&format!(r#""a": {{"type": "sql", {}}}"#, meta("oracle")));
     assert_eq!(found.len(), 1);
-    assert!(found[0].contains("\"oracle\", which is not known here"), "{found:?}");
+    assert!(
+        found[0].contains("\"oracle\", which is not known here"),
+        "{found:?}"
+    );
     let mongo = r#""a": {"type": "mongo-graph", "meta": {"mongo_url": "mongodb://m/d"}}"#;
     assert_eq!(pump(mongo), ["pump-pump-a mongodb m:27017/d"]);
 }
 
 #[test]
 fn only_a_kind_that_is_known_to_hold_no_data_is_no_store() {
-    for kind in ["csv", "CSV", "elasticsearch", "Splunk", "stdout", "prometheus"] {
-        assert_eq!(pump(&format!(r#""a": {{"type": "{kind}"}}"#)), [""; 0], "{kind}");
+    for kind in [
+        "csv",
+        "CSV",
+        "elasticsearch",
+        "Splunk",
+        "stdout",
+        "prometheus",
+    ] {
+        assert_eq!(
+            pump(&format!(r#""a": {{"type": "{kind}"}}"#)),
+            [""; 0],
+            "{kind}"
+        );
     }
     let found = pump(r#""a": {"type": "clickhouse"}"#);
-    assert!(found[0].contains("\"clickhouse\", which is not known here"), "{found:?}");
+    assert!(
+        found[0].contains("\"clickhouse\", which is not known here"),
+        "{found:?}"
+    );
 }
 
 /// H-45, field 5: spelled as Go reads it, and by the older name.
@@ -283,8 +315,14 @@ fn tls_is_used_where_the_product_uses_it() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(tls("gateway", r#"{"storage": {"host": "r", "use_ssl": "True"}}"#));
-    assert!(!tls("gateway", r#"{"storage": {"host": "r", "use_ssl": false}}"#));
+    assert!(tls(
+        "gateway",
+        r#"{"storage": {"host": "r", "use_ssl": "True"}}"#
+    ));
+    assert!(!tls(
+        "gateway",
+        r#"{"storage": {"host": "r", "use_ssl": false}}"#
+    ));
     let aliased = |switch: bool| {
         format!(
             r#"{{"analytics_storage_config": {{"host": "r", "use_ssl": false, "redis_use_ssl": {switch}}}}}"#
@@ -300,9 +338,8 @@ fn tls_is_used_where_the_product_uses_it() {
 
 #[test]
 fn a_password_that_stands_elsewhere_is_followed_or_named() {
-    let storage = |password: &str| {
-        format!(r#"{{"storage": {{"host": "r", "password": "{password}"}}}}"#)
-    };
+    let storage =
+        |password: &str| format!(r#"{{"storage": {{"host": "r", "password": "{password}"}}}}"#);
     let mut files = usual();
     files.push((
         "/etc/default/tyk-gateway",
@@ -315,12 +352,19 @@ fn a_password_that_stands_elsewhere_is_followed_or_named() {
     };
     let password = redis.password.as_ref().map(|word| word.reveal());
     assert_eq!(password, Some("canary"));
-    for place in ["vault://secret/tyk.redis", "consul://redis", "secrets://redis"] {
+    for place in [
+        "vault://secret/tyk.redis",
+        "consul://redis",
+        "secrets://redis",
+    ] {
         files[0].1 = storage(place);
         let found = looked(&files);
         let line = found.iter().find(|line| line.starts_with("gateway-redis"));
         let line = line.unwrap();
-        assert!(line.contains("out of reach") && line.contains("://)"), "{line}");
+        assert!(
+            line.contains("out of reach") && line.contains("://)"),
+            "{line}"
+        );
     }
 }
 

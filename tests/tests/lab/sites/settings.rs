@@ -63,7 +63,10 @@ fn a_database_in_a_drop_in_is_dumped_and_comes_back() {
     let before = site.snapshot();
     site.carry(&site.forge("5.3.2", "5.3.2", "1.10.1"));
     let plan = site.must_install(&["plan", BUNDLE]);
-    for words in ["dashboard-main = postgresql 127.0.0.1:5432/", "IRREVERSIBLE"] {
+    for words in [
+        "dashboard-main = postgresql 127.0.0.1:5432/",
+        "IRREVERSIBLE",
+    ] {
         assert!(plan.stdout.contains(words), "{words}: {}", plan.stdout);
     }
     let run = site.install(&[BUNDLE]);
@@ -87,9 +90,7 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
     let connection = without_database(&site, &data);
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     let with_file = |text: &str| {
-        site.host
-            .write("/etc/tyk/secret.env", text, 0o600)
-            .unwrap();
+        site.host.write("/etc/tyk/secret.env", text, 0o600).unwrap();
         let unit = "[Service]\nEnvironmentFile=/etc/tyk/secret.env\n";
         drop_in(&site, "tyk-dashboard", Some(unit));
     };
@@ -97,7 +98,10 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
 
     // One value over two lines, with a comment and an earlier value before it.
     let (first, rest) = connection.split_once(' ').unwrap();
-    let rest = rest.replace('\\', r"\\").replace(['"'], "\\\"").replace('$', "\\$");
+    let rest = rest
+        .replace('\\', r"\\")
+        .replace(['"'], "\\\"")
+        .replace('$', "\\$");
     with_file(&format!(
         "# {MAIN}=no\n{MAIN}=earlier\nTYK_DB_STORAGE_MAIN_TYPE = postgres\n{MAIN}=\"{first} \\\n{rest}\"\n"
     ));
@@ -108,7 +112,11 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
 
     // The file was changed after the service started; no value is shown.
     site.host
-        .check(&["sh", "-c", "echo TYK_DB_LISTENPORT=3000 >> /etc/tyk/secret.env"])
+        .check(&[
+            "sh",
+            "-c",
+            "echo TYK_DB_LISTENPORT=3000 >> /etc/tyk/secret.env",
+        ])
         .unwrap();
     let plan = site.must_install(&["plan", BUNDLE]);
     let differs = "running process of tyk-dashboard.service has another value of TYK_DB_LISTENPORT";
@@ -127,10 +135,16 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
     let start = connection.find("password=").unwrap();
     let end = connection.find(" database=").unwrap();
     let bare = format!("{}{}", &connection[..start], &connection[end + 1..]);
-    with_file(&format!("TYK_DB_STORAGE_MAIN_TYPE=postgres\n{MAIN}={bare}\n"));
+    with_file(&format!(
+        "TYK_DB_STORAGE_MAIN_TYPE=postgres\n{MAIN}={bare}\n"
+    ));
     let run = site.install(&[BUNDLE]);
     assert_eq!(run.code(), Some(4), "{}", run.stderr);
-    assert!(run.stderr.contains("dashboard-main") || run.stderr.contains("password"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("dashboard-main") || run.stderr.contains("password"),
+        "{}",
+        run.stderr
+    );
 
     // The database is named nowhere: the migration would rewrite it without a dump.
     drop_in(&site, "tyk-dashboard", None);
@@ -142,7 +156,12 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
     }
     let reason = "dashboard-main=the database team dumps it every hour";
     let plan = site.must_install(&["plan", BUNDLE, "--backed-up-elsewhere", reason]);
-    assert!(plan.stdout.contains("A revert cannot bring these data back"), "{}", plan.stdout);
+    assert!(
+        plan.stdout
+            .contains("A revert cannot bring these data back"),
+        "{}",
+        plan.stdout
+    );
 
     // A unit that systemd has not read is refused, and the advice works.
     let path = "/etc/systemd/system/tyk-dashboard.service.d/site.conf";
@@ -151,7 +170,11 @@ fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
     let consent = ["plan", BUNDLE, "--backed-up-elsewhere", reason];
     let run = site.install(&consent);
     assert_eq!(run.code(), Some(4), "{}", run.stderr);
-    assert!(run.stderr.contains("systemctl daemon-reload"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("systemctl daemon-reload"),
+        "{}",
+        run.stderr
+    );
     site.host.check(&["systemctl", "daemon-reload"]).unwrap();
     site.must_install(&consent);
 }
@@ -181,7 +204,11 @@ fn a_configuration_file_elsewhere_is_read_and_saved() {
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
     let before = site
         .host
-        .check(&["sh", "-c", "cat /var/lib/airgap-bundle/runs/1/backup/*.json"])
+        .check(&[
+            "sh",
+            "-c",
+            "cat /var/lib/airgap-bundle/runs/1/backup/*.json",
+        ])
         .unwrap();
     assert!(before.contains(real), "the file is not in the backup");
 }

@@ -38,9 +38,9 @@ pub(super) fn unfound<'c>(
         for migration in crossed.filter(|migration| is_crossed(migration, planned)) {
             let rules = component.stores.iter();
             for rule in rules.filter(|rule| migration.stores.contains(&rule.id)) {
-                let user = (component.name.clone(), rule.id.clone());
+                let rewritten = (component.name.clone(), rule.id.clone());
                 let mut found = inventory.stores.found.iter();
-                if found.any(|store| store.users.contains(&user)) {
+                if found.any(|store| store.users.contains(&rewritten)) {
                     continue;
                 }
                 let name = format!("{}-{}", component.name, rule.id);

@@ -57,10 +57,7 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, letter: char) {
-        use State::{
-            BeforeName, BeforeValue, Comment, CommentEscape, Double, DoubleEscape, Name, Single,
-            SingleEscape, Value, ValueEscape,
-        };
+        use State::{BeforeName, BeforeValue, Comment, CommentEscape, Name};
         self.state = match (self.state, letter) {
             (BeforeName, '#' | ';') => Comment,
             (BeforeName, letter) if is_blank(letter) => BeforeName,
@@ -68,7 +65,7 @@ impl Reader {
                 self.name = letter.to_string();
                 Name
             }
-            (Name, '\n' | '\r') | (Comment, '\n' | '\r') => BeforeName,
+            (Name | Comment, '\n' | '\r') => BeforeName,
             (Name, '=') => {
                 self.value.clear();
                 self.kept = 0;
@@ -78,9 +75,19 @@ impl Reader {
                 self.name.push(letter);
                 Name
             }
+            (Comment, '\\') => CommentEscape,
+            (CommentEscape, '\n' | '\r') if self.systemd >= ENDS_COMMENTS => BeforeName,
+            (Comment | CommentEscape, _) => Comment,
+            (_, letter) => self.read_value(letter),
+        };
+    }
+
+    fn read_value(&mut self, letter: char) -> State {
+        use State::{BeforeValue, Double, DoubleEscape, Single, SingleEscape, Value, ValueEscape};
+        match (self.state, letter) {
             (BeforeValue | Value, '\n' | '\r') => {
                 self.push();
-                BeforeName
+                State::BeforeName
             }
             (BeforeValue, '\'') => Single,
             (BeforeValue, '"') => Double,
@@ -103,30 +110,29 @@ impl Reader {
             (Single, '\'') | (Double, '"') => BeforeValue,
             (Single, '\\') if self.systemd < KEEPS_BACKSLASHES => SingleEscape,
             (Double, '\\') => DoubleEscape,
-            (Single | Double, letter) => self.put(letter),
             (SingleEscape, letter) => {
                 self.put_unless_line_end(letter);
                 Single
             }
             (DoubleEscape, letter) => {
-                let is_special = "\"\\`$".contains(letter) || letter == '\n';
+                let is_special = "\"\\`$\n".contains(letter);
                 if !is_special && self.systemd >= KEEPS_BACKSLASHES {
                     self.put('\\');
                 }
                 self.put_unless_line_end(letter);
                 Double
             }
-            (Comment, '\\') => CommentEscape,
-            (CommentEscape, '\n' | '\r') if self.systemd >= ENDS_COMMENTS => BeforeName,
-            (Comment | CommentEscape, _) => Comment,
-        };
+            (quoted, letter) => {
+                self.put(letter);
+                quoted
+            }
+        }
     }
 
-    /// Adds a letter that counts even if it is a blank, and stays inside the quotes.
-    fn put(&mut self, letter: char) -> State {
+    /// Adds a letter that counts even if it is a blank.
+    fn put(&mut self, letter: char) {
         self.value.push(letter);
         self.kept = self.value.len();
-        self.state
     }
 
     fn put_unless_line_end(&mut self, letter: char) {

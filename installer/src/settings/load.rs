@@ -89,8 +89,8 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
     };
     let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
     let (mut settings, notes) = Settings::read(environment, text);
-    let user = service.as_ref().map(|service| service.unit.user.as_str());
-    settings.refer(layout, component, user);
+    let account = service.as_ref().map(|service| service.unit.user.as_str());
+    settings.refer(layout, component, account);
     troubles.extend(notes.first().map(|note| Trouble {
         why: note.clone(),
         is_denied: false,

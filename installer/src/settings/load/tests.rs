@@ -18,13 +18,11 @@ fn gateway(site: &Site) -> Loaded {
 /// The port that the health check would ask, or the trouble.
 fn port(site: &Site) -> String {
     let loaded = gateway(site);
-    match &loaded.trouble {
-        Some(trouble) => trouble.why.clone(),
-        None => {
-            let health = component("gateway").health.unwrap();
-            loaded.settings.get(&health.port)
-        }
+    if let Some(trouble) = loaded.trouble {
+        return trouble.why;
     }
+    let health = component("gateway").health.unwrap();
+    loaded.settings.get(&health.port)
 }
 
 /// H-01, H-11: a variable in a drop-in was not read.

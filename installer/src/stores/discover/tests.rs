@@ -1,5 +1,6 @@
 use manifests::product::{Component, Engine, ProductManifest, TYK};
 
+use super::super::access::Secret;
 use super::*;
 use crate::host::NoSystemd;
 use crate::settings::fake::Site;
@@ -350,7 +351,7 @@ fn a_password_that_stands_elsewhere_is_followed_or_named() {
     let Ok(Access::Redis(redis)) = found.access("gateway-redis", "redis r:6379") else {
         panic!("{found:?}");
     };
-    let password = redis.password.as_ref().map(|word| word.reveal());
+    let password = redis.password.as_ref().map(Secret::reveal);
     assert_eq!(password, Some("canary"));
     for place in [
         "vault://secret/tyk.redis",

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use installer::health::{judge, target};
 use installer::host::ProbeAnswer;
-use installer::settings::Settings;
+use installer::settings::{Settings, environment_file};
 use libfuzzer_sys::fuzz_target;
 use manifests::product::{Health, ProductManifest, TYK};
 use serde_json::Value;
@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut parts = text.splitn(3, '\0');
     let mut part = || parts.next().unwrap_or_default();
     let (config, environment, body) = (part(), part(), part());
-    let (settings, notes) = Settings::read(&[environment.to_owned()], Some(("tyk.conf", config)));
+    let (settings, notes) = Settings::read(environment_file(environment, 252), Some(("tyk.conf", config)));
     let is_json = serde_json::from_str::<Value>(config).is_ok();
     assert_eq!(notes.is_empty(), is_json);
     for health in &*QUESTIONS {

@@ -245,7 +245,7 @@ fn look(
         _ => {}
     }
     // Read each time, because the upgrade may change a default.
-    let settings = settings::load(layout, component).settings;
+    let settings = settings::load(host, layout, component).settings;
     let answer = target(&settings, health).and_then(|target| host.probe(&target));
     let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
     judge(&answer, health, expected.version)?;

@@ -1,33 +1,48 @@
-//! A component's own configuration: ports, paths, switches. Pure over file contents.
+//! A component's own configuration: ports, paths, switches. Pure over what was read; `load` reads.
 
+mod env_file;
+#[cfg(test)]
+pub(crate) mod fake;
 mod load;
+mod pattern;
+mod reference;
+mod running;
+mod unit;
 
 use std::collections::BTreeMap;
 
-use manifests::product::{Setting, Source};
+use manifests::product::{Condition, Reference, Setting, Source};
 use serde_json::Value;
 
-pub use load::{Loaded, load};
+pub use env_file::variables as environment_file;
+pub use load::{Loaded, Trouble, load};
+pub use reference::Unfollowed;
+pub use running::{Running, compare, launched};
+pub use unit::Service;
 
 /// The configuration of one component, as far as it could be read.
 #[derive(Debug, Default)]
 pub struct Settings {
     environment: BTreeMap<String, String>,
     config: Option<Value>,
+    references: Vec<Reference>,
+    /// The files to which values refer, with what is in them.
+    referred: BTreeMap<String, Result<String, Trouble>>,
 }
 
 impl Settings {
-    /// Reads environment files (weakest first) and the configuration file's text. Text that cannot
-    /// be understood is left out and named in the returned notes; nothing is guessed.
+    /// Takes variables and the configuration file's text. A text that cannot be understood is left
+    /// out and named in the returned notes; nothing is guessed.
     #[must_use]
-    pub fn read(environment: &[String], config: Option<(&str, &str)>) -> (Self, Vec<String>) {
-        let mut settings = Self::default();
+    pub fn read(
+        environment: BTreeMap<String, String>,
+        config: Option<(&str, &str)>,
+    ) -> (Self, Vec<String>) {
+        let mut settings = Self {
+            environment,
+            ..Self::default()
+        };
         let mut notes = Vec::new();
-        for text in environment {
-            settings
-                .environment
-                .extend(text.lines().filter_map(variable));
-        }
         if let Some((path, text)) = config {
             match serde_json::from_str(text) {
                 Ok(value) => settings.config = Some(value),
@@ -50,6 +65,47 @@ impl Settings {
             .into_iter()
             .find(|value| !value.is_empty() && value != "0")
             .unwrap_or_else(|| setting.default.clone())
+    }
+
+    /// Whether a switch is on, as Go reads one: in its own words, which are neither true nor false
+    /// if they are others. A deprecated name of it turns it on as well.
+    pub fn is_on(&self, setting: &Setting) -> Result<bool, String> {
+        let own = self.switch(&setting.from)?;
+        let old = self.switch(&setting.or)?.unwrap_or(false);
+        let own = match own {
+            Some(own) => own,
+            None => switch(&setting.default)
+                .ok_or_else(|| format!("{:?} is no switch", setting.default))?,
+        };
+        Ok(own || old)
+    }
+
+    /// Reads a switch from the first source that has one.
+    fn switch(&self, sources: &[Source]) -> Result<Option<bool>, String> {
+        let given = |source| Some((source, self.look_up(source)?)).filter(|(_, v)| !v.is_empty());
+        let Some((source, value)) = sources.iter().find_map(given) else {
+            return Ok(None);
+        };
+        let (Source::Env(name) | Source::Pointer(name)) = source;
+        match switch(&value) {
+            Some(value) => Ok(Some(value)),
+            // The word may be a secret that stands in the wrong place.
+            None => Err(format!("{name} is neither true nor false")),
+        }
+    }
+
+    /// Whether a setting has one of the values of a condition.
+    pub fn holds(&self, condition: &Condition) -> Result<bool, String> {
+        let any_of = || condition.any_of.iter();
+        if condition.ignore_case {
+            let value = self.get(&condition.setting);
+            return Ok(any_of().any(|one| one.eq_ignore_ascii_case(&value)));
+        }
+        if any_of().all(|one| one == "true" || one == "false") {
+            let is_on = self.is_on(&condition.setting)?;
+            return Ok(any_of().any(|one| (one == "true") == is_on));
+        }
+        Ok(condition.any_of.contains(&self.get(&condition.setting)))
     }
 
     /// Returns the values of a list from the first source that has any: the elements of an array,
@@ -134,50 +190,14 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Reads one line of an environment file as systemd does: `NAME=value`, quotes removed.
-fn variable(line: &str) -> Option<(String, String)> {
-    let line = line.trim();
-    if line.starts_with(['#', ';']) {
-        return None;
+/// Reads a switch as Go's `strconv.ParseBool` does.
+fn switch(word: &str) -> Option<bool> {
+    match word {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
-    let (name, value) = line.split_once('=')?;
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(value);
-    Some((name.trim().to_owned(), unquoted.to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn port() -> Setting {
-        let env = Source::Env("TYK_GW_LISTENPORT".to_owned());
-        let from = vec![env, Source::Pointer("/listen_port".to_owned())];
-        Setting {
-            from,
-            default: "8080".to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_environment_overrides_the_file_and_zero_counts_as_unset() {
-        let file = Some(("tyk.conf", r#"{"listen_port": 9000}"#));
-        let (settings, notes) = Settings::read(&["TYK_GW_LISTENPORT=\"7000\"\n".to_owned()], file);
-        assert!(notes.is_empty());
-        assert_eq!(settings.get(&port()), "7000");
-        let (settings, _) = Settings::read(&["# TYK_GW_LISTENPORT=1\n".to_owned()], file);
-        assert_eq!(settings.get(&port()), "9000");
-        let (settings, _) = Settings::read(&[], Some(("tyk.conf", r#"{"listen_port": 0}"#)));
-        assert_eq!(settings.get(&port()), "8080");
-    }
-
-    #[test]
-    fn a_broken_file_is_reported_and_not_guessed() {
-        let (settings, notes) = Settings::read(&[], Some(("tyk.conf", "{\"listen_port\": 9000,}")));
-        assert_eq!(settings.get(&port()), "8080");
-        assert!(notes[0].contains("tyk.conf"), "{notes:?}");
-    }
-}
+mod tests;

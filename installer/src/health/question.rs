@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// service can write that file, so a value must not redirect the request to another host.
 pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, String> {
     let address = host_of(&settings.get(&health.address))?;
-    let scheme = if settings.get(&health.tls) == "true" {
+    let scheme = if settings.is_on(&health.tls)? {
         "https"
     } else {
         "http"
@@ -67,6 +67,8 @@ fn no_place(what: &str, found: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use manifests::product::ProductManifest;
 
     use super::*;
@@ -74,7 +76,7 @@ mod tests {
     fn asked(file: &str) -> Result<String, String> {
         let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();
         let gateway = tyk.component("gateway").unwrap();
-        let (settings, notes) = Settings::read(&[], Some(("tyk.conf", file)));
+        let (settings, notes) = Settings::read(BTreeMap::new(), Some(("tyk.conf", file)));
         assert_eq!(notes, [""; 0]);
         target(&settings, gateway.health.as_ref().unwrap()).map(|target| target.url)
     }

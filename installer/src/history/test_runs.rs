@@ -28,6 +28,7 @@ fn group(id: u64) -> Group {
         from,
         to,
         config: Vec::new(),
+        files: Vec::new(),
     };
     Group {
         name: "gateway".to_owned(),

@@ -12,9 +12,9 @@ use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;
 use super::{
-    Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState, probe, process,
-    systemd,
+    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
+    ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
+    UnitSettings, UnitState, probe, process, systemd, unit_settings,
 };
 use super::{facts, mounts};
 use crate::bundle::{StagedRpm, StagedRpmSet};
@@ -46,6 +46,11 @@ impl LinuxHost {
         Ok(std::fs::read_to_string(&path).map_err(at("read", &path))?)
     }
 
+    /// Whether a systemd manages the host.
+    fn is_managed(&self) -> bool {
+        self.layout.is_live() && Path::new("/run/systemd/system").is_dir()
+    }
+
     /// The running kernel's mode decides what rpm does now. The mode of another root decides what
     /// its rpm will do later.
     fn is_in_fips_mode(&self) -> bool {
@@ -75,6 +80,20 @@ fn existing(path: &Path) -> PathBuf {
         .to_owned()
 }
 
+impl Services for LinuxHost {
+    fn unit_settings(&self, unit: &str) -> Result<Option<UnitSettings>, HostError> {
+        if self.is_managed() {
+            unit_settings::ask(unit)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn invocation(&self, pid: u32, program: &str) -> std::io::Result<Option<Invocation>> {
+        unit_settings::invocation(pid, program)
+    }
+}
+
 impl Host for LinuxHost {
     fn identity(&self) -> Result<Identity, HostError> {
         let text = self.read("/etc/os-release")?;
@@ -88,7 +107,7 @@ impl Host for LinuxHost {
             pretty: os_release(&text, "PRETTY_NAME"),
             arch: machine.parse::<Arch>().ok(),
             rpm_version: Rpm::version()?,
-            systemd: self.layout.is_live() && Path::new("/run/systemd/system").is_dir(),
+            systemd: self.is_managed(),
             fips: self.is_in_fips_mode(),
             crypto_policy: facts::crypto_policy(&self.layout).known().cloned(),
         })

@@ -11,6 +11,7 @@ pub(crate) mod query;
 pub(crate) mod query_all;
 pub(crate) mod rpm;
 pub(crate) mod systemd;
+pub mod unit_settings;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,6 +27,9 @@ use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{PayloadError, PayloadFiles};
 
 pub use cmd::CmdError;
+pub use unit_settings::{
+    EnvironmentFile, Invocation, NoSystemd, Services, StartCommand, UnitSettings,
+};
 
 /// An operation that the host refused or that failed.
 #[derive(Debug, thiserror::Error)]
@@ -297,7 +301,7 @@ pub struct Space {
 }
 
 /// The operations on a host. Each is one query or one effect.
-pub trait Host {
+pub trait Host: Services {
     /// Returns facts about the host.
     fn identity(&self) -> Result<Identity, HostError>;
     /// Lists the installed packages of these names.

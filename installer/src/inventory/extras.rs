@@ -10,6 +10,7 @@ use manifests::product::{Component, ExtraRule, ProductManifest};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use crate::host::Services;
 use crate::inventory::{OnDisk, look};
 use crate::layout::Layout;
 use crate::settings;
@@ -65,6 +66,7 @@ pub struct FoundFile {
 /// Finds the extras of every installed component. Contents are read only for files whose names are
 /// `carried`.
 pub fn find(
+    services: &dyn Services,
     layout: &Layout,
     product: &ProductManifest,
     arch: Arch,
@@ -77,7 +79,7 @@ pub fn find(
         if !is_installed(component) {
             return None;
         }
-        let settings = settings::load(layout, component).settings;
+        let settings = settings::load(services, layout, component).settings;
         let named = settings.get(setting);
         Some(look_into(
             layout,
@@ -215,6 +217,7 @@ mod tests {
     use manifests::product::TYK;
 
     use super::*;
+    use crate::host::NoSystemd;
 
     struct Host {
         _dir: tempfile::TempDir,
@@ -236,8 +239,25 @@ mod tests {
     fn found(host: &Host, carried: &[&str]) -> FoundExtras {
         let tyk = ProductManifest::from_toml(TYK).unwrap();
         let carried = carried.iter().copied().collect();
-        let mut all = find(&host.layout, &tyk, Arch::X86_64, |_| true, &carried);
-        assert!(find(&host.layout, &tyk, Arch::X86_64, |_| false, &carried).is_empty());
+        let mut all = find(
+            &NoSystemd,
+            &host.layout,
+            &tyk,
+            Arch::X86_64,
+            |_| true,
+            &carried,
+        );
+        assert!(
+            find(
+                &NoSystemd,
+                &host.layout,
+                &tyk,
+                Arch::X86_64,
+                |_| false,
+                &carried
+            )
+            .is_empty()
+        );
         all.remove(0)
     }
 

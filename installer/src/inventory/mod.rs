@@ -3,6 +3,7 @@
 
 pub mod extras;
 pub mod report;
+pub mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,6 +18,7 @@ use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
 use self::extras::FoundExtras;
+use self::services::FoundService;
 use crate::bundle::{StagedRpmSet, VerifiedMetadata};
 use crate::host::{Host, HostError, Identity, InstalledFile, InstalledPackage};
 use crate::layout::Layout;
@@ -44,6 +46,8 @@ pub struct Inventory {
     pub(crate) remembered: Remembered,
     /// The data stores that the product's components use.
     pub(crate) stores: FoundStores,
+    /// The services of the product's components, as systemd runs them.
+    pub(crate) services: BTreeMap<String, FoundService>,
     /// Files beside packages that the product manifest describes.
     pub(crate) extras: Vec<FoundExtras>,
     /// File lists of stored RPMs to which a plan may go back, if their headers can be read.
@@ -145,11 +149,11 @@ impl Inventory {
         if !needed.is_empty() {
             inventory.everything = host.rpm_contents()?.packages;
         }
-        inventory.find_extras(layout, metadata);
+        inventory.find_extras(host, layout, metadata);
         Ok(inventory)
     }
 
-    fn find_extras(&mut self, layout: &Layout, metadata: &VerifiedMetadata) {
+    fn find_extras(&mut self, host: &dyn Host, layout: &Layout, metadata: &VerifiedMetadata) {
         let Some(arch) = self.identity.arch else {
             return;
         };
@@ -158,7 +162,7 @@ impl Inventory {
         let carried = carried.filter_map(|entry| Some(entry.path.as_str().rsplit_once('/')?.1));
         let is_installed = |component: &Component| !self.installed(&component.package).is_empty();
         let (product, carried) = (metadata.product(), carried.collect());
-        self.extras = extras::find(layout, product, arch, is_installed, &carried);
+        self.extras = extras::find(host, layout, product, arch, is_installed, &carried);
     }
 
     /// Returns what a plan says about the configuration agents at work.
@@ -200,6 +204,7 @@ impl Inventory {
             merged_usr: layout.has_merged_usr(),
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
+            services: BTreeMap::new(),
             extras: Vec::new(),
             headers: BTreeMap::new(),
         };
@@ -207,7 +212,8 @@ impl Inventory {
         let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
         let components = subject.components.iter().copied();
         let installed: Vec<&Component> = components.filter(is_installed).collect();
-        inventory.stores = stores::discover(layout, &installed).shown();
+        inventory.stores = stores::discover(host, layout, &installed).shown();
+        inventory.services = services::find(host, layout, &installed);
         inventory.look_back(host, layout, &subject.stored);
         Ok(inventory)
     }

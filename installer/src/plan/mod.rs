@@ -6,10 +6,14 @@ mod earlier;
 pub mod extras;
 pub mod forecast;
 mod lint;
+mod migrations;
 mod needs;
 pub mod restore;
 pub mod scope;
+mod services;
 mod stores;
+#[cfg(test)]
+mod test_inventory;
 #[cfg(test)]
 mod test_rpm;
 pub mod undo;
@@ -31,6 +35,8 @@ pub use age::Consent;
 pub use baseline::Baseline;
 pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
+#[cfg(test)]
+use test_inventory::test_inventory;
 pub(crate) use upgrade::is_build;
 pub use upgrade::{Inputs, upgrade};
 
@@ -231,6 +237,10 @@ pub struct PlannedComponent {
     pub to: PlannedRpm,
     /// What happens to edited files.
     pub config: Vec<Forecast>,
+    /// Files that its service uses and its product does not name: those of its unit's command line,
+    /// variables and drop-ins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// An RPM of the bundle or the store.

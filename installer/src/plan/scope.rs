@@ -22,12 +22,13 @@ pub(crate) fn is_aside(path: &str) -> bool {
 }
 
 /// Returns a component's configuration files outside its trees, whether they exist or not: those
-/// that the product names, those with a forecast, the customary ones of a service, and the
+/// that the product names, those that its unit names, those with a forecast, the customary ones of a service, and the
 /// administrator's files for its units. A directory of drop-ins may appear as well as a file.
 fn configured(planned: &PlannedComponent, baseline: &Baseline) -> Vec<String> {
     let component = &planned.component;
     let forecast = planned.config.iter().map(|forecast| &forecast.path);
     let named = component.config.iter().chain(&component.environment);
+    let named = named.chain(&planned.files);
     let with_asides = |path: &String| {
         let beside = ASIDE.iter().map(move |suffix| format!("{path}{suffix}"));
         beside.chain([path.clone()]).collect::<Vec<_>>()

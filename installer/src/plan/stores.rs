@@ -1,15 +1,14 @@
 //! The data stores of a plan: which are dumped, before which group, and what a revert does to their
 //! data. Pure.
 
-use manifests::evr::compare_versions;
 use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, InstallPlan};
+use super::{Consent, InstallPlan, migrations};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
-use crate::stores::FoundStore;
 use crate::stores::dumping::StoreLabel;
+use crate::stores::{FoundStore, UnclearStore};
 
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,14 +107,7 @@ pub(super) fn add(
                 unclear.name, unclear.why
             ));
         } else {
-            problems.push(Problem::new(
-                format!("{} is not understood: {}", unclear.name, unclear.why),
-                format!(
-                    "mend the configuration of {}; if its data are safe without us, give the reason with \
-                     --backed-up-elsewhere {}=REASON",
-                    unclear.component, unclear.name
-                ),
-            ));
+            problems.push(not_known(unclear));
         }
     }
     let mut stores = Vec::new();
@@ -128,6 +120,14 @@ pub(super) fn add(
         let reason = named.map(|(_, reason)| reason.clone());
         stores.extend(planned(product, plan, found, reason));
     }
+    used.extend(migrations::unfound(
+        product,
+        inventory,
+        consent,
+        plan,
+        &mut stores,
+        problems,
+    ));
     for store in &stores {
         bystanders(product, inventory, store, plan);
     }
@@ -143,6 +143,26 @@ pub(super) fn add(
             format!("name one of these, or none: {}", known.join(", ")),
         ));
     }
+}
+
+fn not_known(unclear: &UnclearStore) -> Problem {
+    let UnclearStore { name, why, .. } = unclear;
+    let elsewhere = format!(
+        "if its data are safe without us, give the reason with --backed-up-elsewhere {name}=REASON"
+    );
+    if unclear.out_of_reach {
+        return Problem::new(
+            format!("{name} cannot be dumped: {why}"),
+            format!("back it up yourself; {elsewhere}"),
+        );
+    }
+    Problem::new(
+        format!("{name} is not understood: {why}"),
+        format!(
+            "mend the configuration of {}; {elsewhere}",
+            unclear.component
+        ),
+    )
 }
 
 /// Plans one store; returns nothing if no changing component uses it.
@@ -192,15 +212,10 @@ fn is_crossed(
     planned: &super::PlannedComponent,
     found: &FoundStore,
 ) -> bool {
-    let (from, to) = (planned.from.nevra.evr(), planned.to.nevra.evr());
-    let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     let is_rewritten = |(user, rule): &(String, String)| {
         *user == migration.component && migration.stores.contains(rule)
     };
-    planned.component.name == migration.component
-        && !is_reached(from.version())
-        && is_reached(to.version())
-        && found.users.iter().any(is_rewritten)
+    migrations::is_crossed(migration, planned) && found.users.iter().any(is_rewritten)
 }
 
 /// Adds installed components that do not change and use the same store. Where its data change, they

@@ -7,6 +7,7 @@ use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
 use crate::plan::forecast::{Forecast, forecast};
 use crate::plan::scope;
+use crate::plan::services;
 use crate::plan::{
     Earlier, Group, InstallPlan, PlanKind, PlannedComponent, PlannedPackage, PlannedRpm,
 };
@@ -156,14 +157,19 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
         component,
         from,
         to,
+        mut files,
         ..
     } = planned.clone();
+    files.extend(services::files(&component, inventory));
+    files.sort();
+    files.dedup();
     match inventory.installed(&component.package).as_slice() {
         [one] if one.nevra == to.nevra && one.build_time == to.build_time => Ok(PlannedComponent {
             component,
             config: ahead(one, &from, inventory),
             from: to,
             to: from,
+            files,
         }),
         found => {
             let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();

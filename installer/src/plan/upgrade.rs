@@ -9,7 +9,7 @@ use manifests::product::Component;
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, age, needs, stores,
+    PlannedRpm, age, needs, services, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;
@@ -46,6 +46,7 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
     let mut problems = Vec::new();
     age::check_sequence(inventory, consent, &mut plan, &mut problems);
     add_components(inputs, target, &mut plan, &mut problems);
+    services::add(inventory, &mut plan, &mut problems);
     stores::add(
         metadata.product(),
         inventory,
@@ -228,6 +229,7 @@ fn plan_component(
         from,
         to: planned_rpm(metadata, to, to_files, program),
         config: forecast(installed, &InstalledFile::of_list(to_files), inventory),
+        files: services::files(component, inventory),
     })))
 }
 

@@ -61,7 +61,7 @@ pub fn host(
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    let dumps = stores::check(stores, layout, plan, &mut problems);
+    let dumps = stores::check(host, stores, layout, plan, &mut problems);
     space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {

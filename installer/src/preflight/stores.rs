@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::host::Host;
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PlannedStore};
 use crate::problem::Problem;
@@ -14,13 +15,14 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Inspects every store of the plan and returns how many bytes its dumps may take. A store whose
 /// data change counts twice, because a revert dumps the current data before it replaces them.
 pub(super) fn check(
+    host: &dyn Host,
     reached: &dyn Stores,
     layout: &Layout,
     plan: &InstallPlan,
     problems: &mut Vec<Problem>,
 ) -> u64 {
     let components: Vec<_> = plan.known_components().collect();
-    let discovery = stores::discover(layout, &components);
+    let discovery = stores::discover(host, layout, &components);
     problems.extend(unreadable(plan, &discovery.shown().unclear));
     let limit = Limit {
         time: LOOK,

@@ -158,12 +158,14 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
         from,
         to,
         config,
+        files,
     } = planned.clone();
     PlannedComponent {
         component,
         from: to,
         to: from,
         config,
+        files,
     }
 }
 

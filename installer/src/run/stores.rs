@@ -58,7 +58,7 @@ impl Context<'_> {
     /// Finds the access to the stores again, because a plan holds no secrets.
     fn discover(&self) -> Discovery {
         let components: Vec<_> = self.plan.known_components().collect();
-        stores::discover(self.layout, &components)
+        stores::discover(self.host, self.layout, &components)
     }
 
     /// Waits while a store does not answer. If it never answers, the next call that needs it fails

@@ -1,19 +1,24 @@
-//! Reads a component's settings from its files and reports what could not be read.
+//! Reads what a component's service really gets, and reports what could not be read.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use manifests::product::Component;
-
-use super::Settings;
+use super::pattern::matching;
+use super::unit::Service;
+use super::{Settings, env_file};
+use crate::host::{EnvironmentFile, Services};
 use crate::layout::Layout;
+use manifests::product::Component;
 
 /// Largest configuration file that is read.
 const CONFIG_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// The version of systemd where none is asked.
+const NEWEST: u32 = u32::MAX;
 
-/// The settings of a component, as far as its files could be read.
+/// The settings of a component, as far as they could be read.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The settings.
@@ -22,6 +27,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// Why the settings may be incomplete.
     pub trouble: Option<Trouble>,
+    /// The unit that gives them, where a systemd tells.
+    pub service: Option<Service>,
 }
 
 /// Why settings are unknown.
@@ -33,40 +40,127 @@ pub struct Trouble {
     pub is_denied: bool,
 }
 
-/// Reads a component's configuration and environment files. The configuration file must exist and
-/// be JSON; an environment file may be missing.
+/// Reads a component's settings: the variables that systemd gives its unit, and the configuration
+/// file that the unit's command line names. Where no systemd tells, the files of the product
+/// manifest count: the configuration file must exist, an environment file may be missing.
 #[must_use]
-pub fn load(layout: &Layout, component: &Component) -> Loaded {
-    let mut trouble: Option<Trouble> = None;
-    let mut texts = Vec::new();
-    for path in &component.environment {
-        match read_bounded(&layout.at(path)) {
-            Ok(text) => texts.push(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => trouble = trouble.or_else(|| Some(unread(path, &error))),
+pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> Loaded {
+    let mut troubles = Vec::new();
+    let mut service = match Service::of(services, component) {
+        Ok(service) => service,
+        Err(trouble) => {
+            troubles.push(trouble);
+            None
         }
-    }
-    let mut config = None;
-    if let Some(path) = component.config.first() {
-        match read_bounded(&layout.at(path)) {
-            Ok(text) => config = Some((path.as_str(), text)),
-            Err(error) => trouble = trouble.or_else(|| Some(unread(path, &error))),
+    };
+    let mut environment = BTreeMap::new();
+    let usual = component.environment.iter().map(|path| EnvironmentFile {
+        path: path.clone(),
+        is_optional: true,
+    });
+    let usual: Vec<EnvironmentFile> = usual.collect();
+    let (files, systemd) = match &service {
+        Some(service) => {
+            environment.clone_from(&service.unit.environment);
+            (&service.unit.environment_files, service.unit.systemd)
         }
+        None => (&usual, NEWEST),
+    };
+    let mut used = Vec::new();
+    for file in files {
+        read_variables(layout, file, systemd, &mut environment, &mut used)
+            .unwrap_or_else(|trouble| troubles.push(trouble));
     }
-    let config = config.as_ref().map(|(path, text)| (*path, text.as_str()));
-    let (settings, notes) = Settings::read(&texts, config);
-    let broken = notes.first().map(|note| Trouble {
+    if let Some(service) = &mut service {
+        service.environment_files = used;
+        service.unset(&mut environment);
+        service
+            .read_command(layout, component, &environment)
+            .unwrap_or_else(|trouble| troubles.push(trouble));
+    }
+    let named = service.as_ref().and_then(|service| service.config.as_ref());
+    let config = named.or(component.config.first());
+    let text = match read_config(layout, component, &environment, config) {
+        Ok(text) => text,
+        Err(trouble) => {
+            troubles.push(trouble);
+            None
+        }
+    };
+    let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
+    let (mut settings, notes) = Settings::read(environment, text);
+    let account = service.as_ref().map(|service| service.unit.user.as_str());
+    settings.refer(layout, component, account);
+    troubles.extend(notes.first().map(|note| Trouble {
         why: note.clone(),
         is_denied: false,
-    });
+    }));
     Loaded {
         settings,
-        trouble: trouble.or(broken),
+        trouble: troubles.into_iter().next(),
         notes,
+        service,
     }
 }
 
-fn unread(path: &str, error: &io::Error) -> Trouble {
+/// Reads the configuration file, unless the program passes it over.
+fn read_config<'a>(
+    layout: &Layout,
+    component: &Component,
+    environment: &BTreeMap<String, String>,
+    config: Option<&'a String>,
+) -> Result<Option<(&'a str, String)>, Trouble> {
+    let Some(path) = config else {
+        return Ok(None);
+    };
+    if let Some(condition) = &component.config_unless {
+        let (alone, _) = Settings::read(environment.clone(), None);
+        let is_so = alone.holds(condition).map_err(|why| Trouble {
+            why,
+            is_denied: false,
+        })?;
+        if is_so {
+            return Ok(None);
+        }
+    }
+    match read_bounded(&layout.at(path)) {
+        Ok(text) => Ok(Some((path, text))),
+        Err(error) => Err(unread(path, &error)),
+    }
+}
+
+/// Reads the variables of a file, or of all that a pattern matches, in order of their names.
+fn read_variables(
+    layout: &Layout,
+    file: &EnvironmentFile,
+    systemd: u32,
+    environment: &mut BTreeMap<String, String>,
+    used: &mut Vec<String>,
+) -> Result<(), Trouble> {
+    let EnvironmentFile { path, is_optional } = file;
+    let missing = || Trouble {
+        why: format!("{path} does not exist, and the service does not start without it"),
+        is_denied: false,
+    };
+    let paths = matching(layout, path)?;
+    if paths.is_empty() && !is_optional {
+        return Err(missing());
+    }
+    for path in paths {
+        used.push(path.clone());
+        match read_bounded(&layout.at(&path)) {
+            Ok(text) => environment.extend(env_file::variables(&text, systemd)),
+            Err(error) if error.kind() == ErrorKind::NotFound && *is_optional => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
+            // Systemd passes over an optional file that is none.
+            Err(error) if *is_optional && error.kind() != ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(unread(&path, &error)),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unread(path: &str, error: &io::Error) -> Trouble {
     Trouble {
         why: format!("{path} cannot be read: {error}"),
         is_denied: error.kind() == ErrorKind::PermissionDenied,
@@ -75,7 +169,7 @@ fn unread(path: &str, error: &io::Error) -> Trouble {
 
 /// Reads a configuration file. Its owner may be the service's user, so a pipe, a device or an
 /// endless file must not hang or exhaust this process.
-fn read_bounded(path: &Path) -> io::Result<String> {
+pub(super) fn read_bounded(path: &Path) -> io::Result<String> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
@@ -91,3 +185,6 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,17 @@
 //! Finds the stores that the components' own configuration names. Pure over the settings that were
 //! read.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use manifests::product::{Component, Engine, Setting, StoreRule};
+use manifests::product::{Component, Engine, EngineRule, Setting, StoreRule};
 use serde::{Deserialize, Serialize};
 
 use super::record::is_name;
 use super::{Access, StoreError};
+use crate::host::Services;
 use crate::layout::Layout;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Loaded, Settings, Unfollowed};
 
 /// A store that the configuration names, as a plan may show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,10 @@ pub struct UnclearStore {
     pub why: String,
     /// Whether the reason is that the caller may not read the configuration.
     pub is_denied: bool,
+    /// Whether the configuration is understood, and names something that this tool does not dump or
+    /// read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_reach: bool,
 }
 
 /// The stores in the components' configuration.
@@ -52,11 +58,16 @@ pub struct FoundStores {
 
 /// Finds the stores of some components, each once, with the access to it.
 #[must_use]
-pub fn discover(layout: &Layout, components: &[&Component]) -> Discovery {
+pub fn discover(services: &dyn Services, layout: &Layout, components: &[&Component]) -> Discovery {
     let mut discovery = Discovery::default();
     // The stores of another root directory cannot be reached from here.
     for component in components.iter().filter(|_| layout.is_live()) {
-        discovery.look_at(layout, component);
+        if !component.stores.is_empty() {
+            let read = settings::load(services, layout, component);
+            let launched = settings::launched(services, layout, component, &read);
+            let trouble = read.trouble.clone().or(launched);
+            discovery.look_at(component, &Loaded { trouble, ..read });
+        }
     }
     discovery
 }
@@ -100,45 +111,38 @@ impl Discovery {
         Err(StoreError::new(what(), why, next))
     }
 
-    fn look_at(&mut self, layout: &Layout, component: &Component) {
-        if component.stores.is_empty() {
-            return;
-        }
-        let read = settings::load(layout, component);
+    fn look_at(&mut self, component: &Component, read: &Loaded) {
         for rule in &component.stores {
             if let Some(trouble) = &read.trouble {
+                let unclear = unclear(component, &rule.id, &trouble.why);
                 self.unclear.push(UnclearStore {
-                    name: format!("{}-{}", component.name, rule.id),
-                    component: component.name.clone(),
-                    why: trouble.why.clone(),
                     is_denied: trouble.is_denied,
+                    ..unclear
                 });
                 continue;
             }
             for entry in entries(rule, &read.settings) {
                 let id = entry.as_ref().map(|entry| format!("{}-{entry}", rule.id));
-                let name = format!("{}-{}", component.name, id.as_ref().unwrap_or(&rule.id));
+                let id = id.as_ref().unwrap_or(&rule.id);
+                let name = format!("{}-{id}", component.name);
                 if !is_name(&name) {
-                    self.unclear.push(UnclearStore {
-                        name: format!("{}-{}", component.name, rule.id),
-                        component: component.name.clone(),
-                        why: format!("{name:?} cannot be the name of a store"),
-                        is_denied: false,
-                    });
+                    let why = format!("{name:?} cannot be the name of a store");
+                    self.unclear.push(unclear(component, &rule.id, &why));
                     continue;
                 }
                 let look = Look {
                     settings: &read.settings,
                     entry: entry.as_deref(),
+                    is_denied: Cell::new(false),
+                    out_of_reach: Cell::new(false),
                 };
                 match look.access(rule) {
                     Ok(Some(access)) => self.add(component, rule, name, access),
                     Ok(None) => {}
                     Err(why) => self.unclear.push(UnclearStore {
-                        name,
-                        component: component.name.clone(),
-                        why,
-                        is_denied: false,
+                        is_denied: look.is_denied.get(),
+                        out_of_reach: look.out_of_reach.get(),
+                        ..unclear(component, id, &why)
                     }),
                 }
             }
@@ -167,6 +171,16 @@ impl Discovery {
     }
 }
 
+fn unclear(component: &Component, id: &str, why: &str) -> UnclearStore {
+    UnclearStore {
+        name: format!("{}-{id}", component.name),
+        component: component.name.clone(),
+        why: why.to_owned(),
+        is_denied: false,
+        out_of_reach: false,
+    }
+}
+
 /// Returns the entries to which a rule applies: one without a name, or each entry of an object.
 fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
     let Some(each) = &rule.each else {
@@ -185,51 +199,92 @@ fn entries(rule: &StoreRule, settings: &Settings) -> Vec<Option<String>> {
     names.into_iter().map(Some).collect()
 }
 
-/// A component's settings, for one entry of an object or for none.
+/// A component's settings, for one entry of an object or for none. A reason that it gives holds no
+/// value of a setting.
 pub(super) struct Look<'a> {
     settings: &'a Settings,
     entry: Option<&'a str>,
+    /// Whether a value stands where the caller may not read.
+    is_denied: Cell<bool>,
+    /// Whether a value is understood, and means something that this tool does not reach.
+    out_of_reach: Cell<bool>,
 }
 
 impl Look<'_> {
-    pub(super) fn get(&self, setting: &Setting) -> String {
+    fn own(&self, setting: &Setting) -> Setting {
         match self.entry {
-            Some(entry) => self.settings.get(&setting.for_entry(entry)),
-            None => self.settings.get(setting),
+            Some(entry) => setting.for_entry(entry),
+            None => setting.clone(),
         }
     }
 
-    pub(super) fn list(&self, setting: &Setting) -> Vec<String> {
-        match self.entry {
-            Some(entry) => self.settings.list(&setting.for_entry(entry)),
-            None => self.settings.list(setting),
-        }
+    pub(super) fn get(&self, setting: &Setting) -> Result<String, String> {
+        self.follow(self.settings.get(&self.own(setting)))
     }
 
-    pub(super) fn is_on(&self, setting: &Setting) -> bool {
-        matches!(self.get(setting).as_str(), "true" | "1")
+    fn follow(&self, value: String) -> Result<String, String> {
+        self.settings.follow(value).map_err(|error| match error {
+            Unfollowed::Missing(why) => why,
+            Unfollowed::Denied(why) => {
+                self.is_denied.set(true);
+                why
+            }
+            Unfollowed::Elsewhere(why) => {
+                self.out_of_reach.set(true);
+                why
+            }
+        })
     }
 
-    pub(super) fn some(&self, setting: &Setting) -> Option<String> {
-        Some(self.get(setting)).filter(|text| !text.is_empty())
+    pub(super) fn list(&self, setting: &Setting) -> Result<Vec<String>, String> {
+        let found = self.settings.list(&self.own(setting)).into_iter();
+        found.map(|value| self.follow(value)).collect()
+    }
+
+    pub(super) fn is_on(&self, setting: &Setting) -> Result<bool, String> {
+        self.settings.is_on(&self.own(setting))
+    }
+
+    pub(super) fn some(&self, setting: &Setting) -> Result<Option<String>, String> {
+        Ok(Some(self.get(setting)?).filter(|text| !text.is_empty()))
     }
 
     /// Returns the access to a rule's store; nothing if the component does not use it.
     fn access(&self, rule: &StoreRule) -> Result<Option<Access>, String> {
-        if let Some(condition) = &rule.only_if
-            && !condition.any_of.contains(&self.get(&condition.setting))
-        {
-            return Ok(None);
-        }
-        let kind = self.get(&rule.engine.setting);
-        let Some(engine) = rule.engine.names.get(&kind) else {
-            if rule.engine.others_are_no_store {
+        if let Some(condition) = &rule.only_if {
+            let mut condition = condition.clone();
+            condition.setting = self.own(&condition.setting);
+            if !self.settings.holds(&condition)? {
                 return Ok(None);
             }
-            let kind: String = kind.chars().take(40).collect();
-            return Err(format!("its kind is {kind:?}, which is not known here"));
-        };
-        Access::of(*engine, self, rule)
+        }
+        match self.engine(&rule.engine)? {
+            Some(engine) => Access::of(engine, self, rule),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the kind of a store; nothing for a kind that is known to be none.
+    fn engine(&self, rule: &EngineRule) -> Result<Option<Engine>, String> {
+        let kind = self.get(&rule.setting)?;
+        let is_it =
+            |name: &String| *name == kind || (rule.ignore_case && name.eq_ignore_ascii_case(&kind));
+        if let Some((_, engine)) = rule.names.iter().find(|(name, _)| is_it(name)) {
+            return Ok(Some(*engine));
+        }
+        let sub = rule.subtype.as_ref().filter(|sub| sub.of.iter().any(is_it));
+        if let Some(sub) = sub {
+            return self.engine(&sub.engine);
+        }
+        if rule.no_store.iter().any(is_it) {
+            return Ok(None);
+        }
+        if let Some((_, title)) = rule.not_dumped.iter().find(|(name, _)| is_it(name)) {
+            self.out_of_reach.set(true);
+            return Err(format!("{title}: not dumped by this tool"));
+        }
+        let kind: String = kind.chars().take(40).collect();
+        Err(format!("its kind is {kind:?}, which is not known here"))
     }
 }
 

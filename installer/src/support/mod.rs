@@ -38,7 +38,7 @@ impl Support {
         let mut support = Self::default();
         let runs = history::all(layout);
         let components = components(runs.as_ref().map_or(&[], |past| &past.runs));
-        let secrets = support.configuration(layout, &components);
+        let secrets = support.configuration(host, layout, &components);
         support.host(host, layout);
         support.product(host, layout, &components);
         match runs {
@@ -86,10 +86,15 @@ impl Support {
     }
 
     /// Adds the shape of each configuration and returns every word in it that may be a secret.
-    fn configuration(&mut self, layout: &Layout, components: &[Component]) -> Secrets {
+    fn configuration(
+        &mut self,
+        host: &dyn Host,
+        layout: &Layout,
+        components: &[Component],
+    ) -> Secrets {
         let mut secrets = Secrets::default();
         for component in components {
-            let loaded = settings::load(layout, component);
+            let loaded = settings::load(host, layout, component);
             if let Some(config) = loaded.settings.config() {
                 secrets.add_json(config);
                 let name = format!("configuration/{}.json", component.name);
@@ -151,7 +156,7 @@ impl Support {
         let entry = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
         self.put_json("units.json", &units.iter().map(entry).collect());
         let components: Vec<&Component> = components.iter().collect();
-        let found = stores::discover(layout, &components).shown();
+        let found = stores::discover(host, layout, &components).shown();
         self.put_json("stores.json", &json!(found));
     }
 

@@ -1,6 +1,6 @@
 //! The plan of a scene's run, and the product that it is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use installer::plan::extras::Extras;
 use installer::plan::{
@@ -34,6 +34,7 @@ impl Scene {
                 from: planned_rpm(part, from),
                 to: planned_rpm(part, to),
                 config: self.forecasts(part),
+                files: Vec::new(),
             })
             .collect();
         let mut groups = if self.is_one_group {
@@ -107,8 +108,8 @@ impl Scene {
 
 fn store_rule() -> StoreRule {
     let fixed = |default: &str| Setting {
-        from: Vec::new(),
         default: default.to_owned(),
+        ..Setting::default()
     };
     StoreRule {
         id: "data".to_owned(),
@@ -118,7 +119,10 @@ fn store_rule() -> StoreRule {
         engine: EngineRule {
             setting: fixed("redis"),
             names: [("redis".to_owned(), Engine::Redis)].into(),
-            others_are_no_store: false,
+            ignore_case: false,
+            no_store: Vec::new(),
+            not_dumped: BTreeMap::new(),
+            subtype: None,
         },
         may_be_empty: false,
         redis: Some(RedisSettings {
@@ -165,8 +169,8 @@ fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {
 fn component(part: &Part, has_data: bool) -> Component {
     let name = part.name;
     let setting = |default: &str| Setting {
-        from: Vec::new(),
         default: default.to_owned(),
+        ..Setting::default()
     };
     Component {
         name: name.to_owned(),
@@ -178,7 +182,10 @@ fn component(part: &Part, has_data: bool) -> Component {
         hold: Hold::Full,
         program: Some(program_path(name)),
         config: vec![config_path(name)],
+        config_flags: Vec::new(),
+        config_unless: None,
         environment: vec![format!("/etc/sysconfig/{name}")],
+        references: Vec::new(),
         tools: Vec::new(),
         stores: if has_data {
             vec![store_rule()]
@@ -194,6 +201,7 @@ fn component(part: &Part, has_data: bool) -> Component {
             port: Setting {
                 from: vec![Source::Pointer("/port".to_owned())],
                 default: "1".to_owned(),
+                ..Setting::default()
             },
             path: setting("health"),
             tls: setting("false"),

@@ -95,6 +95,7 @@ impl ProductManifest {
         if let Some(tool) = component.tools.iter().find(|tool| !is_package_name(tool)) {
             return refuse(format!("component `{name}`: `{tool}` is no package name"));
         }
+        check_settings(component)?;
         for (at, store) in component.stores.iter().enumerate() {
             store.check(name)?;
             if component.stores[..at].iter().any(|s| s.id == store.id) {
@@ -111,6 +112,22 @@ impl ProductManifest {
             _ => Ok(()),
         }
     }
+}
+
+/// Checks how a component's settings are found.
+fn check_settings(component: &Component) -> Result<(), ProductError> {
+    let is_flag = |flag: &String| {
+        let word = flag.trim_start_matches('-');
+        flag.starts_with('-') && !word.is_empty() && !word.contains([' ', '='])
+    };
+    if let Some(flag) = component.config_flags.iter().find(|flag| !is_flag(flag)) {
+        return Err(ProductError::Inconsistent(format!(
+            "component `{}`: `{flag}` is no option of a command line",
+            component.name
+        )));
+    }
+    let mut references = component.references.iter();
+    references.try_for_each(|reference| reference.check(component))
 }
 
 /// Whether a path is absolute, without detours.

@@ -4,6 +4,7 @@ mod check;
 mod extra;
 mod extra_on_host;
 mod print;
+mod setting;
 mod store;
 mod template;
 
@@ -13,8 +14,10 @@ use crate::evr::{compare_versions, line_of};
 
 pub use extra::{ExtraFormat, ExtraRule, ExtraTarget};
 pub use extra_on_host::{ExtraName, Trial};
+pub use setting::{Reference, Setting, Source};
 pub use store::{
     Condition, DatabaseSettings, Each, Engine, EngineRule, Migration, RedisSettings, StoreRule,
+    Subtype,
 };
 
 /// The type a product manifest names.
@@ -138,12 +141,23 @@ pub struct Component {
     /// The program the unit's main process runs; not part of the configuration backup.
     #[serde(default)]
     pub program: Option<String>,
-    /// Configuration files, JSON; the first answers `pointer` look-ups.
+    /// Configuration files, JSON; the first answers `pointer` look-ups, unless the unit's command
+    /// line names another one.
     #[serde(default)]
     pub config: Vec<String>,
-    /// Files of `NAME=value` lines that override the configuration, weakest first.
+    /// Options of the program after which a configuration file stands on its command line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config_flags: Vec<String>,
+    /// Where this is so, the program reads no configuration file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_unless: Option<Condition>,
+    /// Files of `NAME=value` lines that override the configuration, weakest first. They count where
+    /// no systemd tells what the unit gets.
     #[serde(default)]
     pub environment: Vec<String>,
+    /// How values of its settings refer to other places.
+    #[serde(rename = "reference", default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Packages that it does not need and its operators may: `--tool` carries them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
@@ -227,48 +241,6 @@ pub struct Health {
     pub timeout_ms: u64,
     /// Longest time for all of it, seconds.
     pub budget_secs: u64,
-}
-
-/// A value that a component's own configuration decides. The first source that gives a value that
-/// is neither empty nor `0` wins.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Setting {
-    /// Where to look, strongest first.
-    #[serde(default)]
-    pub from: Vec<Source>,
-    /// Without any.
-    pub default: String,
-}
-
-impl Setting {
-    /// Returns the setting of one entry of an object: `{each}` is its name, in variables in capital
-    /// letters.
-    #[must_use]
-    pub fn for_entry(&self, entry: &str) -> Self {
-        let pointer = entry.replace('~', "~0").replace('/', "~1");
-        let variable = entry.to_ascii_uppercase();
-        let fill = |source: &Source| match source {
-            Source::Env(name) => Source::Env(name.replace(EACH, &variable)),
-            Source::Pointer(path) => Source::Pointer(path.replace(EACH, &pointer)),
-        };
-        Self {
-            from: self.from.iter().map(fill).collect(),
-            default: self.default.replace(EACH, entry),
-        }
-    }
-}
-
-const EACH: &str = "{each}";
-
-/// Where a setting may stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// An environment variable of the unit.
-    Env(String),
-    /// A JSON pointer (RFC 6901) into the first configuration file.
-    Pointer(String),
 }
 
 /// One demand on a health answer.

@@ -10,12 +10,13 @@ use super::ProductManifest;
 const FIRST: [&str; 6] = ["type", "id", "name", "title", "lead", "component"];
 
 /// The fields that are written as tables of their own, in this order.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "distro",
     "repository",
     "package_key",
     "component",
     "backup",
+    "reference",
     "health",
     "store",
     "redis",

@@ -40,8 +40,12 @@ pub struct StoreRule {
 pub struct Condition {
     /// The setting.
     pub setting: Setting,
-    /// The values.
+    /// The values. `true` and `false` stand for every spelling of a switch.
     pub any_of: Vec<String>,
+    /// Whether the product compares the words themselves, in any case. `true` and `false` are then
+    /// words like others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_case: bool,
 }
 
 /// The entries of an object of the configuration.
@@ -55,7 +59,8 @@ pub struct Each {
     pub env_prefix: Option<String>,
 }
 
-/// How the kind of a store is known.
+/// How the kind of a store is known. A kind that stands in no list is unknown: nothing is guessed
+/// from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineRule {
@@ -63,9 +68,39 @@ pub struct EngineRule {
     pub setting: Setting,
     /// What its values mean.
     pub names: BTreeMap<String, Engine>,
-    /// Whether any other value names something that is not backed up here, and is no reason to refuse.
+    /// Whether the product takes the values in any case.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub others_are_no_store: bool,
+    pub ignore_case: bool,
+    /// Values that name something that holds no data worth a dump.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_store: Vec<String>,
+    /// Values that name a store which is not dumped here, with its name for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_dumped: BTreeMap<String, String>,
+    /// A second setting that decides what some of the values mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subtype: Option<Box<Subtype>>,
+}
+
+/// A second setting that decides the kind of a store, for some values of the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subtype {
+    /// The values of the first setting for which it does.
+    pub of: Vec<String>,
+    /// How the kind is known then.
+    pub engine: EngineRule,
+}
+
+impl EngineRule {
+    /// Returns every engine that a value may mean.
+    pub fn engines(&self) -> impl Iterator<Item = Engine> {
+        let sub = self
+            .subtype
+            .iter()
+            .flat_map(|sub| sub.engine.names.values());
+        self.names.values().chain(sub).copied()
+    }
 }
 
 /// The kinds of store that can be dumped.
@@ -127,6 +162,43 @@ pub struct RedisSettings {
     pub key_file: Setting,
 }
 
+impl RedisSettings {
+    fn all(&self) -> [&Setting; 14] {
+        let Self {
+            host,
+            port,
+            addresses,
+            sentinel_master,
+            sentinel_password,
+            username,
+            password,
+            database,
+            cluster,
+            tls,
+            tls_insecure,
+            ca_file,
+            cert_file,
+            key_file,
+        } = self;
+        [
+            host,
+            port,
+            addresses,
+            sentinel_master,
+            sentinel_password,
+            username,
+            password,
+            database,
+            cluster,
+            tls,
+            tls_insecure,
+            ca_file,
+            cert_file,
+            key_file,
+        ]
+    }
+}
+
 /// Where a database is and how to enter it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -141,6 +213,19 @@ pub struct DatabaseSettings {
     pub ca_file: Setting,
     /// File of the client's certificate and key.
     pub pem_file: Setting,
+}
+
+impl DatabaseSettings {
+    fn all(&self) -> [&Setting; 5] {
+        let Self {
+            connection,
+            tls,
+            tls_insecure,
+            ca_file,
+            pem_file,
+        } = self;
+        [connection, tls, tls_insecure, ca_file, pem_file]
+    }
 }
 
 /// A version that rewrites data so that older ones cannot read them.
@@ -158,6 +243,13 @@ pub struct Migration {
 }
 
 impl StoreRule {
+    /// Returns the settings that say where the store is and how to enter it.
+    pub fn settings(&self) -> impl Iterator<Item = &Setting> {
+        let redis = self.redis.iter().flat_map(RedisSettings::all);
+        let database = self.database.iter().flat_map(DatabaseSettings::all);
+        redis.chain(database)
+    }
+
     pub(super) fn check(&self, component: &str) -> Result<(), ProductError> {
         let refuse = |why: &str| {
             let text = format!("component `{component}`, store `{}`: {why}", self.id);
@@ -166,9 +258,13 @@ impl StoreRule {
         if !super::check::is_plain(&self.id) {
             return refuse("its id is not of a-z, 0-9 and -");
         }
-        let has = |wanted: &[Engine]| self.engine.names.values().any(|e| wanted.contains(e));
-        if self.engine.names.is_empty() {
+        let has = |wanted: &[Engine]| self.engine.engines().any(|e| wanted.contains(&e));
+        if self.engine.engines().next().is_none() {
             return refuse("its engine has no name");
+        }
+        let deeper = self.engine.subtype.as_ref();
+        if deeper.is_some_and(|sub| sub.engine.subtype.is_some()) {
+            return refuse("the subtype of its engine has a subtype");
         }
         if has(&[Engine::Redis]) && self.redis.is_none() {
             return refuse("it may be Redis, and `redis` does not name its settings");

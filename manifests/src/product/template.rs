@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::{EACH, Pin, ProductError, ProductManifest};
+use super::setting::EACH;
+use super::{Pin, ProductError, ProductManifest};
 use crate::evr::compare_versions;
 
 type Value<'i> = Spanned<DeValue<'i>>;

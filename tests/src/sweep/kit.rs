@@ -115,7 +115,12 @@ impl Kit {
     /// sweep has many runs. A service that works gets more time, because on a busy machine services
     /// are slow.
     fn product(&self, cargo: Cargo) -> Result<ProductManifest> {
-        let mut product = self.fixtures.product(Product::Tyk, "http://127.0.0.1:9")?;
+        let address = "http://127.0.0.1:9";
+        let mut product = if self.has_stores {
+            self.fixtures.product_with_data(Product::Tyk, address)?
+        } else {
+            self.fixtures.product(Product::Tyk, address)?
+        };
         let parts = product.components.iter_mut();
         for health in parts.filter_map(|part| part.health.as_mut()) {
             health.consecutive = 2;

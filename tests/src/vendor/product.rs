@@ -12,8 +12,16 @@ use super::repository::key_name;
 
 impl Fixtures {
     /// A product manifest for repositories below `base_url`: for Tyk the one that the builder
-    /// embeds, with the lab's keys pinned and health checks that need not wait long.
+    /// embeds, with the lab's keys pinned and health checks that need not wait long. It is one for
+    /// hosts without stores: a version that rewrites data which are not found is refused there.
     pub fn product(&self, product: Product, base_url: &str) -> Result<ProductManifest> {
+        let mut manifest = self.product_with_data(product, base_url)?;
+        manifest.migrations.clear();
+        Ok(manifest)
+    }
+
+    /// The same with the versions that rewrite data, for hosts with [`crate::stores`].
+    pub fn product_with_data(&self, product: Product, base_url: &str) -> Result<ProductManifest> {
         let text = match product {
             Product::Tyk => TYK.to_owned(),
             Product::Acme => fs::read_to_string(fixture_dir().join("products/acme.toml"))?,

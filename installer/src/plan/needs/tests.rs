@@ -1,11 +1,9 @@
 use manifests::digest::Sha256;
-use manifests::nevra::Arch;
 use manifests::package_files::{About, PACKAGE_FILES_TYPE};
 use manifests::product::{ProductManifest, TYK};
 
 use super::*;
-use crate::host::Identity;
-use crate::plan::{PlannedComponent, test_rpm};
+use crate::plan::{PlannedComponent, test_inventory, test_rpm};
 
 /// An RPM with what it needs; it offers its name and version.
 fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
@@ -28,31 +26,6 @@ fn rpm(nevra: &str, needs: &[&str]) -> (BundledRpm, PackageFiles) {
         scriptlets: Vec::new(),
     };
     (test_rpm::rpm(nevra, sha256), list)
-}
-
-fn inventory() -> Inventory {
-    Inventory {
-        identity: Identity {
-            os_id: "rocky".to_owned(),
-            version_id: "8".to_owned(),
-            pretty: String::new(),
-            arch: Some(Arch::X86_64),
-            rpm_version: "4.14.3".to_owned(),
-            systemd: true,
-            fips: false,
-            crypto_policy: None,
-        },
-        packages: Vec::new(),
-        disk: BTreeMap::new(),
-        everything: Vec::new(),
-        merged_usr: true,
-        agents: Vec::new(),
-        mounts: Vec::new(),
-        remembered: crate::trust::sequence::Remembered::Nothing,
-        stores: crate::stores::FoundStores::default(),
-        extras: Vec::new(),
-        headers: BTreeMap::new(),
-    }
 }
 
 /// What the first component's target, the first of the RPMs, needs of the others.
@@ -79,7 +52,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             Carried { rpm, list, role }.installed()
         })
         .collect();
-    let inventory = inventory();
+    let inventory = test_inventory();
     let mut component = ProductManifest::from_toml(TYK)
         .unwrap()
         .components
@@ -101,6 +74,7 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
             from: planned.clone(),
             to: planned,
             config: Vec::new(),
+            files: Vec::new(),
         }],
         packages: Vec::new(),
         extras: crate::plan::extras::Extras::default(),
@@ -195,7 +169,7 @@ fn a_target_that_would_replace_another_package_is_refused() {
         list: &list,
         role: Role::Target,
     };
-    let mut inventory = inventory();
+    let mut inventory = test_inventory();
     let count = |inventory: &Inventory| -> usize {
         let obsoletes = list.obsoletes.iter();
         obsoletes

@@ -28,8 +28,9 @@ use std::time::Duration;
 use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::payload::PayloadFiles;
 use installer::host::{
-    Erasure, Host, HostError, Identity, InstalledPackage, MainProcess, ProbeAnswer, ProbeTarget,
-    ProcessState, RpmAnswer, RpmContents, RpmMode, Space, UnitAction, UnitState,
+    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
+    ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
+    UnitSettings, UnitState,
 };
 use installer::layout::Layout;
 use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
@@ -132,6 +133,17 @@ impl FakeHost {
 fn failure(command: &'static str) -> HostError {
     let reason = "the fake host was told to fail here".to_owned();
     HostError::Answer { command, reason }
+}
+
+impl Services for FakeHost {
+    // The manifest's own files stand for what systemd would tell.
+    fn unit_settings(&self, _: &str) -> Result<Option<UnitSettings>, HostError> {
+        Ok(None)
+    }
+
+    fn invocation(&self, _: u32, _: &str) -> std::io::Result<Option<Invocation>> {
+        Ok(None)
+    }
 }
 
 impl Host for FakeHost {

@@ -12,7 +12,7 @@ mod attacker;
 mod berkeley;
 mod built;
 mod config;
-mod data;
+pub(crate) mod data;
 mod drills;
 mod dumps;
 mod fleet;

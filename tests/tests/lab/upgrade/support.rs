@@ -5,10 +5,10 @@ use std::io::Write as _;
 use lab::forge::{Forge, TestKey};
 use lab::isolated::{Finished, HostOptions, Image, IsolatedHost, RpmDatabase, Snapshot, baseline};
 use lab::program;
+use lab::stores::Stores;
 use lab::vendor::{Fixtures, Product};
 use manifests::bundle::Role;
 use manifests::nevra::Arch;
-use manifests::product::ProductManifest;
 
 pub(crate) const SERVICES: [(&str, u16, &str); 3] = [
     ("tyk-gateway.service", 8080, "/hello"),
@@ -92,17 +92,19 @@ impl Site {
     }
 
     pub(crate) fn forge(&self, gateway: &str, dashboard: &str, pump: &str) -> Forge {
-        let text = self
-            .fixtures
-            .product_toml(Product::Tyk, "http://127.0.0.1:9")
-            .unwrap();
+        let address = "http://127.0.0.1:9";
+        let product = if Stores::attach(&self.host).is_ok() {
+            self.fixtures.product_with_data(Product::Tyk, address)
+        } else {
+            self.fixtures.product(Product::Tyk, address)
+        };
         let rpm = |package: &str, version: &str| {
             self.fixtures
                 .rpm(package, version, "el8", "x86_64")
                 .unwrap()
         };
         Forge {
-            product: ProductManifest::from_toml(&text).unwrap(),
+            product: product.unwrap(),
             vendor_keys: vec![self.fixtures.package_key(Product::Tyk).unwrap().file],
             rpms: vec![
                 (rpm("tyk-gateway", gateway), Role::Target),

@@ -35,6 +35,7 @@ fn judge_listed(
         from: rpm("tyk-gateway-5.2.5-1.x86_64"),
         to: rpm("tyk-gateway-5.3.2-1.x86_64"),
         config: Vec::new(),
+        files: Vec::new(),
     };
     let file = |name: &&str| FoundFile {
         path: format!("{DIRECTORY}/{name}"),

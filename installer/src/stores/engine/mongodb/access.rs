@@ -26,15 +26,19 @@ impl MongodbAccess {
         settings: &DatabaseSettings,
     ) -> Result<Option<Self>, String> {
         // The default kind, for a store without configuration.
-        let Some(text) = look.some(&settings.connection) else {
+        let Some(text) = look.some(&settings.connection)? else {
             return Ok(None);
         };
-        let tls = look.is_on(&settings.tls).then(|| Tls {
-            ca_file: look.some(&settings.ca_file),
-            cert_file: look.some(&settings.pem_file),
-            key_file: None,
-            insecure: look.is_on(&settings.tls_insecure),
-        });
+        let tls = if look.is_on(&settings.tls)? {
+            Some(Tls {
+                ca_file: look.some(&settings.ca_file)?,
+                cert_file: look.some(&settings.pem_file)?,
+                key_file: None,
+                insecure: look.is_on(&settings.tls_insecure)?,
+            })
+        } else {
+            None
+        };
         Self::parse(&text, tls).map(Some)
     }
 

@@ -15,8 +15,10 @@ pub(super) use crate::stores::access::Secret;
 
 /// Parameters of libpq that a dump may need. Other parameters (`TimeZone`, `pool_max_conns`, …)
 /// belong to the driver or to the session and do not change which database is reached.
-/// `client_encoding` is left out: a dump keeps the database's own encoding.
-const KEPT: [&str; 36] = [
+/// `client_encoding` is left out: a dump keeps the database's own encoding. `passfile` is left out
+/// as well: the file would be read as root, and its passwords be shown to a server that the service's
+/// user chose.
+const KEPT: [&str; 35] = [
     "application_name",
     "channel_binding",
     "connect_timeout",
@@ -34,7 +36,6 @@ const KEPT: [&str; 36] = [
     "krbsrvname",
     "load_balance_hosts",
     "options",
-    "passfile",
     "port",
     "require_auth",
     "requirepeer",
@@ -79,7 +80,7 @@ impl PostgresqlAccess {
         look: &Look<'_>,
         settings: &DatabaseSettings,
     ) -> Result<Self, String> {
-        let text = look.some(&settings.connection);
+        let text = look.some(&settings.connection)?;
         let text = text.ok_or("it has no connection string")?;
         Self::parse(&text)
     }

@@ -15,6 +15,15 @@ use crate::host::cmd::{CmdError, Finished, inherited_path};
 use crate::secure_fs;
 use crate::stores::{Limit, StoreError};
 
+/// Root's own logins are not lent: whoever writes the product's configuration chooses the server
+/// that would see them. A path below a file is one where nothing is.
+const NOT_ROOTS: [(&str, &str); 4] = [
+    ("PGPASSFILE", "/dev/null"),
+    ("PGSSLCERT", "/dev/null/none"),
+    ("PGSSLKEY", "/dev/null/none"),
+    ("KRB5CCNAME", "FILE:/dev/null"),
+];
+
 /// The connection that the tools get as their argument.
 pub(super) const SERVICE: &str = "service=airgap-bundle";
 /// The directory of the file during the moment in which it has a name: memory.
@@ -83,7 +92,7 @@ impl<'a> Session<'a> {
         // Some versions do not know it, and it has no variable.
         parameters.remove("tcp_user_timeout");
         trust_the_system(&mut parameters);
-        let mut environment = Vec::new();
+        let mut environment: Vec<(&str, String)> = NOT_ROOTS.map(|(n, v)| (n, v.to_owned())).into();
         for (name, variable) in NEWER {
             environment.extend(parameters.remove(name).map(|value| (variable, value)));
         }

@@ -46,9 +46,9 @@ impl RedisAccess {
         look: &Look<'_>,
         settings: &RedisSettings,
     ) -> Result<Option<Self>, String> {
-        let mut texts = look.list(&settings.addresses);
+        let mut texts = look.list(&settings.addresses)?;
         if texts.is_empty() {
-            let Some(host) = look.some(&settings.host) else {
+            let Some(host) = look.some(&settings.host)? else {
                 return Ok(None);
             };
             let host = host.trim_matches(['[', ']']).to_owned();
@@ -57,18 +57,18 @@ impl RedisAccess {
             } else {
                 host
             };
-            texts = vec![format!("{host}:{}", look.get(&settings.port))];
+            texts = vec![format!("{host}:{}", look.get(&settings.port)?)];
         }
         let addresses: Result<Vec<Address>, String> = texts.iter().map(|t| address(t)).collect();
         let addresses = addresses?;
-        let secret = |setting| look.some(setting).map(Secret::new);
+        let secret = |setting| Ok::<_, String>(look.some(setting)?.map(Secret::new));
         let kind = match (
-            look.some(&settings.sentinel_master),
-            look.is_on(&settings.cluster),
+            look.some(&settings.sentinel_master)?,
+            look.is_on(&settings.cluster)?,
         ) {
             (Some(master), _) => RedisKind::Sentinel {
                 master,
-                password: secret(&settings.sentinel_password),
+                password: secret(&settings.sentinel_password)?,
             },
             (None, true) => RedisKind::Cluster,
             (None, false) if addresses.len() > 1 => {
@@ -77,25 +77,30 @@ impl RedisAccess {
             }
             (None, false) => RedisKind::Single,
         };
-        let database = look.get(&settings.database);
+        let database = look.get(&settings.database)?;
         let database = match database.as_str() {
             "" => 0,
             text => text
                 .parse()
                 .map_err(|_| "the number of its database is not a number")?,
         };
+        let tls = if look.is_on(&settings.tls)? {
+            Some(Tls {
+                ca_file: look.some(&settings.ca_file)?,
+                cert_file: look.some(&settings.cert_file)?,
+                key_file: look.some(&settings.key_file)?,
+                insecure: look.is_on(&settings.tls_insecure)?,
+            })
+        } else {
+            None
+        };
         Ok(Some(Self {
             addresses,
             kind,
-            username: look.some(&settings.username),
-            password: secret(&settings.password),
+            username: look.some(&settings.username)?,
+            password: secret(&settings.password)?,
             database,
-            tls: look.is_on(&settings.tls).then(|| Tls {
-                ca_file: look.some(&settings.ca_file),
-                cert_file: look.some(&settings.cert_file),
-                key_file: look.some(&settings.key_file),
-                insecure: look.is_on(&settings.tls_insecure),
-            }),
+            tls,
         }))
     }
 

@@ -1,0 +1,45 @@
+//! Finds what the components' services really use: files that their units name, and settings that a
+//! running process has and its files have not.
+
+use std::collections::BTreeMap;
+
+use manifests::product::Component;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Services;
+use crate::layout::Layout;
+use crate::settings;
+
+/// The service of a component.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundService {
+    /// Configuration files, files of variables and drop-ins that it uses.
+    pub files: Vec<String>,
+    /// For a person, without values.
+    pub notes: Vec<String>,
+    /// The unit, if its files are newer than what systemd has read of it.
+    pub stale: Option<String>,
+}
+
+/// Asks about the services of some components, by their names.
+#[must_use]
+pub fn find(
+    services: &dyn Services,
+    layout: &Layout,
+    components: &[&Component],
+) -> BTreeMap<String, FoundService> {
+    // The services of another root directory do not run here.
+    let live = components.iter().filter(|_| layout.is_live());
+    let found = live.filter_map(|component| {
+        let loaded = settings::load(services, layout, component);
+        let running = settings::compare(services, layout, component, &loaded);
+        let service = loaded.service?;
+        let found = FoundService {
+            files: service.files(),
+            notes: running.notes,
+            stale: service.unit.needs_reload.then_some(service.name),
+        };
+        Some((component.name.clone(), found))
+    });
+    found.collect()
+}

@@ -1,0 +1,98 @@
+//! Changes of versions that rewrite data for good, and what of these data was not found. Pure.
+
+use manifests::evr::compare_versions;
+use manifests::product::{Migration, ProductManifest};
+
+use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedStore};
+use crate::inventory::Inventory;
+use crate::problem::Problem;
+
+/// Whether a component's change rewrites the data that a migration names.
+pub(super) fn is_crossed(migration: &Migration, planned: &PlannedComponent) -> bool {
+    let (from, to) = (planned.from.nevra.evr(), planned.to.nevra.evr());
+    let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
+    planned.component.name == migration.component
+        && !is_reached(from.version())
+        && is_reached(to.version())
+}
+
+/// Refuses to rewrite data that were not found: there would be no dump of them, and no word. With
+/// the operator's reason they are planned as data that are backed up elsewhere. Returns the names
+/// of those.
+pub(super) fn unfound<'c>(
+    product: &ProductManifest,
+    inventory: &Inventory,
+    consent: &'c Consent,
+    plan: &InstallPlan,
+    stores: &mut Vec<PlannedStore>,
+    problems: &mut Vec<Problem>,
+) -> Vec<&'c str> {
+    let mut used = Vec::new();
+    for (group, planned) in plan
+        .groups
+        .iter()
+        .flat_map(|group| group.components.iter().map(move |planned| (group, planned)))
+    {
+        let component = &planned.component;
+        let crossed = product.migrations.iter();
+        for migration in crossed.filter(|migration| is_crossed(migration, planned)) {
+            let rules = component.stores.iter();
+            for rule in rules.filter(|rule| migration.stores.contains(&rule.id)) {
+                let rewritten = (component.name.clone(), rule.id.clone());
+                let mut found = inventory.stores.found.iter();
+                if found.any(|store| store.users.contains(&rewritten)) {
+                    continue;
+                }
+                let name = format!("{}-{}", component.name, rule.id);
+                if let Some((known, reason)) = consent.elsewhere.get_key_value(&name) {
+                    used.push(known.as_str());
+                    stores.extend(rule.engine.engines().next().map(|engine| PlannedStore {
+                        endpoint: format!("{name}, whose place is not known here"),
+                        name,
+                        title: rule.title.clone(),
+                        engine,
+                        users: vec![component.name.clone()],
+                        group: group.name.clone(),
+                        may_be_empty: true,
+                        elsewhere: Some(reason.clone()),
+                        change: Some(DataChange::Migrated {
+                            title: migration.title.clone(),
+                        }),
+                    }));
+                    continue;
+                }
+                let each = format!("{name}-");
+                let mut unclear = inventory.stores.unclear.iter();
+                // One that is not clear has its own problem, or its own note for an ordinary user.
+                if !unclear.any(|store| store.name == name || store.name.starts_with(&each)) {
+                    problems.push(not_found(planned, migration, &name, &rule.title));
+                }
+            }
+        }
+    }
+    used
+}
+
+fn not_found(
+    planned: &PlannedComponent,
+    migration: &Migration,
+    name: &str,
+    title: &str,
+) -> Problem {
+    let component = &planned.component;
+    let unit = component.unit.as_ref().unwrap_or(&component.name);
+    Problem::new(
+        format!(
+            "{} rewrites {title} for good ({}), and the settings of {unit} do not say where they are",
+            planned.to.nevra, migration.title
+        ),
+        format!(
+            "name the store in the component's configuration, in an environment file of {unit} or in a \
+             drop-in; if its data are safe without us, give the reason with \
+             --backed-up-elsewhere {name}=REASON"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,8 @@ pub(crate) mod rpm;
 pub(crate) mod systemd;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use manifests::digest::Sha256;
@@ -213,6 +214,29 @@ impl UnitState {
     }
 }
 
+/// What a service does, as systemd describes it now. What an old systemd does not know is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitActivity {
+    /// `active`, `activating`, `inactive`, …
+    pub active: String,
+    /// `running`, `exited`, `auto-restart`, `start`, `dead`, …
+    pub sub: String,
+    /// `simple`, `notify`, `oneshot`, …
+    pub kind: String,
+    /// `RemainAfterExit`: it counts as active when its program has ended.
+    pub remains: bool,
+    /// Main process, 0 if none.
+    pub main_pid: u32,
+    /// How often systemd restarted it; known since systemd 235.
+    pub restarts: Option<u64>,
+    /// `RestartSec`, the wait before a restart; `None` if it is without end or not known.
+    pub restart_delay: Option<Duration>,
+    /// When its main process was started, microseconds since the host started.
+    pub started: Option<u64>,
+    /// Which start of the unit this is; known since systemd 232.
+    pub invocation: Option<String>,
+}
+
 /// A change to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitAction {
@@ -230,13 +254,36 @@ pub enum UnitAction {
     Mask,
 }
 
-/// The address of a health check.
+/// Where a health check goes and what it asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeTarget {
-    /// `http://address:port/path`.
-    pub url: String,
+    /// Whether it is asked over TLS.
+    pub tls: bool,
+    /// The address to connect to: an IP address, or a name that this host resolves.
+    pub address: String,
+    /// The port to connect to.
+    pub port: NonZeroU16,
+    /// The name to ask for (`Host`, and SNI over TLS), where it is not the address.
+    pub name: Option<String>,
+    /// The path, without the leading slash.
+    pub path: String,
     /// Longest time.
     pub timeout: Duration,
+}
+
+impl ProbeTarget {
+    /// Returns the address of the request. The connection goes to [`Self::address`] all the same.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let host = self.name.as_ref().unwrap_or(&self.address);
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        format!("{scheme}://{host}:{}/{}", self.port, self.path)
+    }
 }
 
 /// The answer of a service.
@@ -257,6 +304,17 @@ pub struct MainProcess {
     pub program: String,
     /// SHA-256 of the running program's file.
     pub sha256: Sha256,
+}
+
+/// A process of a unit: its main process, or another one in the unit's control group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitProcess {
+    /// Process id.
+    pub pid: u32,
+    /// SHA-256 of the running program's file, if it can be read.
+    pub sha256: Option<Sha256>,
+    /// The files that its command line names, without symlinks.
+    pub files: Vec<PathBuf>,
 }
 
 /// A process.
@@ -339,6 +397,12 @@ pub trait Host {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Describes what a service does.
+    fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError>;
+    /// Lists the processes in the control group of a unit.
+    fn unit_processes(&self, unit: &str) -> Result<Vec<UnitProcess>, HostError>;
+    /// Returns the program that a unit's `ExecStart` names, if it names one.
+    fn started_program(&self, unit: &str) -> Result<Option<PathBuf>, HostError>;
     /// Describes the process with an id, if there is one.
     fn process(&self, pid: u32) -> Option<ProcessState>;
     /// Requests a health check over HTTP. An error describes why there was no answer.

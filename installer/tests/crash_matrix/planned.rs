@@ -1,6 +1,6 @@
 //! The plan of a scene's run, and the product that it is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use installer::plan::extras::Extras;
 use installer::plan::{
@@ -69,6 +69,8 @@ impl Scene {
             signers: signers(),
             downgrade_because: None,
             extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
+        health_budgets: BTreeMap::new(),
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
             host: "Fake Linux 9".to_owned(),
@@ -190,6 +192,7 @@ fn component(part: &Part, has_data: bool) -> Component {
         }],
         health: Some(Health {
             address: setting("127.0.0.1"),
+            host_name: Setting::default(),
             port: Setting {
                 from: vec![Source::Pointer("/port".to_owned())],
                 default: "1".to_owned(),

@@ -26,5 +26,5 @@ mod reverted;
 mod sealed;
 mod second_product;
 mod secrets;
-mod support;
+pub(crate) mod support;
 mod survival;

@@ -52,6 +52,29 @@ impl Explain for Explained {
     }
 }
 
+/// What must not happen.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Bug(Explained);
+
+impl Bug {
+    /// Says what failed, and why as far as it is known.
+    #[must_use]
+    pub fn new(what: &str, why: impl Into<String>) -> Self {
+        Self(Explained::new(what, why, "this is a bug: please report it"))
+    }
+}
+
+impl Explain for Bug {
+    fn exit(&self) -> Exit {
+        Exit::Internal
+    }
+
+    fn explain(&self) -> Explained {
+        self.0.clone()
+    }
+}
+
 /// Makes an error of a request.
 #[must_use]
 pub fn usage(what: &str, why: impl Into<String>, next: &str) -> Error {

@@ -26,7 +26,8 @@ pub enum Exit {
     NotWell = 8,
     /// `plan --check`: the host would change.
     Pending = 10,
-    /// Stopped by a signal before anything was changed.
+    /// Stopped by a signal: either nothing was changed yet, or the command no longer follows a run
+    /// that goes on.
     Interrupted = 130,
 }
 

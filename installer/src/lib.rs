@@ -13,9 +13,9 @@
 //! * The only network use is the health check of the host itself.
 //!
 //! Rooms, each using only those before it:
-//! `failure` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health` `problem` `stores`
-//! `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit` `support`
-//! `cli`
+//! `failure` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health` `problem`
+//! `stores` `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit`
+//! `support` `cli`
 
 pub mod backup;
 pub mod bundle;

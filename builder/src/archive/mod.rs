@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use manifests::explained::chain;
 use manifests::format::HeaderError;
-use manifests::reader::{self, Checked, ReadError, Verified, Visitor};
+use manifests::reader::{self, Checked, PartFault, ReadError, Verified, Visitor};
 use manifests::signature::QuorumError;
 use manifests::trust::{TrustRoot, VerifyError};
 
@@ -112,6 +112,10 @@ impl From<ReadError> for ArchiveError {
         };
         match error {
             ReadError::Input(error) if is_signal(&error) => Self::Interrupted(Interrupted),
+            ReadError::Unreadable {
+                fault: PartFault::Unreadable(error),
+                ..
+            } if is_signal(&error) => Self::Interrupted(Interrupted),
             error => Self::Refused(error),
         }
     }
@@ -186,6 +190,10 @@ const fn refused(error: &ReadError) -> (&'static str, &'static str) {
         }
         (_, Some(VerifyError::Revoked { .. } | VerifyError::Retired { .. })) => {
             "ask its builder for one that is signed with a key of the newest root document"
+        }
+        (_, Some(VerifyError::Quorum(QuorumError::TooFew { .. }))) => {
+            "have it signed with one more key: `bundle sign FILE`; of a list of parts, a signature may \
+             only not have been copied"
         }
         (ReadError::PartsList { .. }, Some(VerifyError::Quorum(QuorumError::Unsigned))) => {
             "copy the NAME.parts.<key id>.sig that belongs beside it"

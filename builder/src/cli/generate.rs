@@ -53,11 +53,7 @@ fn man(command: &clap::Command, name: &str, directory: &Path) -> Result<(), Erro
     clap_mangen::Man::new(named)
         .render(&mut page)
         .map_err(|error| {
-            usage(
-                "cannot write the man pages",
-                error.to_string(),
-                "this is a bug: please report it",
-            )
+            Bug::new("cannot write the man pages", error.to_string())
         })?;
     let path = directory.join(format!("{name}.1"));
     Pending::with_bytes(&path, &page, 0o644)?.commit()?;

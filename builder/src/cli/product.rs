@@ -43,8 +43,7 @@ pub(super) fn run(args: &Args, context: Context) -> Result<(), Error> {
         Format::Json => show::json(&product),
         Format::Text => {
             let text = product.to_toml().map_err(|error| {
-                let failed = "cannot print the product manifest";
-                usage(failed, error.to_string(), "this is a bug: please report it")
+                Bug::new("cannot print the product manifest", error.to_string())
             })?;
             show::text(&printable_lines(&text));
         }

@@ -12,7 +12,7 @@ use crate::explain::{Exit, Explained};
 /// Prints a result. A reader that went away is not an error of ours.
 pub(super) fn text(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end());
+    let _ = writeln!(out, "{}", printable_lines(text.trim_end()));
     let _ = out.flush();
 }
 
@@ -40,7 +40,9 @@ pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
     let Explained { what, why, next } = explained;
     let _ = match format {
         Format::Text => {
-            let [what, why, next] = [what, why, next].map(|text| printable_lines(text));
+            // A line of a foreign text must not look like a part of its own.
+            let shown = |text: &String| printable_lines(text).replace('\n', "\n  ");
+            let [what, why, next] = [what, why, next].map(shown);
             writeln!(err, "error: {what}\nwhy: {why}\nnext: {next}")
         }
         Format::Json => {

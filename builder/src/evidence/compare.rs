@@ -1,4 +1,5 @@
-//! What differs between the contents of two packages. `bundle diff` and the review page show the same comparison.
+//! What differs between the contents of two packages. `bundle diff` and the review page show the same
+//! comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,11 @@ pub(crate) struct FileChange<'a> {
     pub(crate) file: Pair<'a, PackagedFile>,
     /// Empty unless both packages have the file.
     pub(crate) aspects: Vec<Aspect>,
+}
+
+/// Whether contents can be compared: both packages have digests of one algorithm.
+pub(crate) fn are_comparable(old: &PackageFiles, new: &PackageFiles) -> bool {
+    old.digest_algorithm == new.digest_algorithm
 }
 
 /// What differs in a file: `content`, `mode`, `owner`, `size`, `link`, `capabilities` or `flags`.
@@ -61,7 +67,7 @@ fn paired<'a, K: Ord, T>(
 /// Returns the files that differ, by path.
 pub(crate) fn files<'a>(old: &'a PackageFiles, new: &'a PackageFiles) -> Vec<FileChange<'a>> {
     let by_path = |list: &'a PackageFiles| list.files.iter().map(|f| (f.path.as_str(), f));
-    let same_digests = old.digest_algorithm == new.digest_algorithm;
+    let same_digests = are_comparable(old, new);
     let change = |(path, file): (&'a str, Pair<'a, PackagedFile>)| {
         let aspects = match file.before.zip(file.after) {
             Some((before, after)) => {
@@ -127,8 +133,8 @@ fn flags(file: &PackagedFile) -> String {
     }
 }
 
-/// Returns the scriptlets that differ, with their phases. A package can have several triggers of one kind: the n-th of a
-/// phase is compared with the n-th.
+/// Returns the scriptlets that differ, with their phases. A package can have several triggers of one
+/// kind: the n-th of a phase is compared with the n-th.
 pub(crate) fn scriptlets<'a>(
     old: &'a PackageFiles,
     new: &'a PackageFiles,

@@ -185,8 +185,8 @@ pub(crate) const fn fetch_exit(kind: &TransportErrorKind) -> Exit {
 pub(crate) const fn fetch_advice(kind: &TransportErrorKind) -> &'static str {
     match kind {
         TransportErrorKind::NotFound => {
-            "check the address, the distribution and the architecture; --repo-url names another \
-             place"
+            "check the address, the distribution and the architecture; --repo-url, or --with-deps for \
+             dependencies, names another place"
         }
         TransportErrorKind::Status(401 | 402) => {
             "the server asks for a login: name its read token with --token-file, BUNDLE_TOKEN or a netrc; \
@@ -203,6 +203,7 @@ pub(crate) const fn fetch_advice(kind: &TransportErrorKind) -> &'static str {
             "run the command once without --offline where there is a network, or name the cache that \
              has it with --cache-dir"
         }
+        TransportErrorKind::Interrupted(_) => "run the same command again",
         _ => "check the network, the proxy and the address, then run the command again",
     }
 }

@@ -20,13 +20,14 @@ pub fn size(run: &RunDir) -> u64 {
 }
 
 /// Removes old backups, and returns what was removed. The newest `keep` runs that have a backup
-/// keep it, and so does an open run. A run that cannot be read keeps its backup and does not count.
+/// keep it, and so do an open run and the run that it undoes. A run that cannot be read keeps its backup and does not count.
 pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
     let mut runs = history::all(layout)?.runs;
+    let needed = history::needed_by_open(&runs);
     runs.retain(|run| !layout.run(run.id).backups().is_empty());
     let last = runs.len().saturating_sub(keep);
     let mut gone = Vec::new();
-    for run in runs[..last].iter().filter(|run| !run.is_open()) {
+    for run in runs[..last].iter().filter(|run| !needed.contains(&run.id)) {
         for path in layout.run(run.id).backups() {
             let removed = if path.is_dir() {
                 secure_fs::remove_tree(&path)

@@ -86,7 +86,8 @@ fn list(session: &Session) -> Result<u8, Failure> {
     sealing::settle_in_passing(session);
     let mut listed = Vec::new();
     let mut text = String::new();
-    for run in session.runs()? {
+    let past = session.past()?;
+    for run in past.runs {
         let one = one(session, &run);
         text.push_str(&format!(
             "Run {} ({}): {}, {} KiB\n",
@@ -98,7 +99,11 @@ fn list(session: &Session) -> Result<u8, Failure> {
         text.push_str(&render::data(&one.data));
         listed.push(one);
     }
-    if listed.is_empty() {
+    for unread in &past.unreadable {
+        let what = format!("Run {} cannot be read: {}\n", unread.id, unread.why);
+        text.push_str(&what);
+    }
+    if text.is_empty() {
         text.push_str("No run yet.");
     }
     render::result(session, &listed, &text);
@@ -134,19 +139,25 @@ struct Verdict {
 
 fn verify(session: &Session, runs: &[u64], unseal: &UnsealArgs) -> Result<u8, Failure> {
     require_root("read backups")?;
-    let all = session.runs()?;
-    let mut wanted = Vec::new();
+    let past = session.past()?;
+    let (mut wanted, mut verdicts) = (Vec::new(), Vec::new());
     for id in runs {
         wanted.push(session.run(*id)?.id);
     }
     if runs.is_empty() {
-        let has_backup = |run: &&PastRun| {
-            let dir = session.layout.run(run.id);
+        let has_backup = |run: &u64| {
+            let dir = session.layout.run(*run);
             dir.backup().exists() || dir.sealed().exists()
         };
-        wanted.extend(all.iter().filter(has_backup).map(|run| run.id));
+        wanted.extend(past.runs.iter().map(|run| run.id).filter(has_backup));
+        let unread = past.unreadable.iter().filter(|run| has_backup(&run.id));
+        verdicts.extend(unread.map(|unread| Verdict {
+            run: unread.id,
+            files: 0,
+            bytes: 0,
+            troubles: vec![format!("the run cannot be read: {}", unread.why)],
+        }));
     }
-    let mut verdicts = Vec::new();
     for run in wanted {
         let checked = match unseal.unlock(session, run)? {
             Some(unlocked) => check::sealed(unlocked),

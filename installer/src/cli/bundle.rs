@@ -32,6 +32,11 @@ pub(super) fn refused(path: &Path, error: &BundleError) -> Failure {
         _ => None,
     };
     let next = match error {
+        BundleError::Refused(ReadError::PartsList { .. })
+            if let Some(VerifyError::Quorum(QuorumError::Unsigned)) = why =>
+        {
+            "copy the signature files too (NAME.parts.<key id>.sig), or get the bundle again"
+        }
         _ if let Some(why) = why => untrusted(why),
         BundleError::File(_)
         | BundleError::Refused(ReadError::Input(_) | ReadError::Unreadable { .. }) => {
@@ -70,8 +75,8 @@ fn untrusted(why: &VerifyError) -> &'static str {
         VerifyError::Revoked { .. } | VerifyError::Retired { .. } => {
             "ask the builder's side for a bundle that is signed with a key of the newest root document"
         }
-        VerifyError::Quorum(QuorumError::Unsigned) => {
-            "copy the signature files too (NAME.parts.<key id>.sig), or get the bundle again"
+        VerifyError::Quorum(QuorumError::Unsigned | QuorumError::TooFew { .. }) => {
+            "ask the builder's side to sign it (`bundle sign`), and to hand it over again"
         }
         _ => "do not use this bundle; get it again from the builder",
     }

@@ -25,11 +25,13 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let lock = session.wait_for_lock()?;
     let plan: InstallPlan =
         document::read(&session.layout.run(id).plan()).map_err(|error| internal(&chain(&error)))?;
+    let undone = work::undone(session, id, &plan)?;
+    let undone = undone.as_ref();
     let waits = Waits {
         lock: args.lock_wait,
         health_budgets: &BTreeMap::new(),
     };
-    let code = work::in_unit(session, &lock, id, &plan, waits, |context| {
+    let code = work::in_unit(session, &lock, id, &plan, waits, undone, |context| {
         // Without a journal nothing was changed, and there is nothing to resume.
         run::execute(context, &lock)
             .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))

@@ -120,8 +120,13 @@ fn info(session: &Session, id: u64) -> Result<u8, Failure> {
 fn prune(session: &Session, retention: Retention) -> Result<u8, Failure> {
     let entered = session.lock("prune the history")?;
     sealing::settle(session, &entered.lock);
-    let gone = history::prune(&session.layout, retention).map_err(unreadable)?;
-    let names: Vec<String> = gone.iter().map(u64::to_string).collect();
-    render::result(session, &gone, &render::removed(&names));
+    let pruned = history::prune(&session.layout, retention).map_err(unreadable)?;
+    let names: Vec<String> = pruned.runs.iter().map(u64::to_string).collect();
+    render::result(session, &pruned.runs, &render::removed(&names));
+    if let Some(run) = pruned.kept_by {
+        render::warning(&format!(
+            "run {run} cannot be read and may need any stored package: all of them stay"
+        ));
+    }
     Ok(0)
 }

@@ -24,7 +24,8 @@ pub(super) use stores::report as data;
 pub(super) fn failure(failure: &Failure) {
     let Explained { what, why, next } = &failure.explained;
     let parts = [what, why, next];
-    let [what, why, next] = parts.map(|text| printable_lines(text));
+    // A line of a foreign text must not look like a part of its own.
+    let [what, why, next] = parts.map(|text| printable_lines(text).replace('\n', "\n    "));
     aside(&format!("error: {what}\n  why: {why}\n next: {next}\n"));
 }
 
@@ -96,7 +97,7 @@ pub(super) fn problems(problems: &[Problem]) -> (String, String) {
             .iter()
             .enumerate()
             .fold(String::new(), |all, (at, text)| {
-                format!("{all}\n    {}. {text}", at + 1)
+                format!("{all}\n{}. {text}", at + 1)
             }),
     };
     let what = problems.iter().map(|problem| problem.what.as_str());

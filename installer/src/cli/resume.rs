@@ -53,7 +53,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         let why = format!("run {id} has no component {name}");
         return Err(Failure::new(Exit::Usage, "cannot set --health-budget", why, next));
     }
-    let code = work::in_unit(session, &lock, id, &plan, waits, |context| {
+    let code = work::in_unit(session, &lock, id, &plan, waits, None, |context| {
         run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
     })?;
     // A reverted run is a success for systemd: trying again would change nothing.
@@ -72,8 +72,8 @@ fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
         }
         // The copy of the program may need the room.
         reserve::free(layout);
-        // First the boot unit, then the record: cut off in between, the next boot starts this program,
-        // which finds another one's record and goes on.
+        // First the boot unit, then the record: cut off in between, the next boot starts this
+        // program, which finds another one's record and goes on.
         if run_unit::is_possible(&session.host, layout) {
             run_unit::arm(&session.host, layout).map_err(|error| chain(&error))?;
         }
@@ -90,7 +90,8 @@ fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
 }
 
 fn not_closed(run: u64, why: &str) -> Failure {
-    let next = "`install resume` tries again; its directory below /var/lib/airgap-bundle has all";
+    let next = "`install resume` tries again; the run's directory below /var/lib/airgap-bundle holds \
+                everything that it needs";
     let what = format!("run {run} is not closed");
     Failure::new(Exit::RevertFailed, what, why, next)
 }

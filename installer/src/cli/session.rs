@@ -34,10 +34,10 @@ pub(super) struct Session {
     pub(super) parts_dirs: Vec<PathBuf>,
 }
 
-/// The host's lock, and the backup that was unsealed under it.
+/// The host's lock, and the backup that was unsealed under it: dropped first, while the lock holds.
 pub(super) struct Entered<'a> {
-    pub(super) lock: RunLock,
     pub(super) unsealed: Unsealed<'a>,
+    pub(super) lock: RunLock,
 }
 
 /// The backup that was unsealed for a run. Dropping this removes the copy unless the run was handed
@@ -69,13 +69,12 @@ impl Session {
     /// Takes the lock as root.
     pub(super) fn lock(&self, purpose: &str) -> Result<Entered<'_>, Failure> {
         require_root(purpose)?;
-        Ok(Entered {
-            lock: self.take_lock()?,
-            unsealed: Unsealed {
-                session: self,
-                run: None,
-            },
-        })
+        let lock = self.take_lock()?;
+        let unsealed = Unsealed {
+            session: self,
+            run: None,
+        };
+        Ok(Entered { unsealed, lock })
     }
 
     pub(super) fn take_lock(&self) -> Result<RunLock, Failure> {

@@ -12,7 +12,7 @@ use crate::history::{self, Installer};
 use crate::journal::HostDisk;
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
-use crate::run::{self, Context, OnStop};
+use crate::run::{self, Context, OnStop, StepError};
 use crate::run_unit::{self, Followed};
 
 /// A run that is to be started.
@@ -54,9 +54,10 @@ pub(super) fn start(
         health_budgets: &BTreeMap::new(),
         undone: undone.as_ref(),
     };
-    context
-        .wait_for_rpm()
-        .map_err(|error| busy(&chain(&error)))?;
+    context.wait_for_rpm().map_err(|error| match error {
+        StepError::RpmBusy { .. } => busy(&chain(&error)),
+        other => internal(&chain(&other)),
+    })?;
     let problems = check();
     if !problems.is_empty() {
         let what = "the packages cannot be installed here; nothing was changed";

@@ -26,16 +26,17 @@ pub(super) struct Waits<'a> {
     pub(super) health_budgets: &'a BTreeMap<String, u64>,
 }
 
-/// Executes a run so that followers see its progress and a shutdown waits for it.
+/// Executes a run so that followers see its progress and a shutdown waits for it. Only the way
+/// forward of an undo needs the undone run.
 pub(super) fn in_unit(
     session: &Session,
     lock: &RunLock,
     run: u64,
     plan: &InstallPlan,
     waits: Waits<'_>,
+    undone: Option<&Undone>,
     work: impl FnOnce(&Context<'_>) -> Result<Ended, Failure>,
 ) -> Result<u8, Failure> {
-    let undone = undone(session, run, plan)?;
     let stopped = stop_signal()?;
     let recorder = Recorder::open(&session.layout, run).ok();
     let listener = |event: &Event| {
@@ -61,7 +62,7 @@ pub(super) fn in_unit(
         },
         lock_wait_secs: waits.lock.secs,
         health_budgets: waits.health_budgets,
-        undone: undone.as_ref(),
+        undone,
     };
     Ok(end(session, lock, work(&context)?))
 }

@@ -36,7 +36,7 @@ pub enum ReadError {
     /// The document is of a later version.
     #[error(
         "{} was written by a newer installer: its format is `{found}`, and this installer knows \
-         `{known}`. Use the installer that wrote it; it lies beside its bundle", path.display()
+         `{known}`", path.display()
     )]
     Newer {
         /// The document.
@@ -140,7 +140,8 @@ pub fn write<D: Document>(path: &Path, document: &D) -> Result<(), ReadError> {
     Ok(secure_fs::write_atomic(path, &bytes, 0o600)?)
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
+/// Reads the bytes of a document, within the limit.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     let file = secure_fs::open_read(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1)

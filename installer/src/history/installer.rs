@@ -85,10 +85,14 @@ pub(super) fn advice(layout: &Layout, run: u64) -> String {
                 the run, and report this"
             .to_owned();
     };
+    let version = installer.version;
+    if version <= crate::version() {
+        return "its files are damaged: keep the directory of the run, and report this".to_owned();
+    }
     let copy = layout.kept_installer(&installer.sha256);
     if copy.exists() {
-        return format!("use its own installer: `{} resume`", copy.display());
+        let root = layout.root_option();
+        return format!("use its own installer: `{} {root}resume`", copy.display());
     }
-    let version = installer.version;
     format!("use installer {version} or a later one; it lies beside the bundle of that run")
 }

@@ -17,7 +17,8 @@ use crate::secure_fs;
 
 pub use effective::effective;
 pub use installer::{Installer, refuse_newer};
-pub use retention::{Retention, prune};
+pub(crate) use retention::needed_by_open;
+pub use retention::{Pruned, Retention, prune};
 pub use unreadable::Unreadable;
 
 /// A past run, or one that was interrupted.
@@ -42,28 +43,31 @@ pub struct History {
 
 /// Returns the numbers of all runs in ascending order.
 pub fn ids(layout: &Layout) -> Result<Vec<u64>, String> {
+    let unlisted = |error| format!("cannot list {}: {error}", layout.runs().display());
     let entries = match std::fs::read_dir(layout.runs()) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("cannot list {}: {error}", layout.runs().display())),
+        Err(error) => return Err(unlisted(error)),
     };
     for dir in [layout.state(), layout.runs()] {
         secure_fs::check_guarded(&dir).map_err(|error| chain(&error))?;
     }
-    let mut ids: Vec<u64> = entries
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-        })
-        .collect();
-    ids.sort_unstable();
-    // Others may have written what a run's directory holds: no document in it counts, and a run may be open.
-    for id in &ids {
-        secure_fs::check_own(&layout.run(*id)).map_err(|error| chain(&error))?;
+    let mut ids: Vec<u64> = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(unlisted)?.file_name();
+        let id = name.to_str().and_then(|name| name.parse().ok());
+        let Some(id) = id.filter(|id: &u64| name == *id.to_string()) else {
+            continue;
+        };
+        match secure_fs::check_own(&layout.run(id)) {
+            Ok(()) => ids.push(id),
+            // A run that ends removes old ones.
+            Err(error) if error.is_not_found() => {}
+            // Others may have written what is in it: a run may be open, and no document counts.
+            Err(error) => return Err(chain(&error)),
+        }
     }
+    ids.sort_unstable();
     Ok(ids)
 }
 

@@ -31,10 +31,19 @@ impl Default for Retention {
     }
 }
 
+/// Returns the open runs and those that they undo.
+pub(crate) fn needed_by_open(runs: &[PastRun]) -> Vec<u64> {
+    let open = runs.iter().filter(|run| run.is_open());
+    open.flat_map(|run| [Some(run.id), run.plan.kind.earlier_run()])
+        .flatten()
+        .collect()
+}
+
 /// Returns the runs to remove, oldest first. Pure. `sizes` returns the stored size of an RPM.
 fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
     let newest = runs.last().map(|run| run.id);
-    let may_go = |run: &&PastRun| !run.is_open() && Some(run.id) != newest;
+    let needed = needed_by_open(runs);
+    let may_go = |run: &&PastRun| !needed.contains(&run.id) && Some(run.id) != newest;
     let mut kept: Vec<&PastRun> = runs.iter().collect();
     let mut gone = Vec::new();
     for run in runs.iter().filter(may_go) {
@@ -49,9 +58,18 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
     gone
 }
 
-/// Removes the runs beyond the limits, and every stored file that no kept run names. Returns the
-/// removed runs. A run that cannot be read stays; while there is one, all stored files stay.
-pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> {
+/// What was removed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The removed runs.
+    pub runs: Vec<u64>,
+    /// A run that cannot be read. It keeps every stored file, because it is unknown which it needs.
+    pub kept_by: Option<u64>,
+}
+
+/// Removes the runs beyond the limits, and every stored file that no kept run names. A run that
+/// cannot be read stays.
+pub fn prune(layout: &Layout, retention: Retention) -> Result<Pruned, String> {
     let super::History { runs, unreadable } = super::all(layout)?;
     let size = |sha256: &Sha256| -> u64 {
         let places = [layout.stored_rpm(sha256), layout.stored_extra(sha256)];
@@ -62,14 +80,18 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
     for id in &gone {
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
     }
-    // It is unknown which files an unreadable run needs.
-    if !unreadable.is_empty() {
-        return Ok(gone);
+    let pruned = Pruned {
+        kept_by: unreadable.first().map(|run| run.id),
+        runs: gone,
+    };
+    if pruned.kept_by.is_some() {
+        return Ok(pruned);
     }
+    let gone = &pruned.runs;
     let kept = runs.iter().filter(|run| !gone.contains(&run.id));
     let needed: BTreeSet<Sha256> = kept.flat_map(|run| run.plan.payload()).collect();
     let Ok(entries) = std::fs::read_dir(layout.store()) else {
-        return Ok(gone);
+        return Ok(pruned);
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -84,7 +106,7 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Vec<u64>, String> 
             secure_fs::remove_if_present(&entry.path()).map_err(|error| chain(&error))?;
         }
     }
-    Ok(gone)
+    Ok(pruned)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{History, installer};
+use crate::document;
 use crate::failure::{Exit, Failure};
 use crate::layout::Layout;
 
@@ -37,7 +38,7 @@ struct OutcomeOnly {
 
 impl Unreadable {
     pub(super) fn look(layout: &Layout, id: u64, why: String) -> Self {
-        let report = std::fs::read(layout.run(id).report()).unwrap_or_default();
+        let report = document::bytes(&layout.run(id).report()).unwrap_or_default();
         let ending =
             serde_json::from_slice(&report).map_or(Ending::Unknown, |found: OutcomeOnly| {
                 let has = |name: &str| found.outcome.get(name).is_some();

@@ -11,6 +11,9 @@ use crate::journal::step::Step;
 use crate::layout::Layout;
 use crate::secure_fs::{self, FsError, at};
 
+/// The largest journal that is read, because it is kept in memory whole.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Disk space reserved for a journal before the first effect; a run writes about 20 KiB.
 const RESERVED_BYTES: u64 = 1024 * 1024;
 
@@ -102,7 +105,7 @@ impl<'lock> Journal<'lock> {
         plan: Sha256,
     ) -> Result<(Self, Vec<Record>), JournalError> {
         let path = layout.run(run).journal();
-        let bytes = std::fs::read(&path).map_err(at("read", &path))?;
+        let bytes = bytes(&path)?;
         let records = parse(&path, &bytes)?;
         let mut file = disk.open(secure_fs::open_lock(&path)?);
         let end = bytes.iter().rposition(|&byte| byte == b'\n');
@@ -178,7 +181,22 @@ impl<'lock> Journal<'lock> {
 
 /// Reads the journal at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-    parse(path, &std::fs::read(path).map_err(at("read", path))?)
+    parse(path, &bytes(path)?)
+}
+
+/// Reads a journal within a limit: a run of a hundred steps writes some tens of KiB.
+fn bytes(path: &Path) -> Result<Vec<u8>, JournalError> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let file = secure_fs::open_read(path)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(at("read", path))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let too_large = std::io::ErrorKind::FileTooLarge;
+        return Err(FsError::new("read", path, too_large.into()).into());
+    }
+    Ok(bytes)
 }
 
 /// Reads the bytes of the journal at `path`.

@@ -24,7 +24,7 @@ pub struct Record {
     pub seq: u64,
     /// The run.
     pub run: u64,
-    /// Digest of the run's plan.
+    /// Digest of the plan as the installer that wrote this record would store it.
     pub plan: Sha256,
     /// The step.
     pub step: Step,

@@ -46,6 +46,17 @@ impl Layout {
         self.is_live
     }
 
+    /// Returns the option that a command for this host needs before its name: nothing, or `--root
+    /// DIR` and a blank.
+    #[must_use]
+    pub fn root_option(&self) -> String {
+        if self.is_live {
+            String::new()
+        } else {
+            format!("--root {} ", self.root.display())
+        }
+    }
+
     /// Returns where the host's absolute path `path` is on this system.
     #[must_use]
     pub fn at(&self, path: &str) -> PathBuf {

@@ -61,6 +61,7 @@ pub fn plan(
         stores,
         bystanders,
         downgrade_because: None,
+        extras_ignored_because: None,
         unhealthy_before: BTreeMap::new(),
         ..run.plan.clone()
     })

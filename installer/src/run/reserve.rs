@@ -23,25 +23,11 @@ const FILE_ELSEWHERE: &str = ".airgap-bundle-reserve";
 /// them.
 const LIST: &str = "reserves.json";
 
-/// The files of all reserves. The first installers wrote the bare list.
+/// The files of all reserves, as the bare list that every installer reads.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "AnyReserves")]
+#[serde(transparent)]
 pub(crate) struct Reserves {
     files: Vec<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyReserves {
-    Alone(Vec<PathBuf>),
-    Named { files: Vec<PathBuf> },
-}
-
-impl From<AnyReserves> for Reserves {
-    fn from(any: AnyReserves) -> Self {
-        let (AnyReserves::Alone(files) | AnyReserves::Named { files }) = any;
-        Self { files }
-    }
 }
 
 impl Document for Reserves {
@@ -98,7 +84,6 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
 
 /// Enlarges the reserve in the state directory, once the size of the data that a revert must keep
 /// is known.
-/// keep.
 pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
@@ -120,7 +105,6 @@ pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
 
 /// Frees all reserves. A failure here changes nothing in what follows. A list that a newer
 /// installer wrote stays for that installer.
-/// that a newer installer wrote stays for that one.
 pub fn free(layout: &Layout) {
     let list = layout.state().join(LIST);
     let own = layout.state().join(FILE);

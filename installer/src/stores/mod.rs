@@ -15,10 +15,7 @@ use crate::problem::Problem;
 
 pub use crate::host::cmd::Limit;
 pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
-pub use engine::{
-    Access, DumpedPart, HostStores, MongodbAccess, PostgresqlAccess, RedisAccess, RedisKind,
-    Restoring,
-};
+pub use engine::*;
 
 /// What the installer does with a data store. [`HostStores`] is the real implementation.
 pub trait Stores {

@@ -43,9 +43,11 @@ impl Support {
         support.product(host, layout, &components);
         match runs {
             Ok(past) => {
-                let readable = past.runs.iter().map(|run| run.id);
-                let all = readable.chain(past.unreadable.iter().map(|run| run.id));
-                all.for_each(|id| support.run(layout, id));
+                past.runs.iter().for_each(|run| support.run(layout, run.id));
+                // Its components are unknown, and so are the secrets that its logs may hold.
+                for run in &past.unreadable {
+                    support.put(&format!("runs/{}/unreadable.txt", run.id), run.why.clone());
+                }
             }
             Err(why) => support.put("runs/unreadable.txt", why),
         }

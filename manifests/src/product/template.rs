@@ -82,9 +82,9 @@ fn filled<'i>(
     let refuse = |at: Range<usize>, why: String| refuse(text, &at, why);
     let at = settings.span();
     let mut gaps: Gaps = parse(text, settings)?;
-    let like = gaps
-        .remove("like")
-        .unwrap_or_else(|| Spanned::new(at.clone(), String::new()));
+    let Some(like) = gaps.remove("like") else {
+        return refuse(at, "`settings` needs `like`, the name of a table [settings.NAME]".to_owned());
+    };
     let name = like.get_ref().as_str();
     let template = templates.and_then(|all| all.get_ref().get(name)).cloned();
     let Some(DeValue::Table(mut fields)) = template.map(Spanned::into_inner) else {

@@ -101,7 +101,7 @@ pub enum ReadError {
         fault: PartsError,
     },
     /// Parts that are bad or missing; all of them.
-    #[error("{} of {of} parts are bad or missing:{}", bad.len(), listed(bad))]
+    #[error("bad or missing parts, {} of {of}:{}", bad.len(), listed(bad))]
     Parts {
         /// The parts.
         bad: Vec<BadPart>,
@@ -130,5 +130,5 @@ impl ReadError {
 
 fn listed(bad: &[BadPart]) -> String {
     bad.iter()
-        .fold(String::new(), |all, part| format!("{all}\n  {part}"))
+        .fold(String::new(), |all, part| format!("{all}\n{part}"))
 }

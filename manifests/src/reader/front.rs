@@ -66,7 +66,9 @@ impl Front {
                 let reason = format!("more than {SIGNATURES_MAX} signatures");
                 return Err(ReadError::Damaged(reason));
             }
-            let key_id = claim.path.file_name().trim_end_matches(".sig").parse();
+            // Only one name stands for a key: `KEY.sig.sig` is not a key's.
+            let name = claim.path.file_name();
+            let key_id = name.strip_suffix(".sig").unwrap_or(name).parse();
             let key_id = key_id.map_err(|error| unusable(&claim, format!("{error}")))?;
             let signature = Signature::new(key_id, entries.bytes(SIGNATURE_MAX_BYTES)?);
             let signature = signature.map_err(|error| unusable(&claim, error.to_string()))?;

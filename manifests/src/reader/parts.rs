@@ -54,7 +54,7 @@ pub enum PartFault {
     #[error("it is missing")]
     Missing,
     /// A link, a directory, a device or a pipe.
-    #[error("it is not a regular file (links are not followed)")]
+    #[error("it is not a regular file")]
     NotAFile,
     /// Too long or too short.
     #[error("it has {found} bytes, the signed list gives {expected}")]

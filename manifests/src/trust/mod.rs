@@ -28,7 +28,7 @@ pub enum VerifyError {
     #[error("no trust root is enrolled")]
     NoTrustRoot,
     /// The signatures do not reach the quorum of any enrolled root.
-    #[error("the bundle signature is not valid: {0}")]
+    #[error("its signature is not valid: {0}")]
     Quorum(QuorumError),
     /// Signed by a key that must never count again.
     #[error("it is signed by key {key}, which root version {version} revokes: {reason}")]

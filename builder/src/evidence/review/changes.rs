@@ -162,7 +162,16 @@ struct Files {
 impl Files {
     fn compare(old: &PackageFiles, new: &PackageFiles) -> Self {
         let mut found = Self::default();
-        for change in compare::files(old, new) {
+        let is_content = |aspect: &Aspect| aspect.name == "content";
+        for mut change in compare::files(old, new) {
+            if change.file.before.is_some() && change.file.after.is_some() {
+                // The page must not call a default changed that may be the same.
+                let keep = compare::are_comparable(old, new);
+                change.aspects.retain(|aspect| keep || !is_content(aspect));
+                if change.aspects.is_empty() {
+                    continue;
+                }
+            }
             let path = change.path;
             match (change.file.before, change.file.after) {
                 (Some(file), None) => {
@@ -175,7 +184,6 @@ impl Files {
                 }
                 (_, file) => {
                     found.changed.add(path, &differences(&change.aspects));
-                    let is_content = |aspect: &Aspect| aspect.name == "content";
                     if let Some(file) = file.filter(|_| change.aspects.iter().any(is_content)) {
                         found.note_config(path, file, "its default changed");
                     }
@@ -242,8 +250,12 @@ fn scriptlets(old: &PackageFiles, new: &PackageFiles) -> Vec<ScriptletChange> {
             lines: diff::lines(&body(pair.before), &body(pair.after)),
         }
     };
-    let changes = compare::scriptlets(old, new);
-    changes.into_iter().map(render).collect()
+    let changes = compare::scriptlets(old, new).into_iter().map(render);
+    // Bodies that differ in blanks at their end have no line to show.
+    let is_shown = |change: &ScriptletChange| {
+        change.how != "changed" || change.interpreters.is_some() || !change.lines.is_empty()
+    };
+    changes.filter(is_shown).collect()
 }
 
 fn dependencies(old: &PackageFiles, new: &PackageFiles) -> Vec<Delta> {

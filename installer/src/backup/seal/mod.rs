@@ -28,7 +28,7 @@ use crate::document::{self, Document};
 use crate::failure::chain;
 use crate::history;
 use crate::journal::lock::RunLock;
-use crate::layout::{BackupDir, Layout};
+use crate::layout::{BackupDir, Layout, RunDir};
 use crate::secure_fs;
 
 pub use identity::{Identity, IdentityError, Unlocked};
@@ -110,11 +110,11 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
         Err(why) => return vec![why],
     };
     let settle = |id: u64| -> Result<(), String> {
-        // A run that cannot be read stays as it is, for the installer that can read it. What should be
-        // sealed and is plain is reported.
+        // A run that cannot be read stays as it is, for the installer that can read it. What should
+        // be sealed and is plain is reported.
         let dir = layout.run(id);
         let run = match history::load(layout, id) {
-            Err(why) if dir.recipients().exists() || dir.unsealed().exists() => return Err(why),
+            Err(why) if waits_for_sealing(&dir) || dir.unsealed().exists() => return Err(why),
             Err(_) => return Ok(()),
             Ok(run) => run,
         };
@@ -132,16 +132,20 @@ pub fn settle(layout: &Layout, _lock: &RunLock, passed: &dyn Fn(&str)) -> Vec<St
     ids.into_iter().filter_map(trouble).collect()
 }
 
+/// Whether a run has recipients and something plain.
+fn waits_for_sealing(run: &RunDir) -> bool {
+    let has_plain = run.backup().exists() || !run.all_displaced().is_empty();
+    has_plain && run.recipients().exists()
+}
+
 /// Whether [`settle`] has anything to do. Commands that only read ask this first.
 #[must_use]
 pub fn is_unsettled(layout: &Layout) -> bool {
     let waits = |id: &u64| {
         let run = layout.run(*id);
-        let has_plain = run.backup().exists() || !run.all_displaced().is_empty();
-        let may_wait = has_plain && run.recipients().exists();
         let is_closed =
             || history::load(layout, *id).is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
-        run.unsealed().exists() || (may_wait && is_closed())
+        run.unsealed().exists() || (waits_for_sealing(&run) && is_closed())
     };
     history::ids(layout).is_ok_and(|ids| ids.iter().any(waits))
 }

@@ -20,9 +20,11 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
         match state {
             HealthState::Healthy => {}
             HealthState::AsBefore { why } => {
+                let why = printable(why);
                 text.push_str(&format!("  {title}: not well, as before the run: {why}\n"));
             }
             HealthState::NotChecked { why } => {
+                let why = printable(why);
                 text.push_str(&format!("  {title}: health not checked: {why}\n"));
             }
         }
@@ -32,7 +34,7 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
     }
     text.push_str(&stores::report(&report.data));
     for note in &report.notes {
-        text.push_str(&format!("  note: {note}\n"));
+        text.push_str(&format!("  note: {}\n", printable(note)));
     }
     text
 }
@@ -50,8 +52,11 @@ fn verdict(report: &RunReport) -> String {
             };
             format!("done: every component is at its target{health}")
         }
-        Outcome::Unchanged { cause } => format!("failed before anything was changed: {cause}"),
+        Outcome::Unchanged { cause } => {
+            format!("failed before anything was changed: {}", printable(cause))
+        }
         Outcome::Reverted { cause } => {
+            let cause = printable(cause);
             format!("failed and reverted, the host is as it was\n  cause: {cause}")
         }
         Outcome::RevertFailed {
@@ -59,8 +64,10 @@ fn verdict(report: &RunReport) -> String {
             revert_cause,
             commands,
         } => format!(
-            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {cause}\n  \
-             revert: {revert_cause}\n  by hand:\n    {}",
+            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {}\n  \
+             revert: {}\n  by hand:\n    {}",
+            printable(cause),
+            printable(revert_cause),
             commands.join("\n    ")
         ),
     }

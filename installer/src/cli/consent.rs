@@ -108,3 +108,16 @@ impl ConsentArgs {
             .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::budget;
+
+    #[test]
+    fn a_budget_is_a_name_and_seconds() {
+        assert_eq!(budget("gateway=600"), Ok(("gateway".to_owned(), 600)));
+        for bad in ["gateway", "gateway=", "gateway=0", "gateway=-1", "gateway=99999", "=x"] {
+            assert!(budget(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -4,14 +4,55 @@ mod words;
 
 use std::io::Read as _;
 use std::net::ToSocketAddrs as _;
+use std::num::NonZeroU16;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use super::{ProbeAnswer, ProbeTarget};
+/// Where a health check goes and what it asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTarget {
+    /// Whether it is asked over TLS.
+    pub tls: bool,
+    /// The address to connect to: an IP address, or a name that this host resolves.
+    pub address: String,
+    /// The port to connect to.
+    pub port: NonZeroU16,
+    /// The name to ask for (`Host`, and SNI over TLS), where it is not the address.
+    pub name: Option<String>,
+    /// The path, without the leading slash.
+    pub path: String,
+    /// Longest time.
+    pub timeout: Duration,
+}
+
+impl ProbeTarget {
+    /// Returns the address of the request. The connection goes to [`Self::address`] all the same.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let host = self.name.as_ref().unwrap_or(&self.address);
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        format!("{scheme}://{host}:{}/{}", self.port, self.path)
+    }
+}
+
+/// The answer of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, up to a limit.
+    pub body: Vec<u8>,
+}
 
 /// A health answer is a few hundred bytes.
 const BODY_MAX_BYTES: u64 = 1024 * 1024;
@@ -96,8 +137,6 @@ impl Resolver for Place {
 mod tests {
     use std::io::Write as _;
     use std::net::{SocketAddr, TcpListener};
-    use std::num::NonZeroU16;
-    use std::time::Duration;
 
     use super::*;
 

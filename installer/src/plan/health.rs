@@ -106,3 +106,81 @@ fn check<T>(
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use manifests::product::Engine;
+
+    use super::*;
+    use crate::history::report::Outcome;
+    use crate::history::test_runs::past_run;
+    use crate::plan::{PlanKind, PlannedStore};
+
+    fn plan() -> InstallPlan {
+        past_run(1, PlanKind::Upgrade, Some(Outcome::Done)).plan
+    }
+
+    fn consent() -> Consent {
+        let reason = "it is ill since spring".to_owned();
+        Consent {
+            unhealthy_before: BTreeMap::from([("gateway".to_owned(), reason)]),
+            health_budgets: BTreeMap::from([("gateway".to_owned(), 600)]),
+            ..Consent::default()
+        }
+    }
+
+    fn migrated() -> PlannedStore {
+        PlannedStore {
+            name: "gateway-main".to_owned(),
+            title: "rows".to_owned(),
+            engine: Engine::Postgresql,
+            endpoint: "postgresql x".to_owned(),
+            users: vec!["gateway".to_owned()],
+            group: "gateway".to_owned(),
+            may_be_empty: false,
+            elsewhere: None,
+            change: Some(DataChange::Migrated {
+                title: "rewritten".to_owned(),
+            }),
+        }
+    }
+
+    fn tyk() -> ProductManifest {
+        ProductManifest::from_toml(manifests::product::TYK).unwrap()
+    }
+
+    #[test]
+    fn a_reason_is_recorded_and_holds_unless_data_migrate() {
+        let (mut plan, mut problems) = (plan(), Vec::new());
+        add(&tyk(), &consent(), &mut plan, &mut problems);
+        assert_eq!(problems, []);
+        assert_eq!(plan.may_be_ill("gateway"), Some("it is ill since spring"));
+        assert_eq!(plan.may_be_ill("pump"), None);
+        assert_eq!(plan.health_budgets["gateway"], 600);
+        plan.stores.push(migrated());
+        assert_eq!(plan.may_be_ill("gateway"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_no_component_is_refused() {
+        let (mut plan, mut problems) = (plan(), Vec::new());
+        let consent = Consent {
+            health_budgets: BTreeMap::from([("gate".to_owned(), 600)]),
+            ..Consent::default()
+        };
+        add(&tyk(), &consent, &mut plan, &mut problems);
+        assert!(problems[0].what.contains("gate"), "{problems:?}");
+        assert!(problems[0].cure.contains("gateway"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_run_that_goes_back_keeps_the_times_of_the_undone_run() {
+        let mut plan = plan();
+        plan.health_budgets.insert("gateway".to_owned(), 600);
+        plan.set_health_budgets(&BTreeMap::from([("pump".to_owned(), 5)]));
+        assert_eq!(plan.health_budgets.len(), 1);
+        assert!(plan.notes.concat().contains("no such component"));
+        plan.set_health_budgets(&BTreeMap::from([("gateway".to_owned(), 900)]));
+        assert_eq!(plan.health_budgets["gateway"], 900);
+    }
+}

@@ -116,7 +116,7 @@ impl Session {
             plan.notes.push(note.to_owned());
             return Vec::new();
         }
-        preflight::ask_health(&self.host, &self.layout, plan)
+        preflight::ask_health(&self.host, &self.layout, plan, &render::event)
     }
 
     /// Returns the runs that this installer can read, oldest first.

@@ -45,25 +45,39 @@ impl std::fmt::Debug for Patience<'_> {
 
 /// Checks a service before a run in the same way as after it. A service that has just started gets
 /// time to settle. Otherwise it would count as unhealthy, and that would excuse an upgrade that
-/// breaks it.
+/// breaks it. `tell` hears of it if that takes time.
 pub fn ask_before(
     host: &dyn Host,
     layout: &Layout,
     component: &Component,
     expected: Expected<'_>,
+    tell: &dyn Fn(String),
 ) -> Result<(), Ill> {
     let Some(unit) = &component.unit else {
         return Ok(());
     };
     let started = host.steady_clock();
+    let title = &component.title;
+    let mut looks = 0;
+    let mut waits = |last: &Ill| {
+        looks += 1;
+        if looks == 2 {
+            let (secs, why) = (SETTLE.as_secs(), &last.why);
+            tell(format!("{title} to be well, for up to {secs} s; last: {why}"));
+        }
+    };
     let Some(health) = &component.health else {
-        return was_steady(host, unit);
+        return was_steady(host, unit, &mut waits);
     };
     loop {
         let verdict = look(host, layout, component, health, unit, expected);
-        if verdict.is_ok() || host.steady_clock().saturating_sub(started) > SETTLE {
-            return verdict.map(|_| ());
+        let Err(ill) = verdict else {
+            return Ok(());
+        };
+        if host.steady_clock().saturating_sub(started) > SETTLE {
+            return Err(ill);
         }
+        waits(&ill);
         host.sleep(Duration::from_millis(health.interval_ms));
     }
 }
@@ -152,7 +166,7 @@ fn stays_up(host: &dyn Host, unit: &str, mut watch: Watch<'_>) -> Result<u32, Il
 
 /// Whether a service without a health question runs steadily before a run. The time that its
 /// process has already run counts.
-fn was_steady(host: &dyn Host, unit: &str) -> Result<(), Ill> {
+fn was_steady(host: &dyn Host, unit: &str, waits: &mut dyn FnMut(&Ill)) -> Result<(), Ill> {
     let mut steady = Steady::default();
     let started = host.steady_clock();
     loop {
@@ -171,7 +185,10 @@ fn was_steady(host: &dyn Host, unit: &str) -> Result<(), Ill> {
             Seen::NotYet(ill) if !steady.runs() && now.saturating_sub(started) > SETTLE => {
                 return Err(ill);
             }
-            Seen::NotYet(_) => host.sleep(LOOK),
+            Seen::NotYet(ill) => {
+                waits(&ill);
+                host.sleep(LOOK);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use manifests::product::{Component, ProductManifest};
 
-use super::{Consent, DataChange, InstallPlan, PlannedRpm};
+use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedRpm};
 use crate::health::Expected;
 use crate::problem::Problem;
 
@@ -21,8 +21,8 @@ impl InstallPlan {
     /// run that it undoes hold.
     pub fn set_health_budgets(&mut self, budgets: &BTreeMap<String, u64>) {
         for (name, secs) in budgets {
-            let mut components = self.components();
-            if components.any(|planned| planned.component.name == *name) {
+            let changes = |planned: &PlannedComponent| planned.component.name == *name;
+            if self.components().any(changes) {
                 self.health_budgets.insert(name.clone(), *secs);
             } else {
                 let note = format!("--health-budget {name}: this run changes no such component");

@@ -9,6 +9,7 @@ use super::error::{StepError, differs};
 use super::{Baseline, Context, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
+use crate::event::Event;
 use crate::health;
 use crate::host::{HostError, UnitState};
 use crate::plan::scope::{outer, trees};
@@ -81,7 +82,9 @@ fn record_illness(
     if unit.contains("@.") {
         return Ok(());
     }
-    let Err(ill) = health::ask_before(host, layout, component, planned.from.expected()) else {
+    let tell = |what| (context.listener)(&Event::Waiting { what });
+    let asked = health::ask_before(host, layout, component, planned.from.expected(), &tell);
+    let Err(ill) = asked else {
         return Ok(());
     };
     if plan.kind == PlanKind::Upgrade && plan.may_be_ill(&component.name).is_none() {

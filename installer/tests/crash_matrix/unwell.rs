@@ -35,7 +35,7 @@ fn run(world: &World, plan: &InstallPlan) -> RunReport {
 fn asked(world: &World, plan: &mut InstallPlan) -> (String, String) {
     let host = FakeHost::new(&world.layout, &world.machine, &world.gate(Fault::None));
     let known = plan.notes.len();
-    let problems = preflight::ask_health(&host, &world.layout, plan);
+    let problems = preflight::ask_health(&host, &world.layout, plan, &|_| ());
     let words = problems.into_iter().map(|one| format!("{}; {}", one.what, one.cure));
     (words.collect(), plan.notes[known..].concat())
 }

@@ -17,7 +17,7 @@ pub(super) fn of(error: &ureq::Error, timeout: Duration) -> String {
         ureq::Error::Rustls(error) => of_tls(error),
         ureq::Error::Tls(_) => "the TLS handshake failed".to_owned(),
         ureq::Error::ConnectionFailed => "no connection to it can be made".to_owned(),
-        ureq::Error::Protocol(_) | ureq::Error::BodyStalled => "its answer is not HTTP".to_owned(),
+        ureq::Error::Protocol(_) => "its answer is not HTTP".to_owned(),
         ureq::Error::LargeResponseHeader(..) => "the head of its answer is too large".to_owned(),
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
             "the address that its configuration gives cannot be asked".to_owned()

@@ -52,9 +52,7 @@ fn man(command: &clap::Command, name: &str, directory: &Path) -> Result<(), Erro
         .name(clap::builder::Str::from(name.to_owned()));
     clap_mangen::Man::new(named)
         .render(&mut page)
-        .map_err(|error| {
-            Bug::new("cannot write the man pages", error.to_string())
-        })?;
+        .map_err(|error| Bug::new("cannot write the man pages", error.to_string()))?;
     let path = directory.join(format!("{name}.1"));
     Pending::with_bytes(&path, &page, 0o644)?.commit()?;
     let visible = command

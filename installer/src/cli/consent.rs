@@ -116,7 +116,14 @@ mod tests {
     #[test]
     fn a_budget_is_a_name_and_seconds() {
         assert_eq!(budget("gateway=600"), Ok(("gateway".to_owned(), 600)));
-        for bad in ["gateway", "gateway=", "gateway=0", "gateway=-1", "gateway=99999", "=x"] {
+        for bad in [
+            "gateway",
+            "gateway=",
+            "gateway=0",
+            "gateway=-1",
+            "gateway=99999",
+            "=x",
+        ] {
             assert!(budget(bad).is_err(), "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! `install resume`, also `install revert`: closes the open run. Unattended, it is the boot unit.
 
-use super::session::{LockWait, Session, require_root};
 use super::consent::HealthBudgets;
+use super::session::{LockWait, Session, require_root};
 use super::work::{self, Waits};
 use super::{render, sealing};
 use crate::failure::{Exit, Failure, chain};
@@ -51,7 +51,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     if let Some(name) = health_budgets.keys().find(known) {
         let next = "`install status` shows the run; name one of its components";
         let why = format!("run {id} has no component {name}");
-        return Err(Failure::new(Exit::Usage, "cannot set --health-budget", why, next));
+        return Err(Failure::new(
+            Exit::Usage,
+            "cannot set --health-budget",
+            why,
+            next,
+        ));
     }
     let code = work::in_unit(session, &lock, id, &plan, waits, None, |context| {
         run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))

@@ -244,7 +244,7 @@ mod tests {
     fn the_age_of_a_process_counts_before_a_run() {
         let mut steady = Steady::default();
         let age = Duration::from_secs(3600);
-        let mut see = |second| steady.see(Duration::from_secs(second), &running(7), age);
+        let mut see = |second| steady.see(age + Duration::from_secs(second), &running(7), age);
         assert!(matches!(see(0), Seen::NotYet(_)));
         assert_eq!(see(1), Seen::Well(7));
     }

@@ -63,7 +63,9 @@ pub fn ask_before(
         looks += 1;
         if looks == 2 {
             let (secs, why) = (SETTLE.as_secs(), &last.why);
-            tell(format!("{title} to be well, for up to {secs} s; last: {why}"));
+            tell(format!(
+                "{title} to be well, for up to {secs} s; last: {why}"
+            ));
         }
     };
     let Some(health) = &component.health else {

@@ -34,7 +34,7 @@ pub struct RunReport {
     pub health: Vec<ComponentHealth>,
     /// What is not well at the end. If the run is done, an empty list means that all that was asked
     /// is healthy.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_well: Vec<NotWell>,
     /// Notes for the operator.
     pub notes: Vec<String>,

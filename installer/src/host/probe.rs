@@ -224,10 +224,7 @@ mod tests {
             served.join().unwrap();
             why
         };
-        assert_eq!(
-            broken(b""),
-            "it closed the connection without an answer"
-        );
+        assert_eq!(broken(b""), "it closed the connection without an answer");
         assert_eq!(broken(b"220 mail\r\n\r\n"), "its answer is not HTTP");
         let cut = broken(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}");
         assert!(cut.starts_with("its answer broke off: "), "{cut}");

@@ -71,7 +71,9 @@ fn files_of(pid: u32) -> Vec<PathBuf> {
     let arguments = line.split(|byte| *byte == 0).take(ARGUMENTS_MAX);
     let named = arguments.filter(|argument| !argument.is_empty());
     let paths = named.map(|argument| directory.join(Path::new(OsStr::from_bytes(argument))));
-    paths.filter_map(|path| fs::canonicalize(path).ok()).collect()
+    paths
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .collect()
 }
 
 fn started(stat: &str) -> Option<u64> {
@@ -131,7 +133,9 @@ mod tests {
         let found = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             let files = files_of(child.id());
-            files.contains(&script.canonicalize().unwrap()).then_some(files)
+            files
+                .contains(&script.canonicalize().unwrap())
+                .then_some(files)
         });
         let own = program_of(child.id());
         child.kill().unwrap();

@@ -60,7 +60,12 @@ pub(super) fn add(
     problems: &mut Vec<Problem>,
 ) {
     let names: Vec<&str> = product.components.iter().map(|c| c.name.as_str()).collect();
-    check("--unhealthy-before", &consent.unhealthy_before, &names, problems);
+    check(
+        "--unhealthy-before",
+        &consent.unhealthy_before,
+        &names,
+        problems,
+    );
     check("--health-budget", &consent.health_budgets, &names, problems);
     plan.unhealthy_before.clone_from(&consent.unhealthy_before);
     plan.health_budgets.clone_from(&consent.health_budgets);
@@ -86,19 +91,18 @@ fn note_budgets(plan: &mut InstallPlan) {
         .filter_map(|planned| {
             let component = &planned.component;
             let secs = plan.health_budgets.get(&component.name)?;
-            let usual = usual(component).map_or(String::new(), |usual| format!(" instead of {usual}"));
-            Some(format!("{} has {secs} s{usual} to become healthy", component.title))
+            let usual =
+                usual(component).map_or(String::new(), |usual| format!(" instead of {usual}"));
+            Some(format!(
+                "{} has {secs} s{usual} to become healthy",
+                component.title
+            ))
         })
         .collect();
     plan.notes.extend(notes);
 }
 
-fn check<T>(
-    flag: &str,
-    named: &BTreeMap<String, T>,
-    known: &[&str],
-    problems: &mut Vec<Problem>,
-) {
+fn check<T>(flag: &str, named: &BTreeMap<String, T>, known: &[&str], problems: &mut Vec<Problem>) {
     for name in named.keys().filter(|name| !known.contains(&name.as_str())) {
         problems.push(Problem::new(
             format!("{flag} names {name}, which is no component"),

@@ -46,7 +46,10 @@ fn ill(
     listener: Listener<'_>,
 ) -> Option<String> {
     let component = &planned.component;
-    let unit = component.unit.as_ref().filter(|unit| !unit.contains("@."))?;
+    let unit = component
+        .unit
+        .as_ref()
+        .filter(|unit| !unit.contains("@."))?;
     match host.unit(unit) {
         Ok(state) if !state.is_up() => None,
         Ok(_) => {

@@ -74,7 +74,9 @@ fn record_illness(
     context: &Context<'_>,
     planned: &PlannedComponent,
 ) -> Result<(), StepError> {
-    let Context { host, layout, plan, .. } = *context;
+    let Context {
+        host, layout, plan, ..
+    } = *context;
     let component = &planned.component;
     let Some(unit) = component.unit.as_ref().filter(|unit| baseline.was_up(unit)) else {
         return Ok(());

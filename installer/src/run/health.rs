@@ -110,7 +110,9 @@ fn ask(
     };
     let own = context.health_budgets.get(name);
     let patience = Patience {
-        budget_secs: own.or_else(|| context.plan.health_budgets.get(name)).copied(),
+        budget_secs: own
+            .or_else(|| context.plan.health_budgets.get(name))
+            .copied(),
         stopped: context.stopped,
         excused: &is_excused,
         tell: &|what| (context.listener)(&Event::Waiting { what }),

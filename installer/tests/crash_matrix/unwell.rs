@@ -36,7 +36,9 @@ fn asked(world: &World, plan: &mut InstallPlan) -> (String, String) {
     let host = FakeHost::new(&world.layout, &world.machine, &world.gate(Fault::None));
     let known = plan.notes.len();
     let problems = preflight::ask_health(&host, &world.layout, plan, &|_| ());
-    let words = problems.into_iter().map(|one| format!("{}; {}", one.what, one.cure));
+    let words = problems
+        .into_iter()
+        .map(|one| format!("{}; {}", one.what, one.cure));
     (words.collect(), plan.notes[known..].concat())
 }
 
@@ -46,12 +48,18 @@ fn an_upgrade_of_an_ill_service_is_refused_and_changes_nothing() {
     plan.unhealthy_before.clear();
     let (problems, notes) = asked(&world, &mut plan);
     assert!(problems.contains("console is not well"), "{problems}");
-    assert!(problems.contains("--unhealthy-before console=REASON"), "{problems}");
+    assert!(
+        problems.contains("--unhealthy-before console=REASON"),
+        "{problems}"
+    );
     assert_eq!(notes, "");
     // It may also become ill after the preflight.
     let before = Seen::of(&world);
     let report = run(&world, &plan);
-    assert!(matches!(report.outcome, Outcome::Unchanged { .. }), "{report:?}");
+    assert!(
+        matches!(report.outcome, Outcome::Unchanged { .. }),
+        "{report:?}"
+    );
     assert!(Seen::of(&world) == before);
 }
 
@@ -96,7 +104,10 @@ fn no_reason_counts_over_a_migration() {
     assert!(problems.contains("crosses a migration"), "{problems}");
     assert!(problems.contains("does not hold"), "{problems}");
     let report = run(&world, &plan);
-    assert!(matches!(report.outcome, Outcome::Unchanged { .. }), "{report:?}");
+    assert!(
+        matches!(report.outcome, Outcome::Unchanged { .. }),
+        "{report:?}"
+    );
 }
 
 /// A budget of the operator comes before that of the product.
@@ -110,7 +121,10 @@ fn a_wait_lasts_as_long_as_the_operator_says() {
         let budget = budget.map(|secs| ("relay".to_owned(), secs));
         plan.health_budgets = budget.into_iter().collect();
         let report = run(&world, &plan);
-        assert!(matches!(report.outcome, Outcome::Reverted { .. }), "{report:?}");
+        assert!(
+            matches!(report.outcome, Outcome::Reverted { .. }),
+            "{report:?}"
+        );
         report.ended - report.started
     };
     let usual = took(None);

@@ -83,7 +83,10 @@ fn filled<'i>(
     let at = settings.span();
     let mut gaps: Gaps = parse(text, settings)?;
     let Some(like) = gaps.remove("like") else {
-        return refuse(at, "`settings` needs `like`, the name of a table [settings.NAME]".to_owned());
+        return refuse(
+            at,
+            "`settings` needs `like`, the name of a table [settings.NAME]".to_owned(),
+        );
     };
     let name = like.get_ref().as_str();
     let template = templates.and_then(|all| all.get_ref().get(name)).cloned();

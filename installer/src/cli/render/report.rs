@@ -30,7 +30,11 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
         }
     }
     for one in report.not_well.iter().filter(|one| !one.before) {
-        text.push_str(&format!("  {}: NOT WELL: {}\n", printable(&one.title), one.why));
+        text.push_str(&format!(
+            "  {}: NOT WELL: {}\n",
+            printable(&one.title),
+            one.why
+        ));
     }
     text.push_str(&stores::report(&report.data));
     for note in &report.notes {

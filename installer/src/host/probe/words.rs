@@ -98,7 +98,10 @@ mod tests {
                 "it did not answer within 5 s",
             ),
             (io(ErrorKind::ConnectionRefused), "it refuses connections"),
-            (io(ErrorKind::ConnectionReset), "it broke the connection off"),
+            (
+                io(ErrorKind::ConnectionReset),
+                "it broke the connection off",
+            ),
             (io(ErrorKind::Other), "the connection to it failed"),
             (tls(alert(Alert::CertificateRequired)), "client certificate"),
             (tls(alert(Alert::HandshakeFailure)), "no cipher"),

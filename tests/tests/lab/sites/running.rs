@@ -48,7 +48,9 @@ fn a_component_without_a_question_that_does_not_keep_running_is_reverted() {
             "#!/bin/sh\nif ! grep -q '1\\.8\\.3' /opt/tyk-pump/tyk-pump; then {does}; fi\n\
              systemd-notify --ready\nexec {RUN}\n"
         );
-        site.host.write("/usr/local/bin/pump", script, 0o755).unwrap();
+        site.host
+            .write("/usr/local/bin/pump", script, 0o755)
+            .unwrap();
         let unit = format!("[Service]\nExecStart=\nExecStart=/usr/local/bin/pump\n{settings}");
         drop_in(&site, PUMP, &unit);
         wait_for(&site, 2);

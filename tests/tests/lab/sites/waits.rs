@@ -14,7 +14,11 @@ fn a_budget_of_the_operator_holds_and_the_wait_says_what_it_waits_for() {
     let run = site.install(&["--health-budget", "gateway=20", "/root/bundle.tar.zst"]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
     assert!(began.elapsed().as_secs() < 110, "{:?}", began.elapsed());
-    assert!(run.stdout.contains("it did not answer within 5 s (after 2"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("it did not answer within 5 s (after 2"),
+        "{}",
+        run.stdout
+    );
     for word in [
         "waiting for Tyk Gateway to be healthy: 1",
         " s left; last: it did not answer within 5 s",
@@ -24,7 +28,10 @@ fn a_budget_of_the_operator_holds_and_the_wait_says_what_it_waits_for() {
     }
     // Steps are numbered.
     assert!(run.stderr.contains("1/"), "{}", run.stderr);
-    let plan = site.host.read("/var/lib/airgap-bundle/runs/1/plan.json").unwrap();
+    let plan = site
+        .host
+        .read("/var/lib/airgap-bundle/runs/1/plan.json")
+        .unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
     assert_eq!(plan["health_budgets"]["gateway"], 20);
 }

@@ -17,7 +17,9 @@ fn a_program_below_a_wrapper_is_the_packages_program() {
          {CONF}"
     );
     let launcher = format!("#!/bin/sh\nexec {PROGRAM} \"$@\"\n");
-    site.host.write("/usr/local/bin/launch", launcher, 0o755).unwrap();
+    site.host
+        .write("/usr/local/bin/launch", launcher, 0o755)
+        .unwrap();
     let launched = format!("/usr/local/bin/launch -c {CONF}");
     site.carry(&only_pump(&site));
     for command in [shell, perl, python, launched] {
@@ -26,10 +28,18 @@ fn a_program_below_a_wrapper_is_the_packages_program() {
             println!("{interpreter} is not on this host: left out");
             continue;
         }
-        drop_in(&site, PUMP, &format!("[Service]\nExecStart=\nExecStart={command}\n"));
+        drop_in(
+            &site,
+            PUMP,
+            &format!("[Service]\nExecStart=\nExecStart={command}\n"),
+        );
         wait_for(&site, 2);
         let run = site.must_install(&["/root/bundle.tar.zst"]);
-        assert!(run.stdout.contains("and healthy"), "{command}: {}", run.stdout);
+        assert!(
+            run.stdout.contains("and healthy"),
+            "{command}: {}",
+            run.stdout
+        );
         let runs = site.must_install(&["--output", "json", "history"]).stdout;
         let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
         let last = runs.as_array().unwrap().len().to_string();
@@ -40,10 +50,16 @@ fn a_program_below_a_wrapper_is_the_packages_program() {
 /// A wrapper that names the package's program and runs another one.
 #[test]
 fn a_wrapper_that_runs_another_program_is_not_well() {
-    let Some(site) = site("wrapped-other") else { return };
+    let Some(site) = site("wrapped-other") else {
+        return;
+    };
     site.carry(&only_pump(&site));
     let command = format!("/bin/sh -c '/usr/bin/sleep infinity; {PROGRAM} -c {CONF}'");
-    drop_in(&site, PUMP, &format!("[Service]\nExecStart=\nExecStart={command}\n"));
+    drop_in(
+        &site,
+        PUMP,
+        &format!("[Service]\nExecStart=\nExecStart={command}\n"),
+    );
     let run = site.install(&["/root/bundle.tar.zst"]);
     assert_eq!(run.code(), Some(4), "{}", run.stderr);
     assert!(

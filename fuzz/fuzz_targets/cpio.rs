@@ -1,7 +1,6 @@
 //! The archive inside an RPM, as it comes out of `rpm2cpio` or of the payload.
 #![no_main]
 
-use std::io::Read as _;
 
 use libfuzzer_sys::fuzz_target;
 use manifests::cpio::{CpioError, Member, members};

@@ -80,7 +80,7 @@ pub enum QuorumError {
     #[error("the signature by {0} does not match: the bytes were changed after signing")]
     Mismatch(KeyId),
     /// Valid signatures, but too few.
-    #[error("it needs valid signatures by {threshold} distinct trusted keys and has {valid}")]
+    #[error("its valid signatures by distinct trusted keys are {valid}, and it needs {threshold}")]
     TooFew {
         /// Distinct keys whose signature is valid.
         valid: usize,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, CommandFactory as _, Subcommand};
 
 use super::{Cli, show};
-use crate::explain::{Error, usage};
+use crate::explain::{Bug, Error};
 use crate::output::Pending;
 
 /// Write shell completions or man pages.

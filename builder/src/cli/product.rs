@@ -7,7 +7,7 @@ use manifests::printable::printable_lines;
 
 use super::origin::product;
 use super::{Context, Format, show};
-use crate::explain::{Error, usage};
+use crate::explain::{Bug, Error};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -24,7 +24,7 @@ const FILTERS: [(&str, &str); 13] = [
     (r"\b\d+(\.\d+)? ?(ms|s)\b", "[duration]"),
     // Where a changed byte of a packed file shows depends on bytes that differ each time.
     (
-        r"(?m)^why: (it is damaged or incomplete|it is not a bundle|`[^`]*` has SHA-256|entry \d+ has an illegal header)[^\n]*",
+        r"(?m)^why: (it is damaged or incomplete|it is not a bundle|`[^`]*` has SHA-256|entry \d+ has an illegal header|its signature is not valid: the signature by)[^\n]*",
         "why: [damage]",
     ),
 ];

@@ -78,10 +78,10 @@ fn every_document_of_a_released_installer_is_read_and_keeps_its_content() {
             _ => {
                 let mut then: Value = serde_json::from_slice(&bytes).unwrap();
                 let now = read_as_named(&path, &bytes).unwrap();
-                if name == "reserves.json" {
-                    then = json!({"files": then});
+                // A bare list has no type.
+                if let Some(known) = now.get("type") {
+                    then["type"] = known.clone();
                 }
-                then["type"] = now["type"].clone();
                 assert_eq!(then, now, "{}", path.display());
             }
         }
@@ -92,8 +92,11 @@ fn every_document_of_a_released_installer_is_read_and_keeps_its_content() {
 
 #[test]
 fn fields_of_a_newer_installer_are_ignored_and_its_versions_are_named() {
-    let is_json = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
-    for path in golden().into_iter().filter(is_json) {
+    // A bare list has neither type nor fields.
+    let has_type = |path: &PathBuf| {
+        path.extension().is_some_and(|kind| kind == "json") && !path.ends_with("reserves.json")
+    };
+    for path in golden().into_iter().filter(has_type) {
         let bytes = std::fs::read(&path).unwrap();
         let mut document = read_as_named(&path, &bytes).unwrap();
         let mut more = document.clone();

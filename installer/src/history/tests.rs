@@ -120,7 +120,8 @@ fn an_open_run_of_a_newer_installer_is_refused_with_the_copy_that_began_it() {
     std::fs::write(&copy, "program").unwrap();
     let refused = refuse_newer(&host.layout, 2).unwrap_err();
     assert!(refused.explained.why.contains("99.0.0"), "{refused:?}");
-    let resume = format!("`{} resume`", copy.display());
+    let root = host.layout.root_option();
+    let resume = format!("`{} {root}resume`", copy.display());
     assert!(refused.explained.next.contains(&resume), "{refused:?}");
     // The result is the same if even its plan cannot be read.
     host.is_newer(2);

@@ -160,7 +160,7 @@ fn a_template_that_is_missing_or_uses_another_is_named_with_its_line() {
     assert_refused(REDIS, other, other, "no template `valkey`");
     assert_refused("", other, other, "no template `valkey`");
     let none = r#"settings = { env = "X_" }"#;
-    assert_refused(REDIS, none, none, "`like` names a table");
+    assert_refused(REDIS, none, none, "needs `like`");
     assert_refused(
         REDIS,
         "settings = \"redis\"",

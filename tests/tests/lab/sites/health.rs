@@ -113,7 +113,7 @@ fn another_illness_than_before_is_never_excused() {
     ]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
     assert!(
-        run.stdout.contains("did not answer within 5 s"),
+        run.stdout.contains("did not answer within 2 s"),
         "{}",
         run.stdout
     );

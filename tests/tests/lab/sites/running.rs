@@ -11,7 +11,7 @@ const CASES: [(&str, &str, &str, &str); 4] = [
     (
         "ends well",
         "sleep 0.1; exit 0",
-        "",
+        "Restart=no\n",
         "its program has ended",
     ),
     (
@@ -55,7 +55,7 @@ fn a_component_without_a_question_that_does_not_keep_running_is_reverted() {
         drop_in(&site, PUMP, &unit);
         wait_for(&site, 2);
         let before = site.snapshot();
-        let run = site.install(&["--health-budget", "pump=30", "/root/bundle.tar.zst"]);
+        let run = site.install(&["--health-budget", "pump=20", "/root/bundle.tar.zst"]);
         assert_eq!(run.code(), Some(5), "{case}: {}", run.stderr);
         assert!(run.stdout.contains(words), "{case}: {}", run.stdout);
         assert_eq!(changes(&before, &site.snapshot()), [""; 0], "{case}");

@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(notes.is_empty(), is_json);
     for health in &*QUESTIONS {
         if let Ok(target) = target(&settings, health) {
-            check(&target.url);
+            check(&target.url());
         }
         let answer = ProbeAnswer {
             status: 200,

@@ -12,6 +12,9 @@ pub enum Event {
         step: String,
         /// The step for people.
         title: String,
+        /// Its place in the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
     },
     /// A step is done.
     Done {
@@ -32,6 +35,15 @@ pub enum Event {
         /// For what.
         what: String,
     },
+}
+
+/// The place of a step in its run, or in its revert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Its number, from 1.
+    pub number: usize,
+    /// How many steps there are.
+    pub of: usize,
 }
 
 /// Receives the events of a run.

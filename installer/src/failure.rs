@@ -22,6 +22,8 @@ pub enum Exit {
     RevertFailed = 6,
     /// Another run or another user of rpm is at work.
     Busy = 7,
+    /// The run is done, and something is not well.
+    NotWell = 8,
     /// `plan --check`: the host would change.
     Pending = 10,
     /// Stopped by a signal: either nothing was changed yet, or the command no longer follows a run

@@ -1,25 +1,23 @@
 //! Decides whether a service is healthy. Its main process must run the right program and stay the
 //! same. Its answer must match the product manifest several times in a row.
 
+mod program;
 mod question;
+mod steady;
 mod streak;
-
-use std::time::Duration;
+mod wait;
 
 use manifests::digest::Sha256;
 use manifests::product::{Component, Health};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::host::{Host, ProbeAnswer, UnitState};
+use crate::host::{Host, ProbeAnswer};
 use crate::layout::Layout;
 use crate::settings;
-use streak::Streak;
 
 pub use question::target;
-
-/// Most main processes that may come and go before a service counts as unable to stay up.
-const RESTARTS_MAX: u32 = 4;
+pub use wait::{Patience, ask_before, wait};
 
 /// Why a service is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,125 +101,7 @@ pub fn judge(answer: &ProbeAnswer, health: &Health, version: &str) -> Result<(),
     Ok(())
 }
 
-/// Longest wait until a service that started just before the run is healthy.
-const SETTLE: Duration = Duration::from_secs(15);
-
-/// Checks a service before a run in the same way as after it. A service that has just started gets
-/// time to settle. Otherwise it would count as unhealthy, and that would excuse an upgrade that
-/// breaks it.
-pub fn ask_before(
-    host: &dyn Host,
-    layout: &Layout,
-    component: &Component,
-    expected: Expected<'_>,
-) -> Result<(), Ill> {
-    let Some(unit) = &component.unit else {
-        return Ok(());
-    };
-    let Some(health) = &component.health else {
-        return stays_up(host, unit).map(|_| ());
-    };
-    let started = host.steady_clock();
-    loop {
-        let verdict = look(host, layout, component, health, unit, expected);
-        if verdict.is_ok() || waited(host, started) > SETTLE {
-            return verdict.map(|_| ());
-        }
-        host.sleep(Duration::from_millis(health.interval_ms));
-    }
-}
-
-/// Waits until a service is healthy and returns its main process (0 if it has none to watch). An
-/// error is why the service was not healthy within its budget.
-pub fn wait(
-    host: &dyn Host,
-    layout: &Layout,
-    component: &Component,
-    expected: Expected<'_>,
-    stopped: &dyn Fn() -> bool,
-) -> Result<u32, Ill> {
-    let Some(unit) = &component.unit else {
-        return Ok(0);
-    };
-    let Some(health) = &component.health else {
-        return stays_up(host, unit);
-    };
-    let started = host.steady_clock();
-    let probes = health.budget_secs.saturating_mul(1000) / health.interval_ms.max(1);
-    let mut streak = Streak::default();
-    let mut last = Ill::new(IllKind::Stopped, "it was never asked");
-    for _ in 0..=probes {
-        let verdict = look(host, layout, component, health, unit, expected);
-        let state = host.unit(unit).unwrap_or_default();
-        streak.see(verdict.as_ref().ok().map(|pid| (*pid, state.restarts)));
-        if streak.length >= health.consecutive {
-            return Ok(streak.process.0);
-        }
-        last = verdict.err().unwrap_or(last);
-        if streak.processes > RESTARTS_MAX {
-            let why = format!("its main process does not stay up; last: {}", last.why);
-            return Err(Ill::new(IllKind::Process, why + &again(&state)));
-        }
-        if state.active == "failed" {
-            let why = format!("the unit failed; last: {}", last.why);
-            return Err(Ill::new(IllKind::Process, why + &again(&state)));
-        }
-        if stopped() {
-            return Err(Ill::new(IllKind::Stopped, "the run was told to stop"));
-        }
-        if waited(host, started) >= Duration::from_secs(health.budget_secs) {
-            break;
-        }
-        host.sleep(Duration::from_millis(health.interval_ms));
-    }
-    let state = host.unit(unit).unwrap_or_default();
-    let budget = health.budget_secs;
-    Err(Ill {
-        why: format!("{} (after {budget} s{})", last.why, again(&state)),
-        ..last
-    })
-}
-
-fn waited(host: &dyn Host, started: Duration) -> Duration {
-    host.steady_clock().saturating_sub(started)
-}
-
-/// Returns how often systemd had to restart a service, which suggests that it starts and then
-/// crashes.
-fn again(state: &UnitState) -> String {
-    match state.restarts {
-        Some(times) if times > 0 => format!("; systemd restarts: {times}"),
-        _ => String::new(),
-    }
-}
-
-/// A service without a health check must stay up for some seconds.
-fn stays_up(host: &dyn Host, unit: &str) -> Result<u32, Ill> {
-    let process = || {
-        host.main_process(unit)
-            .ok()
-            .flatten()
-            .map_or(0, |process| process.pid)
-    };
-    let mut first = 0;
-    for _ in 0..5 {
-        host.sleep(Duration::from_secs(1));
-        let state = host
-            .unit(unit)
-            .map_err(|e| Ill::new(IllKind::Process, e.to_string()))?;
-        if first == 0 {
-            first = process();
-        }
-        if state.active == "failed" || (first != 0 && process() != first) {
-            return Err(Ill::new(
-                IllKind::Process,
-                format!("{unit} does not stay up"),
-            ));
-        }
-    }
-    Ok(first)
-}
-
+/// Looks at a service once, and returns its main process if all is well.
 fn look(
     host: &dyn Host,
     layout: &Layout,
@@ -235,14 +115,14 @@ fn look(
         .main_process(unit)
         .map_err(|error| no_process(error.to_string()))?;
     let process = process.ok_or_else(|| no_process("its main process does not run".to_owned()))?;
-    match expected.program {
-        Some(program) if program != process.sha256 => {
-            return Err(no_process(format!(
-                "{} is not the package's program",
-                process.program
-            )));
-        }
-        _ => {}
+    if let Some(program) = expected.program
+        && program != process.sha256
+        && !program::is_run(host, layout, component, unit, program)
+    {
+        return Err(no_process(format!(
+            "{} is not the package's program, and nothing in the unit runs that program",
+            process.program
+        )));
     }
     // Read each time, because the upgrade may change a default.
     let settings = settings::load(host, layout, component).settings;

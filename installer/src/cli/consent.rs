@@ -1,5 +1,7 @@
 //! The actions that an operator must allow by name, and the plan of an upgrade with them.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::refusal::{cannot_look, refusal};
@@ -25,12 +27,43 @@ pub(super) struct ConsentArgs {
     /// written into the plan, the report and the system's log. A revert cannot bring its data back.
     #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
     backed_up_elsewhere: Vec<(String, String)>,
+    /// Go on although the component NAME is ill before the run, or cannot be asked, because of REASON,
+    /// which is written into the plan, the report and the system's log. It may be ill in the same way
+    /// after the run, which then ends with exit code 8. Not over a migration of data.
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
+    unhealthy_before: Vec<(String, String)>,
+    #[command(flatten)]
+    health: HealthBudgets,
     /// Longest time for the dump of one data store, in seconds [default: 3600].
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     dump_time_limit: Option<u64>,
 }
 
-/// Parses a store and a reason.
+/// Longest waits for health.
+#[derive(Debug, Args)]
+pub(super) struct HealthBudgets {
+    /// Longest time until the component NAME is healthy, in seconds; the product manifest has the
+    /// usual one.
+    #[arg(long, value_name = "NAME=SECS", value_parser = budget)]
+    health_budget: Vec<(String, u64)>,
+}
+
+impl HealthBudgets {
+    /// Returns the waits by component.
+    pub(super) fn budgets(&self) -> BTreeMap<String, u64> {
+        self.health_budget.iter().cloned().collect()
+    }
+}
+
+fn budget(text: &str) -> Result<(String, u64), String> {
+    let (name, secs) = text.split_once('=').ok_or("write NAME=SECS")?;
+    let secs = secs.trim().parse().ok();
+    let secs = secs.filter(|secs| (1..=86_400).contains(secs));
+    let secs = secs.ok_or("write 1 to 86400 seconds")?;
+    Ok((name.trim().to_owned(), secs))
+}
+
+/// Parses a name and a reason.
 pub(super) fn elsewhere(text: &str) -> Result<(String, String), String> {
     let (name, why) = text.split_once('=').ok_or("write NAME=REASON")?;
     Ok((name.trim().to_owned(), reason(why)?))
@@ -57,6 +90,8 @@ impl ConsentArgs {
             downgrade_because: self.allow_downgrade_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            unhealthy_before: self.unhealthy_before.iter().cloned().collect(),
+            health_budgets: self.health.budgets(),
             dump_limit_secs: self.dump_time_limit,
         };
         let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
@@ -71,5 +106,25 @@ impl ConsentArgs {
         };
         plan::upgrade(&inputs)
             .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::budget;
+
+    #[test]
+    fn a_budget_is_a_name_and_seconds() {
+        assert_eq!(budget("gateway=600"), Ok(("gateway".to_owned(), 600)));
+        for bad in [
+            "gateway",
+            "gateway=",
+            "gateway=0",
+            "gateway=-1",
+            "gateway=99999",
+            "=x",
+        ] {
+            assert!(budget(bad).is_err(), "{bad}");
+        }
     }
 }

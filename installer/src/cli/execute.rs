@@ -1,8 +1,10 @@
 //! `install execute RUN`: the process of the run unit, which executes a prepared run.
 
+use std::collections::BTreeMap;
+
 use super::refusal::internal;
 use super::session::{LockWait, Session, require_root};
-use super::work;
+use super::work::{self, Waits};
 use crate::document;
 use crate::failure::{Exit, Failure, chain};
 use crate::plan::InstallPlan;
@@ -25,19 +27,15 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         document::read(&session.layout.run(id).plan()).map_err(|error| internal(&chain(&error)))?;
     let undone = work::undone(session, id, &plan)?;
     let undone = undone.as_ref();
-    let code = work::in_unit(
-        session,
-        &lock,
-        id,
-        &plan,
-        args.lock_wait,
-        undone,
-        |context| {
-            // Without a journal nothing was changed, and there is nothing to resume.
-            run::execute(context, &lock)
-                .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
-        },
-    )?;
+    let waits = Waits {
+        lock: args.lock_wait,
+        health_budgets: &BTreeMap::new(),
+    };
+    let code = work::in_unit(session, &lock, id, &plan, waits, undone, |context| {
+        // Without a journal nothing was changed, and there is nothing to resume.
+        run::execute(context, &lock)
+            .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
+    })?;
     // For systemd only a failed revert is a failure: then the recovery unit tries once more.
     Ok(if code == Exit::RevertFailed as u8 {
         code

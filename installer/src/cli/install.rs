@@ -45,13 +45,16 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     // Also while a run is open: a revoked key stays revoked.
     trust::remember(session, open.metadata().learned())?;
     entered.make_ready()?;
-    let plan = args.consent.plan(session, &open)?;
+    let mut plan = args.consent.plan(session, &open)?;
+    let unwell = session.ask_health(&mut plan);
+    let plan = plan;
     render::announce(&plan);
     if plan.is_empty() {
         render::result(session, &plan, "Nothing to do.");
         return Ok(0);
     }
-    let problems = session.preflight(&plan, &recipients);
+    let mut problems = session.preflight(&plan, &recipients);
+    problems.extend(unwell);
     if !problems.is_empty() {
         let what = "the host is not ready; nothing was changed";
         return Err(refusal(what, &problems));

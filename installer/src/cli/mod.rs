@@ -52,7 +52,8 @@ use session::Session;
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
-        5 failed and reverted, 6 revert failed, 7 busy, 10 changes pending, 130 interrupted."
+        5 failed and reverted, 6 revert failed, 7 busy, 8 done but not well, 10 changes pending,\n\
+        130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::consent::ConsentArgs;
+use super::refusal::refusal;
 use super::session::Session;
 use super::{bundle, render};
 use crate::failure::{Exit, Failure};
@@ -21,8 +22,12 @@ pub(super) struct Args {
 
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let open = bundle::open(session, &args.bundle)?;
-    let plan = args.consent.plan(session, &open)?;
+    let mut plan = args.consent.plan(session, &open)?;
+    let problems = session.ask_health(&mut plan);
     render::result(session, &plan, &render::plan(&plan));
+    if !problems.is_empty() {
+        return Err(refusal("this run would be refused", &problems));
+    }
     Ok(if args.check && !plan.is_empty() {
         Exit::Pending as u8
     } else {

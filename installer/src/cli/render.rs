@@ -74,6 +74,11 @@ pub(super) fn result<T: serde::Serialize>(session: &Session, document: &T, text:
 /// Prints progress.
 pub(super) fn event(event: &Event) {
     let line = match event {
+        Event::Started {
+            title,
+            place: Some(place),
+            ..
+        } => format!("  … {}/{} {title}", place.number, place.of),
         Event::Started { title, .. } => format!("  … {title}"),
         Event::Done { note, .. } if note.is_empty() => return,
         Event::Done { note, .. } => format!("    {note}"),

@@ -1,7 +1,9 @@
 //! `install resume`, also `install revert`: closes the open run. Unattended, it is the boot unit.
 
+use super::consent::HealthBudgets;
 use super::session::{LockWait, Session, require_root};
-use super::{render, sealing, work};
+use super::work::{self, Waits};
+use super::{render, sealing};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, Installer, PastRun};
 use crate::run::{self, reserve};
@@ -16,6 +18,8 @@ pub(super) struct Args {
     unattended: bool,
     #[command(flatten)]
     lock_wait: LockWait,
+    #[command(flatten)]
+    health: HealthBudgets,
 }
 
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
@@ -38,7 +42,23 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(Exit::Usage, "nothing to resume", why, next));
     };
     take_over(session, id)?;
-    let code = work::in_unit(session, &lock, id, &plan, args.lock_wait, None, |context| {
+    let health_budgets = args.health.budgets();
+    let waits = Waits {
+        lock: args.lock_wait,
+        health_budgets: &health_budgets,
+    };
+    let known = |name: &&String| !plan.components().any(|c| c.component.name == **name);
+    if let Some(name) = health_budgets.keys().find(known) {
+        let next = "`install status` shows the run; name one of its components";
+        let why = format!("run {id} has no component {name}");
+        return Err(Failure::new(
+            Exit::Usage,
+            "cannot set --health-budget",
+            why,
+            next,
+        ));
+    }
+    let code = work::in_unit(session, &lock, id, &plan, waits, None, |context| {
         run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
     })?;
     // A reverted run is a success for systemd: trying again would change nothing.

@@ -3,7 +3,7 @@
 use super::render;
 use super::session::{Session, require_root};
 use super::undo::{UndoArgs, undo};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::history;
 
 /// Undo everything after a run, newest first; 0 is before the first run.
@@ -38,11 +38,17 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     for run in &after {
         args.undo.unseal.unlock(session, *run)?;
     }
+    let mut ended = 0;
     for run in after.into_iter().rev() {
         let code = undo(session, run, &args.undo)?;
-        if code != 0 {
+        if code == Exit::NotWell as u8 {
+            // It is done; an earlier version may be well.
+            ended = code;
+        } else if code == 0 {
+            ended = 0;
+        } else {
             return Ok(code);
         }
     }
-    Ok(0)
+    Ok(ended)
 }

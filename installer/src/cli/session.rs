@@ -109,6 +109,16 @@ impl Session {
         preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
     }
 
+    /// Asks the services of an upgrade for their health, as far as this caller can.
+    pub(super) fn ask_health(&self, plan: &mut InstallPlan) -> Vec<Problem> {
+        if self.layout.is_live() && !rustix::process::geteuid().is_root() {
+            let note = "only root can ask every service for its health: not asked";
+            plan.notes.push(note.to_owned());
+            return Vec::new();
+        }
+        preflight::ask_health(&self.host, &self.layout, plan, &render::event)
+    }
+
     /// Returns the runs that this installer can read, oldest first.
     pub(super) fn runs(&self) -> Result<Vec<PastRun>, Failure> {
         Ok(self.past()?.runs)

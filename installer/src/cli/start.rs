@@ -1,6 +1,8 @@
 //! Starts a run in a unit of its own and follows it, or executes it in this process where there is
 //! no systemd.
 
+use std::collections::BTreeMap;
+
 use super::refusal::{busy, internal, refusal};
 use super::session::{Entered, Session};
 use super::{render, stop_signal, work};
@@ -49,6 +51,7 @@ pub(super) fn start(
         stopped: &stopped,
         on_stop: OnStop::Revert,
         lock_wait_secs: request.lock_wait_secs,
+        health_budgets: &BTreeMap::new(),
         undone: undone.as_ref(),
     };
     context.wait_for_rpm().map_err(|error| match error {

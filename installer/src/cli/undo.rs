@@ -1,7 +1,7 @@
 //! `install undo RUN`: plans a run that restores the packages and configuration from before `RUN`,
 //! and starts it.
 
-use super::consent::{elsewhere, reason};
+use super::consent::{HealthBudgets, elsewhere, reason};
 use super::refusal::{cannot_look, internal, refusal};
 use super::render;
 use super::sealing::UnsealArgs;
@@ -40,6 +40,8 @@ pub(super) struct UndoArgs {
     #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
     backed_up_elsewhere: Vec<(String, String)>,
     #[command(flatten)]
+    health: HealthBudgets,
+    #[command(flatten)]
     pub(super) unseal: UnsealArgs,
 }
 
@@ -62,7 +64,8 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let past = session.run(id)?;
     let unlocked = args.unseal.unlock(session, id)?;
     let recipients = args.unseal.recipients(session, id)?;
-    let plan = plan(session, &past, &args.choice())?;
+    let mut plan = plan(session, &past, &args.choice())?;
+    plan.set_health_budgets(&args.health.budgets());
     render::announce(&plan);
     let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
     entered.unseal(run, unlocked)?;

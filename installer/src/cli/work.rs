@@ -1,5 +1,6 @@
 //! Executes a prepared or open run in this process, and cleans up after its end.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::session::{LockWait, Session};
@@ -17,6 +18,14 @@ use crate::plan::InstallPlan;
 use crate::run::{self, Context, Ended, OnStop, Undone};
 use crate::run_unit::{self, Recorder};
 
+/// How long a run waits for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waits<'a> {
+    pub(super) lock: LockWait,
+    /// For the health of components, before the plan's times.
+    pub(super) health_budgets: &'a BTreeMap<String, u64>,
+}
+
 /// Executes a run so that followers see its progress and a shutdown waits for it. Only the way
 /// forward of an undo needs the undone run.
 pub(super) fn in_unit(
@@ -24,7 +33,7 @@ pub(super) fn in_unit(
     lock: &RunLock,
     run: u64,
     plan: &InstallPlan,
-    lock_wait: LockWait,
+    waits: Waits<'_>,
     undone: Option<&Undone>,
     work: impl FnOnce(&Context<'_>) -> Result<Ended, Failure>,
 ) -> Result<u8, Failure> {
@@ -51,7 +60,8 @@ pub(super) fn in_unit(
         } else {
             OnStop::Revert
         },
-        lock_wait_secs: lock_wait.secs,
+        lock_wait_secs: waits.lock.secs,
+        health_budgets: waits.health_budgets,
         undone,
     };
     Ok(end(session, lock, work(&context)?))
@@ -83,7 +93,7 @@ pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
 /// Prints a report and returns its exit code.
 pub(super) fn finish(session: &Session, report: &RunReport) -> u8 {
     render::result(session, report, &render::report(report));
-    report.outcome.exit().map_or(0, |exit| exit as u8)
+    report.exit().map_or(0, |exit| exit as u8)
 }
 
 /// Removes the boot unit, which waits for an unfinished run. A failure is only a warning.

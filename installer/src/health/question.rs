@@ -13,22 +13,22 @@ use crate::settings::Settings;
 /// service can write that file, so a value must not redirect the request to another host.
 pub fn target(settings: &Settings, health: &Health) -> Result<ProbeTarget, String> {
     let address = host_of(&settings.get(&health.address))?;
-    let scheme = if settings.is_on(&health.tls)? {
-        "https"
-    } else {
-        "http"
-    };
+    let name = settings.get(&health.host_name);
     let (port, path) = (settings.get(&health.port), settings.get(&health.path));
     let port: NonZeroU16 = port.parse().map_err(|_| no_place("port", &port))?;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || PATH_MARKS.contains(c);
     if path.len() > PATH_MAX_BYTES || !path.chars().all(is_plain) {
         return Err(no_place("path", &path));
     }
+    if !name.is_empty() && !is_name(&name) {
+        return Err(no_place("host name", &name));
+    }
     Ok(ProbeTarget {
-        url: format!(
-            "{scheme}://{address}:{port}/{}",
-            path.trim_start_matches('/')
-        ),
+        tls: settings.is_on(&health.tls)?,
+        address,
+        port,
+        name: (!name.is_empty()).then_some(name),
+        path: path.trim_start_matches('/').to_owned(),
         timeout: Duration::from_millis(health.timeout_ms),
     })
 }
@@ -39,7 +39,7 @@ const PATH_MARKS: &str = "-._~!$&'()*+,;=:@%/?";
 const PATH_MAX_BYTES: usize = 1024;
 const HOST_MAX_BYTES: usize = 253;
 
-/// Returns the host part of an address for a request to this host.
+/// Returns the address that a request to this host connects to.
 fn host_of(listening: &str) -> Result<String, String> {
     let bare = listening
         .strip_prefix('[')
@@ -47,17 +47,15 @@ fn host_of(listening: &str) -> Result<String, String> {
         .unwrap_or(listening);
     match bare.parse::<IpAddr>() {
         Ok(ip) if ip.is_unspecified() => Ok("127.0.0.1".to_owned()),
-        Ok(IpAddr::V6(ip)) => Ok(format!("[{ip}]")),
-        Ok(IpAddr::V4(ip)) => Ok(ip.to_string()),
-        Err(_) => {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-            let is_name = listening.chars().all(is_plain) && listening.len() <= HOST_MAX_BYTES;
-            let is_name = is_name && !listening.is_empty();
-            is_name
-                .then(|| listening.to_owned())
-                .ok_or_else(|| no_place("address", listening))
-        }
+        Ok(ip) => Ok(ip.to_string()),
+        Err(_) if is_name(listening) => Ok(listening.to_owned()),
+        Err(_) => Err(no_place("address", listening)),
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    !text.is_empty() && text.len() <= HOST_MAX_BYTES && text.chars().all(is_plain)
 }
 
 fn no_place(what: &str, found: &str) -> String {
@@ -78,7 +76,7 @@ mod tests {
         let gateway = tyk.component("gateway").unwrap();
         let (settings, notes) = Settings::read(BTreeMap::new(), Some(("tyk.conf", file)));
         assert_eq!(notes, [""; 0]);
-        target(&settings, gateway.health.as_ref().unwrap()).map(|target| target.url)
+        target(&settings, gateway.health.as_ref().unwrap()).map(|target| target.url())
     }
 
     #[test]
@@ -98,6 +96,20 @@ mod tests {
         }
     }
 
+    /// A name of a load balancer would have another node answer.
+    #[test]
+    fn a_name_is_asked_for_and_not_connected_to() {
+        let tyk = ProductManifest::from_toml(manifests::product::TYK).unwrap();
+        let gateway = tyk.component("gateway").unwrap();
+        let file = r#"{"control_api_hostname": "gw.example", "control_api_port": 9696,
+                       "listen_address": "10.0.0.7"}"#;
+        let (settings, _) = Settings::read(&[], Some(("tyk.conf", file)));
+        let target = target(&settings, gateway.health.as_ref().unwrap()).unwrap();
+        assert_eq!(target.address, "10.0.0.7");
+        assert_eq!(target.name.as_deref(), Some("gw.example"));
+        assert_eq!(target.url(), "http://gw.example:9696/hello");
+    }
+
     /// A port like the first one sent the request to another host. Fuzzing found the path with `>`.
     #[test]
     fn a_configuration_without_a_valid_address_is_refused_and_shown() {
@@ -108,6 +120,8 @@ mod tests {
             ("listen_address", "127.0.0.1@elsewhere.invalid"),
             ("listen_address", "elsewhere.invalid/"),
             ("listen_address", "a:b"),
+            ("control_api_hostname", "gw@elsewhere.invalid"),
+            ("control_api_hostname", "gw\\r\\nX: y"),
             ("health_check_endpoint_name", "up now"),
             ("health_check_endpoint_name", "up>"),
             ("health_check_endpoint_name", "up\\r\\nHost: x"),

@@ -32,6 +32,10 @@ pub struct RunReport {
     pub changes: Vec<Change>,
     /// The health of the components that were changed.
     pub health: Vec<ComponentHealth>,
+    /// What is not well at the end. If the run is done, an empty list means that all that was asked
+    /// is healthy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_well: Vec<NotWell>,
     /// Notes for the operator.
     pub notes: Vec<String>,
     /// What happened to the data stores.
@@ -98,6 +102,32 @@ pub enum HealthState {
     },
 }
 
+/// A component that is not well at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotWell {
+    /// The component's title for people.
+    pub title: String,
+    /// What is wrong.
+    pub why: String,
+    /// Whether it was ill in the same way before the run.
+    pub before: bool,
+}
+
+impl RunReport {
+    /// Returns the exit code of the run.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        // Older reports have the health alone.
+        let is_as_before =
+            |one: &ComponentHealth| matches!(one.state, HealthState::AsBefore { .. });
+        let is_ill = !self.not_well.is_empty() || self.health.iter().any(is_as_before);
+        match self.outcome {
+            Outcome::Done if is_ill => Some(Exit::NotWell),
+            ref outcome => outcome.exit(),
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -137,9 +167,9 @@ pub struct Change {
 }
 
 impl Outcome {
-    /// Returns the exit code for the outcome.
+    /// Returns the exit code for the outcome alone; [`RunReport::exit`] looks at health too.
     #[must_use]
-    pub const fn exit(&self) -> Option<Exit> {
+    const fn exit(&self) -> Option<Exit> {
         match self {
             Self::Done => None,
             Self::Unchanged { .. } | Self::Reverted { .. } => Some(Exit::Reverted),

@@ -1,6 +1,6 @@
 //! Past runs for tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
@@ -52,6 +52,8 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         signers: BTreeSet::new(),
         downgrade_because: None,
         extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
+        health_budgets: BTreeMap::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
@@ -73,6 +75,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         outcome,
         changes: Vec::new(),
         health: Vec::new(),
+        not_well: Vec::new(),
         notes: Vec::new(),
         data: Vec::new(),
         backup_recipients: Vec::new(),

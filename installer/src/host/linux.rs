@@ -7,14 +7,13 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use manifests::digest::of_reader;
 use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
     ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
-    UnitSettings, UnitState, probe, process, systemd, unit_settings,
+    UnitActivity, UnitProcess, UnitSettings, UnitState, probe, process, systemd, unit_settings,
 };
 use super::{facts, mounts};
 use crate::bundle::{StagedRpm, StagedRpmSet};
@@ -199,13 +198,10 @@ impl Host for LinuxHost {
         if state.main_pid == 0 || state.active != "active" {
             return Ok(None);
         }
-        let link = PathBuf::from(format!("/proc/{}/exe", state.main_pid));
-        let Ok(program) = std::fs::read_link(&link) else {
+        let Ok(program) = std::fs::read_link(format!("/proc/{}/exe", state.main_pid)) else {
             return Ok(None);
         };
-        // Open through the link, so that the hashed bytes are those that run, whatever the name is.
-        let hashed = File::open(&link).and_then(|mut file| of_reader(&mut file));
-        let Ok((_, sha256)) = hashed else {
+        let Some(sha256) = process::program_of(state.main_pid) else {
             return Ok(None);
         };
         let program = program.to_string_lossy().into_owned();
@@ -214,6 +210,21 @@ impl Host for LinuxHost {
             program,
             sha256,
         }))
+    }
+
+    fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError> {
+        systemd::activity(unit)
+    }
+
+    fn unit_processes(&self, unit: &str) -> Result<Vec<UnitProcess>, HostError> {
+        Ok(match systemd::unit(unit)?.main_pid {
+            0 => Vec::new(),
+            main => process::beside(main),
+        })
+    }
+
+    fn started_program(&self, unit: &str) -> Result<Option<PathBuf>, HostError> {
+        systemd::started_program(unit)
     }
 
     fn process(&self, pid: u32) -> Option<ProcessState> {

@@ -11,13 +11,13 @@ pub(crate) mod query;
 pub(crate) mod query_all;
 pub(crate) mod rpm;
 pub(crate) mod systemd;
+mod unit;
 pub mod unit_settings;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use manifests::digest::Sha256;
 use manifests::host_inventory::HostPackage;
 use manifests::nevra::{Arch, Nevra};
 use manifests::package_files::PackageFiles;
@@ -27,6 +27,8 @@ use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{PayloadError, PayloadFiles};
 
 pub use cmd::CmdError;
+pub use probe::{ProbeAnswer, ProbeTarget};
+pub use unit::{MainProcess, UnitAction, UnitActivity, UnitProcess, UnitState};
 pub use unit_settings::{
     EnvironmentFile, Invocation, NoSystemd, Services, StartCommand, UnitSettings,
 };
@@ -184,97 +186,6 @@ pub struct RpmAnswer {
     pub output: String,
 }
 
-/// A unit, as systemd describes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnitState {
-    /// `loaded`, `not-found`, `masked`, …
-    pub load: String,
-    /// `active`, `inactive`, `failed`, `activating`, …
-    pub active: String,
-    /// `enabled`, `disabled`, `static`, `masked`, `masked-runtime`, … or empty.
-    pub file: String,
-    /// Main process, 0 if none.
-    pub main_pid: u32,
-    /// How often systemd restarted it; `None` before systemd 235, which does not count restarts.
-    #[serde(default)]
-    pub restarts: Option<u64>,
-    /// When its last main process was started, in microseconds since the boot; 0 if never.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub main_started: u64,
-    /// Units that start it: sockets, timers, paths.
-    pub triggered_by: Vec<String>,
-    /// Units that stop with it.
-    pub dependents: Vec<String>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl UnitState {
-    /// Whether the unit exists.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        self.load != "not-found" && !self.load.is_empty()
-    }
-
-    /// Whether it runs, or is about to.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "activating" | "reloading")
-    }
-}
-
-/// A change to a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitAction {
-    /// Start without waiting.
-    Start,
-    /// Stop and wait.
-    Stop,
-    /// Reset its failures and its start limit.
-    ResetFailed,
-    /// Enable at boot.
-    Enable,
-    /// Do not start at boot.
-    Disable,
-    /// Forbid every start.
-    Mask,
-}
-
-/// The address of a health check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeTarget {
-    /// `http://address:port/path`.
-    pub url: String,
-    /// Longest time.
-    pub timeout: Duration,
-}
-
-/// The answer of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeAnswer {
-    /// HTTP status.
-    pub status: u16,
-    /// The body, up to a limit.
-    pub body: Vec<u8>,
-}
-
-/// The main process of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MainProcess {
-    /// Process id.
-    pub pid: u32,
-    /// What `/proc/<pid>/exe` points to.
-    pub program: String,
-    /// SHA-256 of the running program's file.
-    pub sha256: Sha256,
-}
-
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessState {
@@ -355,6 +266,12 @@ pub trait Host: Services {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Describes what a service does.
+    fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError>;
+    /// Lists the processes in the control group of a unit.
+    fn unit_processes(&self, unit: &str) -> Result<Vec<UnitProcess>, HostError>;
+    /// Returns the program that a unit's `ExecStart` names, if it names one.
+    fn started_program(&self, unit: &str) -> Result<Option<PathBuf>, HostError>;
     /// Describes the process with an id, if there is one.
     fn process(&self, pid: u32) -> Option<ProcessState>;
     /// Requests a health check over HTTP. An error describes why there was no answer.

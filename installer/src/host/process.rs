@@ -1,9 +1,14 @@
 //! Processes, as `/proc` describes them.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use super::ProcessState;
+use manifests::digest::{Sha256, of_reader};
+
+use super::{ProcessState, UnitProcess};
 
 /// Kernel ticks per second in `/proc`, on every architecture that this project supports.
 const TICKS: u64 = 100;
@@ -21,6 +26,54 @@ pub(crate) fn find(pid: u32) -> Option<ProcessState> {
         directory: directory.map(|found| (found.dev(), found.ino())),
         service: service_of(&read("cgroup")),
     })
+}
+
+/// Lists the processes in the control group of the service that `main_pid` belongs to.
+pub(crate) fn beside(main_pid: u32) -> Vec<UnitProcess> {
+    let Some(service) = service_at(main_pid) else {
+        return Vec::new();
+    };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| service_at(*pid).as_ref() == Some(&service))
+        .map(|pid| UnitProcess {
+            pid,
+            sha256: program_of(pid),
+            files: files_of(pid),
+        })
+        .collect()
+}
+
+fn service_at(pid: u32) -> Option<String> {
+    service_of(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)
+}
+
+/// Hashes the program that a process runs: the bytes that run, whatever the file's name is by now.
+pub(crate) fn program_of(pid: u32) -> Option<Sha256> {
+    let mut file = File::open(format!("/proc/{pid}/exe")).ok()?;
+    of_reader(&mut file).ok().map(|(_, sha256)| sha256)
+}
+
+/// Most arguments that are looked at: an interpreter names its script among the first.
+const ARGUMENTS_MAX: usize = 64;
+
+/// The files that a command line names. They are only looked up: the service chooses the names, so
+/// none of them is opened.
+fn files_of(pid: u32) -> Vec<PathBuf> {
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+        return Vec::new();
+    };
+    let directory = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+    let arguments = line.split(|byte| *byte == 0).take(ARGUMENTS_MAX);
+    let named = arguments.filter(|argument| !argument.is_empty());
+    let paths = named.map(|argument| directory.join(Path::new(OsStr::from_bytes(argument))));
+    paths
+        .filter_map(|path| fs::canonicalize(path).ok())
+        .collect()
 }
 
 fn started(stat: &str) -> Option<u64> {
@@ -65,5 +118,28 @@ mod tests {
         let own = find(std::process::id()).unwrap();
         assert!(own.started > 0 && own.age_secs < 1_000_000 && own.directory.is_some());
         assert_eq!(find(u32::MAX), None);
+    }
+
+    #[test]
+    fn the_files_of_a_command_line_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("script");
+        std::fs::write(&script, "sleep 60\n").unwrap();
+        let mut child = std::process::Command::new("sh")
+            .arg("./script")
+            .current_dir(dir.path())
+            .spawn()
+            .unwrap();
+        let found = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let files = files_of(child.id());
+            files
+                .contains(&script.canonicalize().unwrap())
+                .then_some(files)
+        });
+        let own = program_of(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.is_some() && own.is_some());
     }
 }

@@ -106,9 +106,13 @@ pub(crate) fn said_before<'a>(output: &'a str, failure: &str) -> Vec<&'a str> {
     const SHOWN_MAX_LINES: usize = 3;
     let is_progress = |line: &&str| {
         line.contains("####")
-            || ["Preparing...", "Updating / installing", "Cleaning up / removing"]
-                .iter()
-                .any(|start| line.starts_with(start))
+            || [
+                "Preparing...",
+                "Updating / installing",
+                "Cleaning up / removing",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
     };
     let before = output.lines().map(str::trim);
     let before = before.take_while(|line| *line != failure);

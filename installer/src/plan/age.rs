@@ -19,6 +19,10 @@ pub struct Consent {
     pub extras_ignored_because: Option<String>,
     /// Stores that are backed up elsewhere, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
+    /// Components that may be ill before the run, by name, with the reason.
+    pub unhealthy_before: BTreeMap<String, String>,
+    /// Longest wait for the health of a component, by name, seconds.
+    pub health_budgets: BTreeMap<String, u64>,
     /// Longest time for the dump of one store, if not the usual one, seconds.
     pub dump_limit_secs: Option<u64>,
 }

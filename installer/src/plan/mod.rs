@@ -5,6 +5,7 @@ mod baseline;
 mod earlier;
 pub mod extras;
 pub mod forecast;
+mod health;
 mod lint;
 mod migrations;
 mod needs;
@@ -19,7 +20,7 @@ mod test_rpm;
 pub mod undo;
 mod upgrade;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -72,6 +73,14 @@ pub struct InstallPlan {
     /// Why extras that the target version would not load may stay, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras_ignored_because: Option<String>,
+    /// Components that may be ill before the run, by name, each with the operator's reason. Such a
+    /// component may be ill in the same way after it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unhealthy_before: BTreeMap<String, String>,
+    /// How long the run waits for the health of a component, by name, seconds; the product manifest
+    /// has the time of the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub health_budgets: BTreeMap<String, u64>,
     /// The target this host is, such as `el8`.
     pub distro: String,
     /// The host's architecture.

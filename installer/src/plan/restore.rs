@@ -1,5 +1,7 @@
 //! Plans the restore of dumps that an earlier run made. Such a run changes no package. Pure.
 
+use std::collections::BTreeMap;
+
 use manifests::product::Component;
 
 use crate::inventory::Inventory;
@@ -60,6 +62,7 @@ pub fn plan(
         bystanders,
         downgrade_because: None,
         extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
         ..run.plan.clone()
     })
 }

@@ -2,6 +2,8 @@
 
 mod data;
 
+use std::collections::BTreeMap;
+
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
@@ -51,6 +53,7 @@ pub fn plan(
         stores: Vec::new(),
         downgrade_because: None,
         extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
         ..run.plan.clone()
     };
     let mut problems = Vec::new();

@@ -1,6 +1,6 @@
 //! Planning the upgrade of a host by a bundle. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::bundle::{BundledRpm, Role, Target};
 use manifests::package_files::PackageFiles;
@@ -9,7 +9,7 @@ use manifests::product::Component;
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, age, needs, services, stores,
+    PlannedRpm, age, health, needs, services, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;
@@ -54,6 +54,7 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
         &mut plan,
         &mut problems,
     );
+    health::add(metadata.product(), consent, &mut plan, &mut problems);
     if problems.is_empty() {
         needs::add(metadata, inventory, target, &mut plan, &mut problems);
         extras::add(metadata, inventory, consent, &mut plan, &mut problems);
@@ -82,6 +83,8 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         signers: verified.signers().clone(),
         downgrade_because: None,
         extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
+        health_budgets: BTreeMap::new(),
         distro: target.distro.clone(),
         arch: target.arch,
         host: inputs.inventory.identity.pretty.clone(),

@@ -1,6 +1,7 @@
 //! Finds every problem that speaks against a run before anything changes, each with its cure.
 
 pub mod extras;
+mod health;
 mod stores;
 
 use std::path::Path;
@@ -17,6 +18,8 @@ use crate::plan::scope::{self, trees};
 use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
 use crate::problem::Problem;
 use crate::stores::Stores;
+
+pub use health::ask as ask_health;
 
 /// The journal, logs, documents and units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;

@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 
 use manifests::product::Component;
 
-use super::error::StepError;
+use super::error::{StepError, differs};
 use super::{Baseline, Context, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
-use crate::health::{self, Expected};
+use crate::event::Event;
+use crate::health;
 use crate::host::{HostError, UnitState};
 use crate::plan::scope::{outer, trees};
-use crate::plan::{Group, PackageChange, PlannedComponent};
+use crate::plan::{Group, PackageChange, PlanKind, PlannedComponent};
 use crate::secure_fs;
 
 /// Records the state of everything the plan touches.
-pub(super) fn take(context: &Context<'_>) -> Result<Baseline, HostError> {
+pub(super) fn take(context: &Context<'_>) -> Result<Baseline, StepError> {
     let mut baseline = Baseline::default();
     let systemd = context.host.identity()?.systemd;
     if context.layout.is_live() {
@@ -37,7 +38,7 @@ pub(super) fn take(context: &Context<'_>) -> Result<Baseline, HostError> {
         record_units(&mut baseline, context, component)?;
     }
     for planned in context.plan.components().filter(|_| systemd) {
-        record_illness(&mut baseline, context, planned);
+        record_illness(&mut baseline, context, planned)?;
     }
     Ok(baseline)
 }
@@ -74,22 +75,36 @@ fn record_units(
     Ok(())
 }
 
-fn record_illness(baseline: &mut Baseline, context: &Context<'_>, planned: &PlannedComponent) {
-    let unit = planned.component.unit.as_ref();
-    let Some(unit) = unit.filter(|unit| !unit.contains("@.")) else {
-        return;
+/// Asks a service once more, right before the run. An upgrade may only begin on a service that is
+/// well, or that the operator allowed to be ill; a run that goes back may begin on any.
+fn record_illness(
+    baseline: &mut Baseline,
+    context: &Context<'_>,
+    planned: &PlannedComponent,
+) -> Result<(), StepError> {
+    let Context {
+        host, layout, plan, ..
+    } = *context;
+    let component = &planned.component;
+    let Some(unit) = component.unit.as_ref().filter(|unit| baseline.was_up(unit)) else {
+        return Ok(());
     };
-    let was_up = baseline.was_up(unit);
-    let expected = Expected {
-        version: planned.from.nevra.evr().version(),
-        program: planned.from.program_sha256,
-    };
-    if was_up
-        && let Err(ill) =
-            health::ask_before(context.host, context.layout, &planned.component, expected)
-    {
-        baseline.unwell.insert(planned.component.name.clone(), ill);
+    if unit.contains("@.") {
+        return Ok(());
     }
+    let tell = |what| (context.listener)(&Event::Waiting { what });
+    let asked = health::ask_before(host, layout, component, planned.from.expected(), &tell);
+    let Err(ill) = asked else {
+        return Ok(());
+    };
+    if plan.kind == PlanKind::Upgrade && plan.may_be_ill(&component.name).is_none() {
+        return differs(format!(
+            "{} is not well before the run, since a moment ago: {}",
+            component.title, ill.why
+        ));
+    }
+    baseline.unwell.insert(component.name.clone(), ill);
+    Ok(())
 }
 
 /// Returns the active units that stop when a unit stops, directly or through others.

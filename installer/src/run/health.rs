@@ -7,8 +7,10 @@ use manifests::product::Component;
 
 use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult};
-use crate::health::{self, Expected};
-use crate::history::report::{ComponentHealth, HealthState};
+use crate::event::Event;
+use crate::failure::chain;
+use crate::health::{self, Patience};
+use crate::history::report::{ComponentHealth, HealthState, NotWell};
 use crate::plan::PlannedComponent;
 
 /// The health that was found.
@@ -49,6 +51,28 @@ pub(super) fn wait(
     Ok(found)
 }
 
+/// Waits for the health of components whose run cannot be taken back any more. What is not well does
+/// not end the wait: it is returned.
+pub(super) fn wait_for_each(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    components: &[&PlannedComponent],
+) -> (Found, Vec<NotWell>) {
+    let mut all = Found::default();
+    let mut not_well = Vec::new();
+    for planned in components {
+        match wait(context, baseline, &[planned], Excuse::SameKind) {
+            Ok(found) => all.health.extend(found.health),
+            Err(error) => not_well.push(NotWell {
+                title: planned.component.title.clone(),
+                why: chain(&error),
+                before: false,
+            }),
+        }
+    }
+    (all, not_well)
+}
+
 /// Why a component's health cannot be checked, if so.
 fn unasked(
     context: &Context<'_>,
@@ -77,33 +101,30 @@ fn ask(
     found: &mut Found,
 ) -> Result<HealthState, StepError> {
     let component = &planned.component;
-    let expected = Expected {
-        version: planned.to.nevra.evr().version(),
-        program: planned.to.program_sha256,
+    let expected = planned.to.expected();
+    let name = &component.name;
+    let before = baseline.unwell.get(name).map(|before| before.kind);
+    let is_excused = |kind| match excuse {
+        Excuse::SameKind => before == Some(kind),
+        Excuse::AnyBefore => before.is_some(),
     };
-    let waited = health::wait(
-        context.host,
-        context.layout,
-        component,
-        expected,
-        context.stopped,
-    );
-    match waited {
+    let own = context.health_budgets.get(name);
+    let patience = Patience {
+        budget_secs: own
+            .or_else(|| context.plan.health_budgets.get(name))
+            .copied(),
+        stopped: context.stopped,
+        excused: &is_excused,
+        tell: &|what| (context.listener)(&Event::Waiting { what }),
+    };
+    match health::wait(context.host, context.layout, component, expected, &patience) {
         Ok(pid) => {
             let unit = component.unit.clone().filter(|_| pid != 0);
             found.processes.extend(unit.map(|unit| (unit, pid)));
             Ok(HealthState::Healthy)
         }
         Err(ill) => {
-            let before = baseline
-                .unwell
-                .get(&component.name)
-                .map(|before| before.kind);
-            let is_excused = match excuse {
-                Excuse::SameKind => before == Some(ill.kind),
-                Excuse::AnyBefore => before.is_some(),
-            };
-            if is_excused {
+            if is_excused(ill.kind) {
                 return Ok(HealthState::AsBefore { why: ill.why });
             }
             differs(format!("{} is not healthy: {}", component.title, ill.why))

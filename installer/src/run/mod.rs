@@ -23,16 +23,17 @@ mod stores;
 mod transaction;
 mod vendor_defaults;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::backup::blobs::Blobs;
 use crate::backup::snapshot::Snapshot;
 use crate::document::{self, Document};
-use crate::event::{Event, Listener};
+use crate::event::{Event, Listener, Place};
 use crate::failure::chain;
 use crate::history::report::RunReport;
 use crate::host::Host;
-use crate::journal::step::Step;
+use crate::journal::step::{RevertStep, Step};
 use crate::journal::{Disk, Journal, Phase};
 use crate::layout::{Layout, RunDir};
 use crate::plan::InstallPlan;
@@ -68,6 +69,9 @@ pub struct Context<'a> {
     pub on_stop: OnStop,
     /// Longest wait for rpm's lock, seconds.
     pub lock_wait_secs: u64,
+    /// How long the health of a component is waited for, by name, seconds; it comes before the
+    /// plan's times.
+    pub health_budgets: &'a BTreeMap<String, u64>,
     /// For an undo: the states before and after the undone run.
     pub undone: Option<&'a Undone>,
 }
@@ -139,6 +143,21 @@ impl Context<'_> {
         !baseline.units.is_empty() && self.layout.is_live()
     }
 
+    /// Returns the place of a step among those of the plan or of a revert.
+    fn place(&self, step: &Step) -> Option<Place> {
+        let (at, of) = match step {
+            Step::Revert(step) => {
+                let at = RevertStep::ALL.iter().position(|known| known == step);
+                (at, RevertStep::ALL.len())
+            }
+            step => {
+                let all = Step::of(self.plan);
+                (all.iter().position(|known| known == step), all.len())
+            }
+        };
+        at.map(|at| Place { number: at + 1, of })
+    }
+
     /// Runs one step between its journal records, and reports it to the listener.
     pub(crate) fn step(
         &self,
@@ -151,6 +170,7 @@ impl Context<'_> {
         (self.listener)(&Event::Started {
             step: id.clone(),
             title: step.title(),
+            place: self.place(step),
         });
         let mut record = |phase, text: &str, keep| {
             let written = journal.append(step, phase, self.host.now(), text);

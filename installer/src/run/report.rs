@@ -5,7 +5,7 @@ use super::{Context, reserve, stores};
 use crate::backup::changes;
 use crate::backup::seal;
 use crate::failure::chain;
-use crate::history::report::{Outcome, REPORT_TYPE, RunReport, changes};
+use crate::history::report::{HealthState, NotWell, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::trust::sequence;
 
 /// Reports a run that reached and recorded its target but could not remove the drop-ins. The run
@@ -55,6 +55,22 @@ pub(super) fn finish(
     report
 }
 
+/// Returns everything that is not well at the end of a run.
+fn not_well(state: &State) -> Vec<NotWell> {
+    let as_before = state.findings.health.iter().filter_map(|one| {
+        let HealthState::AsBefore { why } = &one.state else {
+            return None;
+        };
+        Some(NotWell {
+            title: one.title.clone(),
+            why: why.clone(),
+            before: true,
+        })
+    });
+    let since = state.findings.not_well.iter().cloned();
+    as_before.chain(since).collect()
+}
+
 fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: State) -> RunReport {
     let mut changes = changes(context.plan);
     // Another package may need by now what the undo would have removed.
@@ -80,6 +96,10 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         let note = format!("an older bundle or older packages were allowed, because: {reason}");
         state.findings.notes.insert(0, Note::Info(note));
     }
+    for (name, reason) in &context.plan.unhealthy_before {
+        let note = format!("{name} was allowed to be ill before the run, because: {reason}");
+        state.findings.notes.insert(0, Note::Info(note));
+    }
     if let Some(reason) = &context.plan.extras_ignored_because {
         let note = format!("files that would not load were to be ignored, because: {reason}");
         state.findings.notes.insert(0, Note::Info(note));
@@ -101,6 +121,7 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         ended: context.host.now(),
         outcome,
         changes,
+        not_well: not_well(&state),
         health: state.findings.health,
         notes: state.findings.notes.iter().map(Note::to_string).collect(),
         data: stores::report(context),

@@ -296,11 +296,12 @@ fn finish_forward(
         context.release(baseline, &every)
     });
     let asked = step(of_all(GroupStep::Health), &mut || {
-        let found = health::wait(context, baseline, &all, Excuse::SameKind)?;
+        // The run is committed. A service that is ill now is for a person, who can use `undo`.
+        let (found, not_well) = health::wait_for_each(context, baseline, &all);
         state.findings.health = found.health;
+        state.findings.not_well = not_well;
         Ok(String::new())
     });
-    // The run is committed. A service that is ill now is for a person, who can use `undo`.
     state.findings.notes.extend(asked.map(Note::Info));
     let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
     let troubles: Vec<String> = released.into_iter().chain(removed).collect();

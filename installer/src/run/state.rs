@@ -10,7 +10,7 @@ use super::{Baseline, Context};
 use crate::backup::changes::FileChange;
 use crate::backup::snapshot::Snapshot;
 use crate::document;
-use crate::history::report::ComponentHealth;
+use crate::history::report::{ComponentHealth, NotWell};
 use crate::journal::recover::Reached;
 
 /// The state of a run in memory.
@@ -51,6 +51,8 @@ pub(super) struct Back {
 pub(super) struct Findings {
     pub(super) notes: Vec<Note>,
     pub(super) health: Vec<ComponentHealth>,
+    /// What is ill, and was not before, in a run that cannot be taken back any more.
+    pub(super) not_well: Vec<NotWell>,
     /// For an upgrade: the changes of files that have vendor defaults.
     pub(super) config_changes: Vec<FileChange>,
 }

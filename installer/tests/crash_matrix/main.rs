@@ -21,6 +21,7 @@ mod sabotage;
 mod scene;
 mod snapshots;
 mod tally;
+mod unwell;
 mod vault;
 mod verdict;
 mod world;
@@ -155,7 +156,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride. After case n, the recovery is killed at each moment m for which
 /// the stride divides m + n. So neighbouring cases together cover all moments.
-fn main_scenes() -> [(Scene, usize); 17] {
+fn main_scenes() -> [(Scene, usize); 18] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -188,6 +189,7 @@ fn main_scenes() -> [(Scene, usize); 17] {
         (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
         (with_edits(upgrade(Flaw::None, Sqlite)), 64),
         (with_edits(sealed(undo(Flaw::None, Sqlite))), 128),
+        (upgrade(Flaw::IllBefore, Sqlite), 256),
     ]
 }
 

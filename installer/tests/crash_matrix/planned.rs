@@ -19,7 +19,7 @@ use crate::extra::{self, Beside};
 use crate::fake::data;
 use crate::fake::package::{Package, Packaged};
 use crate::needs::{NEEDED, NEEDED_BESIDE};
-use crate::scene::{Part, Scene, config_path, program_path, unit_name};
+use crate::scene::{Flaw, Part, Scene, config_path, program_path, unit_name};
 
 impl Scene {
     /// Returns the plan of the run.
@@ -70,6 +70,8 @@ impl Scene {
             signers: signers(),
             downgrade_because: None,
             extras_ignored_because: None,
+            unhealthy_before: self.allowed(),
+            health_budgets: BTreeMap::new(),
             distro: "el9".to_owned(),
             arch: Arch::X86_64,
             host: "Fake Linux 9".to_owned(),
@@ -85,6 +87,13 @@ impl Scene {
 }
 
 impl Scene {
+    fn allowed(&self) -> BTreeMap<String, String> {
+        let flawed = self.parts()[self.flawed()].name.to_owned();
+        let reason = "it complains since spring".to_owned();
+        let allowed = (self.flaw == Flaw::IllBefore).then_some((flawed, reason));
+        allowed.into_iter().collect()
+    }
+
     fn stores(&self) -> Vec<PlannedStore> {
         if !self.has_data {
             return Vec::new();
@@ -198,6 +207,7 @@ fn component(part: &Part, has_data: bool) -> Component {
         }],
         health: Some(Health {
             address: setting("127.0.0.1"),
+            host_name: Setting::default(),
             port: Setting {
                 from: vec![Source::Pointer("/port".to_owned())],
                 default: "1".to_owned(),

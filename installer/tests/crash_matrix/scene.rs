@@ -22,6 +22,8 @@ pub(crate) enum Flaw {
     None,
     /// The new version of the second component never answers.
     Ill,
+    /// Both versions of the second component complain; the operator allows it.
+    IllBefore,
     /// The new version of the first component does not start.
     Crashing,
     /// A scriptlet of the second component exits with an error: of the new package with `Pre` and
@@ -148,14 +150,14 @@ impl Scene {
     /// Whether an undisturbed run reaches its target.
     pub(crate) fn ends_done(&self) -> bool {
         match self.flaw {
-            Flaw::None => true,
+            Flaw::None | Flaw::IllBefore => true,
             Flaw::NewPreun => self.kind != Kind::Undo,
             _ => false,
         }
     }
 
     /// The component that has the flaw: the second, if there are several.
-    fn flawed(&self) -> usize {
+    pub(crate) fn flawed(&self) -> usize {
         (self.components - 1).min(1)
     }
 
@@ -235,6 +237,7 @@ impl Scene {
             config: config_path(part.name),
             answers: match (at, side) {
                 (bad, 1) if is_ill && bad == self.flawed() => Answers::Nothing,
+                (bad, _) if self.flaw == Flaw::IllBefore && bad == self.flawed() => Answers::Fail,
                 _ => Answers::Pass,
             },
             // Only the relay's new version migrates its configuration.

@@ -1,6 +1,7 @@
 //! A host in a directory of its own, and the processes that work on it one after the other.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use crate::fake::{FakeHost, data, disk, systemd};
 use crate::scene::{Kind, Scene, unit_name};
 use crate::vault;
 
+/// No budget of an operator.
+static NO_BUDGETS: BTreeMap<String, u64> = BTreeMap::new();
 /// When every scene begins.
 const START: u64 = 1_700_000_000;
 /// When people last did something on the host.
@@ -336,6 +339,7 @@ impl World {
             stopped: &|| false,
             on_stop: OnStop::Hold,
             lock_wait_secs: 60,
+            health_budgets: &NO_BUDGETS,
             undone,
         }
     }

@@ -220,8 +220,12 @@ pub struct BackupTree {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// Address to ask.
+    /// Address that the service listens on, and that is connected to.
     pub address: Setting,
+    /// Name that the service must be asked by (`Host`, SNI); empty for none. No connection goes to
+    /// it.
+    #[serde(default, skip_serializing_if = "Setting::is_empty")]
+    pub host_name: Setting,
     /// Port to ask.
     pub port: Setting,
     /// Path to ask, without the leading slash.

@@ -20,6 +20,12 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Whether it can have no value but an empty one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.from.is_empty() && self.default.is_empty()
+    }
+
     /// Returns the setting of one entry of an object: `{each}` is its name, in variables in capital
     /// letters.
     #[must_use]

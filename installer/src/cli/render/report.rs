@@ -29,6 +29,13 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
             }
         }
     }
+    for one in report.not_well.iter().filter(|one| !one.before) {
+        text.push_str(&format!(
+            "  {}: NOT WELL: {}\n",
+            printable(&one.title),
+            one.why
+        ));
+    }
     text.push_str(&stores::report(&report.data));
     for note in &report.notes {
         text.push_str(&format!("  note: {}\n", printable(note)));
@@ -40,8 +47,9 @@ fn verdict(report: &RunReport) -> String {
     match &report.outcome {
         Outcome::Done => {
             let mut health = report.health.iter();
-            let is_healthy = health.all(|one| one.state == HealthState::Healthy);
-            let health = if is_healthy {
+            let health = if report.exit().is_some() {
+                "; NOT WELL, see below"
+            } else if health.all(|one| one.state == HealthState::Healthy) {
                 " and healthy"
             } else {
                 "; see below for health"

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ use installer::host::payload::PayloadFiles;
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
     ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
-    UnitSettings, UnitState,
+    UnitActivity, UnitProcess, UnitSettings, UnitState,
 };
 use installer::layout::Layout;
 use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
@@ -303,15 +303,36 @@ impl Host for FakeHost {
         self.call("MainPID", |machine| machine.units.main_process(unit))
     }
 
+    fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError> {
+        self.call("systemctl show", |machine| {
+            let state = machine.units.state(&self.layout, unit);
+            let is_running = state.main_pid != 0;
+            UnitActivity {
+                sub: if is_running { "running" } else { "dead" }.to_owned(),
+                active: state.active,
+                kind: "simple".to_owned(),
+                main_pid: state.main_pid,
+                restart_delay: Some(Duration::from_millis(100)),
+                ..UnitActivity::default()
+            }
+        })
+    }
+
+    fn unit_processes(&self, _: &str) -> Result<Vec<UnitProcess>, HostError> {
+        self.call("/proc", |_| Vec::new())
+    }
+
+    fn started_program(&self, _: &str) -> Result<Option<PathBuf>, HostError> {
+        self.call("systemctl show", |_| None)
+    }
+
     fn process(&self, _: u32) -> Option<ProcessState> {
         None
     }
 
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {
-        let port = target.url.split(':').nth(2);
-        let port = port.and_then(|rest| rest.split('/').next()?.parse().ok());
         let answer = self.call("probe", |machine| {
-            let process = machine.units.listener(port.unwrap_or(0));
+            let process = machine.units.listener(target.port.get());
             process.map(service::Process::answer)
         });
         let answer = answer.map_err(|error| error.to_string())?;

@@ -7,6 +7,48 @@
 )]
 
 mod behind;
+mod health;
 mod meddle;
 mod mounts;
+mod running;
 mod settings;
+mod waits;
+mod wrapped;
+
+use std::path::Path;
+use std::time::Duration;
+
+use lab::forge::Forge;
+
+use crate::upgrade::support::{SERVICES, Site};
+
+/// Writes a drop-in of a service and starts the service again.
+fn drop_in(site: &Site, unit: &str, text: &str) {
+    let path = format!("/etc/systemd/system/{unit}.d/site.conf");
+    site.host.write(&path, text, 0o644).unwrap();
+    site.host.check(&["systemctl", "daemon-reload"]).unwrap();
+    site.host
+        .check(&["systemctl", "--no-block", "restart", unit])
+        .unwrap();
+}
+
+/// Waits until a service answers again.
+fn wait_for(site: &Site, service: usize) {
+    let (unit, port, path) = SERVICES[service];
+    site.host
+        .wait_until(unit, Duration::from_secs(60), |guest| {
+            Ok(guest.http_get(port, path)?.0 == 200)
+        })
+        .unwrap();
+}
+
+/// A bundle that changes the pump alone.
+fn only_pump(site: &Site) -> Forge {
+    let mut forge = site.forge("5.3.2", "5.3.2", "1.9.0");
+    let is_pumps = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("tyk-pump"))
+    };
+    forge.rpms.retain(|(path, _)| is_pumps(path));
+    forge
+}

@@ -17,6 +17,7 @@ fn never_listens(site: &Site) {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn a_service_that_is_ill_before_is_refused_and_with_consent_the_end_says_so() {
     let Some(site) = site("ill-before") else {

@@ -16,9 +16,9 @@ fn a_program_below_a_wrapper_is_the_packages_program() {
         "/usr/bin/python3 -c 'import subprocess, sys; subprocess.run(sys.argv[1:])' {PROGRAM} -c \
          {CONF}"
     );
-    let launcher = format!("#!/bin/sh\nexec {PROGRAM} \"$@\"\n");
+    let script = format!("#!/bin/sh\nexec {PROGRAM} \"$@\"\n");
     site.host
-        .write("/usr/local/bin/launch", launcher, 0o755)
+        .write("/usr/local/bin/launch", script, 0o755)
         .unwrap();
     let launched = format!("/usr/local/bin/launch -c {CONF}");
     site.carry(&only_pump(&site));

@@ -41,7 +41,11 @@ pub(super) fn error(explained: &Explained, exit: Exit, format: Format) {
     let _ = match format {
         Format::Text => {
             // A line of a foreign text must not look like a part of its own.
-            let shown = |text: &String| printable_lines(text).replace('\n', "\n  ").replace("  \n", "\n");
+            let shown = |text: &String| {
+                printable_lines(text)
+                    .replace('\n', "\n  ")
+                    .replace("  \n", "\n")
+            };
             let [what, why, next] = [what, why, next].map(shown);
             writeln!(err, "error: {what}\nwhy: {why}\nnext: {next}")
         }

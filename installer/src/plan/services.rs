@@ -17,7 +17,12 @@ pub(super) fn add(inventory: &Inventory, plan: &mut InstallPlan, problems: &mut 
         .collect();
     let changing = changing.iter();
     for service in changing.filter_map(|name| inventory.services.get(name)) {
-        plan.notes.extend(service.notes.iter().cloned());
+        for note in &service.notes {
+            // Some are about all services alike.
+            if !plan.notes.contains(note) {
+                plan.notes.push(note.clone());
+            }
+        }
         if let Some(unit) = &service.stale {
             problems.push(Problem::new(
                 format!("the files of {unit} were changed after systemd read them"),

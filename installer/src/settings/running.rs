@@ -10,6 +10,10 @@ use super::unit::{Service, named_config};
 use crate::host::{Invocation, Services};
 use crate::layout::Layout;
 
+/// What an ordinary user learns, once for all services.
+const NOT_COMPARED: &str =
+    "only root can read what running processes got: it cannot be compared with their files";
+
 /// What a comparison found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Running {
@@ -64,16 +68,18 @@ pub fn compare(
         )),
         (Ok(None), None) => {}
         (Err(error), launcher) => {
-            let why = format!(
-                "what the running process of {unit} got cannot be compared with its files: {error}"
-            );
             let is_denied = error.kind() == ErrorKind::PermissionDenied;
-            if launcher.is_some() {
-                found.trouble = Some(Trouble {
-                    why: why.clone(),
-                    is_denied,
-                });
-            }
+            let why = if is_denied {
+                NOT_COMPARED.to_owned()
+            } else {
+                format!(
+                    "what the running process of {unit} got cannot be compared with its files: {error}"
+                )
+            };
+            found.trouble = launcher.as_ref().map(|_| Trouble {
+                why: why.clone(),
+                is_denied,
+            });
             found.notes.push(why);
         }
     }

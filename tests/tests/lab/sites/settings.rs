@@ -1,6 +1,9 @@
 //! Services that get their settings from drop-ins, other files and environment files, not from where
 //! their product usually has them.
 
+use std::time::Duration;
+
+use lab::isolated::Guest;
 use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 use serde_json::Value;
 
@@ -80,6 +83,7 @@ fn a_database_in_a_drop_in_is_dumped_and_comes_back() {
 }
 
 /// H-01, H-20, fields 4 and 5.
+#[expect(clippy::too_many_lines, reason = "one story on one host, in its order")]
 #[test]
 fn a_database_is_found_as_systemd_reads_it_or_the_run_is_refused() {
     let Some(site) = site("site-env-file") else {
@@ -211,4 +215,39 @@ fn a_configuration_file_elsewhere_is_read_and_saved() {
         ])
         .unwrap();
     assert!(before.contains(real), "the file is not in the backup");
+}
+
+/// Field 1, H-11: a gateway that never answers was committed, because it was asked on another port.
+#[test]
+fn a_port_in_a_drop_in_is_the_one_that_is_asked() {
+    let Some(site) = site("site-port") else {
+        return;
+    };
+    let unit = "[Service]\nEnvironment=TYK_GW_LISTENPORT=9090\n";
+    drop_in(&site, "tyk-gateway", Some(unit));
+    let answers = || {
+        let well = |guest: &Guest| Ok(guest.http_get(9090, "/hello")?.0 == 200);
+        site.host
+            .wait_until("the gateway on 9090", Duration::from_secs(60), well)
+            .unwrap();
+    };
+    answers();
+    site.carry(&site.forge("5.4.1", "5.3.2", "1.9.0"));
+    let run = site.install(&[BUNDLE]);
+    assert_eq!(run.code(), Some(5), "{}", run.stderr);
+    answers();
+
+    // Field 5: the pump passes its file over, and so does the plan.
+    let variables = "/etc/sysconfig/tyk-pump";
+    let omitted = "TYK_PMP_OMITCONFIGFILE=True\n";
+    site.host.write(variables, omitted, 0o644).unwrap();
+    edit(&site, "/opt/tyk-pump/pump.conf", |config| {
+        config["pumps"] = serde_json::json!({"mongo": {"type": "mongo", "meta": {
+            "mongo_url": "mongodb://sample.invalid/tyk_analytics"}}});
+    });
+    let plan = site.must_install(&["plan", BUNDLE]);
+    assert!(!plan.stdout.contains("sample.invalid"), "{}", plan.stdout);
+    site.host.write(variables, "", 0o644).unwrap();
+    let plan = site.must_install(&["plan", BUNDLE]);
+    assert!(plan.stdout.contains("sample.invalid"), "{}", plan.stdout);
 }

@@ -103,7 +103,7 @@ mod tests {
         let gateway = tyk.component("gateway").unwrap();
         let file = r#"{"control_api_hostname": "gw.example", "control_api_port": 9696,
                        "listen_address": "10.0.0.7"}"#;
-        let (settings, _) = Settings::read(&[], Some(("tyk.conf", file)));
+        let (settings, _) = Settings::read(BTreeMap::new(), Some(("tyk.conf", file)));
         let target = target(&settings, gateway.health.as_ref().unwrap()).unwrap();
         assert_eq!(target.address, "10.0.0.7");
         assert_eq!(target.name.as_deref(), Some("gw.example"));

@@ -46,6 +46,8 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         signers: BTreeSet::new(),
         downgrade_because: None,
         extras_ignored_because: None,
+        unhealthy_before: BTreeMap::new(),
+        health_budgets: BTreeMap::new(),
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         host: String::new(),

@@ -87,6 +87,10 @@ impl ProgramFile {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests make files and programs"
+)]
 mod tests {
     use super::*;
 

@@ -97,6 +97,10 @@ fn service_of(cgroup: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests make files and programs"
+)]
 mod tests {
     use super::*;
 

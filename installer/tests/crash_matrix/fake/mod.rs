@@ -13,6 +13,7 @@ pub(crate) mod machine;
 pub(crate) mod package;
 pub(crate) mod rpmdb;
 pub(crate) mod service;
+mod stores;
 pub(crate) mod systemd;
 mod transaction;
 
@@ -33,7 +34,7 @@ use installer::host::{
     UnitActivity, UnitProcess, UnitSettings, UnitState,
 };
 use installer::layout::Layout;
-use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
+use installer::stores::StoreError;
 use manifests::nevra::{Arch, Nevra};
 
 use self::gate::Gate;
@@ -362,50 +363,5 @@ impl Host for FakeHost {
     fn sleep(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.machine.borrow_mut().pass(&self.layout, millis);
-    }
-}
-
-impl Stores for FakeHost {
-    fn look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
-        self.ask_store("store look", || data::look(&self.layout))
-    }
-
-    fn dump(&self, _: &Access, _: &str, into: &File, _: Limit<'_>) -> Result<(), StoreError> {
-        self.ask_store("store dump", || data::dump(&self.layout, into))
-    }
-
-    fn prove(
-        &self,
-        _: &Access,
-        _: &str,
-        file: &File,
-        _: Limit<'_>,
-    ) -> Result<Option<u64>, StoreError> {
-        let proven = self.call("store prove", |_| data::prove(file));
-        proven.map_err(|error| data::error(&error.to_string()))?
-    }
-
-    fn restore(
-        &self,
-        _: &Access,
-        restoring: &Restoring<'_>,
-        _: Limit<'_>,
-    ) -> Result<Vec<String>, StoreError> {
-        let begun = self.change("store restore", |machine| {
-            if machine.units.is_any_running() {
-                let violation = "data were restored under a running service";
-                machine.violations.push(violation.to_owned());
-            }
-        });
-        begun.map_err(|error| data::error(&error.to_string()))?;
-        if !self.machine.borrow().has_store() {
-            return Err(data::error("it does not answer"));
-        }
-        let part = restoring.parts.first();
-        let part = part.ok_or_else(|| data::error("there is no dump"))?;
-        let moment = || self.gate.moment("within", "store restore");
-        data::restore(&self.layout, &part.file, moment)?;
-        self.gate.moment("after", "store restore");
-        Ok(Vec::new())
     }
 }

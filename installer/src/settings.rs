@@ -72,10 +72,13 @@ impl Settings {
     pub fn is_on(&self, setting: &Setting) -> Result<bool, String> {
         let own = self.switch(&setting.from)?;
         let old = self.switch(&setting.or)?.unwrap_or(false);
-        let own = match own {
-            Some(own) => own,
-            None => switch(&setting.default)
-                .ok_or_else(|| format!("{:?} is no switch", setting.default))?,
+        let own = match (own, setting.default.as_str()) {
+            (Some(own), _) => own,
+            // A product manifest may leave a switch out.
+            (None, "") => false,
+            (None, default) => {
+                switch(default).ok_or_else(|| format!("{default:?} is neither true nor false"))?
+            }
         };
         Ok(own || old)
     }

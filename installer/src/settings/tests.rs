@@ -60,6 +60,7 @@ fn a_switch_is_read_as_go_reads_it() {
     }
     assert_eq!(read(&[("USESSL", "")], file).is_on(&tls), Ok(true));
     assert_eq!(read(&[], "{}").is_on(&tls), Ok(false));
+    assert_eq!(read(&[], "{}").is_on(&Setting::default()), Ok(false));
     let odd = read(&[("USESSL", "Zebra")], file).is_on(&tls).unwrap_err();
     assert!(odd.contains("USESSL") && !odd.contains("Zebra"), "{odd}");
     for odd in ["yes", "on", "tRUE", "2"] {

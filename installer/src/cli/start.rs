@@ -111,7 +111,10 @@ pub(super) fn follow(
             Exit::RevertFailed,
             format!("run {run} is not closed"),
             "no process works on it: its services are held, and the next boot continues it",
-            "continue it now: `install resume`",
+            format!(
+                "continue it now: `{} resume`",
+                history::program(&session.layout, run)
+            ),
         )),
     }
 }

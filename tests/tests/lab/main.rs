@@ -9,6 +9,7 @@ mod full;
 mod hostile;
 mod isolated;
 mod power;
+mod sites;
 mod sources;
 mod stores;
 mod sweep;

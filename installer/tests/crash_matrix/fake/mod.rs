@@ -315,7 +315,8 @@ impl Host for FakeHost {
     }
 
     fn now(&self) -> u64 {
-        self.machine.borrow().clock_ms / 1000
+        let machine = self.machine.borrow();
+        machine.clock_ms / 1000 + machine.wall_ahead_secs
     }
 
     fn steady_clock(&self) -> Duration {
@@ -352,12 +353,18 @@ impl Stores for FakeHost {
         &self,
         _: &Access,
         restoring: &Restoring<'_>,
-        _: Limit<'_>,
+        limit: Limit<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let begun = self.change("store restore", |machine| {
-            if machine.units.is_any_running() {
+            if machine.units.is_any_running(&machine.data_users) {
                 let violation = "data were restored under a running service";
                 machine.violations.push(violation.to_owned());
+            }
+            // A restore takes many times as long as its dump.
+            if limit.time <= 1000 * Duration::from_secs(installer::plan::DUMP_LIMIT_SECS) {
+                machine
+                    .violations
+                    .push("a restore has a time limit".to_owned());
             }
         });
         begun.map_err(|error| data::error(&error.to_string()))?;

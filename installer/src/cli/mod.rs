@@ -248,7 +248,7 @@ mod tests {
         } else {
             4
         };
-        let table: [(&[&str], u8); 12] = [
+        let table: [(&[&str], u8); 13] = [
             (&["history"], 0),
             (&["status"], 0),
             (&["trust", "list"], 0),
@@ -260,6 +260,7 @@ mod tests {
             (&["trust", "show", &nothing], 2),
             (&["generate", "man", &missing], 2),
             (&["resume"], for_root),
+            (&["close", "7", "--as-it-is", "nothing is open"], for_root),
             (&["config-changes"], for_root),
         ];
         for (words, code) in table {

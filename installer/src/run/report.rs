@@ -113,8 +113,8 @@ pub(super) fn make(
         ended: context.host.now(),
         outcome,
         changes,
-        health: state.findings.health,
         notes: notes(&state),
+        health: state.findings.health,
         data: stores::report(context),
         // A damaged list of recipients is reported when the backup is sealed.
         backup_recipients: seal::recorded(context.layout, context.run)

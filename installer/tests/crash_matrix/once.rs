@@ -103,7 +103,7 @@ fn a_run_that_only_differs_is_closed_and_says_so() {
 
 /// The outcome was "the host is as it was", exit 5.
 #[test]
-fn data_that_nobody_put_back_are_an_outcome_of_their_own() {
+fn data_that_were_not_put_back_are_an_outcome_of_their_own() {
     let (world, mut plan) = World::of(&with_data(scene(2, Flaw::Ill)));
     plan.stores[0].elsewhere = Some("the database team dumps it".to_owned());
     world

@@ -236,8 +236,7 @@ mod tests {
                     changed: groups,
                     back: Back {
                         is_live,
-                        is_started: is_live
-                            && !(step == RevertStep::Release && phase != Phase::Done),
+                        is_started: step == RevertStep::Release && phase == Phase::Done,
                         ..Back::default()
                     },
                     ..Reached::default()

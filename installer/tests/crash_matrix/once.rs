@@ -176,7 +176,8 @@ fn a_second_dump_of_what_is_replaced_does_not_overwrite_the_first() {
 /// Returns a host whose revert cannot succeed: the backup of a file is damaged.
 fn stuck() -> (Film, World) {
     let film = Film::of(&scene(1, Flaw::Ill));
-    let world = World::after(image_after(&film, "health:relay"), Between::RpmKilled);
+    let failed = image_after(&film, "\"step\":\"revert:hold\",\"phase\":\"intent\"");
+    let world = World::after(failed, Between::RpmKilled);
     let blobs = world.layout.run(1).join("backup/blobs");
     for name in disk::names(&blobs) {
         disk::rewrite(&blobs.join(name), b"damaged", std::time::Duration::ZERO);

@@ -90,6 +90,12 @@ impl Reached {
         groups.push(group.clone());
     }
 
+    /// Whether there may be packages, files or data to put back.
+    #[must_use]
+    pub const fn may_have_changed(&self) -> bool {
+        !(self.changed.is_empty() && self.restored.is_empty() && self.released.is_empty())
+    }
+
     /// Records how a step ended.
     pub fn note_end(&mut self, step: &Step, is_done: bool) {
         match step {

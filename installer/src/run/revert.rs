@@ -109,7 +109,7 @@ impl WayBack<'_, '_, '_> {
             step,
             Step::Revert(RevertStep::Release) | Step::RevertOf(RevertPart::Release, _)
         );
-        let keep = if releases {
+        let keep = if releases && self.state.reached.may_have_changed() {
             Keep::Intent
         } else {
             Keep::IfPossible
@@ -143,13 +143,16 @@ impl WayBack<'_, '_, '_> {
     /// that do not answer; what misses nothing is released before that.
     fn put_back_twice(&mut self) {
         self.look_at_earlier_tries();
-        let later = if self.state.failed_before.is_empty() {
+        let later = if self.state.reached.back.data_failed.is_empty() {
             Patience::ServerStarts
         } else {
             Patience::Moment
         };
         for patience in [Patience::None, later] {
             self.found.clear();
+            let state = &mut *self.state;
+            let failed = &state.reached.back.data_failed;
+            state.failed_before.clone_from(failed);
             self.put_back(patience);
             if self.found.is_empty() || (self.context.stopped)() {
                 return;
@@ -163,9 +166,6 @@ impl WayBack<'_, '_, '_> {
     /// Notes what a dump aside depends on, before the hold hides it.
     fn look_at_earlier_tries(&mut self) {
         let (context, state) = (self.context, &mut *self.state);
-        state
-            .failed_before
-            .clone_from(&state.reached.back.data_failed);
         if stores::kept_aside(context).is_empty() {
             return;
         }
@@ -331,7 +331,7 @@ impl WayBack<'_, '_, '_> {
                 self.trouble(Step::Revert(RevertStep::Health), away);
             }
         }
-        if (self.context.stopped)() {
+        if self.is_told_to_stop() {
             return;
         }
         self.step(Step::Revert(RevertStep::RemoveHolds), |context, state| {

@@ -13,10 +13,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const TOOLS: &str = "/usr/lib/postgresql/15/bin";
 const RECOVERY: &str = "airgap-bundle-recover.service";
 
-impl Site {
-    fn shell(&self, script: &str) -> String {
-        self.host.check(&["sh", "-c", script]).unwrap()
-    }
+fn shell(site: &Site, script: &str) -> String {
+    site.host.check(&["sh", "-c", script]).unwrap()
 }
 
 pub(super) fn journal(guest: &Guest) -> String {
@@ -53,7 +51,10 @@ fn check_services(site: &Site) {
     for service in 1..SERVICES.len() {
         site.version(service);
     }
-    let left = site.shell("find /etc/systemd/system /run/systemd/system -name '*airgap-bundle*'");
+    let left = shell(
+        site,
+        "find /etc/systemd/system /run/systemd/system -name '*airgap-bundle*'",
+    );
     assert_eq!(left, "", "no hold and no unit of ours is left");
 }
 
@@ -63,7 +64,10 @@ fn break_restores(site: &Site) {
         "#!/bin/sh\ncase \"$*\" in *--exit-on-error*service=airgap-bundle*) echo 'broken' >&2; exit 1;; esac\n\
          exec {TOOLS}/pg_restore.real \"$@\"\n"
     );
-    site.shell(&format!("mv {TOOLS}/pg_restore {TOOLS}/pg_restore.real"));
+    shell(
+        site,
+        &format!("mv {TOOLS}/pg_restore {TOOLS}/pg_restore.real"),
+    );
     site.host
         .write(format!("{TOOLS}/pg_restore"), script, 0o755)
         .unwrap();
@@ -124,7 +128,7 @@ fn what_was_released_is_live_and_no_later_boot_touches_it() {
     let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
     let data = Data::on(&site, options);
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
-    let helper = site.shell("rpm -ql tyk-gateway | grep /install/ | tail -1");
+    let helper = shell(&site, "rpm -ql tyk-gateway | grep /install/ | tail -1");
     let helper = helper.trim().to_owned();
     assert!(
         !helper.is_empty(),
@@ -139,7 +143,7 @@ fn what_was_released_is_live_and_no_later_boot_touches_it() {
     let puppet = format!(
         "systemd-run --quiet --unit=puppet sh -c 'while sleep 0.01; do chmod 0600 {helper}; done'"
     );
-    site.shell(&puppet);
+    shell(&site, &puppet);
     let followed = site.install(&["status", "--follow"]);
     drop(running);
     assert_eq!(
@@ -164,7 +168,7 @@ fn what_was_released_is_live_and_no_later_boot_touches_it() {
     data.stores
         .sql(&site.host, "INSERT INTO live VALUES ('written since')")
         .unwrap();
-    site.shell("echo rotated > /opt/tyk-gateway/live.json");
+    shell(&site, "echo rotated > /opt/tyk-gateway/live.json");
     let nothing = site.install(&["resume"]);
     assert_eq!(nothing.code(), Some(2), "{}", nothing.stderr);
     site.host.power_off_hard().unwrap();
@@ -176,6 +180,6 @@ fn what_was_released_is_live_and_no_later_boot_touches_it() {
             .unwrap(),
         "written since"
     );
-    assert_eq!(site.shell("cat /opt/tyk-gateway/live.json"), "rotated\n");
+    assert_eq!(shell(&site, "cat /opt/tyk-gateway/live.json"), "rotated\n");
     check_services(&site);
 }

@@ -121,12 +121,13 @@ pub fn first_failure(records: &[Record]) -> Option<&str> {
     Some(first.note.as_str()).filter(|note| !note.is_empty())
 }
 
-/// Decides by the journal alone. The steps of the way back inspect the host: each finds out what is
+/// Decides by the journal, and by the mark of a revert that released services. The steps of the way back inspect the host: each finds out what is
 /// left to do, so it may be interrupted and repeated.
 #[must_use]
-pub fn decide(records: &[Record]) -> Decision {
+pub fn decide(records: &[Record], is_live: bool) -> Decision {
     let is_commit = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
-    if records.iter().any(is_commit) {
+    // A record that could not be synced may be there all the same, and the run went back.
+    if !is_live && records.iter().any(is_commit) {
         return Decision::FinishForward;
     }
     let mut reached = Reached::default();
@@ -137,6 +138,7 @@ pub fn decide(records: &[Record]) -> Decision {
             Phase::Failed => reached.note_end(step, false),
         }
     }
+    reached.back.is_live |= is_live;
     if reached.has_effects {
         Decision::PutBack(reached)
     } else {
@@ -214,7 +216,11 @@ mod tests {
                         back: Back::default(),
                     })
                 };
-                assert_eq!(decide(&records(&journal)), expected, "{cut} {last_is_done}");
+                assert_eq!(
+                    decide(&records(&journal), false),
+                    expected,
+                    "{cut} {last_is_done}"
+                );
             }
         }
     }
@@ -247,7 +253,7 @@ mod tests {
                     },
                     ..Reached::default()
                 });
-                assert_eq!(decide(&records(&journal)), expected);
+                assert_eq!(decide(&records(&journal), false), expected);
             }
         }
     }
@@ -268,7 +274,7 @@ mod tests {
         ];
         let live = Step::RevertOf(RevertPart::Release, "gateway".to_owned());
         journal.push((live, Phase::Intent));
-        let Decision::PutBack(reached) = decide(&records(&journal)) else {
+        let Decision::PutBack(reached) = decide(&records(&journal), false) else {
             panic!("it has effects");
         };
         let names = |name: &str| vec![name.to_owned()];

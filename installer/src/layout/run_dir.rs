@@ -39,6 +39,13 @@ impl RunDir {
         self.join("journal")
     }
 
+    /// The mark that a revert began to release services: it counts also where no record of the journal
+    /// can be written.
+    #[must_use]
+    pub fn live(&self) -> PathBuf {
+        self.join("live")
+    }
+
     /// The events that followers show.
     #[must_use]
     pub fn events(&self) -> PathBuf {

@@ -103,7 +103,8 @@ fn outcome<E: std::error::Error>(
     let cause = recover::first_failure(records)
         .unwrap_or(CUT_OFF)
         .to_owned();
-    let reached = match recover::decide(records) {
+    let is_live = asked.layout.run(asked.run).live().exists();
+    let reached = match recover::decide(records, is_live) {
         Decision::FinishForward => return Outcome::Done,
         Decision::Close => return Outcome::Unchanged { cause },
         Decision::PutBack(reached) => reached,

@@ -38,7 +38,7 @@ pub fn look_at_open_run(context: &Context<'_>) -> OpenRun {
         saved: Saved::load(context).unwrap_or_default(),
         ..State::default()
     };
-    match recover::decide(&records) {
+    match recover::decide(&records, context.dir().live().exists()) {
         Decision::PutBack(reached) => state.reached = reached,
         Decision::FinishForward => state.is_committed = true,
         Decision::Close => {}

@@ -23,6 +23,7 @@ use crate::history::report::Outcome;
 use crate::journal::Journal;
 use crate::journal::step::{RevertPart, RevertStep, Step};
 use crate::plan::{PlannedComponent, PlannedStore};
+use crate::secure_fs;
 
 /// Reverts after a failed step, or goes on with a revert, and returns the outcome. Returns nothing if
 /// the run was asked to stop: then it stays held, to be resumed.
@@ -109,7 +110,7 @@ impl WayBack<'_, '_, '_> {
             step,
             Step::Revert(RevertStep::Release) | Step::RevertOf(RevertPart::Release, _)
         );
-        let keep = if releases && self.state.reached.may_have_changed() {
+        let keep = if releases && self.state.reached.may_have_changed() && !self.marks(&step) {
             Keep::Intent
         } else {
             Keep::IfPossible
@@ -137,6 +138,14 @@ impl WayBack<'_, '_, '_> {
             });
         }
         is_done
+    }
+
+    /// Marks a release of everything outside the journal, which may be on a disk that fails. Returns
+    /// whether the mark is there.
+    fn marks(&self, step: &Step) -> bool {
+        let mark = self.context.dir().live();
+        *step == Step::Revert(RevertStep::Release)
+            && secure_fs::write_atomic(&mark, b"", 0o600).is_ok()
     }
 
     /// Puts everything back, and again if anything was in the way. The second time it waits for stores

@@ -39,7 +39,7 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
     let cause = recover::first_failure(&records)
         .unwrap_or(CUT_OFF)
         .to_owned();
-    let report = match recover::decide(&records) {
+    let report = match recover::decide(&records, context.dir().live().exists()) {
         Decision::Close => finish(
             context,
             started,

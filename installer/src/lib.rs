@@ -13,9 +13,9 @@
 //! * The only network use is the health check of the host itself.
 //!
 //! Rooms, each using only those before it:
-//! `failure` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health` `problem`
-//! `stores` `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight` `run_unit`
-//! `support` `cli`
+//! `failure` `shell` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health`
+//! `problem` `stores` `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight`
+//! `run_unit` `support` `cli`
 
 pub mod backup;
 pub mod bundle;
@@ -36,6 +36,7 @@ pub mod run;
 pub mod run_unit;
 pub mod secure_fs;
 pub mod settings;
+pub mod shell;
 pub mod stores;
 pub mod support;
 pub mod trust;

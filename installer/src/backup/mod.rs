@@ -2,6 +2,7 @@
 //! edits, restores them, and seals the backup of a closed run.
 
 pub mod blobs;
+pub(crate) mod by_hand;
 pub mod capture;
 pub mod changes;
 pub mod check;

@@ -104,7 +104,7 @@ fn is_in_the_way(snapshot: &Snapshot, path: &str) -> bool {
     known.any(|entry| entry.kind != Kind::Directory)
 }
 
-fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> {
+pub(super) fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> {
     capture(
         layout,
         Contents::Hash,
@@ -116,7 +116,7 @@ fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, CaptureError> 
 
 /// Packages provide programs and services create sockets, so neither is restored. Paths that
 /// appeared since must go.
-fn is_ours_to_restore(snapshot: &Snapshot, path: &str) -> bool {
+pub(super) fn is_ours_to_restore(snapshot: &Snapshot, path: &str) -> bool {
     let kind = snapshot.entries.get(path).map(|entry| &entry.kind);
     !matches!(kind, Some(Kind::Program | Kind::Special))
 }

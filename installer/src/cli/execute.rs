@@ -36,10 +36,6 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         run::execute(context, &lock)
             .map_err(|error| work::not_begun(id, &chain(&error), Exit::Internal))
     })?;
-    // For systemd only a failed revert is a failure: then the recovery unit tries once more.
-    Ok(if code == Exit::RevertFailed as u8 {
-        code
-    } else {
-        0
-    })
+    // For systemd only an open run is a failure: then the recovery unit goes on with it.
+    Ok(work::for_systemd(session, id, code))
 }

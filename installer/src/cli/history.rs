@@ -109,7 +109,10 @@ fn info(session: &Session, id: u64) -> Result<u8, Failure> {
     let run = session.run(id)?;
     let mut text = match &run.report {
         Some(report) => render::report(report),
-        None => format!("Run {id} was cut off: `install resume` closes it.\n"),
+        None => {
+            let program = history::program(&session.layout, id);
+            format!("Run {id} was cut off: `{program} resume` closes it.\n")
+        }
     };
     text.push_str(&sealing::line(session, id));
     text.push_str(&render::plan(&run.plan));

@@ -3,6 +3,7 @@
 
 mod backup;
 mod bundle;
+mod close;
 mod config_changes;
 mod consent;
 mod execute;
@@ -52,8 +53,8 @@ use session::Session;
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
-        5 failed and reverted, 6 revert failed, 7 busy, 8 done but not well, 10 changes pending,\n\
-        130 interrupted."
+        5 failed and reverted, 6 failed and not as it was, 7 busy, 8 done but not well,\n\
+         10 changes pending,         130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -115,6 +116,7 @@ enum Command {
     Rollback(rollback::Args),
     #[command(visible_alias = "revert")]
     Resume(resume::Args),
+    Close(close::Args),
 }
 
 /// Returns the definition of the command line.
@@ -183,6 +185,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         Some(Command::Generate(args)) => generate::run(args),
         Some(Command::Rollback(args)) => rollback::run(&session, args),
         Some(Command::Resume(args)) => resume::run(&session, args),
+        Some(Command::Close(args)) => close::run(&session, args),
     }
 }
 
@@ -245,7 +248,7 @@ mod tests {
         } else {
             4
         };
-        let table: [(&[&str], u8); 12] = [
+        let table: [(&[&str], u8); 13] = [
             (&["history"], 0),
             (&["status"], 0),
             (&["trust", "list"], 0),
@@ -257,6 +260,7 @@ mod tests {
             (&["trust", "show", &nothing], 2),
             (&["generate", "man", &missing], 2),
             (&["resume"], for_root),
+            (&["close", "7", "--as-it-is", "nothing is open"], for_root),
             (&["config-changes"], for_root),
         ];
         for (words, code) in table {

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use manifests::explained::Explained;
 
 pub(super) use plan::plan;
-pub(super) use report::report;
+pub(super) use report::{by_hand, report};
 pub(super) use stores::report as data;
 
 /// Prints the three parts of a failure. They may contain foreign text, as everything here may.

@@ -13,7 +13,7 @@ use crate::run_unit;
 /// back to before it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Exit with 0 whichever way it went, as the boot unit needs it.
+    /// Try again until the run is closed, and exit with 0 then, whichever way it went.
     #[arg(long, hide = true)]
     unattended: bool,
     #[command(flatten)]
@@ -24,6 +24,15 @@ pub(super) struct Args {
 
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     require_root("close an open run")?;
+    if args.unattended && run_unit::is_possible(&session.host, &session.layout) {
+        // A recovery does not give up: whatever ends this process, another one follows.
+        if let Err(error) = run_unit::keep_trying(&session.host, &session.layout) {
+            render::warning(&format!(
+                "nothing will try again before the next boot: {}",
+                chain(&error)
+            ));
+        }
+    }
     let lock = if args.unattended {
         session.wait_for_lock()?
     } else {
@@ -59,10 +68,13 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         ));
     }
     let code = work::in_unit(session, &lock, id, &plan, waits, None, |context| {
-        run::close_open_run(context, &lock).map_err(|error| not_closed(id, &chain(&error)))
+        let closed = run::close_open_run(context, &lock);
+        closed.map_err(|error| not_closed(session, id, &chain(&error)))
     })?;
-    // A reverted run is a success for systemd: trying again would change nothing.
-    Ok(if args.unattended { 0 } else { code })
+    if args.unattended {
+        return Ok(work::for_systemd(session, id, code));
+    }
+    Ok(code)
 }
 
 /// Makes this installer continue an open run, also at the next boot. A run of a newer installer
@@ -94,9 +106,12 @@ fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn not_closed(run: u64, why: &str) -> Failure {
-    let next = "`install resume` tries again; the run's directory below /var/lib/airgap-bundle holds \
-                everything that it needs";
+fn not_closed(session: &Session, run: u64, why: &str) -> Failure {
+    let program = history::program(&session.layout, run);
+    let next = format!(
+        "`{program} resume` tries again; `{program} status` has the commands for a person, and \
+         `{program} close {run} --as-it-is REASON` ends the run"
+    );
     let what = format!("run {run} is not closed");
     Failure::new(Exit::RevertFailed, what, why, next)
 }

@@ -175,6 +175,7 @@ impl Entered<'_> {
     pub(super) fn make_ready(&self) -> Result<(), Failure> {
         let session = self.unsealed.session;
         if let Some(open) = history::open_run(&session.layout)? {
+            let program = history::program(&session.layout, open.id);
             return Err(Failure::new(
                 Exit::Refused,
                 format!(
@@ -182,7 +183,7 @@ impl Entered<'_> {
                     open.id
                 ),
                 "its services may be held, and the host may be between two states",
-                "close it first: `install resume`; `install status` shows it",
+                format!("close it first: `{program} resume`; `{program} status` shows it"),
             ));
         }
         reserve::free(&session.layout);

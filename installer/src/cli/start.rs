@@ -114,8 +114,11 @@ pub(super) fn follow(
         Followed::Stalled => Err(Failure::new(
             Exit::RevertFailed,
             format!("run {run} is not closed"),
-            "no process works on it: its services are held, and the next boot continues it",
-            "continue it now: `install resume`",
+            "no process works on it now; the recovery unit tries again by itself, also after a boot",
+            format!(
+                "continue it now: `{} resume`",
+                history::program(&session.layout, run)
+            ),
         )),
     }
 }

@@ -4,10 +4,12 @@
 use super::session::Session;
 use super::{render, start};
 use crate::failure::{Exit, Failure, chain};
-use crate::history::report::RunReport;
-use crate::history::{History, PastRun, Unreadable};
+use crate::history::report::{Outcome, RunReport};
+use crate::history::{self, History, PastRun, Unreadable};
 use crate::host::{Host as _, HostError};
+use crate::journal::{HostDisk, lock};
 use crate::plan::InstallPlan;
+use crate::run::{self, Context, OnStop, OpenRun};
 
 /// Show whether a run is open, and what is installed.
 #[derive(Debug, clap::Args)]
@@ -49,6 +51,12 @@ fn follow(session: &Session) -> Result<u8, Failure> {
 struct Status<'a> {
     /// The open run, if there is one.
     open_run: Option<u64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    /// The commands with which a person ends it.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    by_hand: &'a [String],
     /// The last run's report.
     last_run: Option<&'a RunReport>,
     /// The installed packages of the product that was upgraded last.
@@ -62,7 +70,12 @@ struct Status<'a> {
 
 fn show(session: &Session) -> Result<u8, Failure> {
     let past = session.past()?;
-    let mut text = text(&past);
+    let open = past.runs.iter().find(|run| run.is_open());
+    // What a process works on changes at every moment.
+    let is_at_work = lock::is_held(&session.layout);
+    let look = |run: &&PastRun| !is_at_work && run.report.is_none();
+    let looked = open.filter(look).map(|run| look_at(session, run));
+    let mut text = text(session, &past, is_at_work, looked.as_ref());
     let runs = &past.runs;
     let found = match runs.last() {
         Some(last) => present(session, &last.plan),
@@ -80,8 +93,21 @@ fn show(session: &Session) -> Result<u8, Failure> {
     let service =
         |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
     text.extend(services.iter().map(service));
+    let reported = open.and_then(|run| run.report.as_ref());
+    let (cause, by_hand) = match (&looked, reported.map(|report| &report.outcome)) {
+        (Some(looked), _) => (Some(looked.cause.as_str()), looked.commands.as_slice()),
+        (
+            None,
+            Some(Outcome::RevertFailed {
+                cause, commands, ..
+            }),
+        ) => (Some(cause.as_str()), commands.as_slice()),
+        (None, _) => (None, [].as_slice()),
+    };
     let status = Status {
         open_run: open_run(&past),
+        cause,
+        by_hand,
         last_run: runs.last().and_then(|run| run.report.as_ref()),
         installed,
         services,
@@ -115,15 +141,28 @@ fn open_run(past: &History) -> Option<u64> {
     open.or_else(|| past.unreadable_open().map(|run| run.id))
 }
 
+/// Looks at a run that was cut off, so that a person can end it where no installer can.
+fn look_at(session: &Session, open: &PastRun) -> OpenRun {
+    run::look_at_open_run(&Context {
+        host: &session.host,
+        stores: &session.stores(),
+        disk: &HostDisk,
+        layout: &session.layout,
+        plan: &open.plan,
+        run: open.id,
+        listener: &|_| (),
+        stopped: &|| false,
+        on_stop: OnStop::Revert,
+        lock_wait_secs: 0,
+        undone: None,
+    })
+}
+
 /// Returns whether a run is open, and how the last one ended.
-fn text(past: &History) -> String {
+fn text(session: &Session, past: &History, is_at_work: bool, looked: Option<&OpenRun>) -> String {
     let open = past.runs.iter().find(|run| run.is_open());
     let mut text = match (open, past.unreadable_open(), past.runs.last()) {
-        (Some(open), ..) => format!(
-            "Run {} is not finished: it is at work in another process, was cut off, or its revert \
-             failed.\n  If no installer runs, `install resume` closes it.\n",
-            open.id
-        ),
+        (Some(open), ..) => text_of_open(session, open, is_at_work, looked),
         (None, None, Some(PastRun { report, .. })) => {
             let report = report.as_ref().map_or_else(String::new, render::report);
             format!("No run is open. The last one:\n{report}")
@@ -136,5 +175,31 @@ fn text(past: &History) -> String {
         format!("Run {id} cannot be read: {why}\n  {next}\n")
     };
     text.extend(past.unreadable.iter().map(unread));
+    text
+}
+
+fn text_of_open(
+    session: &Session,
+    open: &PastRun,
+    is_at_work: bool,
+    looked: Option<&OpenRun>,
+) -> String {
+    let id = open.id;
+    let program = history::program(&session.layout, id);
+    let state = match (is_at_work, &open.report) {
+        (true, _) => "an installer works on it",
+        (false, None) => "it was cut off",
+        (false, Some(_)) => "its revert failed",
+    };
+    let mut text = format!(
+        "Run {id} is not finished: {state}.\n  `{program} status --follow` shows its progress; if no \
+         installer works on it, `{program} resume` closes it.\n"
+    );
+    if let Some(report) = &open.report {
+        text.push_str(&render::report(report));
+    }
+    if let Some(OpenRun { cause, commands }) = looked {
+        text.push_str(&format!("  cause: {cause}\n{}", render::by_hand(commands)));
+    }
     text
 }

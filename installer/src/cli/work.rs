@@ -67,12 +67,23 @@ pub(super) fn in_unit(
     Ok(end(session, lock, work(&context)?))
 }
 
+/// Whether the report of a run closes it.
+pub(super) fn is_closed(session: &Session, run: u64) -> bool {
+    let run = history::load(&session.layout, run);
+    run.is_ok_and(|run| run.is_some_and(|run| !run.is_open()))
+}
+
+/// Returns the exit code for systemd: 0 for a run that is closed, however it ended, or that waits for
+/// the next boot.
+pub(super) fn for_systemd(session: &Session, run: u64, code: u8) -> u8 {
+    if is_closed(session, run) { 0 } else { code }
+}
+
 /// Cleans up after a run that ended, and returns its exit code.
 pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
     match ended {
         Ended::Reported(report) => {
-            let is_closed = history::load(&session.layout, report.run)
-                .is_ok_and(|run| run.is_some_and(|run| !run.is_open()));
+            let is_closed = is_closed(session, report.run);
             if is_closed {
                 // This comes before the boot unit is removed: if it is interrupted, the next boot
                 // finishes it.
@@ -83,7 +94,13 @@ pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
                     render::warning(&format!("old runs could not be removed: {why}"));
                 }
             }
-            finish(session, &report)
+            let code = finish(session, &report);
+            // Whatever the outcome is, an open run needs another try.
+            if is_closed {
+                code
+            } else {
+                Exit::RevertFailed as u8
+            }
         }
         // For systemd this is a clean end; the boot unit continues the run.
         Ended::Held => 0,

@@ -77,8 +77,20 @@ pub fn refuse_newer(layout: &Layout, run: u64) -> Result<(), Failure> {
     }
 }
 
+/// Returns the absolute path of the program that can work on a run: the kept copy of its installer,
+/// or else this program. The bare word `install` is another program on every host.
+#[must_use]
+pub fn program(layout: &Layout, run: u64) -> String {
+    let recorded = document::read::<Installer>(&layout.run(run).installer()).ok();
+    let kept = recorded.map(|installer| layout.kept_installer(&installer.sha256));
+    let kept = kept.filter(|copy| copy.exists());
+    let own = || std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+    kept.unwrap_or_else(own).display().to_string()
+}
+
 /// Returns advice about which installer to use for a run.
-pub(super) fn advice(layout: &Layout, run: u64) -> String {
+#[must_use]
+pub fn advice(layout: &Layout, run: u64) -> String {
     let Ok(installer) = document::read::<Installer>(&layout.run(run).installer()) else {
         return "use the newest installer that was used on this host; it lies beside its bundle. If \
                 that one cannot read the run either, its files are damaged: keep the directory of \

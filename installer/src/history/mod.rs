@@ -16,7 +16,7 @@ use crate::plan::{Earlier, InstallPlan, PackageChange, PlannedRpm};
 use crate::secure_fs;
 
 pub use effective::effective;
-pub use installer::{Installer, refuse_newer};
+pub use installer::{Installer, advice, program, refuse_newer};
 pub(crate) use retention::needed_by_open;
 pub use retention::{Pruned, Retention, prune};
 pub use unreadable::Unreadable;

@@ -139,10 +139,19 @@ pub enum Outcome {
         /// Why it failed.
         cause: String,
     },
-    /// It failed. The host was restored and compared with its earlier state.
+    /// It failed. The host was restored and compared with its earlier state. The run is closed.
     Reverted {
         /// Why it failed.
         cause: String,
+        /// What is not as it was.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        differences: Vec<String>,
+        /// What became of data that the run may have rewritten; nothing if they are as they were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<DataState>,
+        /// Why a person closed the run as it was found, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        as_it_is: Option<String>,
     },
     /// It failed, and the revert failed too: a person must act.
     RevertFailed {
@@ -152,7 +161,18 @@ pub enum Outcome {
         revert_cause: String,
         /// Commands that restore the host by hand.
         commands: Vec<String>,
+        /// What became of data that the run may have rewritten; nothing if they are as they were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<DataState>,
     },
+}
+
+/// The state of data that are not as they were before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataState {
+    /// The run may have rewritten data of at least one store, and nothing put them back.
+    NotRestored,
 }
 
 /// A package's change.
@@ -167,24 +187,63 @@ pub struct Change {
 }
 
 impl Outcome {
-    /// Returns the exit code for the outcome alone; [`RunReport::exit`] looks at health too.
+    /// Makes the outcome of a run after which the host is as it was.
     #[must_use]
-    const fn exit(&self) -> Option<Exit> {
+    pub const fn as_it_was(cause: String) -> Self {
+        Self::Reverted {
+            cause,
+            differences: Vec::new(),
+            data: None,
+            as_it_is: None,
+        }
+    }
+
+    /// Whether a closed run left something that is neither its target nor as it was.
+    #[must_use]
+    pub fn has_differences(&self) -> bool {
+        *self != Self::Done && self.exit() != Some(Exit::Reverted)
+    }
+
+    /// Returns the exit code for the outcome alone; [`RunReport::exit`] looks at health too. Only a
+    /// host that is as it was has code 5.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
         match self {
             Self::Done => None,
-            Self::Unchanged { .. } | Self::Reverted { .. } => Some(Exit::Reverted),
-            Self::RevertFailed { .. } => Some(Exit::RevertFailed),
+            Self::Unchanged { .. } => Some(Exit::Reverted),
+            Self::Reverted {
+                differences,
+                data: None,
+                as_it_is: None,
+                ..
+            } if differences.is_empty() => Some(Exit::Reverted),
+            Self::Reverted { .. } | Self::RevertFailed { .. } => Some(Exit::RevertFailed),
         }
     }
 
     /// Returns one word for lists.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Unchanged { .. } => "unchanged",
+            Self::Reverted {
+                as_it_is: Some(_), ..
+            } => "as-it-is",
+            Self::Reverted { .. } if self.has_differences() => "differs",
             Self::Reverted { .. } => "reverted",
             Self::RevertFailed { .. } => "revert-failed",
+        }
+    }
+
+    /// Returns why the run failed, if it did.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Unchanged { cause }
+            | Self::Reverted { cause, .. }
+            | Self::RevertFailed { cause, .. } => Some(cause),
         }
     }
 }

@@ -27,6 +27,8 @@ enum Ending {
     Done,
     /// The host is as it was before the run.
     AsBefore,
+    /// It is closed, and the host is neither.
+    Differs,
     Unknown,
 }
 
@@ -34,6 +36,13 @@ enum Ending {
 #[derive(Debug, Deserialize)]
 struct OutcomeOnly {
     outcome: Value,
+}
+
+/// Whether the outcome of a closed run names anything that is not as it was.
+fn has_differences(outcome: &Value) -> bool {
+    let reverted = outcome.get("reverted");
+    let names = ["differences", "data", "as_it_is"];
+    reverted.is_some_and(|reverted| names.iter().any(|name| reverted.get(name).is_some()))
 }
 
 impl Unreadable {
@@ -44,6 +53,7 @@ impl Unreadable {
                 let has = |name: &str| found.outcome.get(name).is_some();
                 match found.outcome.as_str() {
                     Some("done") => Ending::Done,
+                    None if has_differences(&found.outcome) => Ending::Differs,
                     None if has("unchanged") || has("reverted") => Ending::AsBefore,
                     _ => Ending::Unknown,
                 }

@@ -1,6 +1,6 @@
 //! Decides from the journal alone how to close an unfinished run. Pure.
 
-use crate::journal::step::{GroupStep, Step};
+use crate::journal::step::{GroupStep, RevertPart, RevertStep, Step};
 use crate::journal::{Phase, Record};
 
 /// How to close an unfinished run.
@@ -30,6 +30,24 @@ pub struct Reached {
     pub restored: Vec<String>,
     /// Groups whose services may have run since they were held.
     pub released: Vec<String>,
+    /// What a revert has done of what it does once.
+    pub back: Back,
+}
+
+/// How far a revert came. What it released is live: people and services have changed it since, and
+/// no later try may touch it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Back {
+    /// Whether a revert may have released all services.
+    pub is_live: bool,
+    /// Whether it then started all that ran before.
+    pub is_started: bool,
+    /// Components whose services a revert may have released while others stayed held.
+    pub live: Vec<String>,
+    /// Stores whose data a revert put back.
+    pub data: Vec<String>,
+    /// Stores whose data the last try failed to put back.
+    pub data_failed: Vec<String>,
 }
 
 impl Reached {
@@ -43,6 +61,17 @@ impl Reached {
             Step::Group(GroupStep::Transaction, group) => (&mut self.changed, group),
             Step::Group(GroupStep::Restore, group) => (&mut self.restored, group),
             Step::Group(GroupStep::Release, group) => (&mut self.released, group),
+            Step::Revert(RevertStep::Release) => {
+                self.back.is_live = true;
+                self.back.is_started = false;
+                return;
+            }
+            Step::RevertOf(RevertPart::Release, component) => (&mut self.back.live, component),
+            Step::RevertOf(RevertPart::Data, store) => {
+                self.back.data.retain(|known| known != store);
+                self.back.data_failed.retain(|known| known != store);
+                return;
+            }
             Step::Group(
                 GroupStep::Refresh
                 | GroupStep::Dump
@@ -60,20 +89,56 @@ impl Reached {
         };
         groups.push(group.clone());
     }
+
+    /// Whether there may be packages, files or data to put back.
+    #[must_use]
+    pub const fn may_have_changed(&self) -> bool {
+        !(self.changed.is_empty() && self.restored.is_empty() && self.released.is_empty())
+    }
+
+    /// Records how a step ended.
+    pub fn note_end(&mut self, step: &Step, is_done: bool) {
+        match step {
+            Step::Revert(RevertStep::Release) => self.back.is_started = is_done,
+            Step::RevertOf(RevertPart::Data, store) if is_done => {
+                self.back.data.push(store.clone());
+            }
+            Step::RevertOf(RevertPart::Data, store) => self.back.data_failed.push(store.clone()),
+            _ => {}
+        }
+    }
 }
 
-/// Decides by the journal alone. The steps of the way back inspect the host: each finds out what is
+/// Returns why a run failed: the first failure on its way forward. A failure of the way back is not
+/// the cause.
+#[must_use]
+pub fn first_failure(records: &[Record]) -> Option<&str> {
+    let is_forward = |step: &Step| !matches!(step, Step::Revert(_) | Step::RevertOf(..));
+    let mut failures = records
+        .iter()
+        .filter(|record| record.phase == Phase::Failed);
+    let first = failures.find(|record| is_forward(&record.step))?;
+    Some(first.note.as_str()).filter(|note| !note.is_empty())
+}
+
+/// Decides by the journal, and by the mark of a revert that released services. The steps of the way back inspect the host: each finds out what is
 /// left to do, so it may be interrupted and repeated.
 #[must_use]
-pub fn decide(records: &[Record]) -> Decision {
+pub fn decide(records: &[Record], is_live: bool) -> Decision {
     let is_commit = |record: &Record| record.step == Step::Commit && record.phase == Phase::Done;
-    if records.iter().any(is_commit) {
+    // A record that could not be synced may be there all the same, and the run went back.
+    if !is_live && records.iter().any(is_commit) {
         return Decision::FinishForward;
     }
     let mut reached = Reached::default();
-    for record in records.iter().filter(|r| r.phase == Phase::Intent) {
-        reached.note(&record.step);
+    for Record { step, phase, .. } in records {
+        match phase {
+            Phase::Intent => reached.note(step),
+            Phase::Done => reached.note_end(step, true),
+            Phase::Failed => reached.note_end(step, false),
+        }
     }
+    reached.back.is_live |= is_live;
     if reached.has_effects {
         Decision::PutBack(reached)
     } else {
@@ -148,15 +213,20 @@ mod tests {
                         changed: of(GroupStep::Transaction),
                         restored: Vec::new(),
                         released: of(GroupStep::Release),
+                        back: Back::default(),
                     })
                 };
-                assert_eq!(decide(&records(&journal)), expected, "{cut} {last_is_done}");
+                assert_eq!(
+                    decide(&records(&journal), false),
+                    expected,
+                    "{cut} {last_is_done}"
+                );
             }
         }
     }
 
     #[test]
-    fn an_interrupted_way_back_is_repeated_completely() {
+    fn an_interrupted_way_back_is_repeated_until_it_released_services() {
         let mut journal = vec![
             (Step::Backup, Phase::Done),
             (Step::InstallHolds, Phase::Intent),
@@ -168,14 +238,69 @@ mod tests {
             for phase in [Phase::Intent, Phase::Done, Phase::Failed] {
                 journal.push((Step::Revert(step), phase));
                 let groups = vec!["a".to_owned()];
+                let is_live = matches!(
+                    step,
+                    RevertStep::Release | RevertStep::Health | RevertStep::RemoveHolds
+                );
                 let expected = Decision::PutBack(Reached {
                     has_effects: true,
                     held: groups.clone(),
                     changed: groups,
+                    back: Back {
+                        is_live,
+                        is_started: step == RevertStep::Release && phase == Phase::Done,
+                        ..Back::default()
+                    },
                     ..Reached::default()
                 });
-                assert_eq!(decide(&records(&journal)), expected);
+                assert_eq!(decide(&records(&journal), false), expected);
             }
         }
+    }
+
+    /// What a revert released or put back is known to every later try, whatever happened to it.
+    #[test]
+    fn what_a_revert_did_once_is_remembered() {
+        let data = |store: &str| Step::RevertOf(RevertPart::Data, store.to_owned());
+        let mut journal = vec![
+            (a(GroupStep::Release), Phase::Intent),
+            (data("main"), Phase::Intent),
+            (data("main"), Phase::Failed),
+            (data("main"), Phase::Intent),
+            (data("main"), Phase::Done),
+            (data("log"), Phase::Intent),
+            (data("log"), Phase::Failed),
+            (data("cut"), Phase::Intent),
+        ];
+        let live = Step::RevertOf(RevertPart::Release, "gateway".to_owned());
+        journal.push((live, Phase::Intent));
+        let Decision::PutBack(reached) = decide(&records(&journal), false) else {
+            panic!("it has effects");
+        };
+        let names = |name: &str| vec![name.to_owned()];
+        let expected = Back {
+            is_live: false,
+            is_started: false,
+            live: names("gateway"),
+            data: names("main"),
+            data_failed: names("log"),
+        };
+        assert_eq!(reached.back, expected);
+    }
+
+    #[test]
+    fn the_cause_is_the_first_failure_of_the_way_forward() {
+        let mut journal = records(&[
+            (a(GroupStep::Health), Phase::Intent),
+            (Step::Revert(RevertStep::Check), Phase::Failed),
+            (a(GroupStep::Health), Phase::Failed),
+            (a(GroupStep::Release), Phase::Failed),
+        ]);
+        assert_eq!(first_failure(&journal), None, "it has no words");
+        for (at, record) in journal.iter_mut().enumerate() {
+            record.note = format!("failure {at}");
+        }
+        assert_eq!(first_failure(&journal), Some("failure 2"));
+        assert_eq!(first_failure(&journal[..2]), None);
     }
 }

@@ -20,6 +20,8 @@ pub enum Step {
     RemoveHolds,
     /// A step of the revert.
     Revert(RevertStep),
+    /// A step of the revert over one store or one component.
+    RevertOf(RevertPart, String),
 }
 
 /// Declares steps in order, each with its name in journals and its title for people. Every later
@@ -97,6 +99,17 @@ steps! {
     }
 }
 
+steps! {
+    /// The parts of a revert that have their own records, because a later try depends on them: what
+    /// is back is not put back again, and what was released is live.
+    RevertPart {
+        /// Restore the data of one store.
+        Data: "data", "put back the data of";
+        /// Let the services of one component start again while others stay held.
+        Release: "release", "release and start";
+    }
+}
+
 impl Step {
     /// Returns the steps of a plan, in order.
     #[must_use]
@@ -131,6 +144,7 @@ impl Step {
             Self::RemoveHolds => ("remove-holds", "remove the holds"),
             Self::Group(step, _) => step.words(),
             Self::Revert(step) => step.words(),
+            Self::RevertOf(part, _) => part.words(),
         }
     }
 
@@ -141,6 +155,7 @@ impl Step {
         match self {
             Self::Group(_, group) => format!("{group}: {title}"),
             Self::Revert(_) => format!("revert: {title}"),
+            Self::RevertOf(_, name) => format!("revert: {title} {name}"),
             _ => title.to_owned(),
         }
     }
@@ -152,6 +167,7 @@ impl fmt::Display for Step {
         match self {
             Self::Group(_, group) => write!(f, "{name}:{group}"),
             Self::Revert(_) => write!(f, "revert:{name}"),
+            Self::RevertOf(_, of) => write!(f, "revert:{name}:{of}"),
             _ => f.write_str(name),
         }
     }
@@ -171,7 +187,12 @@ impl FromStr for Step {
         let whole = whole.into_iter().find(|step| step.words().0 == name);
         let of_group = || GroupStep::named(name).map(|step| Self::Group(step, rest.to_owned()));
         let step = match name {
-            "revert" => RevertStep::named(rest).map(Self::Revert),
+            "revert" => match rest.split_once(':') {
+                Some((part, of)) => {
+                    RevertPart::named(part).map(|part| Self::RevertOf(part, of.to_owned()))
+                }
+                None => RevertStep::named(rest).map(Self::Revert),
+            },
             _ => whole.or_else(of_group),
         };
         step.ok_or_else(|| format!("unknown step `{text}`"))
@@ -185,7 +206,7 @@ mod tests {
     use super::*;
 
     /// The names in journals on hosts, each with its title. None of them may change.
-    const NAMES: [(&str, &str); 22] = [
+    const NAMES: [(&str, &str); 24] = [
         ("backup", "back up configuration"),
         ("install-holds", "prepare to hold the services"),
         ("hold:mdcb", "mdcb: stop and hold"),
@@ -211,6 +232,11 @@ mod tests {
         ("revert:release", "revert: release and start"),
         ("revert:health", "revert: wait for health"),
         ("revert:remove-holds", "revert: remove the holds"),
+        (
+            "revert:data:mdcb-main",
+            "revert: put back the data of mdcb-main",
+        ),
+        ("revert:release:mdcb", "revert: release and start mdcb"),
     ];
 
     #[test]
@@ -222,13 +248,20 @@ mod tests {
                 (name.into(), title.into())
             );
         }
-        let of_groups = GroupStep::ALL.len() + RevertStep::ALL.len();
+        let of_groups = GroupStep::ALL.len() + RevertStep::ALL.len() + RevertPart::ALL.len();
         assert_eq!(
             NAMES.len(),
             4 + of_groups,
             "a new step belongs in this list"
         );
-        for unknown in ["", "revert", "revert:refresh", "Hold:a", "release-holds"] {
+        for unknown in [
+            "",
+            "revert",
+            "revert:refresh",
+            "revert:check:a",
+            "Hold:a",
+            "release-holds",
+        ] {
             assert!(unknown.parse::<Step>().is_err(), "{unknown}");
         }
     }

@@ -39,6 +39,13 @@ impl RunDir {
         self.join("journal")
     }
 
+    /// The mark that a revert began to release services: it counts also where no record of the journal
+    /// can be written.
+    #[must_use]
+    pub fn live(&self) -> PathBuf {
+        self.join("live")
+    }
+
     /// The events that followers show.
     #[must_use]
     pub fn events(&self) -> PathBuf {
@@ -149,6 +156,34 @@ pub struct DumpDir {
     pub document: PathBuf,
     /// The dumps.
     pub files: PathBuf,
+}
+
+impl DumpDir {
+    /// Returns a name for one more dump of a store: no dump overwrites another. What a cut-off dump
+    /// left counts as free.
+    #[must_use]
+    pub fn free_name(&self, store: &str) -> String {
+        let numbered = |number: u32| match number {
+            1 => store.to_owned(),
+            _ => format!("{store}.{number}"),
+        };
+        let is_free = |name: &String| {
+            let entries = std::fs::read_dir(self.files.join(name));
+            let mut entries = entries.into_iter().flatten().flatten();
+            entries.all(|entry| entry.file_name().to_string_lossy().ends_with(".partial"))
+        };
+        let free = (1..=9999).map(numbered).find(is_free);
+        free.unwrap_or_else(|| numbered(10_000))
+    }
+
+    /// Whether a dump of this name is one of the store.
+    #[must_use]
+    pub fn is_of(name: &str, store: &str) -> bool {
+        let rest = name.strip_prefix(store);
+        let number = rest.and_then(|rest| rest.strip_prefix('.'));
+        rest == Some("")
+            || number.is_some_and(|number| number.chars().all(|digit| digit.is_ascii_digit()))
+    }
 }
 
 impl BackupDir {
@@ -315,6 +350,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_dump_overwrites_another_of_its_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let aside = BackupDir::at(dir.path().to_owned()).aside();
+        assert_eq!(aside.free_name("main"), "main");
+        let put = |name: &str, file: &str| {
+            let dir = aside.files.join(name);
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::File::create(dir.join(file)).unwrap();
+        };
+        put("main", "database.dump.partial");
+        assert_eq!(aside.free_name("main"), "main", "it was cut off");
+        put("main", "database.dump");
+        put("main.2", "database.dump");
+        assert_eq!(aside.free_name("main"), "main.3");
+        assert!(DumpDir::is_of("main", "main") && DumpDir::is_of("main.3", "main"));
+        assert!(!DumpDir::is_of("main-logs", "main") && !DumpDir::is_of("main.x", "main"));
     }
 
     #[test]

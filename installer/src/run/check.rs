@@ -48,9 +48,27 @@ impl Context<'_> {
         ))
     }
 
-    /// Checks that the host is as before: the same packages, the same `rpm -V` lines, and nothing
-    /// of what was brought.
+    /// Checks that the host is as before, and enables the units as before.
     pub(super) fn check_reverted(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
+        self.check_back(baseline, groups)?;
+        self.restore_enablement(baseline, &members(groups))
+    }
+
+    /// Checks that the host is as before and changes nothing: services run on it already.
+    pub(super) fn check_released(&self, baseline: &Baseline, groups: &[&Group]) -> StepResult {
+        self.check_back(baseline, groups)?;
+        for unit in baseline.all_services(members(groups)) {
+            let was = baseline.units.get(unit).map_or("", |state| &state.file);
+            let now = self.host.unit(unit)?.file;
+            if now != was {
+                return differs(format!("{unit} was `{was}` and is now `{now}`"));
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// Checks for the same packages, the same `rpm -V` lines, and nothing of what was brought.
+    fn check_back(&self, baseline: &Baseline, groups: &[&Group]) -> Result<(), StepError> {
         for change in groups.iter().flat_map(|group| group.changes()) {
             self.check_installed(change.package, change.from)?;
             self.check_leftovers(baseline, change)?;
@@ -59,7 +77,7 @@ impl Context<'_> {
                 self.check_verify(baseline, change.package)?;
             }
         }
-        self.restore_enablement(baseline, &members(groups))
+        Ok(())
     }
 
     fn check_verify(&self, baseline: &Baseline, package: &str) -> Result<(), StepError> {

@@ -79,6 +79,15 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether everything was done and looked at, and the host differs all the same.
+    pub(super) fn is_difference(&self) -> bool {
+        match self {
+            Self::Differs(_) | Self::Restore(RestoreError::Different(_)) => true,
+            Self::Several(all) => all.iter().all(Self::is_difference),
+            _ => false,
+        }
+    }
+
     /// Joins several errors into one; returns nothing if the list is empty.
     pub(super) fn all(errors: Vec<Self>) -> Result<(), Self> {
         if errors.is_empty() {

@@ -114,7 +114,7 @@ fn perform(context: &Context<'_>, state: &mut State, step: &Step, log: &File) ->
         Step::Group(step, name) => perform_of_group(context, state, *step, name, log),
         Step::Commit => commit(context, state),
         Step::RemoveHolds => context.remove_holds(&state.saved.baseline),
-        Step::Revert(_) => Err(StepError::Missing(
+        Step::Revert(_) | Step::RevertOf(..) => Err(StepError::Missing(
             "a plan has no step of a revert".to_owned(),
         )),
     }

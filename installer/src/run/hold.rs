@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult};
-use crate::host::{HostError, UnitAction};
+use crate::host::{Host, HostError, UnitAction};
 use crate::layout::Layout;
 use crate::secure_fs;
 use manifests::product::{Component, Hold};
@@ -149,22 +149,24 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Creates the tokens again and starts what ran before: services first, then their triggers.
+    /// Creates the tokens again and starts what ran before: services first, then their triggers. It
+    /// goes on after a failure and reports all failures: one service that does not start must not
+    /// keep the others down.
     pub(super) fn release(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
         }
         // Unit files may have been restored since the last reload.
         self.host.daemon_reload()?;
-        let mut left_down = Vec::new();
+        let (mut left_down, mut troubles) = (Vec::new(), Vec::new());
         for component in components {
             let services = baseline.services(component);
             for unit in services.iter().copied() {
-                self.create_token(unit)?;
+                troubles.extend(self.create_token(unit).err());
             }
             for unit in services.iter().copied().chain(baseline.triggers(component)) {
                 if baseline.was_up(unit) {
-                    self.start(unit)?;
+                    troubles.extend(self.start(unit).err());
                 } else {
                     left_down.push(unit.to_owned());
                 }
@@ -173,9 +175,10 @@ impl Context<'_> {
                 .iter()
                 .filter_map(|unit| baseline.dependents.get(*unit));
             for unit in dependents.flatten() {
-                self.start(unit)?;
+                troubles.extend(self.start(unit).err());
             }
         }
+        StepError::all(troubles)?;
         if left_down.is_empty() {
             return Ok(String::new());
         }
@@ -183,6 +186,25 @@ impl Context<'_> {
             "not started, because not running before: {}",
             left_down.join(", ")
         ))
+    }
+
+    /// Whether a reboot took the token of a service that was released: its drop-in holds it.
+    pub(super) fn is_down_again(&self, baseline: &Baseline, component: &Component) -> bool {
+        let released = self.layout.released();
+        let is_held = |unit: &str| self.has_drop_in(unit) && !released.join(unit).exists();
+        self.has_units(baseline) && baseline.services(component).into_iter().any(is_held)
+    }
+
+    /// Whether a service that was held ran in between, or may have.
+    pub(super) fn was_disturbed(&self, baseline: &Baseline, component: &Component) -> bool {
+        let is_up = |unit: &str| self.host.unit(unit).map_or(true, |unit| unit.is_up());
+        let was = |unit: &str| !self.has_drop_in(unit) || is_up(unit);
+        self.has_units(baseline) && baseline.services(component).into_iter().any(was)
+    }
+
+    fn has_drop_in(&self, unit: &str) -> bool {
+        let drop_in = self.layout.drop_in_dir(unit).join(Layout::DROP_IN);
+        drop_in.exists()
     }
 
     fn start(&self, unit: &str) -> Result<(), StepError> {
@@ -245,4 +267,33 @@ impl Context<'_> {
         }
         Ok(String::new())
     }
+}
+
+/// Removes every hold, whichever run installed it, and returns the drop-ins. A service that it kept
+/// down can start again.
+pub(super) fn remove_every_hold(
+    host: &dyn Host,
+    layout: &Layout,
+) -> Result<Vec<String>, StepError> {
+    let mut removed = Vec::new();
+    for dir in ["/etc/systemd/system", "/run/systemd/system"] {
+        let entries = std::fs::read_dir(layout.at(dir)).into_iter().flatten();
+        for entry in entries.flatten() {
+            let drop_in = entry.path().join(Layout::DROP_IN);
+            if drop_in.symlink_metadata().is_err() {
+                continue;
+            }
+            secure_fs::remove_all(&[&drop_in])?;
+            secure_fs::remove_dir_if_empty(&entry.path())?;
+            removed.push(drop_in.display().to_string());
+        }
+    }
+    if layout.is_live() && host.identity().is_ok_and(|identity| identity.systemd) {
+        host.daemon_reload()?;
+    }
+    let released = layout.released();
+    if released.exists() {
+        secure_fs::remove_tree(&released)?;
+    }
+    Ok(removed)
 }

@@ -2,25 +2,31 @@
 //! failure. `execute` goes forward, `revert` goes back, and the other modules hold the effects of
 //! the steps.
 
+mod as_it_is;
 mod backup;
 mod baseline;
+mod by_hand;
 mod check;
 mod config;
 pub mod error;
 mod execute;
 mod extras;
+mod files_back;
 mod health;
 mod hold;
 mod merge_edit;
 mod needed;
+mod outcome;
 mod packages_back;
 mod packages_forward;
 mod report;
 pub mod reserve;
 mod revert;
+mod scope_back;
 mod state;
 mod stores;
 mod transaction;
+mod unfinished;
 mod vendor_defaults;
 
 use std::collections::BTreeMap;
@@ -42,10 +48,12 @@ use crate::stores::Stores;
 use crate::stores::record::Dumps;
 
 pub use crate::plan::Baseline;
+pub use as_it_is::{AsItIs, close_as_it_is};
+pub use by_hand::{OpenRun, look_at_open_run};
 pub use error::StepError;
 pub use execute::{execute, is_prepared, prepare};
-pub use revert::close_open_run;
 pub use stores::dumps_of;
+pub use unfinished::close_open_run;
 
 /// What a run works with.
 pub struct Context<'a> {
@@ -132,6 +140,8 @@ pub(crate) enum Keep {
     Must,
     /// Yes. A full disk must not prevent a revert.
     IfPossible,
+    /// Without that of its end. No later try would know otherwise that services were released.
+    Intent,
 }
 
 /// What the journal records of a step that worked, or why it failed.
@@ -176,7 +186,8 @@ impl Context<'_> {
             let written = journal.append(step, phase, self.host.now(), text);
             written.or_else(|error| match keep {
                 Keep::Must => Err(error),
-                Keep::IfPossible => Ok(()),
+                Keep::Intent if phase == Phase::Intent => Err(error),
+                Keep::Intent | Keep::IfPossible => Ok(()),
             })
         };
         record(Phase::Intent, "", keep)?;

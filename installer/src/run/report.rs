@@ -5,11 +5,12 @@ use super::{Context, reserve, stores};
 use crate::backup::changes;
 use crate::backup::seal;
 use crate::failure::chain;
+use crate::history;
 use crate::history::report::{HealthState, NotWell, Outcome, REPORT_TYPE, RunReport, changes};
 use crate::trust::sequence;
 
 /// Reports a run that reached and recorded its target but could not remove the drop-ins. The run
-/// stays open, so that `install resume` finishes it forward.
+/// stays open, so that `resume` finishes it forward.
 pub(super) fn unfinished(
     context: &Context<'_>,
     started: u64,
@@ -17,12 +18,13 @@ pub(super) fn unfinished(
     cause: &str,
 ) -> RunReport {
     let free = super::FREE_BY_HAND;
+    let program = history::program(context.layout, context.run);
     state.findings.notes.push(Note::Attention(format!(
-        "{cause}. After a reboot the services would stay down. Run `install resume` to \
+        "{cause}. After a reboot the services would stay down. Run `{program} resume` to \
          finish, or by hand: {free}"
     )));
     reserve::free(context.layout);
-    report(context, started, Outcome::Done, state)
+    make(context, started, Outcome::Done, state)
 }
 
 /// Makes the report and stores it. A report that cannot be stored is still true, so it is returned;
@@ -34,9 +36,19 @@ pub(super) fn finish(
     state: State,
 ) -> RunReport {
     reserve::free(context.layout);
-    let mut report = report(context, started, outcome, state);
-    // Happens before the report closes the run. A run that is cut off here is finished forward and
-    // comes here again.
+    let mut report = make(context, started, outcome, state);
+    remember_sequence(context, &mut report);
+    if let Err(error) = super::write_document(&context.dir().report(), &report) {
+        let why = chain(&error);
+        let note = format!("this report could not be stored: {why}");
+        report.notes.push(note);
+    }
+    report
+}
+
+/// Records the bundle's sequence if the run is done. Happens before the report closes the run: a run
+/// that is cut off here is finished forward and comes here again.
+pub(super) fn remember_sequence(context: &Context<'_>, report: &mut RunReport) {
     if report.outcome == Outcome::Done
         && let Some(mark) = context.plan.mark(context.run)
         && let Err(why) = sequence::advance(context.layout, &mark)
@@ -47,12 +59,6 @@ pub(super) fn finish(
         ));
         report.notes.push(note.to_string());
     }
-    if let Err(error) = super::write_document(&context.dir().report(), &report) {
-        let why = chain(&error);
-        let note = format!("this report could not be stored: {why}");
-        report.notes.push(note);
-    }
-    report
 }
 
 /// Returns everything that is not well at the end of a run.
@@ -71,7 +77,13 @@ fn not_well(state: &State) -> Vec<NotWell> {
     as_before.chain(since).collect()
 }
 
-fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: State) -> RunReport {
+/// Makes a report.
+pub(super) fn make(
+    context: &Context<'_>,
+    started: u64,
+    outcome: Outcome,
+    mut state: State,
+) -> RunReport {
     let mut changes = changes(context.plan);
     // Another package may need by now what the undo would have removed.
     let removed = context.plan.changes().filter(|change| change.to.is_none());
@@ -122,11 +134,22 @@ fn report(context: &Context<'_>, started: u64, outcome: Outcome, mut state: Stat
         outcome,
         changes,
         not_well: not_well(&state),
+        notes: notes(&state),
         health: state.findings.health,
-        notes: state.findings.notes.iter().map(Note::to_string).collect(),
         data: stores::report(context),
         // A damaged list of recipients is reported when the backup is sealed.
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
     }
+}
+
+/// Returns the notes in their order, each once: a later try has those of the earlier ones.
+fn notes(state: &State) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for note in state.findings.notes.iter().map(Note::to_string) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
 }

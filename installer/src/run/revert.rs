@@ -1,36 +1,32 @@
-//! Goes backward: puts back what the run touched and compares it with the baseline. Also closes a
-//! run that was cut off, backward or, if its target was recorded, forward.
+//! Goes backward: puts back what the run touched, compares it with the baseline, and releases it.
 //!
-//! A revert does not stop at its first failure: each step does what it can, and the report lists
-//! what is left. Services stay held as long as packages, configuration or data are not the previous
-//! ones.
+//! A revert does not stop at its first failure: each step does what it can, everything is tried
+//! twice, and the report lists what is left. A service stays held as long as its packages,
+//! configuration or data are not the previous ones, and only then: what misses nothing is released.
+//!
+//! Going back happens once. What was released is live: services and people change it. A later try
+//! only looks at it, starts what a reboot held, waits for health and removes the holds.
 
-use manifests::digest::Sha256;
 use manifests::product::Component;
 
 use super::error::StepError;
-use super::execute::groups;
+use super::files_back::put_files_back;
 use super::health::{self, Excuse};
+use super::outcome::{self, Trouble};
 use super::packages_back::reinstall;
-use super::report::{finish, unfinished};
-use super::state::{Note, Saved, State};
-use super::{
-    Context, Ended, FREE_BY_HAND, Keep, OnStop, StepResult, extras, needed, reserve, stores,
-};
-use crate::backup::restore::{RestoreError, restore};
+use super::scope_back::Scope;
+use super::state::{Note, State};
+use super::stores::{self, Patience};
+use super::{Context, Keep, OnStop, StepResult, reserve};
 use crate::failure::chain;
-use crate::history::report::{Outcome, RunReport};
+use crate::history::report::Outcome;
 use crate::journal::Journal;
-use crate::journal::lock::RunLock;
-use crate::journal::recover::{self, Decision};
-use crate::journal::step::{GroupStep, RevertStep, Step};
-use crate::plan::{Group, InstallPlan, PackageChange, PlannedComponent, scope};
+use crate::journal::step::{RevertPart, RevertStep, Step};
+use crate::plan::{PlannedComponent, PlannedStore};
+use crate::secure_fs;
 
-/// Name of a step over all groups.
-const ALL: &str = "all";
-
-/// Reverts after a failed step and returns the outcome. Returns nothing if the run was asked to
-/// stop: then it stays held, to be resumed.
+/// Reverts after a failed step, or goes on with a revert, and returns the outcome. Returns nothing if
+/// the run was asked to stop: then it stays held, to be resumed.
 pub(super) fn after_failure(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
@@ -50,75 +46,306 @@ pub(super) fn after_failure(
         ..*context
     };
     state.findings.health.clear();
-    let troubles = revert(context, journal, state);
-    if (context.stopped)() && !troubles.is_empty() {
+    let mut way = WayBack {
+        context,
+        journal,
+        state: &mut *state,
+        found: Vec::new(),
+    };
+    way.go();
+    let found = way.found;
+    if (context.stopped)() && !found.is_empty() {
         return None;
     }
-    if troubles.is_empty() {
-        return Some(Outcome::Reverted { cause });
-    }
-    let revert_cause = troubles.join("; ");
-    Some(Outcome::RevertFailed {
-        cause,
-        revert_cause,
-        commands: by_hand(context),
-    })
+    Some(outcome::of_revert(context, state, cause, found))
 }
 
-fn revert(context: &Context<'_>, journal: &mut Journal<'_>, state: &mut State) -> Vec<String> {
-    let scope = Scope::of(context.plan, state);
-    let mut troubles = Vec::new();
-    for &step in RevertStep::ALL {
-        if (context.stopped)() {
-            troubles.push("told to stop".to_owned());
-            break;
+/// A revert at work.
+struct WayBack<'w, 'c, 'l> {
+    context: &'w Context<'c>,
+    journal: &'w mut Journal<'l>,
+    state: &'w mut State,
+    found: Vec<Trouble>,
+}
+
+impl WayBack<'_, '_, '_> {
+    fn go(&mut self) {
+        if self.state.reached.back.is_live {
+            self.release_again();
+            return self.finish();
         }
-        let starts = matches!(
+        self.put_back_twice();
+        if self.is_told_to_stop() {
+            return;
+        }
+        if !self.release() {
+            return;
+        }
+        self.finish();
+    }
+
+    fn is_told_to_stop(&mut self) -> bool {
+        let is_told = (self.context.stopped)();
+        if is_told {
+            self.trouble(Step::Revert(RevertStep::Hold), "told to stop".to_owned());
+        }
+        is_told
+    }
+
+    fn trouble(&mut self, step: Step, text: String) {
+        self.found.push(Trouble {
             step,
-            RevertStep::Release | RevertStep::Health | RevertStep::RemoveHolds
+            text,
+            is_difference: false,
+        });
+    }
+
+    /// Runs one step and remembers how it ended.
+    fn step(
+        &mut self,
+        step: Step,
+        effect: impl FnOnce(&Context<'_>, &mut State) -> StepResult,
+    ) -> bool {
+        let releases = matches!(
+            step,
+            Step::Revert(RevertStep::Release) | Step::RevertOf(RevertPart::Release, _)
         );
-        if starts && !scope.may_start(context, state) {
-            troubles.push("the services stay held".to_owned());
-            break;
+        let keep = if releases && self.state.reached.may_have_changed() && !self.marks(&step) {
+            Keep::Intent
+        } else {
+            Keep::IfPossible
+        };
+        let before = self.state.reached.back.clone();
+        self.state.reached.note(&step);
+        let (context, state) = (self.context, &mut *self.state);
+        let mut has_begun = false;
+        let result = context.step(self.journal, &step, keep, || {
+            has_begun = true;
+            effect(context, state)
+        });
+        let is_done = result.is_ok();
+        if has_begun {
+            self.state.reached.note_end(&step, is_done);
+        } else {
+            // Without the record of a release nothing was released.
+            self.state.reached.back = before;
         }
-        let effect = || perform(context, state, step, &scope);
-        if let Err(error) = context.step(journal, &Step::Revert(step), Keep::IfPossible, effect) {
-            troubles.push(chain(&error));
+        if let Err(error) = result {
+            self.found.push(Trouble {
+                text: chain(&error),
+                is_difference: error.is_difference(),
+                step,
+            });
         }
-    }
-    troubles
-}
-
-/// What a revert deals with.
-struct Scope<'a> {
-    /// Every component of the plan, including those that are only held beside the change: after a
-    /// reboot all of them are held.
-    all: Vec<&'a Component>,
-    /// Components whose services were held by the run.
-    held: Vec<&'a Component>,
-    /// Groups whose packages or files the run may have changed.
-    changed: Vec<&'a Group>,
-}
-
-impl<'a> Scope<'a> {
-    fn of(plan: &'a InstallPlan, state: &State) -> Self {
-        let (held, changed) = (state.reached.held.iter(), state.reached.changed.iter());
-        Self {
-            all: plan.all_components().collect(),
-            held: held.flat_map(|group| plan.held_with(group)).collect(),
-            changed: changed.flat_map(|group| groups(plan, group)).collect(),
-        }
+        is_done
     }
 
-    /// Whether services may start: only on their previous packages, configuration and data.
-    fn may_start(&self, context: &Context<'_>, state: &State) -> bool {
-        state.back.files
-            && state.back.data
-            && self
-                .changed
-                .iter()
-                .flat_map(|group| group.changes())
-                .all(|change| context.is_installed(change.package, change.from))
+    /// Marks a release of everything outside the journal, which may be on a disk that fails. Returns
+    /// whether the mark is there.
+    fn marks(&self, step: &Step) -> bool {
+        let mark = self.context.dir().live();
+        *step == Step::Revert(RevertStep::Release)
+            && secure_fs::write_atomic(&mark, b"", 0o600).is_ok()
+    }
+
+    /// Puts everything back, and again if anything was in the way. The second time it waits for stores
+    /// that do not answer; what misses nothing is released before that.
+    fn put_back_twice(&mut self) {
+        self.look_at_earlier_tries();
+        let later = if self.state.reached.back.data_failed.is_empty() {
+            Patience::ServerStarts
+        } else {
+            Patience::Moment
+        };
+        for patience in [Patience::None, later] {
+            self.found.clear();
+            let state = &mut *self.state;
+            let failed = &state.reached.back.data_failed;
+            state.failed_before.clone_from(failed);
+            self.put_back(patience);
+            if self.found.is_empty() || (self.context.stopped)() {
+                return;
+            }
+            if patience == Patience::None && self.found.iter().all(Trouble::is_of_data) {
+                self.release_what_misses_nothing();
+            }
+        }
+    }
+
+    /// Notes what a dump aside depends on, before the hold hides it.
+    fn look_at_earlier_tries(&mut self) {
+        let (context, state) = (self.context, &mut *self.state);
+        if stores::kept_aside(context).is_empty() {
+            return;
+        }
+        let held = Scope::of(context.plan, state).held;
+        let disturbed = |one: &&&Component| context.was_disturbed(&state.saved.baseline, one);
+        let disturbed: Vec<String> = held
+            .iter()
+            .filter(disturbed)
+            .map(|one| one.name.clone())
+            .collect();
+        state.disturbed = disturbed;
+    }
+
+    fn put_back(&mut self, patience: Patience) {
+        let plan = self.context.plan;
+        // A reboot holds what was released, too.
+        let live = self.state.reached.back.live.clone();
+        for component in plan.all_components().filter(|one| live.contains(&one.name)) {
+            if self
+                .context
+                .is_down_again(&self.state.saved.baseline, component)
+            {
+                self.release_one(component);
+            }
+        }
+        for step in [
+            RevertStep::Hold,
+            RevertStep::Transaction,
+            RevertStep::Configuration,
+        ] {
+            if (self.context.stopped)() {
+                return;
+            }
+            self.step(Step::Revert(step), |context, state| {
+                let scope = Scope::of(context.plan, state);
+                perform(context, state, step, &scope)
+            });
+        }
+        self.put_data_back(patience);
+        if !(self.context.stopped)() {
+            self.step(Step::Revert(RevertStep::Check), |context, state| {
+                let scope = Scope::of(context.plan, state);
+                context.check_reverted(&state.saved.baseline, &scope.changed)
+            });
+        }
+    }
+
+    fn put_data_back(&mut self, patience: Patience) {
+        if (self.context.stopped)() {
+            return;
+        }
+        let rewritten = stores::rewritten(self.context.plan, &self.state.reached);
+        let names: Vec<&str> = rewritten.iter().map(|store| store.name.as_str()).collect();
+        let note = if names.is_empty() {
+            "no data were changed".to_owned()
+        } else {
+            format!("may have been rewritten: {}", names.join(", "))
+        };
+        self.step(Step::Revert(RevertStep::Data), |_, _| Ok(note));
+        let is_settled = |store: &&&PlannedStore| stores::is_settled(store, &self.state.reached);
+        let open: Vec<&PlannedStore> = rewritten
+            .iter()
+            .filter(|one| !is_settled(one))
+            .copied()
+            .collect();
+        for store in open {
+            if (self.context.stopped)() {
+                return;
+            }
+            let step = Step::RevertOf(RevertPart::Data, store.name.clone());
+            self.step(step, |context, state| {
+                stores::put_back(context, state, store, patience)
+            });
+        }
+    }
+
+    /// Releases everything, or what misses nothing. Returns whether everything was released.
+    fn release(&mut self) -> bool {
+        let context = self.context;
+        let scope = Scope::of(context.plan, self.state);
+        let missing: Vec<&str> = context
+            .plan
+            .all_components()
+            .filter(|one| !scope.misses_nothing(context, self.state, one))
+            .map(|one| one.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            let text = format!("the services of {} stay held", missing.join(", "));
+            self.release_what_misses_nothing();
+            self.trouble(Step::Revert(RevertStep::Release), text);
+            return false;
+        }
+        let (moot, left): (Vec<Trouble>, Vec<Trouble>) = std::mem::take(&mut self.found)
+            .into_iter()
+            .partition(|one| !one.outlives_release());
+        let notes = moot
+            .into_iter()
+            .map(|one| Note::Info(format!("on the way back: {}", one.text)));
+        self.state.findings.notes.extend(notes);
+        self.found = left;
+        self.step(Step::Revert(RevertStep::Release), |context, state| {
+            let all: Vec<&Component> = context.plan.all_components().collect();
+            context.release(&state.saved.baseline, &all)
+        });
+        // Without its record, the next try would put back what is live.
+        self.state.reached.back.is_live
+    }
+
+    fn release_what_misses_nothing(&mut self) {
+        let context = self.context;
+        let is_live = |state: &State, one: &Component| state.reached.back.live.contains(&one.name);
+        for component in context.plan.all_components() {
+            let scope = Scope::of(context.plan, self.state);
+            if component.unit.is_some()
+                && !is_live(self.state, component)
+                && scope.misses_nothing(context, self.state, component)
+            {
+                self.release_one(component);
+            }
+        }
+    }
+
+    fn release_one(&mut self, component: &Component) {
+        let step = Step::RevertOf(RevertPart::Release, component.name.clone());
+        self.step(step, |context, state| {
+            context.release(&state.saved.baseline, &[component])
+        });
+    }
+
+    /// Starts what was released and is down because of a hold, and compares without changing anything.
+    fn release_again(&mut self) {
+        let was_started = self.state.reached.back.is_started;
+        self.step(Step::Revert(RevertStep::Release), |context, state| {
+            let baseline = &state.saved.baseline;
+            let all = context.plan.all_components();
+            let down = all.filter(|one| !was_started || context.is_down_again(baseline, one));
+            let released = context.release(baseline, &down.collect::<Vec<_>>());
+            // What did not start twice is for a person.
+            released.map_err(|error| StepError::Differs(chain(&error)))
+        });
+        self.step(Step::Revert(RevertStep::Check), |context, state| {
+            let scope = Scope::of_all_changed(context.plan, state);
+            context.check_released(&state.saved.baseline, &scope.changed)
+        });
+    }
+
+    /// Waits for health and removes the holds. Everything is released.
+    fn finish(&mut self) {
+        if self.is_told_to_stop() {
+            return;
+        }
+        let is_well = self.step(Step::Revert(RevertStep::Health), |context, state| {
+            let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
+            let back: Vec<&PlannedComponent> = back.iter().collect();
+            let baseline = &state.saved.baseline;
+            let found = health::wait(context, baseline, &back, Excuse::AnyBefore)?;
+            state.findings.health = found.health;
+            Ok(String::new())
+        });
+        if !is_well {
+            // A service is not blamed for a server that is still down: the next try asks again.
+            for away in self.context.away() {
+                self.trouble(Step::Revert(RevertStep::Health), away);
+            }
+        }
+        if self.is_told_to_stop() {
+            return;
+        }
+        self.step(Step::Revert(RevertStep::RemoveHolds), |context, state| {
+            context.remove_holds(&state.saved.baseline)
+        });
     }
 }
 
@@ -137,18 +364,12 @@ fn perform(
             context.hold(baseline, &scope.held).and(installed)
         }
         RevertStep::Transaction => reinstall(context, state, &scope.changed),
-        RevertStep::Configuration => put_back(context, state, &scope.changed),
-        RevertStep::Data => stores::put_back(context, state),
-        RevertStep::Check => context.check_reverted(baseline, &scope.changed),
-        RevertStep::Release => context.release(baseline, &scope.all),
-        RevertStep::Health => {
-            let back: Vec<PlannedComponent> = context.plan.components().map(swapped).collect();
-            let back: Vec<&PlannedComponent> = back.iter().collect();
-            let found = health::wait(context, baseline, &back, Excuse::AnyBefore)?;
-            state.findings.health = found.health;
-            Ok(String::new())
-        }
-        RevertStep::RemoveHolds => context.remove_holds(baseline),
+        RevertStep::Configuration => put_files_back(context, state, scope),
+        RevertStep::Data
+        | RevertStep::Check
+        | RevertStep::Release
+        | RevertStep::Health
+        | RevertStep::RemoveHolds => Ok(String::new()),
     }
 }
 
@@ -167,184 +388,4 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
         config,
         files,
     }
-}
-
-fn put_back(context: &Context<'_>, state: &mut State, changed: &[&Group]) -> StepResult {
-    if changed.is_empty() {
-        state.back.files = true;
-        return Ok("no file was changed".to_owned());
-    }
-    let before = state.saved.before()?;
-    let (roots, _) = context.trees(changed, &state.saved.baseline);
-    let blobs = context.blobs()?;
-    let displaced = context.dir().displaced_anew();
-    let packages: Vec<PackageChange<'_>> = changed.iter().flat_map(|g| g.changes()).collect();
-    let directories =
-        || needed::restore_directories(context, &state.saved.baseline.directories, &packages);
-    // Files need their directories, and writing them changes the directories' times: so directories
-    // are restored twice.
-    directories()?;
-    extras::sweep(context, changed)?;
-    let restored = restore(
-        context.layout,
-        &blobs,
-        &before.restricted(&roots),
-        &displaced,
-    );
-    // A path that only differs in the end is for a person to judge; the services may start on it.
-    state.back.files = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
-    directories()?;
-    let done = restored?;
-    let mut note = |paths: &[String], how: &str| {
-        if !paths.is_empty() {
-            let all = listed(paths);
-            let note = Note::Attention(format!("{how}: {all}"));
-            state.findings.notes.push(note);
-        }
-    };
-    // What rpm put beside a file came from this run alone.
-    let is_foreign = |path: &&String| !scope::is_aside(path);
-    let foreign: Vec<String> = done.displaced.iter().filter(is_foreign).cloned().collect();
-    let place = displaced.display();
-    note(
-        &foreign,
-        &format!("files that appeared during the run were moved to {place}"),
-    );
-    note(
-        &done.lost,
-        "newer contents of these files were overwritten and could not be kept",
-    );
-    Ok(format!(
-        "{} paths written, {} moved away",
-        done.written.len(),
-        done.displaced.len()
-    ))
-}
-
-/// Most paths that a note names.
-const LISTED_MAX: usize = 20;
-
-fn listed(paths: &[String]) -> String {
-    let shown = &paths[..paths.len().min(LISTED_MAX)];
-    match paths.len() - shown.len() {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// Closes a run that was cut off or whose revert failed. The journal shows how far it came; the
-/// run's directory holds the previous state.
-pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
-    // An rpm that outlived its installer must finish first: until then the host still changes.
-    context.wait_for_rpm()?;
-    let bytes = context.plan.to_bytes()?;
-    let plan = Sha256::of(&bytes);
-    let (mut journal, records) =
-        Journal::reopen(lock, context.disk, context.layout, context.run, plan)?;
-    let started = records
-        .first()
-        .map_or_else(|| context.host.now(), |record| record.at);
-    let cause = "the run was cut off".to_owned();
-    let report = match recover::decide(&records) {
-        Decision::Close => finish(
-            context,
-            started,
-            Outcome::Unchanged { cause },
-            State::default(),
-        ),
-        Decision::FinishForward => {
-            let saved = Saved::load(context)?;
-            let state = State {
-                saved,
-                ..State::default()
-            };
-            finish_forward(context, &mut journal, started, state)
-        }
-        Decision::PutBack(reached) => {
-            let mut state = State {
-                saved: Saved::load(context)?,
-                reached,
-                ..State::default()
-            };
-            context.heal_rpmdb()?;
-            match after_failure(context, &mut journal, &mut state, cause) {
-                Some(outcome) => finish(context, started, outcome, state),
-                None => return Ok(Ended::Held),
-            }
-        }
-    };
-    Ok(Ended::Reported(Box::new(report)))
-}
-
-/// Finishes a run that had reached its target before it was cut off: starts what a reboot left
-/// held, checks health, and removes the drop-ins.
-fn finish_forward(
-    context: &Context<'_>,
-    journal: &mut Journal<'_>,
-    started: u64,
-    mut state: State,
-) -> RunReport {
-    let all: Vec<&PlannedComponent> = context.plan.components().collect();
-    let every: Vec<&Component> = context.plan.all_components().collect();
-    let baseline = &state.saved.baseline;
-    let of_all = |step| Step::Group(step, ALL.to_owned());
-    let mut step = |step, effect: &mut dyn FnMut() -> StepResult| {
-        let result = context.step(journal, &step, Keep::IfPossible, effect);
-        result.err().map(|error| chain(&error))
-    };
-    let released = step(of_all(GroupStep::Release), &mut || {
-        context.release(baseline, &every)
-    });
-    let asked = step(of_all(GroupStep::Health), &mut || {
-        // The run is committed. A service that is ill now is for a person, who can use `undo`.
-        let (found, not_well) = health::wait_for_each(context, baseline, &all);
-        state.findings.health = found.health;
-        state.findings.not_well = not_well;
-        Ok(String::new())
-    });
-    state.findings.notes.extend(asked.map(Note::Info));
-    let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
-    let troubles: Vec<String> = released.into_iter().chain(removed).collect();
-    if troubles.is_empty() {
-        return finish(context, started, Outcome::Done, state);
-    }
-    unfinished(context, started, state, &troubles.join("; "))
-}
-
-/// Returns commands for a person after a failed revert.
-fn by_hand(context: &Context<'_>) -> Vec<String> {
-    let changes = || context.plan.changes();
-    let going_back = changes().filter_map(|change| change.from);
-    let files: Vec<String> = going_back
-        .map(|rpm| context.layout.stored_rpm(&rpm.sha256).display().to_string())
-        .collect();
-    let brought: Vec<&str> = changes()
-        .filter(|change| change.from.is_none() && context.is_installed(change.package, change.to))
-        .map(|change| change.package)
-        .collect();
-    let units: Vec<&str> = context
-        .plan
-        .components()
-        .filter_map(|planned| planned.component.unit.as_deref())
-        .collect();
-    let backup = context.dir().backup();
-    let mut commands = vec!["install resume        # tries all of it again".to_owned()];
-    if !brought.is_empty() {
-        // Comes first: the package may conflict with the older versions, and what needs it is
-        // replaced anyway.
-        commands.push(format!("rpm -e --nodeps {}", brought.join(" ")));
-    }
-    commands.push(format!(
-        "rpm -U --oldpackage --replacepkgs {}",
-        files.join(" ")
-    ));
-    commands.extend([
-        format!(
-            "# configuration as it was: {} (before.json names the blobs)",
-            backup.display()
-        ),
-        FREE_BY_HAND.to_owned(),
-        format!("systemctl start {}", units.join(" ")),
-    ]);
-    commands
 }

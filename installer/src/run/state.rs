@@ -24,7 +24,12 @@ pub(super) struct State {
     pub(super) processes: BTreeMap<String, u32>,
     /// When the main process of each held service was last started, as seen at its hold.
     pub(super) held: BTreeMap<String, u64>,
-    pub(super) back: Back,
+    /// Whether a revert has put the saved files back.
+    pub(super) files_are_back: bool,
+    /// Components that a revert found running or not held, although an earlier try held them.
+    pub(super) disturbed: Vec<String>,
+    /// Stores whose data an earlier try failed to put back.
+    pub(super) failed_before: Vec<String>,
     pub(super) findings: Findings,
 }
 
@@ -35,15 +40,6 @@ pub(super) struct Saved {
     before: Option<Snapshot>,
     /// In an upgrade: the vendor's defaults.
     pub(super) defaults: Defaults,
-}
-
-/// What must be restored before a revert starts services.
-#[derive(Debug, Default)]
-pub(super) struct Back {
-    /// Whether the saved files are back.
-    pub(super) files: bool,
-    /// Whether the previous data are back.
-    pub(super) data: bool,
 }
 
 /// What the report will contain.

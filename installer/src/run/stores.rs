@@ -9,18 +9,21 @@ use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
 use crate::document;
 use crate::event::Event;
+use crate::failure::chain;
 use crate::history::report::{DataReport, DumpReport};
+use crate::journal::recover::Reached;
 use crate::layout::{BackupDir, DumpDir};
-use crate::plan::PlannedStore;
-use crate::stores::dumping::{self, dump_store};
+use crate::plan::{InstallPlan, PlannedStore};
+use crate::stores::dumping::{self, StoreLabel, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
-use crate::stores::{self, Access, Discovery, Limit, Restoring};
+use crate::stores::{self, Access, Discovery, Limit, Restoring, StoreError};
 
-/// How long a revert waits for a store that does not answer. After a boot its server may start
-/// later than the recovery and replay its log first.
-const COMES_UP_SECS: u64 = 120;
-/// How often that wait is reported.
-const REPORTED_EVERY_SECS: u64 = 10;
+/// The longest time of one look at a store that may not answer.
+const LOOK: Duration = Duration::from_secs(60);
+/// How many tries of that wait are reported once.
+const REPORTED_EVERY: u64 = 10;
+/// No limit: a restore takes many times as long as its dump, and a way back must come to its end.
+const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Reads the list of dumps in a backup; a run without stores has none.
 pub fn dumps_of(backup: &BackupDir) -> Result<Dumps, StepError> {
@@ -48,36 +51,58 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
 }
 
 impl Context<'_> {
-    fn limit(&self) -> Limit<'_> {
-        Limit {
-            time: Duration::from_secs(self.plan.dump_limit_secs),
-            stopped: self.stopped,
-        }
+    fn limit(&self, time: Duration) -> Limit<'_> {
+        let stopped = self.stopped;
+        Limit { time, stopped }
     }
 
     /// Finds the access to the stores again, because a plan holds no secrets.
-    fn discover(&self) -> Discovery {
+    pub(super) fn discover(&self) -> Discovery {
         let components: Vec<_> = self.plan.known_components().collect();
         stores::discover(self.host, self.layout, &components)
     }
 
-    /// Waits while a store does not answer. If it never answers, the next call that needs it fails
-    /// with the reason.
-    fn await_store(&self, access: &Access, store: &PlannedStore) {
+    /// Waits while a store does not answer, by a clock that is never set. Returns why it still does
+    /// not.
+    fn await_store(
+        &self,
+        access: &Access,
+        store: &PlannedStore,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
         // A single try may also take long.
-        let until = self.host.now().saturating_add(COMES_UP_SECS);
-        for waited in 0..COMES_UP_SECS {
-            let gives_up = (self.stopped)() || self.host.now() >= until;
-            if gives_up || self.stores.look(access, self.limit()).is_ok() {
-                return;
+        let limit = Limit {
+            time: LOOK,
+            stopped: self.stopped,
+        };
+        let started = self.host.steady_clock();
+        let mut tries = 0;
+        loop {
+            let looked = self.stores.look(access, limit).map(drop);
+            let waited = self.host.steady_clock().saturating_sub(started);
+            let gives_up = (self.stopped)() || waited >= Duration::from_secs(patience.secs());
+            if gives_up || looked.is_ok() {
+                return looked;
             }
-            if waited % REPORTED_EVERY_SECS == 0 {
+            if tries % REPORTED_EVERY == 0 {
                 (self.listener)(&Event::Waiting {
                     what: format!("{} ({}) to answer", store.name, store.endpoint),
                 });
             }
             self.host.sleep(Duration::from_secs(1));
+            tries += 1;
         }
+    }
+
+    /// Returns the stores of the plan that do not answer now, each with the reason.
+    pub(super) fn away(&self) -> Vec<String> {
+        let discovery = self.discover();
+        let why = |store: &PlannedStore| {
+            let access = discovery.access(&store.name, &store.endpoint).ok()?;
+            let looked = self.await_store(access, store, Patience::None);
+            Some(format!("{} does not answer: {}", store.name, looked.err()?))
+        };
+        self.plan.stores.iter().filter_map(why).collect()
     }
 }
 
@@ -92,7 +117,8 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
-        let dump = dump_one(context, &discovery, store, &context.dir().backup().dumps())?;
+        let dir = context.dir().backup().dumps();
+        let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
         if store.change.is_some() {
             to_restore += dump.bytes();
         }
@@ -104,24 +130,22 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     Ok(notes.join(", "))
 }
 
-fn dump_one(
+/// Dumps a store under the name of a label. Only a dump on the way forward has a time limit.
+fn dump_as(
     context: &Context<'_>,
     discovery: &Discovery,
     store: &PlannedStore,
+    label: &StoreLabel<'_>,
     dir: &DumpDir,
 ) -> Result<StoreDump, StepError> {
-    let access = discovery.access(&store.name, &store.endpoint);
-    let (now, limit) = (context.host.now(), context.limit());
-    let dump = access.and_then(|access| {
-        dump_store(
-            context.stores,
-            access,
-            &store.label(),
-            &dir.files,
-            now,
-            limit,
-        )
-    })?;
+    let access = discovery.access(&store.name, &store.endpoint)?;
+    let time = if *dir == context.dir().backup().dumps() {
+        Duration::from_secs(context.plan.dump_limit_secs)
+    } else {
+        NO_LIMIT
+    };
+    let (now, limit) = (context.host.now(), context.limit(time));
+    let dump = dump_store(context.stores, access, label, &dir.files, now, limit)?;
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
     super::write_document(&dir.document, &dumps)?;
@@ -146,72 +170,143 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
     Ok(notes)
 }
 
-/// Puts back the data of every store that the run may have rewritten: the stores of groups whose
-/// services ran again. The current data are dumped aside first.
-pub(super) fn put_back(context: &Context<'_>, state: &mut State) -> StepResult {
-    // A start behind the run's back inside the transaction migrates too.
-    let reached = &state.reached;
-    let ran = |store: &PlannedStore| {
-        [&reached.released, &reached.changed]
-            .iter()
-            .any(|groups| groups.contains(&store.group))
-    };
+/// Returns the stores whose data the run may have rewritten: those of groups whose services ran
+/// again, or whose data it restored.
+pub(super) fn rewritten<'a>(plan: &'a InstallPlan, reached: &Reached) -> Vec<&'a PlannedStore> {
     let may_be_other = |store: &&PlannedStore| {
-        store.change.is_some() && (ran(store) || state.reached.restored.contains(&store.group))
+        store.change.is_some()
+            && (has_run(store, reached) || reached.restored.contains(&store.group))
     };
-    let stores = context.plan.stores.iter().filter(may_be_other);
-    let rewritten: Vec<(&PlannedStore, bool)> = stores.map(|store| (store, ran(store))).collect();
-    if rewritten.is_empty() {
-        state.back.data = true;
-        return Ok("no data were changed".to_owned());
+    plan.stores.iter().filter(may_be_other).collect()
+}
+
+/// Whether services may have written to a store: after their release, or, started behind the run's
+/// back, inside the transaction.
+fn has_run(store: &PlannedStore, reached: &Reached) -> bool {
+    let began = [&reached.released, &reached.changed];
+    began.iter().any(|groups| groups.contains(&store.group))
+}
+
+/// Whether the data of a store that the run may have rewritten are those of before it. What a revert
+/// released had its data back.
+pub(super) fn is_back(store: &PlannedStore, reached: &Reached) -> bool {
+    store.elsewhere.is_none() && (reached.back.is_live || reached.back.data.contains(&store.name))
+}
+
+/// Whether a revert has done for a store what it can. A person takes care of a store that was backed
+/// up elsewhere.
+pub(super) fn is_settled(store: &PlannedStore, reached: &Reached) -> bool {
+    store.elsewhere.is_some() || is_back(store, reached)
+}
+
+/// How long a revert waits for a store that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Not at all.
+    None,
+    /// As long as a server may need after a boot.
+    ServerStarts,
+    /// A moment: an earlier try has waited already, and another one follows.
+    Moment,
+}
+
+impl Patience {
+    const fn secs(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::ServerStarts => 120,
+            Self::Moment => 10,
+        }
     }
+}
+
+/// Puts back the data of one store. What it holds now is dumped aside first, under a new name.
+pub(super) fn put_back(
+    context: &Context<'_>,
+    state: &mut State,
+    store: &PlannedStore,
+    patience: Patience,
+) -> StepResult {
     let discovery = context.discover();
-    let backup = context.dir().backup();
-    let (dumps, aside) = (read(&backup.dumps())?, read(&backup.aside())?);
-    let mut notes = Vec::new();
-    for (store, has_run) in rewritten {
-        if let Some(reason) = &store.elsewhere {
-            state.findings.notes.push(Note::Attention(format!(
-                "the data of {} may have been rewritten and were not dumped, because: \
-                 {reason}. Restore your own backup of {}",
-                store.name, store.endpoint
-            )));
-            continue;
-        }
-        if let Ok(access) = discovery.access(&store.name, &store.endpoint) {
-            context.await_store(access, store);
-        }
-        // A dump from an earlier try stays: the store may hold half of a restored dump by now. Data
-        // that no service touched are in the run's own dump.
-        if has_run && aside.of(&store.name).is_none() {
-            let kept = PlannedStore {
-                // The current data are kept, even if there are none.
-                may_be_empty: true,
-                ..store.clone()
-            };
-            dump_one(context, &discovery, &kept, &backup.aside())?;
-        }
-        let dump = dumps
-            .of(&store.name)
-            .ok_or_else(|| no_dump("there is no dump of", store))?;
-        let put_notes = put(context, store, &backup.dumps().files, dump)?;
-        let restored = format!("the data of {} are those of before the run", store.name);
-        state.findings.notes.push(Note::Info(restored));
-        if has_run {
-            state.findings.notes.push(Note::Info(format!(
-                "what the failed attempt left in {} is kept in {}",
-                store.name,
-                backup.aside().files.join(&store.name).display()
-            )));
-        }
-        state
-            .findings
-            .notes
-            .extend(put_notes.into_iter().map(Note::Info));
-        notes.push(format!("{} restored", store.name));
+    let access = discovery.access(&store.name, &store.endpoint)?;
+    if let Err(error) = context.await_store(access, store, patience)
+        && patience == Patience::None
+    {
+        return Err(error.into());
     }
-    state.back.data = true;
-    Ok(notes.join(", "))
+    let backup = context.dir().backup();
+    let dumps = read(&backup.dumps())?;
+    let dump = dumps
+        .of(&store.name)
+        .ok_or_else(|| no_dump("there is no dump of", store))?;
+    // Data that no service touched are in the run's own dump.
+    if has_run(store, &state.reached) {
+        keep_aside(context, state, &discovery, store)?;
+    }
+    let put_notes = put(context, store, &backup.dumps().files, dump)?;
+    let restored = format!("the data of {} are those of before the run", store.name);
+    let notes = [restored].into_iter().chain(put_notes);
+    state.findings.notes.extend(notes.map(Note::Info));
+    Ok(format!("{} restored", store.name))
+}
+
+/// Dumps aside what a store holds, before it is replaced.
+fn keep_aside(
+    context: &Context<'_>,
+    state: &mut State,
+    discovery: &Discovery,
+    store: &PlannedStore,
+) -> Result<(), StepError> {
+    let dir = context.dir().backup().aside();
+    let known = read(&dir)?;
+    let is_kept = known
+        .stores
+        .iter()
+        .any(|dump| DumpDir::is_of(&dump.name, &store.name));
+    let was_held = !store
+        .users
+        .iter()
+        .any(|user| state.disturbed.contains(user));
+    // Only our own restore has written since the last dump. Dumping again at every try of a restore
+    // that fails would fill the disk.
+    if is_kept && was_held && state.failed_before.contains(&store.name) {
+        return Ok(());
+    }
+    let kept = PlannedStore {
+        name: dir.free_name(&store.name),
+        // The current data are kept, even if there are none.
+        may_be_empty: true,
+        ..store.clone()
+    };
+    let dumped = dump_as(context, discovery, store, &kept.label(), &dir);
+    match dumped {
+        Ok(_) => {}
+        // Half of a restored dump, perhaps. What the services left is in the dump of an earlier try.
+        Err(error) if is_kept && was_held => state.findings.notes.push(Note::Info(format!(
+            "what an earlier try left in {} could not be dumped: {}",
+            store.name,
+            chain(&error)
+        ))),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Returns where a run keeps what stores held before a way back replaced it.
+pub(super) fn kept_aside(context: &Context<'_>) -> Vec<String> {
+    let dir = context.dir().backup().aside();
+    let note = |dump: &StoreDump| {
+        let path = dir.files.join(&dump.name);
+        let store = context.plan.stores.iter();
+        let mut store = store.filter(|store| DumpDir::is_of(&dump.name, &store.name));
+        let store = store.next().map_or(&dump.name, |store| &store.name);
+        format!(
+            "what the failed attempt left in {store} is kept in {}",
+            path.display()
+        )
+    };
+    let dumps = read(&dir).unwrap_or_default();
+    dumps.stores.iter().map(note).collect()
 }
 
 fn put(
@@ -230,7 +325,7 @@ fn put(
     };
     context
         .stores
-        .restore(access, &restoring, context.limit())
+        .restore(access, &restoring, context.limit(NO_LIMIT))
         .map_err(StepError::from)
 }
 

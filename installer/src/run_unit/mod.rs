@@ -48,12 +48,35 @@ pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, HostError> {
     Ok(installer)
 }
 
+/// Has systemd start the recovery again for as long as a run is open. Called by the recovery itself,
+/// because a boot removes the timer.
+pub fn keep_trying(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
+    let dir = layout.at(RUN_UNIT_DIR);
+    let text = units::recover_timer();
+    let path = dir.join(units::RECOVER_TIMER);
+    secure_fs::ensure_dir(&dir, 0o755)
+        .and_then(|()| secure_fs::write_atomic(&path, text.as_bytes(), 0o644))?;
+    host.daemon_reload()?;
+    host.change_unit(UnitAction::Start, units::RECOVER_TIMER)
+}
+
+/// Removes the timer, if there is one: it comes first, so that no try begins at the end.
+fn stop_trying(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
+    let timer = layout.at(RUN_UNIT_DIR).join(units::RECOVER_TIMER);
+    if timer.exists() {
+        host.change_unit(UnitAction::Stop, units::RECOVER_TIMER)?;
+        secure_fs::remove_all(&[&timer])?;
+    }
+    Ok(())
+}
+
 /// Removes the boot unit, both halves with one sync, and then the copies of the installer.
 ///
 /// This process most likely runs in one of the two units. If it is killed now, systemd forgets the
 /// unit only while it knows the unit's text. So until the reload both units have a text below
 /// `/run`. After the reload systemd drops the unit with its process and needs no text.
 pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
+    stop_trying(host, layout)?;
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let [run, recover] =
         [units::RUN_UNIT, units::RECOVER_UNIT].map(|name| layout.at(RUN_UNIT_DIR).join(name));

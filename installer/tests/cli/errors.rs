@@ -49,6 +49,7 @@ fn compare(name: &str, invocations: &[&str]) {
     let place = place();
     let all: String = invocations.iter().map(|args| said(&place, args)).collect();
     let all = all.replace(&place.path().display().to_string(), "[dir]");
+    let all = all.replace(env!("CARGO_BIN_EXE_install"), "[install]");
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("snapshots/errors");
     settings.set_prepend_module_to_snapshot(false);
@@ -127,6 +128,8 @@ fn commands_of_root_without_their_subject() {
             "undo 7",
             "rollback 7",
             "resume",
+            "close 7 --as-it-is nothing-is-open",
+            "close 7 --as-it-is short",
             "execute 7",
             "history prune",
             "backup list",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use installer::history;
 use installer::plan::InstallPlan;
@@ -13,6 +14,9 @@ use crate::scene::{Kind, Scene};
 use crate::verdict::{End, Judge, Seen};
 use crate::world::{Between, World};
 
+/// How often a recovery is started again until its data store is up.
+const TRIES: usize = 3;
+
 /// An undisturbed run: its beginning, its ends, and an image of every moment that left something new.
 pub(crate) struct Film {
     pub(crate) name: String,
@@ -20,7 +24,8 @@ pub(crate) struct Film {
     pub(crate) images: Vec<Image>,
     pub(crate) start: Image,
     pub(crate) passed: Passed,
-    plan: InstallPlan,
+    pub(crate) plan: InstallPlan,
+    pub(crate) scene: Scene,
     /// Which calls to the store write.
     pub(crate) writes: BTreeSet<usize>,
 }
@@ -47,6 +52,7 @@ impl Film {
             before,
             target,
             run,
+            may_differ: false,
         };
         let expected = if scene.ends_done() {
             End::Done
@@ -59,6 +65,7 @@ impl Film {
             judge,
             images: gate.take_images(),
             plan,
+            scene: scene.clone(),
             start,
             passed: gate.passed(),
             writes: gate.take_writes(),
@@ -81,9 +88,26 @@ impl Film {
         gate.take_images()
     }
 
-    /// Recovers once, and judges.
+    /// Recovers once, and judges. While a data store is away, the timer starts the recovery again.
     pub(crate) fn recover(&self, world: &World, gate: &Rc<Gate>) -> Result<End, String> {
+        self.recover_for(&self.judge, world, gate)
+    }
+
+    /// The same, with a verdict of its own.
+    pub(crate) fn recover_for(
+        &self,
+        judge: &Judge,
+        world: &World,
+        gate: &Rc<Gate>,
+    ) -> Result<End, String> {
         world.recover(gate)?;
-        self.judge.judge(world)
+        for _ in 0..TRIES {
+            if !self.scene.has_data || !world.is_open() {
+                break;
+            }
+            world.wait(Duration::from_secs(30));
+            world.recover(&world.gate(Fault::None))?;
+        }
+        judge.judge(world)
     }
 }

@@ -14,8 +14,10 @@ mod edits;
 mod extra;
 mod fake;
 mod film;
+mod live;
 mod matrix;
 mod needs;
+mod once;
 mod planned;
 mod sabotage;
 mod scene;
@@ -138,6 +140,11 @@ const fn with_data(mut scene: Scene) -> Scene {
     scene
 }
 
+const fn with_data_of_one(mut scene: Scene) -> Scene {
+    scene.data_are_its_own = true;
+    with_data(scene)
+}
+
 const fn restore(flavour: Flavour) -> Scene {
     let mut scene = with_data(upgrade(Flaw::None, flavour));
     scene.kind = Kind::Restore;
@@ -184,7 +191,8 @@ fn main_scenes() -> [(Scene, usize); 18] {
         (sealed(upgrade(Flaw::Ill, Sqlite)), 256),
         (sealed(undo(Flaw::None, Sqlite)), 256),
         (with_data(upgrade(Flaw::None, Sqlite)), 256),
-        (with_data(second_ill), 256),
+        (with_data(second_ill.clone()), 256),
+        (with_data_of_one(second_ill), 256),
         (restore(Sqlite), 128),
         (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
         (with_edits(upgrade(Flaw::None, Sqlite)), 64),

@@ -30,7 +30,7 @@ impl Scene {
             .iter()
             .zip(from.iter().zip(&to))
             .map(|(part, (from, to))| PlannedComponent {
-                component: component(part, self.has_data),
+                component: component(part, self.uses_data(part)),
                 from: planned_rpm(part, from),
                 to: planned_rpm(part, to),
                 config: self.forecasts(part),
@@ -94,11 +94,16 @@ impl Scene {
         allowed.into_iter().collect()
     }
 
+    fn uses_data(&self, part: &Part) -> bool {
+        let mut users = self.data_users().iter();
+        self.has_data && users.any(|user| user.name == part.name)
+    }
+
     fn stores(&self) -> Vec<PlannedStore> {
         if !self.has_data {
             return Vec::new();
         }
-        let users = self.parts().iter().map(|part| part.name.to_owned());
+        let users = self.data_users().iter().map(|part| part.name.to_owned());
         vec![PlannedStore {
             name: "relay-data".to_owned(),
             title: "rows".to_owned(),

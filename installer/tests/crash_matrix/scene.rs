@@ -63,6 +63,8 @@ pub(crate) struct Scene {
     pub(crate) beside: Beside,
     /// Whether the components keep data in a store, which the first one's new version rewrites.
     pub(crate) has_data: bool,
+    /// Whether the first component alone uses that store.
+    pub(crate) data_are_its_own: bool,
     /// What becomes of edits of the first one's plain files.
     pub(crate) edits: Edits,
     /// What becomes of backups when a run is closed.
@@ -114,6 +116,7 @@ impl Scene {
             has_need: false,
             beside: Beside::Nothing,
             has_data: false,
+            data_are_its_own: false,
             edits: Edits::Overwritten,
             backup: Backup::StaysPlain,
         }
@@ -135,7 +138,11 @@ impl Scene {
             Beside::Nothing => "",
             Beside::Files => " and an extra",
         };
-        let data = if self.has_data { " with data" } else { "" };
+        let data = match (self.has_data, self.data_are_its_own) {
+            (true, true) => " with data of one",
+            (true, false) => " with data",
+            (false, _) => "",
+        };
         let carries = if self.carries() { " with edits" } else { "" };
         let seal = match self.backup {
             Backup::StaysPlain => "",
@@ -159,6 +166,15 @@ impl Scene {
     /// The component that has the flaw: the second, if there are several.
     pub(crate) fn flawed(&self) -> usize {
         (self.components - 1).min(1)
+    }
+
+    /// Returns the components that use the store.
+    pub(crate) fn data_users(&self) -> &'static [Part] {
+        if self.data_are_its_own {
+            &PARTS[..1]
+        } else {
+            self.parts()
+        }
     }
 
     pub(crate) fn parts(&self) -> &'static [Part] {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use installer::backup::blobs::Blobs;
 use installer::backup::seal;
 use installer::history;
+use installer::history::report::RunReport;
 use installer::inventory::{Inventory, Subject};
 use installer::journal::lock::RunLock;
 use installer::layout::Layout;
@@ -18,7 +19,8 @@ use installer::plan::restore;
 use installer::plan::undo::{self, DataChoice};
 use installer::preflight::Backup;
 use installer::run::{
-    Context, Ended, OnStop, Undone, close_open_run, dumps_of, execute, prepare, reserve,
+    AsItIs, Context, Ended, OnStop, OpenRun, Undone, close_as_it_is, close_open_run, dumps_of,
+    execute, look_at_open_run, prepare, reserve,
 };
 use installer::run_unit::disarm;
 use installer::secure_fs;
@@ -93,6 +95,9 @@ impl World {
         world.install_packages(scene);
         if scene.has_data {
             data::install(layout);
+            let users = scene.data_users().iter();
+            world.machine.borrow_mut().data_users =
+                users.map(|user| unit_name(user.name)).collect();
         }
         // The worker was stopped and disabled by its operator.
         for part in scene.parts().iter().filter(|part| part.is_enabled()) {
@@ -271,6 +276,40 @@ impl World {
         let context = self.context(&host, &open.plan, open.id, undone.as_ref());
         let ended = close_open_run(&context, &lock).map_err(|error| error.to_string())?;
         self.end(&host, &lock, gate, ended)
+    }
+
+    /// Starts a process in which a person closes the open run as it is.
+    pub(crate) fn close(&self, run: u64, plan: Option<&InstallPlan>) -> RunReport {
+        let lock = self.lock();
+        let gate = self.gate(Fault::None);
+        let host = FakeHost::new(&self.layout, &self.machine, &gate);
+        let context = plan.map(|plan| self.context(&host, plan, run, None));
+        let asked = AsItIs {
+            host: &host,
+            layout: &self.layout,
+            run,
+            reason: "the test says so",
+            context: context.as_ref(),
+        };
+        close_as_it_is(&asked, &lock).expect("a run that can be closed")
+    }
+
+    /// What is said about the open run.
+    pub(crate) fn look(&self, run: u64, plan: &InstallPlan) -> OpenRun {
+        let gate = self.gate(Fault::None);
+        let host = FakeHost::new(&self.layout, &self.machine, &gate);
+        look_at_open_run(&self.context(&host, plan, run, None))
+    }
+
+    /// Whether a run is open.
+    pub(crate) fn is_open(&self) -> bool {
+        history::open_run(&self.layout).map_or(true, |open| open.is_some())
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.machine.borrow_mut().pass(&self.layout, millis);
     }
 
     /// What the command line does when the engine has ended.

@@ -146,6 +146,7 @@ fn an_open_run_stays_plain_for_its_recovery() {
         cause: String::new(),
         revert_cause: String::new(),
         commands: Vec::new(),
+        data: None,
     };
     for outcome in [None, Some(failed)] {
         let host = Host::with_run(outcome);

@@ -9,6 +9,7 @@ use crate::history::report::{Change, ComponentHealth, HealthState, Outcome, RunR
 pub(in crate::cli) fn report(report: &RunReport) -> String {
     let seconds = report.ended.saturating_sub(report.started);
     let (run, title, verdict) = (report.run, printable(&report.title), verdict(report));
+    let verdict = verdict.trim_end();
     let mut text = format!("Run {run} ({title}, {seconds} s): {verdict}\n");
     for one in &report.changes {
         if let Some(line) = change(one, &report.outcome) {
@@ -59,29 +60,68 @@ fn verdict(report: &RunReport) -> String {
         Outcome::Unchanged { cause } => {
             format!("failed before anything was changed: {}", printable(cause))
         }
-        Outcome::Reverted { cause } => {
-            let cause = printable(cause);
+        Outcome::Reverted {
+            cause,
+            as_it_is: Some(reason),
+            differences,
+            ..
+        } => format!(
+            "CLOSED AS IT IS, because: {reason}\n  cause: {cause}{}",
+            differing(differences)
+        ),
+        Outcome::Reverted {
+            cause, differences, ..
+        } if report.outcome.has_differences() => {
+            let data = match &report.outcome {
+                Outcome::Reverted { data: Some(_), .. } => ", BUT DATA WERE NOT PUT BACK",
+                _ => "",
+            };
+            let with = if differences.is_empty() {
+                ""
+            } else {
+                ", WITH DIFFERENCES"
+            };
+            format!(
+                "failed and reverted{with}{data}: a person must look\n  cause: {cause}{}",
+                differing(differences)
+            )
+        }
+        Outcome::Reverted { cause, .. } => {
             format!("failed and reverted, the host is as it was\n  cause: {cause}")
         }
         Outcome::RevertFailed {
             cause,
             revert_cause,
             commands,
+            ..
         } => format!(
-            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {}\n  \
-             revert: {}\n  by hand:\n    {}",
-            printable(cause),
-            printable(revert_cause),
-            commands.join("\n    ")
+            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {cause}\n  \
+             revert: {revert_cause}\n{}",
+            by_hand(commands)
         ),
     }
+}
+
+fn differing(differences: &[String]) -> String {
+    let line = |text: &String| format!("\n  differs: {text}");
+    differences.iter().map(line).collect()
+}
+
+/// Returns the commands for a person, one a line, so that they can be copied.
+pub(in crate::cli) fn by_hand(commands: &[String]) -> String {
+    let line = |command: &String| format!("    {command}\n");
+    let lines: String = commands.iter().map(line).collect();
+    format!("  by hand:\n{lines}")
 }
 
 fn change(change: &Change, outcome: &Outcome) -> Option<String> {
     let is_done = *outcome == Outcome::Done;
     let arrow = match outcome {
         Outcome::Done => "->",
-        Outcome::RevertFailed { .. } => "was; wanted",
+        Outcome::RevertFailed { .. }
+        | Outcome::Reverted {
+            as_it_is: Some(_), ..
+        } => "was; wanted",
         _ => "stays; wanted",
     };
     Some(match (&change.from, &change.to) {

@@ -3,6 +3,7 @@
 //! A dump goes into an open file without a final name. The file gets its name after the store's own
 //! tool has proven that the dump is whole (`stores/dumping.rs`).
 
+mod by_hand;
 mod mongodb;
 mod postgresql;
 mod redis;

@@ -31,6 +31,12 @@ pub(crate) fn spoil(layout: &Layout) {
     write(layout, &json!({"schema": 2, "rows": "spoilt"}).to_string());
 }
 
+/// Writes what a service of the old version adds to its data.
+pub(crate) fn add(layout: &Layout) {
+    let rows = ["one", "two", "three"];
+    write(layout, &json!({"schema": 1, "rows": rows}).to_string());
+}
+
 fn write(layout: &Layout, text: &str) {
     disk::write(&layout.at(PATH), text.as_bytes(), 0o600, TIME);
 }

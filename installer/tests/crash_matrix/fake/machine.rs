@@ -36,6 +36,12 @@ pub(crate) struct Machine {
     pub(crate) lingering: Vec<Deed>,
     /// When the server of the data store is up again, in milliseconds since 1970.
     pub(crate) store_up_ms: u64,
+    /// Units of the services that use the data store.
+    pub(crate) data_users: Vec<String>,
+    /// Whether the clock of the wall jumps when time passes, as after a boot with an empty battery.
+    pub(crate) wall_jumps: bool,
+    /// How far that clock is ahead, in seconds.
+    pub(crate) wall_ahead_secs: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
     /// Files that rpm wrote and that were not synced: a power cut empties them.
@@ -65,6 +71,9 @@ impl Machine {
             surviving: None,
             lingering: Vec::new(),
             store_up_ms: 0,
+            data_users: Vec::new(),
+            wall_jumps: false,
+            wall_ahead_secs: 0,
             violations: Vec::new(),
             unsynced: BTreeSet::new(),
         }
@@ -78,6 +87,9 @@ impl Machine {
     /// Lets time pass: timers fire, and a surviving rpm goes on.
     pub(crate) fn pass(&mut self, layout: &Layout, millis: u64) {
         self.clock_ms += millis;
+        if self.wall_jumps {
+            self.wall_ahead_secs = 10 * 365 * 24 * 3600;
+        }
         self.units.fire_timers(layout);
         for _ in 0..(millis * OPS_PER_SECOND).div_ceil(1000) {
             self.survive(layout);

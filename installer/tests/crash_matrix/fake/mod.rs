@@ -353,7 +353,8 @@ impl Host for FakeHost {
     }
 
     fn now(&self) -> u64 {
-        self.machine.borrow().clock_ms / 1000
+        let machine = self.machine.borrow();
+        machine.clock_ms / 1000 + machine.wall_ahead_secs
     }
 
     fn steady_clock(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! The data store of the modelled host.
 
 use std::fs::File;
+use std::time::Duration;
 
 use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
 
@@ -30,12 +31,18 @@ impl Stores for FakeHost {
         &self,
         _: &Access,
         restoring: &Restoring<'_>,
-        _: Limit<'_>,
+        limit: Limit<'_>,
     ) -> Result<Vec<String>, StoreError> {
         let begun = self.change("store restore", |machine| {
-            if machine.units.is_any_running() {
+            if machine.units.is_any_running(&machine.data_users) {
                 let violation = "data were restored under a running service";
                 machine.violations.push(violation.to_owned());
+            }
+            // A restore takes many times as long as its dump.
+            if limit.time <= 1000 * Duration::from_secs(installer::plan::DUMP_LIMIT_SECS) {
+                machine
+                    .violations
+                    .push("a restore has a time limit".to_owned());
             }
         });
         begun.map_err(|error| data::error(&error.to_string()))?;

@@ -92,10 +92,11 @@ impl Manager {
         }
     }
 
-    /// Whether any service has a main process.
-    pub(crate) fn is_any_running(&self) -> bool {
+    /// Whether any of these services has a main process.
+    pub(crate) fn is_any_running(&self, names: &[String]) -> bool {
         let has_process = |unit: &Unit| matches!(unit.state, State::Active(Some(_)));
-        self.units.values().any(has_process)
+        let mut units = names.iter().filter_map(|name| self.units.get(name));
+        units.any(has_process)
     }
 
     /// Starts the enabled units of a host on which no service runs.

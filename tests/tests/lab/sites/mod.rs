@@ -7,9 +7,11 @@
 )]
 
 mod behind;
+mod going_back;
 mod health;
 mod meddle;
 mod mounts;
+mod recovery;
 mod running;
 mod settings;
 mod waits;

@@ -1,0 +1,114 @@
+//! Closes a run that was cut off, or whose revert failed: backward or, if its target was recorded,
+//! forward.
+
+use manifests::digest::Sha256;
+use manifests::product::Component;
+
+use super::error::StepError;
+use super::health;
+use super::report::{finish, unfinished};
+use super::revert::after_failure;
+use super::state::{Note, Saved, State};
+use super::{Context, Ended, Keep, StepResult};
+use crate::document;
+use crate::failure::chain;
+use crate::history::report::{Outcome, RunReport};
+use crate::journal::Journal;
+use crate::journal::lock::RunLock;
+use crate::journal::recover::{self, Decision};
+use crate::journal::step::{GroupStep, Step};
+use crate::plan::PlannedComponent;
+
+/// Name of a step over all groups.
+const ALL: &str = "all";
+/// The cause of a run in which no step failed.
+pub(super) const CUT_OFF: &str = "the run was cut off";
+
+/// Closes a run that was cut off or whose revert failed. The journal shows how far it came; the
+/// run's directory holds the previous state.
+pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
+    // An rpm that outlived its installer must finish first: until then the host still changes.
+    context.wait_for_rpm()?;
+    let bytes = context.plan.to_bytes()?;
+    let plan = Sha256::of(&bytes);
+    let (mut journal, records) =
+        Journal::reopen(lock, context.disk, context.layout, context.run, plan)?;
+    let started = records
+        .first()
+        .map_or_else(|| context.host.now(), |record| record.at);
+    let cause = recover::first_failure(&records)
+        .unwrap_or(CUT_OFF)
+        .to_owned();
+    let report = match recover::decide(&records, context.dir().live().exists()) {
+        Decision::Close => finish(
+            context,
+            started,
+            Outcome::Unchanged { cause },
+            State::default(),
+        ),
+        Decision::FinishForward => {
+            let saved = Saved::load(context)?;
+            let state = State {
+                saved,
+                ..State::default()
+            };
+            finish_forward(context, &mut journal, started, state)
+        }
+        Decision::PutBack(reached) => {
+            let mut state = State {
+                saved: Saved::load(context)?,
+                reached,
+                ..State::default()
+            };
+            keep_earlier_notes(context, &mut state);
+            context.heal_rpmdb()?;
+            match after_failure(context, &mut journal, &mut state, cause) {
+                Some(outcome) => finish(context, started, outcome, state),
+                None => return Ok(Ended::Held),
+            }
+        }
+    };
+    Ok(Ended::Reported(Box::new(report)))
+}
+
+/// Finishes a run that had reached its target before it was cut off: starts what a reboot left
+/// held, checks health, and removes the drop-ins.
+fn finish_forward(
+    context: &Context<'_>,
+    journal: &mut Journal<'_>,
+    started: u64,
+    mut state: State,
+) -> RunReport {
+    let all: Vec<&PlannedComponent> = context.plan.components().collect();
+    let every: Vec<&Component> = context.plan.all_components().collect();
+    let baseline = &state.saved.baseline;
+    let of_all = |step| Step::Group(step, ALL.to_owned());
+    let mut step = |step, effect: &mut dyn FnMut() -> StepResult| {
+        let result = context.step(journal, &step, Keep::IfPossible, effect);
+        result.err().map(|error| chain(&error))
+    };
+    let released = step(of_all(GroupStep::Release), &mut || {
+        context.release(baseline, &every)
+    });
+    let asked = step(of_all(GroupStep::Health), &mut || {
+        let (found, not_well) = health::wait_for_each(context, baseline, &all);
+        state.findings.health = found.health;
+        state.findings.not_well = not_well;
+        Ok(String::new())
+    });
+    // The run is committed. A service that is ill now is for a person, who can use `undo`.
+    state.findings.notes.extend(asked.map(Note::Info));
+    let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
+    let troubles: Vec<String> = released.into_iter().chain(removed).collect();
+    if troubles.is_empty() {
+        return finish(context, started, Outcome::Done, state);
+    }
+    unfinished(context, started, state, &troubles.join("; "))
+}
+
+/// Keeps the notes of earlier tries: they name what was kept aside.
+fn keep_earlier_notes(context: &Context<'_>, state: &mut State) {
+    let report: Option<RunReport> = document::read(&context.dir().report()).ok();
+    let notes = report.into_iter().flat_map(|report| report.notes);
+    state.findings.notes.extend(notes.map(Note::Info));
+}

@@ -1,5 +1,7 @@
 //! `install close RUN`: ends an open run as the host is, because a person says so.
 
+use std::collections::BTreeMap;
+
 use super::consent::reason;
 use super::session::{Session, require_root};
 use super::{sealing, work};
@@ -34,6 +36,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(Exit::Busy, "rpm is at work", holder, next));
     }
     let stores = session.stores();
+    let no_budgets = BTreeMap::new();
     let context = plan.as_ref().map(|plan| Context {
         host: &session.host,
         stores: &stores,
@@ -45,6 +48,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         stopped: &|| false,
         on_stop: OnStop::Revert,
         lock_wait_secs: 0,
+        health_budgets: &no_budgets,
         undone: None,
     });
     let asked = AsItIs {

@@ -107,12 +107,11 @@ fn line(run: &PastRun) -> String {
 fn info(session: &Session, id: u64) -> Result<u8, Failure> {
     sealing::settle_in_passing(session);
     let run = session.run(id)?;
-    let mut text = match &run.report {
-        Some(report) => render::report(report),
-        None => {
-            let program = history::program(&session.layout, id);
-            format!("Run {id} was cut off: `{program} resume` closes it.\n")
-        }
+    let mut text = if let Some(report) = &run.report {
+        render::report(report)
+    } else {
+        let program = history::program(&session.layout, id);
+        format!("Run {id} was cut off: `{program} resume` closes it.\n")
     };
     text.push_str(&sealing::line(session, id));
     text.push_str(&render::plan(&run.plan));

@@ -1,6 +1,8 @@
 //! `install status`: reports the open run, the last run and the installed product, or follows a
 //! run.
 
+use std::collections::BTreeMap;
+
 use super::session::Session;
 use super::{render, start};
 use crate::failure::{Exit, Failure, chain};
@@ -154,6 +156,7 @@ fn look_at(session: &Session, open: &PastRun) -> OpenRun {
         stopped: &|| false,
         on_stop: OnStop::Revert,
         lock_wait_secs: 0,
+        health_budgets: &BTreeMap::new(),
         undone: None,
     })
 }

@@ -141,13 +141,7 @@ mod tests {
         assert_eq!(gone(9, 0), [2, 3], "as much as may go, if nothing suffices");
         assert_eq!(gone(9, 60), [2], "three runs of two RPMs of ten bytes fit");
         let cause = || "it failed".to_owned();
-        let failed = |id| {
-            past_run(
-                id,
-                PlanKind::Upgrade,
-                Some(Outcome::Reverted { cause: cause() }),
-            )
-        };
+        let failed = |id| past_run(id, PlanKind::Upgrade, Some(Outcome::as_it_was(cause())));
         let retention = Retention {
             runs: 2,
             store_bytes: u64::MAX,

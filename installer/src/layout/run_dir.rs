@@ -352,6 +352,10 @@ mod tests {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the test makes the files of a run"
+    )]
     #[test]
     fn no_dump_overwrites_another_of_its_store() {
         let dir = tempfile::tempdir().unwrap();

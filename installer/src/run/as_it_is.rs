@@ -179,6 +179,7 @@ fn bare(asked: &AsItIs<'_>, started: u64, outcome: Outcome, state: &State) -> Ru
         ended: asked.host.now(),
         outcome,
         changes: Vec::new(),
+        not_well: Vec::new(),
         health: Vec::new(),
         notes: state.findings.notes.iter().map(Note::to_string).collect(),
         data: Vec::new(),

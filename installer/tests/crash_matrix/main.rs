@@ -163,7 +163,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride. After case n, the recovery is killed at each moment m for which
 /// the stride divides m + n. So neighbouring cases together cover all moments.
-fn main_scenes() -> [(Scene, usize); 18] {
+fn main_scenes() -> [(Scene, usize); 19] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {

@@ -41,7 +41,10 @@ fn postgresql(access: &PostgresqlAccess, run: u64, parts: &[String]) -> Vec<Stri
     let kept = format!("{database}_by_hand_{run}");
     let (old, kept) = (identifier(database), identifier(&kept));
     let rename = quoted(&format!("ALTER DATABASE {old} RENAME TO {kept}"));
-    let dump = parts.iter().find(|part| part.ends_with(".dump"));
+    let dump = parts.iter().find(|part| {
+        part.rsplit_once('.')
+            .is_some_and(|(_, kind)| kind == "dump")
+    });
     let dump = dump.map_or_else(|| "DUMP".to_owned(), |dump| quoted(dump));
     let mut commands = Vec::new();
     if access.password.is_some() {

@@ -97,7 +97,7 @@ fn the_printed_commands_put_a_host_back_whose_revert_failed_twice() {
     assert!(status.contains("revert:"), "{status}");
     let (_, commands) = status.split_once("  by hand:\n").unwrap();
     let commands = commands.lines().map_while(|line| line.strip_prefix("    "));
-    let script: String = commands.map(|line| format!("{line}\n")).collect();
+    let script = commands.collect::<Vec<_>>().join("\n") + "\n";
     let typed = site.host.command(&["sh", "-ex"]).stdin(script.clone());
     let typed = typed.deadline(3 * MINUTE).run().unwrap();
     assert_eq!(

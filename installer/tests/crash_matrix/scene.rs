@@ -47,6 +47,10 @@ pub(crate) enum Kind {
 }
 
 /// A host and what is to be done with it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each names a feature of a scene"
+)]
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
     pub(crate) flavour: Flavour,

@@ -2,7 +2,7 @@ use super::*;
 
 mod templates;
 
-/// The content of `tyk.toml` before there were templates, in the form that a bundle carries.
+/// The content of `tyk.toml` in the form that a bundle carries, without templates.
 const TYK_IN_FULL: &str = include_str!("tests/tyk.json");
 
 #[test]

@@ -181,10 +181,11 @@ pub(super) fn rewritten<'a>(plan: &'a InstallPlan, reached: &Reached) -> Vec<&'a
 }
 
 /// Whether services may have written to a store: after their release, or, started behind the run's
-/// back, inside the transaction.
+/// back, inside the transaction. Once a restore began, the store may hold half of a dump, and the
+/// run's own dump has what the services left.
 fn has_run(store: &PlannedStore, reached: &Reached) -> bool {
-    let began = [&reached.released, &reached.changed];
-    began.iter().any(|groups| groups.contains(&store.group))
+    let is_in = |groups: &[String]| groups.contains(&store.group);
+    is_in(&reached.released) || (is_in(&reached.changed) && !is_in(&reached.restored))
 }
 
 /// Whether the data of a store that the run may have rewritten are those of before it. What a revert

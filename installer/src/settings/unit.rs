@@ -195,6 +195,9 @@ fn filled<'a>(word: &str, value: impl Fn(&str) -> &'a str) -> String {
     text + rest
 }
 
+/// What may end a word in the text of a shell.
+const SHELL_MARKS: [char; 5] = [';', '&', ')', '"', '\''];
+
 /// Finds the configuration file in what follows the program. Systemd tells arguments with blanks
 /// between them: a path that has blanks itself is known by the file being there.
 pub(super) fn named_config(
@@ -213,6 +216,12 @@ pub(super) fn named_config(
                 _ => None,
             };
             let Some((first, next)) = first else { continue };
+            // In the text of `sh -c`, a mark of the shell may follow.
+            let bare = first.trim_end_matches(SHELL_MARKS);
+            if !is_there(&first) && is_there(bare) {
+                found = Some(bare.to_owned());
+                continue;
+            }
             let mut whole = first.clone();
             let mut longer = words[next.min(words.len())..].iter();
             while !is_there(&whole) {

@@ -31,6 +31,8 @@ fn a_database_that_is_back_after_minutes_ends_the_recovery_by_itself() {
         .unwrap();
     // The dashboard was well, so it has migrated its data.
     wait_for_step(&site.host, "hold:pump");
+    // What Redis has not saved is lost with the power.
+    site.host.check(&["redis-cli", "save"]).unwrap();
     site.host.power_off_hard().unwrap();
     drop(running);
     site.host.boot_again().unwrap();

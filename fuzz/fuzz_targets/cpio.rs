@@ -1,7 +1,6 @@
 //! The archive inside an RPM, as it comes out of `rpm2cpio` or of the payload.
 #![no_main]
 
-
 use libfuzzer_sys::fuzz_target;
 use manifests::cpio::{CpioError, Member, members};
 

@@ -27,7 +27,10 @@ fuzz_target!(|bytes: &[u8]| {
     let mut parts = text.splitn(3, '\0');
     let mut part = || parts.next().unwrap_or_default();
     let (config, environment, body) = (part(), part(), part());
-    let (settings, notes) = Settings::read(environment_file(environment, 252), Some(("tyk.conf", config)));
+    let (settings, notes) = Settings::read(
+        environment_file(environment, 252),
+        Some(("tyk.conf", config)),
+    );
     let is_json = serde_json::from_str::<Value>(config).is_ok();
     assert_eq!(notes.is_empty(), is_json);
     for health in &*QUESTIONS {

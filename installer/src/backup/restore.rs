@@ -23,8 +23,13 @@ pub enum RestoreError {
     #[error(transparent)]
     Capture(#[from] CaptureError),
     /// Everything was written, but some paths still differ from the snapshot.
-    #[error("still different after the restoration: {}", .0.join(", "))]
-    Different(Vec<String>),
+    #[error("still different after the restoration: {}", paths.join(", "))]
+    Different {
+        /// The paths.
+        paths: Vec<String>,
+        /// What was done.
+        done: Box<Restored>,
+    },
 }
 
 /// What a restoration did.
@@ -63,11 +68,10 @@ pub fn restore(
         done.displaced.push(path.clone());
     }
     let different: BTreeSet<String> = snapshot.differences(&present).into_iter().collect();
-    for (path, entry) in snapshot
-        .entries
-        .iter()
-        .filter(|(path, _)| different.contains(*path))
-    {
+    for (path, entry) in snapshot.entries.iter().filter(|(path, entry)| {
+        let is_left_out = entry.kind == Kind::Directory && !is_ours_to_restore(snapshot, path);
+        different.contains(*path) && !is_left_out
+    }) {
         let was = present.entries.get(path);
         let lost = write(layout, blobs, path, entry, was, displaced)?;
         done.lost.extend(lost);
@@ -94,7 +98,8 @@ pub fn restore(
     if rest.is_empty() {
         Ok(done)
     } else {
-        Err(RestoreError::Different(rest))
+        let done = Box::new(done);
+        Err(RestoreError::Different { paths: rest, done })
     }
 }
 
@@ -114,11 +119,16 @@ pub(super) fn look(layout: &Layout, snapshot: &Snapshot) -> Result<Snapshot, Cap
     )
 }
 
-/// Packages provide programs and services create sockets, so neither is restored. Paths that
-/// appeared since must go.
+/// Packages provide programs and services create sockets, so neither is restored; an excluded
+/// directory, such as a mount, is not even dressed. Paths that appeared since must go.
 pub(super) fn is_ours_to_restore(snapshot: &Snapshot, path: &str) -> bool {
     let kind = snapshot.entries.get(path).map(|entry| &entry.kind);
-    !matches!(kind, Some(Kind::Program | Kind::Special))
+    let is_excluded = || snapshot.excluded.iter().any(|left| left == path);
+    match kind {
+        Some(Kind::Program | Kind::Special) => false,
+        Some(Kind::Directory) => !is_excluded(),
+        _ => true,
+    }
 }
 
 /// Moves a path out of the way. Directories are removed only when empty, because their contents
@@ -223,7 +233,7 @@ fn dress_directories(
     present: &Snapshot,
 ) -> Result<(), FsError> {
     for (path, entry) in snapshot.entries.iter().rev() {
-        if entry.kind == Kind::Directory {
+        if entry.kind == Kind::Directory && is_ours_to_restore(snapshot, path) {
             let surplus = surplus(entry, present.entries.get(path));
             Place::of(&layout.at(path))?.set_ownership(
                 ownership(entry),

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use manifests::printable::printable;
+
 use super::session::Session;
 use super::{render, start};
 use crate::failure::{Exit, Failure, chain};
@@ -75,8 +77,10 @@ fn show(session: &Session) -> Result<u8, Failure> {
     let open = past.runs.iter().find(|run| run.is_open());
     // What a process works on changes at every moment.
     let is_at_work = lock::is_held(&session.layout);
-    let look = |run: &&PastRun| !is_at_work && run.report.is_none();
-    let looked = open.filter(look).map(|run| look_at(session, run));
+    // A stored report has the commands of its own try; a later one may have come further.
+    let looked = open
+        .filter(|_| !is_at_work)
+        .map(|run| look_at(session, run));
     let mut text = text(session, &past, is_at_work, looked.as_ref());
     let runs = &past.runs;
     let found = match runs.last() {
@@ -198,11 +202,18 @@ fn text_of_open(
         "Run {id} is not finished: {state}.\n  `{program} status --follow` shows its progress; if no \
          installer works on it, `{program} resume` closes it.\n"
     );
-    if let Some(report) = &open.report {
-        text.push_str(&render::report(report));
+    let mut report = open.report.clone();
+    let told = report.as_mut().map(|report| &mut report.outcome);
+    match (told, looked) {
+        (Some(Outcome::RevertFailed { commands, .. }), Some(looked)) => {
+            commands.clone_from(&looked.commands);
+        }
+        (_, Some(OpenRun { cause, commands })) => {
+            let cause = printable(cause);
+            text.push_str(&format!("  cause: {cause}\n{}", render::by_hand(commands)));
+        }
+        _ => {}
     }
-    if let Some(OpenRun { cause, commands }) = looked {
-        text.push_str(&format!("  cause: {cause}\n{}", render::by_hand(commands)));
-    }
+    text.extend(report.iter().map(render::report));
     text
 }

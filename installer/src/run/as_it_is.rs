@@ -105,7 +105,12 @@ fn outcome<E: std::error::Error>(
         .to_owned();
     let is_live = asked.layout.run(asked.run).live().exists();
     let reached = match recover::decide(records, is_live) {
-        Decision::FinishForward => return Outcome::Done,
+        Decision::FinishForward => {
+            if let Some(context) = asked.context {
+                state.findings.not_well = down(context);
+            }
+            return Outcome::Done;
+        }
         Decision::Close => return Outcome::Unchanged { cause },
         Decision::PutBack(reached) => reached,
     };
@@ -134,6 +139,27 @@ fn outcome<E: std::error::Error>(
     };
     differences.extend(lost);
     as_it_is(&cause, differences, data)
+}
+
+/// Returns the services that ran before a run that reached its target, and do not run now.
+fn down(context: &Context<'_>) -> Vec<NotWell> {
+    let Ok(Saved { baseline, .. }) = Saved::load(context) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for component in context.plan.all_components() {
+        let services = baseline.services(component).into_iter();
+        for unit in services.filter(|unit| baseline.was_up(unit) && context.has_units(&baseline)) {
+            if !context.host.unit(unit).is_ok_and(|now| now.is_up()) {
+                found.push(NotWell {
+                    title: component.title.clone(),
+                    why: format!("{unit} ran before and does not run"),
+                    before: false,
+                });
+            }
+        }
+    }
+    found
 }
 
 /// Compares the host with the state before the run.

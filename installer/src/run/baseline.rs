@@ -12,7 +12,7 @@ use crate::backup::snapshot::Snapshot;
 use crate::event::Event;
 use crate::health;
 use crate::host::{HostError, UnitState};
-use crate::plan::scope::{outer, trees};
+use crate::plan::scope::{is_below_any, outer, trees};
 use crate::plan::{Group, PackageChange, PlanKind, PlannedComponent};
 use crate::secure_fs;
 
@@ -193,7 +193,13 @@ impl Context<'_> {
                     .chain(&undone.after.roots)
                     .cloned(),
             );
+            let behind = roots.clone();
             roots = outer(&roots.into_iter().collect());
+            // What lies behind a mount is saved path by path.
+            let is_behind = |path: &String| is_below_any(path, &baseline.mounts);
+            let behind = behind.into_iter().filter(is_behind);
+            let behind: BTreeSet<String> = behind.filter(|path| !roots.contains(path)).collect();
+            roots.extend(behind);
             excluded.retain(|path| {
                 undone.before.excluded.contains(path) || baseline.mounts.contains(path)
             });

@@ -82,7 +82,7 @@ impl StepError {
     /// Whether everything was done and looked at, and the host differs all the same.
     pub(super) fn is_difference(&self) -> bool {
         match self {
-            Self::Differs(_) | Self::Restore(RestoreError::Different(_)) => true,
+            Self::Differs(_) | Self::Restore(RestoreError::Different { .. }) => true,
             Self::Several(all) => all.iter().all(Self::is_difference),
             _ => false,
         }

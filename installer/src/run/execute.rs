@@ -141,7 +141,9 @@ fn perform_of_group(
         GroupStep::Refresh => refresh(context, state, &groups),
         GroupStep::Dump => while_held(context, state, name, |_| stores::dump(context, name)),
         GroupStep::Transaction => while_held(context, state, name, |state| {
-            packages_forward::transact(context, state, &groups, log)
+            let done = packages_forward::transact(context, state, &groups, log)?;
+            context.hold_again(&state.saved.baseline, &context.plan.held_with(name))?;
+            Ok(done)
         }),
         GroupStep::Check => context.check_forward(&state.saved.baseline, &groups),
         GroupStep::Extras => extras::write(context, state.saved.before()?, &groups),

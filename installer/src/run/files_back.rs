@@ -2,8 +2,10 @@
 
 use super::scope_back::Scope;
 use super::state::{Note, State};
-use super::{Context, StepResult, extras, needed};
+use super::{Baseline, Context, StepError, StepResult, extras, needed};
 use crate::backup::restore::{RestoreError, restore};
+use crate::backup::snapshot::Snapshot;
+use crate::plan::scope::is_below_any;
 use crate::plan::{Group, PackageChange, scope};
 
 /// Puts the saved files of the scope back.
@@ -28,16 +30,22 @@ pub(super) fn put_files_back(
     // are restored twice.
     directories()?;
     extras::sweep(context, changed)?;
-    let restored = restore(
-        context.layout,
-        &blobs,
-        &before.restricted(&roots),
-        &displaced,
-    );
+    let mut before = before.restricted(&roots);
+    leave_out_new_mounts(context, &state.saved.baseline, &mut before)?;
+    let restored = restore(context.layout, &blobs, &before, &displaced);
     // A path that only differs in the end is for a person to judge; the services may start on it.
-    state.files_are_back = matches!(restored, Ok(_) | Err(RestoreError::Different(_)));
+    state.files_are_back = matches!(restored, Ok(_) | Err(RestoreError::Different { .. }));
     directories()?;
-    let done = restored?;
+    let (done, differing) = match restored {
+        Err(RestoreError::Different { paths, done }) => {
+            let differing = RestoreError::Different {
+                paths,
+                done: Box::default(),
+            };
+            (*done, Some(differing))
+        }
+        restored => (restored?, None),
+    };
     let mut note = |paths: &[String], how: &str| {
         if !paths.is_empty() {
             let note = Note::Attention(format!("{how}: {}", listed(paths)));
@@ -56,11 +64,30 @@ pub(super) fn put_files_back(
         &done.lost,
         "newer contents of these files were overwritten and could not be kept",
     );
+    if let Some(differing) = differing {
+        return Err(differing.into());
+    }
     Ok(format!(
         "{} paths written, {} moved away",
         done.written.len(),
         done.displaced.len()
     ))
+}
+
+/// Leaves out what was mounted since the backup: its files are not those that were saved.
+fn leave_out_new_mounts(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    before: &mut Snapshot,
+) -> Result<(), StepError> {
+    if !context.layout.is_live() {
+        return Ok(());
+    }
+    let mut new = context.host.mounts()?;
+    new.retain(|mount| !baseline.mounts.contains(mount) && is_below_any(mount, &before.roots));
+    before.entries.retain(|path, _| !is_below_any(path, &new));
+    before.excluded.extend(new);
+    Ok(())
 }
 
 /// Most paths that a note names.

@@ -125,12 +125,30 @@ impl Context<'_> {
         if !self.has_units(baseline) {
             return Ok(String::new());
         }
+        self.stop_and_take(baseline, components, full(components))
+    }
+
+    /// Takes every token and stops what a scriptlet started: the files of a component with `hold =
+    /// "none"` are not written under it.
+    pub(super) fn hold_again(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
+        if !self.has_units(baseline) || full(components).count() == components.len() {
+            return Ok(String::new());
+        }
+        self.stop_and_take(baseline, components, components.iter().copied())
+    }
+
+    fn stop_and_take<'a>(
+        &self,
+        baseline: &Baseline,
+        components: &[&'a Component],
+        without_token: impl Iterator<Item = &'a Component>,
+    ) -> StepResult {
         let services = || baseline.all_services(components.iter().copied());
         let triggers = components
             .iter()
             .flat_map(|component| baseline.triggers(component));
         let mut troubles: Vec<StepError> = baseline
-            .all_services(full(components))
+            .all_services(without_token)
             .map(|unit| secure_fs::remove_if_present(&self.layout.released().join(unit)))
             .filter_map(|removed| Some(removed.err()?.into()))
             .collect();

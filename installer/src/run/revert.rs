@@ -363,7 +363,11 @@ fn perform(
             let installed = context.install_holds(baseline, &scope.held);
             context.hold(baseline, &scope.held).and(installed)
         }
-        RevertStep::Transaction => reinstall(context, state, &scope.changed),
+        RevertStep::Transaction => {
+            let done = reinstall(context, state, &scope.changed);
+            let held = context.hold_again(&state.saved.baseline, &scope.held);
+            held.and(done)
+        }
         RevertStep::Configuration => put_files_back(context, state, scope),
         RevertStep::Data
         | RevertStep::Check

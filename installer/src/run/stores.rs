@@ -102,7 +102,13 @@ impl Context<'_> {
             let looked = self.await_store(access, store, Patience::None);
             Some(format!("{} does not answer: {}", store.name, looked.err()?))
         };
-        self.plan.stores.iter().filter_map(why).collect()
+        // A store that this host could not look at before says nothing by its silence.
+        let known = self
+            .plan
+            .stores
+            .iter()
+            .filter(|one| one.elsewhere.is_none());
+        known.filter_map(why).collect()
     }
 }
 

@@ -9,10 +9,10 @@ use super::health;
 use super::report::{finish, unfinished};
 use super::revert::after_failure;
 use super::state::{Note, Saved, State};
-use super::{Context, Ended, Keep, StepResult};
+use super::{Context, Ended, Keep, OnStop, StepResult};
 use crate::document;
 use crate::failure::chain;
-use crate::history::report::{Outcome, RunReport};
+use crate::history::report::{NotWell, Outcome, RunReport};
 use crate::journal::Journal;
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};
@@ -52,7 +52,10 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
                 saved,
                 ..State::default()
             };
-            finish_forward(context, &mut journal, started, state)
+            match finish_forward(context, &mut journal, started, state) {
+                Some(report) => report,
+                None => return Ok(Ended::Held),
+            }
         }
         Decision::PutBack(reached) => {
             let mut state = State {
@@ -72,13 +75,14 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
 }
 
 /// Finishes a run that had reached its target before it was cut off: starts what a reboot left
-/// held, checks health, and removes the drop-ins.
+/// held, checks health, and removes the drop-ins. Returns nothing if it was asked to stop: the next
+/// boot asks for health again.
 fn finish_forward(
     context: &Context<'_>,
     journal: &mut Journal<'_>,
     started: u64,
     mut state: State,
-) -> RunReport {
+) -> Option<RunReport> {
     let all: Vec<&PlannedComponent> = context.plan.components().collect();
     let every: Vec<&Component> = context.plan.all_components().collect();
     let baseline = &state.saved.baseline;
@@ -96,14 +100,23 @@ fn finish_forward(
         state.findings.not_well = not_well;
         Ok(String::new())
     });
-    // The run is committed. A service that is ill now is for a person, who can use `undo`.
-    state.findings.notes.extend(asked.map(Note::Info));
-    let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
-    let troubles: Vec<String> = released.into_iter().chain(removed).collect();
-    if troubles.is_empty() {
-        return finish(context, started, Outcome::Done, state);
+    if (context.stopped)() && context.on_stop == OnStop::Hold {
+        return None;
     }
-    unfinished(context, started, state, &troubles.join("; "))
+    // The run is committed. A service that does not start or is ill now is for a person, who can use
+    // `undo`: only a hold that stays keeps the run open.
+    state.findings.notes.extend(asked.map(Note::Info));
+    let not_started = released.map(|why| NotWell {
+        title: context.plan.title.clone(),
+        why,
+        before: false,
+    });
+    state.findings.not_well.extend(not_started);
+    let removed = step(Step::RemoveHolds, &mut || context.remove_holds(baseline));
+    Some(match removed {
+        None => finish(context, started, Outcome::Done, state),
+        Some(why) => unfinished(context, started, state, &why),
+    })
 }
 
 /// Keeps the notes of earlier tries: they name what was kept aside.

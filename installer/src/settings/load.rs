@@ -153,7 +153,7 @@ fn read_variables(
             Err(error) if error.kind() == ErrorKind::NotFound && *is_optional => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
             // Systemd passes over an optional file that is none.
-            Err(error) if *is_optional && error.kind() != ErrorKind::PermissionDenied => {}
+            Err(error) if *is_optional && error.kind() == ErrorKind::InvalidInput => {}
             Err(error) => return Err(unread(&path, &error)),
         }
     }
@@ -176,14 +176,16 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<String> {
         .custom_flags(flags)
         .open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+        let kind = ErrorKind::InvalidInput;
+        return Err(io::Error::new(kind, "it is not a regular file"));
     }
-    let mut text = String::new();
-    file.take(CONFIG_MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > CONFIG_MAX_BYTES {
+    let mut bytes = Vec::new();
+    file.take(CONFIG_MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > CONFIG_MAX_BYTES {
         return Err(io::Error::other("it is larger than 4 MiB"));
     }
-    Ok(text)
+    // A comment in another encoding must not hide the rest from us: systemd reads it too.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

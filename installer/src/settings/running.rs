@@ -141,8 +141,8 @@ impl<'a> Known<'a> {
         known.prefixes.extend(starts);
         known.condition(component.config_unless.as_ref());
         if let Some(health) = &component.health {
-            let settings = [&health.address, &health.port, &health.path, &health.tls];
-            known.settings(settings);
+            let asked = [&health.address, &health.port, &health.path, &health.tls];
+            known.settings(asked.into_iter().chain([&health.host_name]));
         }
         for rule in &component.stores {
             known.condition(rule.only_if.as_ref());

@@ -34,7 +34,7 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
         text.push_str(&format!(
             "  {}: NOT WELL: {}\n",
             printable(&one.title),
-            one.why
+            printable(&one.why)
         ));
     }
     text.push_str(&stores::report(&report.data));
@@ -50,6 +50,8 @@ fn verdict(report: &RunReport) -> String {
             let mut health = report.health.iter();
             let health = if report.exit().is_some() {
                 "; NOT WELL, see below"
+            } else if report.health.is_empty() {
+                ""
             } else if health.all(|one| one.state == HealthState::Healthy) {
                 " and healthy"
             } else {
@@ -66,7 +68,9 @@ fn verdict(report: &RunReport) -> String {
             differences,
             ..
         } => format!(
-            "CLOSED AS IT IS, because: {reason}\n  cause: {cause}{}",
+            "CLOSED AS IT IS, because: {}\n  cause: {}{}",
+            printable(reason),
+            printable(cause),
             differing(differences)
         ),
         Outcome::Reverted {
@@ -82,11 +86,13 @@ fn verdict(report: &RunReport) -> String {
                 ", WITH DIFFERENCES"
             };
             format!(
-                "failed and reverted{with}{data}: a person must look\n  cause: {cause}{}",
+                "failed and reverted{with}{data}: a person must look\n  cause: {}{}",
+                printable(cause),
                 differing(differences)
             )
         }
         Outcome::Reverted { cause, .. } => {
+            let cause = printable(cause);
             format!("failed and reverted, the host is as it was\n  cause: {cause}")
         }
         Outcome::RevertFailed {
@@ -95,15 +101,16 @@ fn verdict(report: &RunReport) -> String {
             commands,
             ..
         } => format!(
-            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {cause}\n  \
-             revert: {revert_cause}\n{}",
+            "FAILED, AND THE REVERT FAILED: the host needs a person\n  cause: {}\n  revert: {}\n{}",
+            printable(cause),
+            printable(revert_cause),
             by_hand(commands)
         ),
     }
 }
 
 fn differing(differences: &[String]) -> String {
-    let line = |text: &String| format!("\n  differs: {text}");
+    let line = |text: &String| format!("\n  differs: {}", printable(text));
     differences.iter().map(line).collect()
 }
 

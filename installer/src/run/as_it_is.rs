@@ -11,7 +11,7 @@ use super::{Context, reserve, stores};
 use crate::backup::by_hand::different;
 use crate::document;
 use crate::failure::chain;
-use crate::history::report::{DataState, Outcome, REPORT_TYPE, RunReport};
+use crate::history::report::{DataState, NotWell, Outcome, REPORT_TYPE, RunReport};
 use crate::host::Host;
 use crate::journal::lock::RunLock;
 use crate::journal::recover::{self, Decision};

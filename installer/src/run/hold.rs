@@ -139,7 +139,7 @@ impl Context<'_> {
 
     fn stop_and_take<'a>(
         &self,
-        baseline: &Baseline,
+        baseline: &'a Baseline,
         components: &[&'a Component],
         without_token: impl Iterator<Item = &'a Component>,
     ) -> StepResult {

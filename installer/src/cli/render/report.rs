@@ -44,21 +44,19 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
     text
 }
 
+fn health(report: &RunReport) -> &'static str {
+    let is_healthy = |one: &ComponentHealth| one.state == HealthState::Healthy;
+    match report.health.as_slice() {
+        _ if report.exit().is_some() => "; NOT WELL, see below",
+        [] => "",
+        all if all.iter().all(is_healthy) => " and healthy",
+        _ => "; see below for health",
+    }
+}
+
 fn verdict(report: &RunReport) -> String {
     match &report.outcome {
-        Outcome::Done => {
-            let mut health = report.health.iter();
-            let health = if report.exit().is_some() {
-                "; NOT WELL, see below"
-            } else if report.health.is_empty() {
-                ""
-            } else if health.all(|one| one.state == HealthState::Healthy) {
-                " and healthy"
-            } else {
-                "; see below for health"
-            };
-            format!("done: every component is at its target{health}")
-        }
+        Outcome::Done => format!("done: every component is at its target{}", health(report)),
         Outcome::Unchanged { cause } => {
             format!("failed before anything was changed: {}", printable(cause))
         }

@@ -54,7 +54,7 @@ use session::Session;
         ./install undo 1                     go back to before run 1\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
         5 failed and reverted, 6 failed and not as it was, 7 busy, 8 done but not well,\n\
-         10 changes pending,         130 interrupted."
+         10 changes pending, 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -33,7 +33,7 @@ fn check(bytes: &[u8]) {
     }
     // A committed run stays committed, and the components it touched stay recorded.
     for cut in 0..records.len() {
-        let (before, after) = (decide(&records[..cut]), decide(&records));
+        let (before, after) = (decide(&records[..cut], false), decide(&records, false));
         match (before, &after) {
             (Decision::FinishForward, after) => assert_eq!(*after, Decision::FinishForward),
             (Decision::PutBack(reached), Decision::PutBack(more)) => {

@@ -139,7 +139,8 @@ fn what_was_released_is_live_and_no_later_boot_touches_it() {
         .host
         .spawn(&["/root/install", "/root/bundle.tar.zst"])
         .unwrap();
-    wait_for_step(&site.host, "hold:gateway");
+    // What changes before is saved with the last state.
+    wait_for_step(&site.host, "hold:pump");
     // A configuration manager that insists on its mode.
     let puppet = format!(
         "systemd-run --quiet --unit=puppet sh -c 'while sleep 0.01; do chmod 0600 {helper}; done'"

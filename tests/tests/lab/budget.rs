@@ -3,14 +3,14 @@
 //! `scripts/disk-full` and `scripts/power-cut` take their numbers from the command line.
 
 /// Kills of the installer, rpm, both, or the whole host.
-pub(crate) const KILLS: u64 = 18;
+pub(crate) const KILLS: u64 = 14;
 /// The same with an rpm that keeps Berkeley DB.
 pub(crate) const KILLS_WITH_BERKELEY_DB: u64 = 9;
 /// The same on hosts with data stores. From the seed of that sample on there are two power cuts, kills
 /// in a migration, and runs that end before they hold anything.
 pub(crate) const KILLS_WITH_STORES: u64 = 8;
 /// Power cuts of a virtual machine.
-pub(crate) const POWER_CUTS: usize = 5;
+pub(crate) const POWER_CUTS: usize = 4;
 /// Disks that fill up during a run.
 pub(crate) const DISKS_FILLING_UP: u64 = 12;
 /// The sizes of disks that are full before a run are this far apart.

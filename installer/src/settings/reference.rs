@@ -59,7 +59,7 @@ impl Settings {
     }
 
     /// Takes over how values refer to other places, and reads the files among those as far as the
-    /// service's user may: whoever writes the configuration must not get root's files sent out.
+    /// service's user may: a user who writes the configuration must not get root's files sent out.
     pub(super) fn refer(&mut self, layout: &Layout, component: &Component, user: Option<&str>) {
         self.references.clone_from(&component.references);
         let files = component.references.iter().filter(|one| one.file);

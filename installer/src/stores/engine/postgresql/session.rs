@@ -15,7 +15,7 @@ use crate::host::cmd::{CmdError, Finished, inherited_path};
 use crate::secure_fs;
 use crate::stores::{Limit, StoreError};
 
-/// Root's own logins are not lent: whoever writes the product's configuration chooses the server
+/// Root's own logins are not lent: the writer of the product's configuration chooses the server
 /// that would see them. A path below a file is one where nothing is.
 const NOT_ROOTS: [(&str, &str); 4] = [
     ("PGPASSFILE", "/dev/null"),

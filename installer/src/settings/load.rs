@@ -76,6 +76,7 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
         service.unset(&mut environment);
         service
             .read_command(layout, component, &environment)
+            .and_then(|()| read_of_script(layout, &usual, service, &mut environment))
             .unwrap_or_else(|trouble| troubles.push(trouble));
     }
     let named = service.as_ref().and_then(|service| service.config.as_ref());
@@ -101,6 +102,28 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
         notes,
         service,
     }
+}
+
+/// Reads what a script that the unit starts, such as one of System V, reads by itself: the product's
+/// usual files, where the unit names none. They are the weakest.
+fn read_of_script(
+    layout: &Layout,
+    usual: &[EnvironmentFile],
+    service: &mut Service,
+    environment: &mut BTreeMap<String, String>,
+) -> Result<(), Trouble> {
+    if service.launcher.is_none() || !service.unit.environment_files.is_empty() {
+        return Ok(());
+    }
+    let (mut found, systemd) = (BTreeMap::new(), service.unit.systemd);
+    for file in usual {
+        let used = &mut service.environment_files;
+        read_variables(layout, file, systemd, &mut found, used)?;
+    }
+    for (name, value) in found {
+        environment.entry(name).or_insert(value);
+    }
+    Ok(())
 }
 
 /// Reads the configuration file, unless the program passes it over.

@@ -47,6 +47,20 @@ fn variables_of_the_unit_count_and_its_files_override_them() {
     assert_eq!(port(&without), "9090");
 }
 
+/// As systemd 219 makes a unit of the vendor's script, which reads these files itself.
+#[test]
+fn the_usual_files_of_a_script_are_read_where_its_unit_names_none() {
+    let files = [
+        (CONF, r#"{"listen_port": 8080}"#),
+        ("/etc/sysconfig/tyk-gateway", "TYK_GW_LISTENPORT=9090\n"),
+        ("/etc/a.env", "TYK_GW_OTHER=1\n"),
+    ];
+    let site = || Site::new(&files, "/etc/rc.d/init.d/tyk-gateway start");
+    assert_eq!(port(&site()), "9090");
+    assert_eq!(port(&site().with("TYK_GW_LISTENPORT", "9091")), "9091");
+    assert_eq!(port(&site().with_file("/etc/a.env")), "8080");
+}
+
 #[test]
 fn files_of_a_pattern_are_read_in_order_and_a_missing_one_stops_the_service() {
     let files = [

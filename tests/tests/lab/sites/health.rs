@@ -81,7 +81,7 @@ fn a_service_that_is_ill_before_is_refused_and_with_consent_the_end_says_so() {
         "it is ill since the move to the new network"
     );
 
-    // Going back needs no consent: it may be why somebody goes back. Its end says the same.
+    // Going back needs no consent: illness may be the reason for it. Its end says the same.
     let undo = site.install(&["undo", "1"]);
     assert_eq!(undo.code(), Some(8), "{}", undo.stderr);
     assert!(undo.stdout.contains("NOT WELL"), "{}", undo.stdout);

@@ -188,3 +188,80 @@ pub fn open(dumps: &Path, dump: &StoreDump) -> Result<Vec<DumpedPart>, StoreErro
     }
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::stores::{MongodbAccess, Restoring};
+
+    /// A server that cannot count, and whose dump is proven to hold nothing.
+    struct Hollow;
+
+    impl Stores for Hollow {
+        fn look(&self, _: &Access, _: Limit<'_>) -> Result<StoreLook, StoreError> {
+            Ok(StoreLook {
+                version: "1".to_owned(),
+                bytes: 0,
+                items: None,
+                parts: vec!["all".to_owned()],
+                not_restorable: None,
+            })
+        }
+
+        fn dump(
+            &self,
+            _: &Access,
+            _: &str,
+            mut into: &File,
+            _: Limit<'_>,
+        ) -> Result<(), StoreError> {
+            into.write_all(b"an archive").unwrap();
+            Ok(())
+        }
+
+        fn prove(
+            &self,
+            _: &Access,
+            _: &str,
+            _: &File,
+            _: Limit<'_>,
+        ) -> Result<Option<u64>, StoreError> {
+            Ok(Some(0))
+        }
+
+        fn restore(
+            &self,
+            _: &Access,
+            _: &Restoring<'_>,
+            _: Limit<'_>,
+        ) -> Result<Vec<String>, StoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// H-10: a misspelt database was dumped and restored as if it were data.
+    #[test]
+    fn a_dump_that_is_proven_to_hold_nothing_is_refused_unless_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let uri = "mongodb://127.0.0.1/misspelt";
+        let access = Access::Mongodb(MongodbAccess::parse(uri, None).unwrap());
+        let limit = Limit {
+            time: Duration::from_secs(1),
+            stopped: &|| false,
+        };
+        for may_be_empty in [false, true] {
+            let label = StoreLabel {
+                name: "main",
+                title: "data",
+                endpoint: "mongodb",
+                may_be_empty,
+            };
+            let dumped = dump_store(&Hollow, &access, &label, dir.path(), 0, limit);
+            assert_eq!(dumped.is_ok(), may_be_empty, "{dumped:?}");
+        }
+    }
+}

@@ -125,9 +125,14 @@ fn look(
         )));
     }
     // Read each time, because the upgrade may change a default.
-    let settings = settings::load(host, layout, component).settings;
-    let answer = target(&settings, health).and_then(|target| host.probe(&target));
-    let answer = answer.map_err(|why| Ill::new(IllKind::Silent, why))?;
+    let loaded = settings::load(host, layout, component);
+    let silent = |why: String| Ill::new(IllKind::Silent, why);
+    if let Some(trouble) = loaded.trouble.filter(|_| health.reads_settings()) {
+        let why = format!("where to ask it is not known: {}", trouble.why);
+        return Err(silent(why));
+    }
+    let answer = target(&loaded.settings, health).and_then(|target| host.probe(&target));
+    let answer = answer.map_err(silent)?;
     judge(&answer, health, expected.version)?;
     Ok(process.pid)
 }

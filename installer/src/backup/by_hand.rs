@@ -10,19 +10,30 @@ use crate::shell::quoted;
 /// How many files are listed one by one.
 const LISTED: usize = 200;
 
+/// The commands, and how many more files they leave out.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    pub(crate) lines: Vec<String>,
+    pub(crate) left_out: usize,
+}
+
 /// Returns the commands that restore by hand what differs from a snapshot. Labels and attributes are
 /// set anew by `restorecon`.
-pub(crate) fn commands(layout: &Layout, blobs: &Path, snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn commands(layout: &Layout, blobs: &Path, snapshot: &Snapshot) -> Commands {
     let Ok(present) = look(layout, snapshot) else {
-        return vec![format!(
+        let line = format!(
             "# files: {} holds their contents by digest",
             blobs.display()
-        )];
+        );
+        return Commands {
+            lines: vec![line],
+            left_out: 0,
+        };
     };
-    let different = snapshot.differences(&present);
-    let mut commands: Vec<String> = different
+    let mut different = snapshot.differences(&present);
+    different.retain(|path| is_ours_to_restore(snapshot, path));
+    let lines = different
         .iter()
-        .filter(|path| is_ours_to_restore(snapshot, path))
         .take(LISTED)
         .map(|path| {
             let at = quoted(&layout.at(path).display().to_string());
@@ -32,13 +43,10 @@ pub(crate) fn commands(layout: &Layout, blobs: &Path, snapshot: &Snapshot) -> Ve
             }
         })
         .collect();
-    if different.len() > LISTED {
-        let more = different.len() - LISTED;
-        commands.push(format!(
-            "# and {more} more: run the commands, then ask for the status again"
-        ));
+    Commands {
+        lines,
+        left_out: different.len().saturating_sub(LISTED),
     }
-    commands
 }
 
 /// Returns the paths that differ from a snapshot and that a revert would put back.

@@ -1,8 +1,9 @@
 //! Whether a unit runs the package's program when its main process is another one: an interpreter of
 //! it, a launcher of it, or what a launcher turned into. docs/product-manifest.md has the rule.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use manifests::digest::{Sha256, of_reader};
@@ -68,10 +69,13 @@ enum FileKind {
 
 impl ProgramFile {
     fn read(path: &Path) -> Option<Self> {
-        if !path.metadata().ok()?.is_file() {
+        // A pipe in its place must not hang this process.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).custom_flags(flags).open(path).ok()?;
+        if !file.metadata().ok()?.is_file() {
             return None;
         }
-        let mut file = File::open(path).ok()?;
         let mut start = Vec::new();
         (&mut file).take(4).read_to_end(&mut start).ok()?;
         let (_, sha256) = of_reader(&mut start.as_slice().chain(file)).ok()?;

@@ -81,11 +81,14 @@ fn existing(path: &Path) -> PathBuf {
 
 impl Services for LinuxHost {
     fn unit_settings(&self, unit: &str) -> Result<Option<UnitSettings>, HostError> {
-        if self.is_managed() {
-            unit_settings::ask(unit)
-        } else {
-            Ok(None)
+        if !self.is_managed() {
+            return Ok(None);
         }
+        let mut found = unit_settings::ask(unit)?;
+        if let Some(found) = found.as_mut().filter(|found| found.main_pid == 0) {
+            found.main_pid = process::eldest(unit).unwrap_or(0);
+        }
+        Ok(found)
     }
 
     fn invocation(&self, pid: u32, program: &str) -> std::io::Result<Option<Invocation>> {
@@ -195,21 +198,22 @@ impl Host for LinuxHost {
 
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError> {
         let state = systemd::unit(unit)?;
-        if state.main_pid == 0 || state.active != "active" {
+        if state.active != "active" {
             return Ok(None);
         }
-        let Ok(program) = std::fs::read_link(format!("/proc/{}/exe", state.main_pid)) else {
-            return Ok(None);
+        let pid = match state.main_pid {
+            0 => process::eldest(unit),
+            pid => Some(pid),
         };
-        let Some(sha256) = process::program_of(state.main_pid) else {
-            return Ok(None);
-        };
-        let program = program.to_string_lossy().into_owned();
-        Ok(Some(MainProcess {
-            pid: state.main_pid,
-            program,
-            sha256,
-        }))
+        let process = pid.and_then(|pid| {
+            let program = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+            Some(MainProcess {
+                pid,
+                program: program.to_string_lossy().into_owned(),
+                sha256: process::program_of(pid)?,
+            })
+        });
+        Ok(process)
     }
 
     fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError> {
@@ -218,7 +222,7 @@ impl Host for LinuxHost {
 
     fn unit_processes(&self, unit: &str) -> Result<Vec<UnitProcess>, HostError> {
         Ok(match systemd::unit(unit)?.main_pid {
-            0 => Vec::new(),
+            0 => process::of_service(unit),
             main => process::beside(main),
         })
     }

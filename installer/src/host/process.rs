@@ -1,5 +1,6 @@
 //! Processes, as `/proc` describes them.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
@@ -30,22 +31,45 @@ pub(crate) fn find(pid: u32) -> Option<ProcessState> {
 
 /// Lists the processes in the control group of the service that `main_pid` belongs to.
 pub(crate) fn beside(main_pid: u32) -> Vec<UnitProcess> {
-    let Some(service) = service_at(main_pid) else {
-        return Vec::new();
-    };
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| service_at(*pid).as_ref() == Some(&service))
+    service_at(main_pid).map_or_else(Vec::new, |service| of_service(&service))
+}
+
+/// Lists the processes in the control group of a service.
+pub(crate) fn of_service(service: &str) -> Vec<UnitProcess> {
+    let mut hashed = HashMap::new();
+    pids_of(service)
+        .into_iter()
         .map(|pid| UnitProcess {
             pid,
-            sha256: program_of(pid),
+            // A hundred workers run one program.
+            sha256: image_of(pid)
+                .and_then(|image| *hashed.entry(image).or_insert_with(|| program_of(pid))),
             files: files_of(pid),
         })
         .collect()
+}
+
+/// Returns the oldest process in the control group of a service: the one to watch where systemd knows
+/// no main process, as of most scripts of System V.
+pub(crate) fn eldest(service: &str) -> Option<u32> {
+    let born = |pid: &u32| find(*pid).map(|found| found.started);
+    let pids = pids_of(service).into_iter();
+    pids.filter_map(|pid| Some((born(&pid)?, pid)))
+        .min()
+        .map(|(_, pid)| pid)
+}
+
+fn pids_of(service: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| service_at(*pid).is_some_and(|found| found == service))
+        .collect()
+}
+
+/// Tells programs apart without reading them.
+fn image_of(pid: u32) -> Option<(u64, u64)> {
+    let image = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+    Some((image.dev(), image.ino()))
 }
 
 fn service_at(pid: u32) -> Option<String> {

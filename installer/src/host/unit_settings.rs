@@ -99,9 +99,18 @@ pub struct Invocation {
 /// Asks systemd about a unit.
 pub(crate) fn ask(unit: &str) -> Result<Option<UnitSettings>, HostError> {
     let show = ["show", "-p", PROPERTIES, unit];
-    let shown = cmd::query("systemctl", &show, ASK)?.success()?.stdout;
-    let manager = cmd::query("systemctl", &["show-environment"], ASK)?.success()?;
-    Ok(parse(&shown, &manager.stdout, version()?))
+    let shown = secret(&show)?;
+    let manager = secret(&["show-environment"])?;
+    Ok(parse(&shown, &manager, version()?))
+}
+
+/// Asks for what may hold passwords: no error shows any of it.
+fn secret(args: &[&str]) -> Result<String, HostError> {
+    let mut finished = cmd::query("systemctl", args, ASK)?;
+    if !finished.succeeded() {
+        finished.stdout.clear();
+    }
+    Ok(finished.success()?.stdout)
 }
 
 fn version() -> Result<u32, HostError> {
@@ -282,6 +291,8 @@ fn number(digits: &[u8], count: usize, radix: u32) -> Option<(u8, usize)> {
 
 /// More processes than a launcher puts between systemd and its program.
 const DESCENDANTS_MAX: usize = 64;
+/// More threads than a launcher has.
+const THREADS_MAX: usize = 4096;
 
 /// Finds the process that runs `program` and returns what it was started with.
 pub(crate) fn invocation(pid: u32, program: &str) -> io::Result<Option<Invocation>> {
@@ -315,12 +326,16 @@ pub(crate) fn invocation(pid: u32, program: &str) -> io::Result<Option<Invocatio
     }))
 }
 
+/// Every thread has children of its own, and a launcher in Go starts its program from any of them.
 fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let text = text.unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten().take(THREADS_MAX);
+    let texts = threads.filter_map(|one| std::fs::read_to_string(one.path().join("children")).ok());
+    let each = |text: String| -> Vec<u32> {
+        let words = text.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    texts.flat_map(each).collect()
 }
 
 fn runs(pid: u32, program: &str) -> bool {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Services;
 use crate::layout::Layout;
-use crate::settings;
+use crate::settings::{self, Trouble};
 
 /// The service of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +34,14 @@ pub fn find(
         let loaded = settings::load(services, layout, component);
         let running = settings::compare(services, layout, component, &loaded);
         let service = loaded.service?;
+        let mut notes = running.notes;
+        // The stores of a component tell it with what to do about it.
+        let told = |trouble: &Trouble| trouble.is_denied || !component.stores.is_empty();
+        let trouble = loaded.trouble.filter(|trouble| !told(trouble));
+        notes.extend(trouble.map(|trouble| trouble.why));
         let found = FoundService {
             files: service.files(),
-            notes: running.notes,
+            notes,
             stale: service.unit.needs_reload.then_some(service.name),
         };
         Some((component.name.clone(), found))

@@ -69,7 +69,10 @@ fn problem(plan: &InstallPlan, name: &str, what: &str) -> Problem {
                 "{what}. This run crosses a migration of data, and only services that are well can \
                  show that their data are"
             ),
-            format!("make {name} well first; --unhealthy-before does not hold over a migration"),
+            format!(
+                "make {name} well first, or stop its service: the run upgrades a stopped service and \
+                 leaves it stopped. --unhealthy-before does not hold over a migration"
+            ),
         );
     }
     Problem::new(

@@ -7,7 +7,7 @@ use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
 use super::{Context, FREE_BY_HAND, stores};
-use crate::backup::by_hand as files_by_hand;
+use crate::backup::by_hand::{self as files_by_hand, Commands};
 use crate::history;
 use crate::journal;
 use crate::journal::recover::{self, Decision};
@@ -60,7 +60,16 @@ pub(super) fn commands(context: &Context<'_>, state: &State) -> Vec<String> {
         let held = baseline.all_services(scope.held.iter().copied());
         commands.extend(with_words("systemctl stop", held.map(str::to_owned)));
         commands.extend(packages(context, &scope));
-        commands.extend(files(context, state, &scope));
+        let files = files(context, state, &scope);
+        commands.extend(files.lines);
+        if files.left_out > 0 {
+            // The end of the run comes with the last of them.
+            commands.push(format!(
+                "# and {} files more: run these commands, then ask for the rest: {program} status",
+                files.left_out
+            ));
+            return commands;
+        }
         commands.extend(data(context, state));
     }
     commands.push(FREE_BY_HAND.to_owned());
@@ -94,9 +103,9 @@ fn packages(context: &Context<'_>, scope: &Scope<'_>) -> Vec<String> {
     brought.into_iter().chain(back).collect()
 }
 
-fn files(context: &Context<'_>, state: &State, scope: &Scope<'_>) -> Vec<String> {
+fn files(context: &Context<'_>, state: &State, scope: &Scope<'_>) -> Commands {
     let (false, Ok(before)) = (state.files_are_back, state.saved.before()) else {
-        return Vec::new();
+        return Commands::default();
     };
     let roots = scope.roots(context, &state.saved.baseline);
     let blobs = context.dir().backup().blobs();

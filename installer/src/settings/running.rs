@@ -49,7 +49,8 @@ pub fn compare(
                 Some(launcher) if !differences.is_empty() => {
                     found.trouble = Some(Trouble {
                         why: format!(
-                            "{unit} starts {launcher}, and that gives {program} another {} than the unit",
+                            "{unit} starts {launcher}, and that gives {program} another {} than the \
+                             unit; a restart ends this if the unit or its files changed since it started",
                             differences.join(", ")
                         ),
                         is_denied: false,

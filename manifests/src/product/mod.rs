@@ -247,6 +247,24 @@ pub struct Health {
     pub budget_secs: u64,
 }
 
+impl Health {
+    /// Whether the component's own configuration decides how it is asked.
+    #[must_use]
+    pub fn reads_settings(&self) -> bool {
+        let Self {
+            address,
+            host_name,
+            port,
+            path,
+            tls,
+            ..
+        } = self;
+        let all = [address, host_name, port, path, tls];
+        all.iter()
+            .any(|one| !one.from.is_empty() || !one.or.is_empty())
+    }
+}
+
 /// One demand on a health answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

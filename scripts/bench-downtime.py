@@ -130,7 +130,7 @@ def main():
     dir = Path(work.name)
     os.environ["XDG_CONFIG_HOME"] = str(dir / "config")
     subprocess.run([lab, "vendor", "stop"], capture_output=True)
-    call(lab, "vendor", "start", stdout=subprocess.DEVNULL)
+    call(lab, "vendor", "start", "--profile", "bad", stdout=subprocess.DEVNULL)
     hosts = []
     try:
         info = json.loads(call(lab, "vendor", "info", stdout=subprocess.PIPE).stdout)

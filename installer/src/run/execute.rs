@@ -13,7 +13,7 @@ use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
     Baseline, Context, Ended, Keep, OnStop, StepResult, config, extras, packages_forward, reserve,
-    revert, stores,
+    rehearsal, revert, stores,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -129,6 +129,8 @@ fn perform_of_group(
 ) -> StepResult {
     let groups = groups(context.plan, name);
     match step {
+        GroupStep::Rehearse => rehearsal::rehearse(context, name),
+        GroupStep::DumpAhead => stores::dump_ahead(context, name),
         GroupStep::Hold => {
             let held = context.plan.held_with(name);
             let affected = affected(&state.saved.baseline, &held);

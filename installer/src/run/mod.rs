@@ -19,6 +19,7 @@ mod needed;
 mod outcome;
 mod packages_back;
 mod packages_forward;
+mod rehearsal;
 mod report;
 pub mod reserve;
 mod revert;

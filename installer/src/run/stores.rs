@@ -44,6 +44,8 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
             taken: dump.taken,
             bytes: dump.bytes(),
             items: dump.items,
+            raw_bytes: dump.raw_bytes,
+            seconds: dump.seconds,
         }),
         elsewhere: store.elsewhere.clone(),
     };
@@ -51,7 +53,7 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
 }
 
 impl Context<'_> {
-    fn limit(&self, time: Duration) -> Limit<'_> {
+    pub(super) fn limit(&self, time: Duration) -> Limit<'_> {
         let stopped = self.stopped;
         Limit { time, stopped }
     }
@@ -103,31 +105,50 @@ impl Context<'_> {
             Some(format!("{} does not answer: {}", store.name, looked.err()?))
         };
         // A store that this host could not look at before says nothing by its silence.
-        let known = self
-            .plan
-            .stores
-            .iter()
-            .filter(|one| one.elsewhere.is_none());
+        let known = self.plan.stores.iter().filter(|one| one.is_dumped());
         known.filter_map(why).collect()
     }
 }
 
-/// Dumps the stores of a group. The group's services are held, and so are all services that write
-/// to a store whose data will change.
+/// Returns the access to a store of the plan, without the data of some of its tables.
+pub(super) fn access_of(
+    discovery: &Discovery,
+    store: &PlannedStore,
+    exclude: &[String],
+) -> Result<Access, StoreError> {
+    let access = discovery.access(&store.name, &store.endpoint)?;
+    Ok(access.without_data_of(exclude))
+}
+
+/// Dumps the stores that a group leaves alone. Its services run: no revert restores these dumps, and
+/// a service that is down while they are made would be down for nothing.
+pub(super) fn dump_ahead(context: &Context<'_>, group: &str) -> StepResult {
+    let discovery = context.discover();
+    let dir = context.dir().backup().dumps();
+    let mut notes = Vec::new();
+    let stores = context.plan.stores_of(group);
+    for store in stores.filter(|store| store.is_dumped_ahead()) {
+        let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
+        notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
+    }
+    Ok(notes.join(", "))
+}
+
+/// Dumps the stores that a group changes. Its services are held, and so are all services that write
+/// to these stores.
 pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     let discovery = context.discover();
     let mut notes = Vec::new();
     let mut to_restore = 0;
-    for store in context.plan.stores_of(group) {
+    let stores = context.plan.stores_of(group);
+    for store in stores.filter(|store| store.change.is_some()) {
         if !store.is_dumped() {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
         let dir = context.dir().backup().dumps();
         let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
-        if store.change.is_some() {
-            to_restore += dump.bytes();
-        }
+        to_restore += dump.bytes();
         notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
     }
     // A revert also dumps the current data before it replaces them: the space for that is reserved
@@ -144,14 +165,18 @@ fn dump_as(
     label: &StoreLabel<'_>,
     dir: &DumpDir,
 ) -> Result<StoreDump, StepError> {
-    let access = discovery.access(&store.name, &store.endpoint)?;
+    let access = access_of(discovery, store, &store.exclude)?;
     let time = if *dir == context.dir().backup().dumps() {
         Duration::from_secs(context.plan.dump_limit_secs)
     } else {
         NO_LIMIT
     };
     let (now, limit) = (context.host.now(), context.limit(time));
-    let dump = dump_store(context.stores, access, label, &dir.files, now, limit)?;
+    let began = context.host.steady_clock();
+    let mut dump = dump_store(context.stores, &access, label, &dir.files, now, limit)?;
+    let took = context.host.steady_clock().saturating_sub(began);
+    dump.seconds = Some(took.as_secs().max(1));
+    dump.exclude.clone_from(&store.exclude);
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
     super::write_document(&dir.document, &dumps)?;
@@ -324,6 +349,8 @@ fn put(
 ) -> Result<Vec<String>, StepError> {
     let discovery = context.discover();
     let access = discovery.access(&store.name, &dump.endpoint)?;
+    // Tables whose data the dump does not have keep what they hold.
+    let access = access.without_data_of(&dump.exclude);
     let parts = dumping::open(dumps, dump)?;
     let restoring = Restoring {
         run: context.run,
@@ -332,7 +359,7 @@ fn put(
     };
     context
         .stores
-        .restore(access, &restoring, context.limit(NO_LIMIT))
+        .restore(&access, &restoring, context.limit(NO_LIMIT))
         .map_err(StepError::from)
 }
 

@@ -66,6 +66,9 @@ pub fn dump_store(
         taken,
         server: look.version,
         items,
+        raw_bytes: look.raw_bytes,
+        seconds: None,
+        exclude: Vec::new(),
         parts,
     })
 }
@@ -206,6 +209,7 @@ mod tests {
             Ok(StoreLook {
                 version: "1".to_owned(),
                 bytes: 0,
+                raw_bytes: None,
                 items: None,
                 parts: vec!["all".to_owned()],
                 not_restorable: None,

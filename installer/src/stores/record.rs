@@ -50,6 +50,15 @@ pub struct StoreDump {
     pub server: String,
     /// How many keys, tables or collections it holds, as far as the proof counted them.
     pub items: Option<u64>,
+    /// How many bytes the server kept for these data when they were dumped, if it reported that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_bytes: Option<u64>,
+    /// How long the dump and its proof took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Tables or collections whose data it does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Its files, in order.
     pub parts: Vec<DumpFile>,
 }

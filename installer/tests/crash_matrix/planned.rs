@@ -112,6 +112,8 @@ impl Scene {
             users: users.collect(),
             group: if self.is_one_group { "all" } else { "relay" }.to_owned(),
             may_be_empty: false,
+            cache: false,
+            exclude: Vec::new(),
             elsewhere: None,
             change: Some(DataChange::Migrated {
                 title: "the relay rewrites its rows".to_owned(),
@@ -139,6 +141,8 @@ fn store_rule() -> StoreRule {
             subtype: None,
         },
         may_be_empty: false,
+        cache: false,
+        exclude: Vec::new(),
         redis: Some(RedisSettings {
             host: fixed(data::HOST),
             port: fixed(data::PORT),

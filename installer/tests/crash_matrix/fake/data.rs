@@ -61,6 +61,7 @@ pub(crate) fn look(layout: &Layout) -> Result<StoreLook, StoreError> {
     Ok(StoreLook {
         version: "fake".to_owned(),
         bytes: data.to_string().len() as u64,
+        raw_bytes: None,
         items: Some(1),
         parts: vec!["dump.rdb".to_owned()],
         not_restorable: None,

@@ -88,13 +88,15 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
         .collect();
     versions.sort_unstable();
     versions.dedup();
+    let memory = members
+        .iter()
+        .filter_map(|member| number(&member.info, "used_memory"))
+        .sum();
     StoreLook {
         version: versions.join(", "),
         // Data in memory are larger than their dump, which has no pointers.
-        bytes: members
-            .iter()
-            .filter_map(|member| number(&member.info, "used_memory"))
-            .sum(),
+        bytes: memory,
+        raw_bytes: Some(memory),
         items: Some(members.iter().map(|member| keys(&member.info)).sum()),
         parts: members.iter().map(|member| member.part.clone()).collect(),
         not_restorable: not_restorable(access, members, site),

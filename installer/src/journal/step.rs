@@ -154,7 +154,11 @@ impl Step {
                 GroupStep::Release | GroupStep::Health => true,
             };
             for step in GroupStep::ALL.iter().filter(|step| is_needed(**step)) {
-                let list = if step.is_ahead() { &mut ahead } else { &mut steps };
+                let list = if step.is_ahead() {
+                    &mut ahead
+                } else {
+                    &mut steps
+                };
                 list.push(Self::Group(*step, group.name.clone()));
             }
         }

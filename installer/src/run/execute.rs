@@ -12,8 +12,8 @@ use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
-    Baseline, Context, Ended, Keep, OnStop, StepResult, config, extras, packages_forward, reserve,
-    rehearsal, revert, stores,
+    Baseline, Context, Ended, Keep, OnStop, StepResult, config, extras, packages_forward,
+    rehearsal, reserve, revert, stores,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;

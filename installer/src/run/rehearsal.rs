@@ -39,8 +39,7 @@ pub(super) fn rehearse(context: &Context<'_>, group: &str) -> StepResult {
 
 /// Removes what an interrupted rehearsal left on the servers. Returns what could not be removed.
 pub(super) fn clear(context: &Context<'_>, records: &[Record]) -> Vec<Note> {
-    let is_rehearsal =
-        |record: &Record| matches!(record.step, Step::Group(GroupStep::Rehearse, _));
+    let is_rehearsal = |record: &Record| matches!(record.step, Step::Group(GroupStep::Rehearse, _));
     let is_cut_off = records.last().is_some_and(is_rehearsal);
     if !is_cut_off {
         return Vec::new();
@@ -54,7 +53,8 @@ pub(super) fn clear(context: &Context<'_>, records: &[Record]) -> Vec<Note> {
             stopped: &goes_on,
         };
         let access = access_of(&discovery, store, &[]);
-        let cleared = access.and_then(|access| context.stores.clear_rehearsal(&access, &mark, limit));
+        let cleared =
+            access.and_then(|access| context.stores.clear_rehearsal(&access, &mark, limit));
         let why = cleared.err()?;
         Some(Note::Info(format!(
             "what an interrupted trial of a restore may have left on the server of {} is removed by \

@@ -14,6 +14,7 @@ use crate::history::report::{DataReport, DumpReport};
 use crate::journal::recover::Reached;
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::{InstallPlan, PlannedStore};
+use crate::secure_fs;
 use crate::stores::dumping::{self, StoreLabel, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit, Restoring, StoreError};
@@ -49,7 +50,10 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
         }),
         elsewhere: store.elsewhere.clone(),
     };
-    context.plan.stores.iter().map(report).collect()
+    // The plan names the caches, which are not dumped.
+    let is_reported = |store: &&PlannedStore| store.is_dumped() || store.elsewhere.is_some();
+    let stores = context.plan.stores.iter();
+    stores.filter(is_reported).map(report).collect()
 }
 
 impl Context<'_> {
@@ -124,7 +128,7 @@ pub(super) fn access_of(
 /// a service that is down while they are made would be down for nothing.
 pub(super) fn dump_ahead(context: &Context<'_>, group: &str) -> StepResult {
     let discovery = context.discover();
-    let dir = context.dir().backup().dumps();
+    let dir = dumps_dir(context);
     let mut notes = Vec::new();
     let stores = context.plan.stores_of(group);
     for store in stores.filter(|store| store.is_dumped_ahead()) {
@@ -146,15 +150,40 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
-        let dir = context.dir().backup().dumps();
+        let dir = dumps_dir(context);
         let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
         to_restore += dump.bytes();
         notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
     }
     // A revert also dumps the current data before it replaces them: the space for that is reserved
     // now.
-    reserve::add(context.layout, to_restore)?;
+    let elsewhere = context.plan.dumps_elsewhere(context.run);
+    reserve::add(context.layout, elsewhere.as_deref(), to_restore)?;
     Ok(notes.join(", "))
+}
+
+/// Returns where the run keeps the dumps from before it.
+pub(super) fn dumps_dir(context: &Context<'_>) -> DumpDir {
+    let elsewhere = context.plan.dumps_elsewhere(context.run);
+    BackupDir::placed(context.dir().backup().dumps(), elsewhere.as_deref())
+}
+
+/// Returns where the run keeps what stores held before a way back replaced it.
+fn aside_dir(context: &Context<'_>) -> DumpDir {
+    let elsewhere = context.plan.dumps_elsewhere(context.run);
+    BackupDir::placed(context.dir().backup().aside(), elsewhere.as_deref())
+}
+
+/// Makes the directory of dumps that the operator named, below a directory that only root changes.
+fn make_ready(context: &Context<'_>) -> Result<(), StepError> {
+    let (Some(dir), Some(own)) = (
+        context.plan.dump_dir.as_ref(),
+        context.plan.dumps_elsewhere(context.run),
+    ) else {
+        return Ok(());
+    };
+    secure_fs::check_guarded(Path::new(dir))?;
+    Ok(secure_fs::ensure_dir(&own, 0o700)?)
 }
 
 /// Dumps a store under the name of a label. Only a dump on the way forward has a time limit.
@@ -166,7 +195,8 @@ fn dump_as(
     dir: &DumpDir,
 ) -> Result<StoreDump, StepError> {
     let access = access_of(discovery, store, &store.exclude)?;
-    let time = if *dir == context.dir().backup().dumps() {
+    make_ready(context)?;
+    let time = if *dir == dumps_dir(context) {
         Duration::from_secs(context.plan.dump_limit_secs)
     } else {
         NO_LIMIT
@@ -176,9 +206,11 @@ fn dump_as(
     let mut dump = dump_store(context.stores, &access, label, &dir.files, now, limit)?;
     let took = context.host.steady_clock().saturating_sub(began);
     dump.seconds = Some(took.as_secs().max(1));
-    dump.exclude.clone_from(&store.exclude);
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
+    if context.plan.dump_dir.is_some() {
+        dumps.elsewhere = Some(dir.files.clone());
+    }
     super::write_document(&dir.document, &dumps)?;
     Ok(dump)
 }
@@ -266,8 +298,8 @@ pub(super) fn put_back(
     {
         return Err(error.into());
     }
-    let backup = context.dir().backup();
-    let dumps = read(&backup.dumps())?;
+    let dir = dumps_dir(context);
+    let dumps = read(&dir)?;
     let dump = dumps
         .of(&store.name)
         .ok_or_else(|| no_dump("there is no dump of", store))?;
@@ -275,7 +307,7 @@ pub(super) fn put_back(
     if has_run(store, &state.reached) {
         keep_aside(context, state, &discovery, store)?;
     }
-    let put_notes = put(context, store, &backup.dumps().files, dump)?;
+    let put_notes = put(context, store, &dir.files, dump)?;
     let restored = format!("the data of {} are those of before the run", store.name);
     let notes = [restored].into_iter().chain(put_notes);
     state.findings.notes.extend(notes.map(Note::Info));
@@ -289,7 +321,7 @@ fn keep_aside(
     discovery: &Discovery,
     store: &PlannedStore,
 ) -> Result<(), StepError> {
-    let dir = context.dir().backup().aside();
+    let dir = aside_dir(context);
     let known = read(&dir)?;
     let is_kept = known
         .stores
@@ -326,7 +358,7 @@ fn keep_aside(
 
 /// Returns where a run keeps what stores held before a way back replaced it.
 pub(super) fn kept_aside(context: &Context<'_>) -> Vec<String> {
-    let dir = context.dir().backup().aside();
+    let dir = aside_dir(context);
     let note = |dump: &StoreDump| {
         let path = dir.files.join(&dump.name);
         let store = context.plan.stores.iter();

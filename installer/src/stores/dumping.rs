@@ -68,7 +68,10 @@ pub fn dump_store(
         items,
         raw_bytes: look.raw_bytes,
         seconds: None,
-        exclude: Vec::new(),
+        exclude: look
+            .leaves_out
+            .then(|| access.exclude().to_vec())
+            .unwrap_or_default(),
         parts,
     })
 }
@@ -210,6 +213,7 @@ mod tests {
                 version: "1".to_owned(),
                 bytes: 0,
                 raw_bytes: None,
+                leaves_out: false,
                 items: None,
                 parts: vec!["all".to_owned()],
                 not_restorable: None,

@@ -84,6 +84,8 @@ pub struct StoreLook {
     pub bytes: u64,
     /// How many bytes the server keeps for these data, if it reports that.
     pub raw_bytes: Option<u64>,
+    /// Whether there are tables or collections whose data are not dumped.
+    pub leaves_out: bool,
     /// How many keys, tables or collections there are, if the server reports it.
     pub items: Option<u64>,
     /// The files that make a dump, by name, in order.

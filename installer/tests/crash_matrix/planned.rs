@@ -81,6 +81,7 @@ impl Scene {
             stores: self.stores(),
             bystanders: Vec::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
+            dump_dir: None,
             notes: Vec::new(),
         }
     }
@@ -104,7 +105,7 @@ impl Scene {
             return Vec::new();
         }
         let users = self.data_users().iter().map(|part| part.name.to_owned());
-        vec![PlannedStore {
+        let rewritten = PlannedStore {
             name: "relay-data".to_owned(),
             title: "rows".to_owned(),
             engine: Engine::Redis,
@@ -118,17 +119,24 @@ impl Scene {
             change: Some(DataChange::Migrated {
                 title: "the relay rewrites its rows".to_owned(),
             }),
-        }]
+        };
+        let left_alone = PlannedStore {
+            name: "relay-log".to_owned(),
+            endpoint: format!("redis {}:{}", data::HOST, data::OTHER_PORT),
+            change: None,
+            ..rewritten.clone()
+        };
+        vec![rewritten, left_alone]
     }
 }
 
-fn store_rule() -> StoreRule {
+fn store_rule(id: &str, port: &str) -> StoreRule {
     let fixed = |default: &str| Setting {
         default: default.to_owned(),
         ..Setting::default()
     };
     StoreRule {
-        id: "data".to_owned(),
+        id: id.to_owned(),
         title: "rows".to_owned(),
         only_if: None,
         each: None,
@@ -145,7 +153,7 @@ fn store_rule() -> StoreRule {
         exclude: Vec::new(),
         redis: Some(RedisSettings {
             host: fixed(data::HOST),
-            port: fixed(data::PORT),
+            port: fixed(port),
             ..RedisSettings::default()
         }),
         database: None,
@@ -206,7 +214,10 @@ fn component(part: &Part, has_data: bool) -> Component {
         references: Vec::new(),
         tools: Vec::new(),
         stores: if has_data {
-            vec![store_rule()]
+            vec![
+                store_rule("data", data::PORT),
+                store_rule("log", data::OTHER_PORT),
+            ]
         } else {
             Vec::new()
         },

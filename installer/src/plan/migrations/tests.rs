@@ -62,6 +62,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
+        dump_dir: None,
         notes: Vec::new(),
     }
 }

@@ -130,6 +130,15 @@ impl Access {
         access
     }
 
+    /// Returns the tables or collections whose data are not dumped.
+    pub(super) fn exclude(&self) -> &[String] {
+        match self {
+            Self::Redis(_) => &[],
+            Self::Postgresql(access) => &access.exclude,
+            Self::Mongodb(access) => &access.exclude,
+        }
+    }
+
     pub(super) fn engine(&self) -> &dyn Engine {
         match self {
             Self::Redis(access) => access,

@@ -46,6 +46,7 @@ impl Engine for MongodbAccess {
             version: "unknown".to_owned(),
             bytes: size.map_or(0, |size| size.saturating_add(size / 4)),
             raw_bytes: size,
+            leaves_out: !self.exclude.is_empty(),
             items: None,
             parts: vec![ARCHIVE.to_owned()],
             not_restorable: None,

@@ -43,7 +43,10 @@ fn script(access: &MongodbAccess) -> Option<String> {
     let quoted = |text: &str| serde_json::to_string(text).ok();
     let mut uri = access.uri.reveal().to_owned();
     if let Some(tls) = &access.tls {
-        let is_bare = uri.splitn(3, '/').nth(2).is_some_and(|rest| !rest.contains('/'));
+        let is_bare = uri
+            .splitn(3, '/')
+            .nth(2)
+            .is_some_and(|rest| !rest.contains('/'));
         if is_bare {
             uri.push('/');
         }

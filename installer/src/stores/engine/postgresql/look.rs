@@ -72,7 +72,9 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
          pg_database_size(d.oid) - (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) \
          FROM pg_class c WHERE {left_out}), ({counted}), pg_is_in_recovery(), r.rolsuper, \
          r.rolcreatedb AND pg_has_role(d.datdba, 'MEMBER'), ({FOREIGN}), r.rolname, \
-         pg_get_userbyid(d.datdba) FROM pg_database d, pg_roles r \
+         pg_get_userbyid(d.datdba), EXISTS (SELECT FROM pg_class c WHERE {left_out}), \
+         EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') \
+         FROM pg_database d, pg_roles r \
          WHERE d.datname = current_database() AND r.rolname = current_user;"
     );
     let records = session.ask(&what, &sql)?;
@@ -90,6 +92,8 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         foreign,
         user,
         owner,
+        leaves_out,
+        has_timescale,
     ] = record.as_slice()
     else {
         return Err(unclear(&what));
@@ -103,6 +107,7 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         is_standby: is_standby == "t",
         is_super: is_super == "t",
         may_make: may_make == "t",
+        has_timescale: has_timescale == "t",
         foreign,
         user,
         owner,
@@ -112,6 +117,7 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         // Text may be longer than its stored form, before and after compression.
         bytes: bytes.saturating_add(bytes / 4).saturating_add(MEGABYTE),
         raw_bytes: Some(bytes),
+        leaves_out: leaves_out == "t",
         items: tables.parse().ok(),
         parts: vec![DATABASE.to_owned(), GLOBALS.to_owned()],
         not_restorable: not_restorable(&session, &rights, major),
@@ -122,6 +128,7 @@ struct Rights<'a> {
     is_standby: bool,
     is_super: bool,
     may_make: bool,
+    has_timescale: bool,
     foreign: &'a str,
     user: &'a str,
     owner: &'a str,
@@ -136,6 +143,15 @@ fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Opt
                 "the server of database `{database}` is a standby, into which nothing can be restored"
             ),
             "let the configuration name the primary server, or add target_session_attrs=read-write",
+        ));
+    }
+    if rights.has_timescale {
+        return Some(Problem::new(
+            format!(
+                "database `{database}` uses TimescaleDB, whose tables pg_restore alone does not put back"
+            ),
+            "restore it by hand if need be, between timescaledb_pre_restore() and \
+             timescaledb_post_restore()",
         ));
     }
     if !rights.is_super && !rights.may_make {

@@ -5,8 +5,8 @@
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
 use super::fresh_database::FreshDatabase;
-use super::{excluded, look};
 use super::session::{SERVICE, Session};
+use super::{excluded, look};
 use crate::failure::chain;
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;

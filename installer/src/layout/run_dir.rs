@@ -246,19 +246,6 @@ impl BackupDir {
         self.dump_dir(Self::DUMPS[1])
     }
 
-    /// Gives dumps another place; their list stays where it is.
-    #[must_use]
-    pub fn placed(dumps: DumpDir, elsewhere: Option<&Path>) -> DumpDir {
-        let name = dumps.files.file_name().map(Path::new);
-        match (elsewhere, name) {
-            (Some(elsewhere), Some(name)) => DumpDir {
-                files: elsewhere.join(name),
-                document: dumps.document,
-            },
-            _ => dumps,
-        }
-    }
-
     fn dump_dir(&self, name: &str) -> DumpDir {
         DumpDir {
             document: self.join(format!("{name}.json")),

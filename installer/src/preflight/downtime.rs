@@ -35,7 +35,7 @@ pub fn forecast(
         let access = access.without_data_of(&store.exclude);
         reached.look(&access, limit).ok()?.raw_bytes
     };
-    let timed: Vec<Timed> = past.iter().filter_map(|run| timed(layout, run)).collect();
+    let timed: Vec<Timed> = past.iter().flat_map(|run| timed(layout, run)).collect();
     plan.groups
         .iter()
         .flat_map(|group| of_group(plan, group, &past, &timed, &size))
@@ -54,9 +54,12 @@ fn of_group(
         .filter(|store| store.change.is_some() && store.is_dumped())
         .map(|store| of_dump(store, past, size(store)))
         .collect();
-    let names = group.components.iter().map(|one| &one.component.name);
-    let known = timed.iter().rev().find(|timed| timed.is_of(names.clone()));
-    let start = match known {
+    let names: Vec<&str> = group
+        .components
+        .iter()
+        .map(|one| one.component.name.as_str())
+        .collect();
+    let start = match newest(timed, &names) {
         _ if group.components.is_empty() => "the restore and the start (not known)".to_owned(),
         Some(timed) => format!(
             "rpm and the start ({} s in run {}), and up to {} s until it is healthy",
@@ -108,19 +111,47 @@ struct Timed {
     health_secs: u64,
 }
 
-impl Timed {
-    fn is_of<'n>(&self, mut names: impl Iterator<Item = &'n String>) -> bool {
-        names.all(|name| self.components.contains(name))
-    }
+/// Adds up what the newest run measured that changed all of some components.
+fn newest(timed: &[Timed], names: &[&str]) -> Option<Timed> {
+    let of_run = |run: u64| -> Option<Timed> {
+        let groups: Vec<&Timed> = timed
+            .iter()
+            .filter(|timed| timed.run == run)
+            .filter(|timed| {
+                timed
+                    .components
+                    .iter()
+                    .any(|one| names.contains(&one.as_str()))
+            })
+            .collect();
+        let is_known = |name: &&str| {
+            groups
+                .iter()
+                .any(|timed| timed.components.iter().any(|one| one == name))
+        };
+        names.iter().all(is_known).then(|| Timed {
+            run,
+            components: Vec::new(),
+            down_secs: groups.iter().map(|timed| timed.down_secs).sum(),
+            health_secs: groups
+                .iter()
+                .map(|timed| timed.health_secs)
+                .max()
+                .unwrap_or(0),
+        })
+    };
+    let mut runs: Vec<u64> = timed.iter().map(|timed| timed.run).collect();
+    runs.dedup();
+    runs.into_iter().rev().find_map(of_run)
 }
 
-/// Reads the times of a run's first group that went to its end.
-fn timed(layout: &Layout, run: &PastRun) -> Option<Timed> {
-    if !run.is_done() {
-        return None;
-    }
-    let records = journal::read(&layout.run(run.id).journal()).ok()?;
-    run.plan.groups.iter().find_map(|group| {
+/// Reads the times of the groups of a run that went to its end.
+fn timed(layout: &Layout, run: &PastRun) -> Vec<Timed> {
+    let records = match journal::read(&layout.run(run.id).journal()) {
+        Ok(records) if run.is_done() => records,
+        _ => return Vec::new(),
+    };
+    let of_group = |group: &Group| {
         let (down_secs, health_secs) = times(&records, &group.name)?;
         let components = group.components.iter();
         Some(Timed {
@@ -129,7 +160,8 @@ fn timed(layout: &Layout, run: &PastRun) -> Option<Timed> {
             down_secs,
             health_secs,
         })
-    })
+    };
+    run.plan.groups.iter().filter_map(of_group).collect()
 }
 
 /// Returns from the hold to the start without the dump, and from there to health, in seconds.
@@ -166,6 +198,28 @@ mod tests {
             note: String::new(),
             sum: String::new(),
         }
+    }
+
+    #[test]
+    fn the_newest_run_that_changed_all_of_them_counts() {
+        let timed = |run, name: &str, down_secs| Timed {
+            run,
+            components: vec![name.to_owned()],
+            down_secs,
+            health_secs: down_secs / 2,
+        };
+        let all = [
+            timed(1, "gateway", 8),
+            timed(1, "pump", 4),
+            timed(2, "pump", 6),
+        ];
+        let found = |names: &[&str]| {
+            let found = newest(&all, names)?;
+            Some((found.run, found.down_secs, found.health_secs))
+        };
+        assert_eq!(found(&["pump"]), Some((2, 6, 3)));
+        assert_eq!(found(&["gateway", "pump"]), Some((1, 12, 4)));
+        assert_eq!(found(&["dashboard"]), None);
     }
 
     #[test]

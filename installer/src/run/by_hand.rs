@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, FREE_BY_HAND, stores};
+use super::{Context, FREE_BY_HAND, dumps, stores};
 use crate::backup::by_hand as files_by_hand;
 use crate::history;
 use crate::journal;
@@ -116,7 +116,7 @@ fn data_of(context: &Context<'_>, store: &PlannedStore) -> Vec<String> {
             "# restore your own backup of {name} ({endpoint}): {reason}"
         )];
     }
-    let dir = stores::dumps_dir(context).files;
+    let dir = dumps::dumps_dir(context).files;
     let dumps = stores::dumps_of(&context.dir().backup()).unwrap_or_default();
     let Some(dump) = dumps.of(name) else {
         return vec![format!(

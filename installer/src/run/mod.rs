@@ -8,6 +8,7 @@ mod baseline;
 mod by_hand;
 mod check;
 mod config;
+mod dumps;
 pub mod error;
 mod execute;
 mod extras;

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::dumps::{aside_dir, dumps_dir, make_ready};
 use super::error::StepError;
 use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
@@ -14,7 +15,6 @@ use crate::history::report::{DataReport, DumpReport};
 use crate::journal::recover::Reached;
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::{InstallPlan, PlannedStore};
-use crate::secure_fs;
 use crate::stores::dumping::{self, StoreLabel, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit, Restoring, StoreError};
@@ -124,20 +124,6 @@ pub(super) fn access_of(
     Ok(access.without_data_of(exclude))
 }
 
-/// Dumps the stores that a group leaves alone. Its services run: no revert restores these dumps, and
-/// a service that is down while they are made would be down for nothing.
-pub(super) fn dump_ahead(context: &Context<'_>, group: &str) -> StepResult {
-    let discovery = context.discover();
-    let dir = dumps_dir(context);
-    let mut notes = Vec::new();
-    let stores = context.plan.stores_of(group);
-    for store in stores.filter(|store| store.is_dumped_ahead()) {
-        let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
-        notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
-    }
-    Ok(notes.join(", "))
-}
-
 /// Dumps the stores that a group changes. Its services are held, and so are all services that write
 /// to these stores.
 pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
@@ -162,32 +148,8 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     Ok(notes.join(", "))
 }
 
-/// Returns where the run keeps the dumps from before it.
-pub(super) fn dumps_dir(context: &Context<'_>) -> DumpDir {
-    let elsewhere = context.plan.dumps_elsewhere(context.run);
-    BackupDir::placed(context.dir().backup().dumps(), elsewhere.as_deref())
-}
-
-/// Returns where the run keeps what stores held before a way back replaced it.
-fn aside_dir(context: &Context<'_>) -> DumpDir {
-    let elsewhere = context.plan.dumps_elsewhere(context.run);
-    BackupDir::placed(context.dir().backup().aside(), elsewhere.as_deref())
-}
-
-/// Makes the directory of dumps that the operator named, below a directory that only root changes.
-fn make_ready(context: &Context<'_>) -> Result<(), StepError> {
-    let (Some(dir), Some(own)) = (
-        context.plan.dump_dir.as_ref(),
-        context.plan.dumps_elsewhere(context.run),
-    ) else {
-        return Ok(());
-    };
-    secure_fs::check_guarded(Path::new(dir))?;
-    Ok(secure_fs::ensure_dir(&own, 0o700)?)
-}
-
 /// Dumps a store under the name of a label. Only a dump on the way forward has a time limit.
-fn dump_as(
+pub(super) fn dump_as(
     context: &Context<'_>,
     discovery: &Discovery,
     store: &PlannedStore,

@@ -51,14 +51,14 @@ fn only_data_that_are_rewritten_cost_downtime_and_dumps_go_where_they_are_wanted
         .check(&["install", "-d", "-m", "0777", DUMPS])
         .unwrap();
     let dumps = ["--dump-dir", DUMPS];
-    let install = [&[BUNDLE], &dumps[..]].concat();
+    let install = [&[BUNDLE][..], &dumps[..]].concat();
     let refused = site.install(&install);
     assert_eq!(refused.code(), Some(4), "{}", refused.stderr);
     assert!(refused.stderr.contains(DUMPS), "{}", refused.stderr);
     site.host.check(&["chmod", "0700", DUMPS]).unwrap();
 
     let plan = site
-        .must_install(&[&["plan"], &install[..]].concat())
+        .must_install(&[&["plan"][..], &install[..]].concat())
         .stdout;
     for words in [
         "dumped while its services run",

@@ -93,7 +93,9 @@ impl<'s, 'a> FreshDatabase<'s, 'a> {
 
     fn clear(&self, mark: &RehearsalMark) -> Result<(), StoreError> {
         let word = literal(&format!("{TRIED}{}_", mark.host));
-        let is_left = format!("datconnlimit = {MARK} AND strpos(datname, {word}) > 0");
+        let is_left = format!(
+            "datconnlimit = {MARK} AND strpos(datname, {word}) > 0 AND pg_has_role(datdba, 'MEMBER')"
+        );
         // A killed tool may still have its connection.
         self.ask(&format!(
             "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a \

@@ -84,7 +84,7 @@ fn what_no_look_can_see_is_found_by_the_trial() {
         ("CREATE PUBLICATION all_of_it FOR ALL TABLES", "superuser"),
         (
             "ALTER DEFAULT PRIVILEGES FOR ROLE admin GRANT SELECT ON TABLES TO PUBLIC",
-            "privileges",
+            "may not do that",
         ),
     ] {
         let (cluster, store) = with_shop();

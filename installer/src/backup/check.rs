@@ -106,6 +106,21 @@ impl Held {
 pub fn plain(dir: &Path) -> Checked {
     let mut held = Held::default();
     let mut troubles = Vec::new();
+    add_below(&mut held, dir, "", &mut troubles);
+    // The run may have put its dumps elsewhere.
+    for name in BackupDir::DUMPS {
+        let mut known = Checked::default();
+        let dumps: Option<Dumps> = held.document(&format!("{name}.json"), &mut known);
+        if let Some(elsewhere) = dumps.and_then(|dumps| dumps.elsewhere) {
+            add_below(&mut held, &elsewhere, &format!("{name}/"), &mut troubles);
+        }
+    }
+    let mut checked = held.judge();
+    checked.troubles.extend(troubles);
+    checked
+}
+
+fn add_below(held: &mut Held, dir: &Path, prefix: &str, troubles: &mut Vec<String>) {
     for found in WalkDir::new(dir) {
         let found = match found {
             Ok(found) if found.file_type().is_file() => found,
@@ -116,7 +131,7 @@ pub fn plain(dir: &Path) -> Checked {
             }
         };
         let name = found.path().strip_prefix(dir).unwrap_or(found.path());
-        let name = name.to_string_lossy().into_owned();
+        let name = format!("{prefix}{}", name.to_string_lossy());
         let read = secure_fs::open_read(found.path())
             .map_err(|error| chain(&error))
             .and_then(|file| {
@@ -125,9 +140,6 @@ pub fn plain(dir: &Path) -> Checked {
             });
         troubles.extend(read.err());
     }
-    let mut checked = held.judge();
-    checked.troubles.extend(troubles);
-    checked
 }
 
 /// Checks a sealed backup without writing a byte of it.

@@ -4,15 +4,19 @@ use std::path::PathBuf;
 
 use walkdir::WalkDir;
 
+use crate::document;
 use crate::failure::chain;
 use crate::history;
-use crate::layout::{Layout, RunDir};
+use crate::layout::{BackupDir, Layout, RunDir};
 use crate::secure_fs;
+use crate::stores::record::Dumps;
 
 /// Returns how many bytes the backup of a run takes.
 #[must_use]
 pub fn size(run: &RunDir) -> u64 {
-    let files = run.backups().into_iter().flat_map(WalkDir::new).flatten();
+    let elsewhere = dumps_elsewhere(&run.backup());
+    let all = run.backups().into_iter().chain(elsewhere);
+    let files = all.flat_map(WalkDir::new).flatten();
     let sizes = files
         .filter_map(|found| found.metadata().ok())
         .filter(std::fs::Metadata::is_file);
@@ -28,7 +32,9 @@ pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
     let last = runs.len().saturating_sub(keep);
     let mut gone = Vec::new();
     for run in runs[..last].iter().filter(|run| !needed.contains(&run.id)) {
-        for path in layout.run(run.id).backups() {
+        // The list of dumps goes last: a later call finds by it what is left.
+        let elsewhere = history::dumps_elsewhere(run);
+        for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
             let removed = if path.is_dir() {
                 secure_fs::remove_tree(&path)
             } else {
@@ -41,4 +47,11 @@ pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
         }
     }
     Ok(gone)
+}
+
+/// Returns the directories of dumps that lie outside the backup.
+fn dumps_elsewhere(backup: &BackupDir) -> Vec<PathBuf> {
+    let documents = [backup.dumps().document, backup.aside().document];
+    let read = |document: &PathBuf| document::read::<Dumps>(document).ok()?.elsewhere;
+    documents.iter().filter_map(read).collect()
 }

@@ -37,6 +37,11 @@ pub(super) struct ConsentArgs {
     /// Longest time for the dump of one data store, in seconds [default: 3600].
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     dump_time_limit: Option<u64>,
+    /// Put the dumps of data stores below DIR instead of /var/lib/airgap-bundle. DIR must exist, on a
+    /// local filesystem, and only root may write to it and to the directories above it. Not together
+    /// with sealed backups.
+    #[arg(long, value_name = "DIR", value_parser = absolute)]
+    dump_dir: Option<String>,
 }
 
 /// Longest waits for health.
@@ -61,6 +66,18 @@ fn budget(text: &str) -> Result<(String, u64), String> {
     let secs = secs.filter(|secs| (1..=86_400).contains(secs));
     let secs = secs.ok_or("write 1 to 86400 seconds")?;
     Ok((name.trim().to_owned(), secs))
+}
+
+/// Parses the path of a directory that later processes find again, wherever they are started.
+fn absolute(text: &str) -> Result<String, String> {
+    let path = std::path::Path::new(text);
+    let is_plain = path
+        .components()
+        .all(|part| !matches!(part, std::path::Component::ParentDir));
+    if !path.is_absolute() || !is_plain || text.chars().any(char::is_control) {
+        return Err("write an absolute path without `..`".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Parses a name and a reason.
@@ -93,6 +110,7 @@ impl ConsentArgs {
             unhealthy_before: self.unhealthy_before.iter().cloned().collect(),
             health_budgets: self.health.budgets(),
             dump_limit_secs: self.dump_time_limit,
+            dump_dir: self.dump_dir.clone(),
         };
         let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;
@@ -111,7 +129,15 @@ impl ConsentArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::budget;
+    use super::{absolute, budget};
+
+    #[test]
+    fn a_directory_of_dumps_is_found_again_by_other_processes() {
+        assert_eq!(absolute("/srv/dumps/"), Ok("/srv/dumps".to_owned()));
+        for bad in ["", "dumps", "./dumps", "/srv/../tmp", "/srv/a\nb"] {
+            assert!(absolute(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_budget_is_a_name_and_seconds() {

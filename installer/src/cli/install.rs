@@ -47,6 +47,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     entered.make_ready()?;
     let mut plan = args.consent.plan(session, &open)?;
     let unwell = session.ask_health(&mut plan);
+    session.forecast_downtime(&mut plan);
     let plan = plan;
     render::announce(&plan);
     if plan.is_empty() {

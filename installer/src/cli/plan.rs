@@ -24,6 +24,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let open = bundle::open(session, &args.bundle)?;
     let mut plan = args.consent.plan(session, &open)?;
     let problems = session.ask_health(&mut plan);
+    session.forecast_downtime(&mut plan);
     render::result(session, &plan, &render::plan(&plan));
     if !problems.is_empty() {
         return Err(refusal("this run would be refused", &problems));

@@ -16,7 +16,12 @@ pub(super) fn cannot_store(error: &dyn std::error::Error) -> Failure {
 }
 
 pub(super) fn cannot_look(error: &HostError) -> Failure {
-    let next = "make `rpm -qa` and `systemctl show` work on this host first";
+    let next = match error {
+        HostError::RpmNoRoom { directory, .. } => {
+            format!("free 4 MiB on the filesystem of {directory}, then start this again")
+        }
+        _ => "make `rpm -qa` and `systemctl show` work on this host first".to_owned(),
+    };
     let what = "cannot take the inventory of this host";
     Failure::because(Exit::Refused, what, error, next)
 }

@@ -109,6 +109,16 @@ impl Session {
         preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
     }
 
+    /// Notes in a plan how long each component is down, as far as this caller can know it.
+    pub(super) fn forecast_downtime(&self, plan: &mut InstallPlan) {
+        if !self.layout.is_live() || !rustix::process::geteuid().is_root() || plan.is_empty() {
+            return;
+        }
+        let (host, stores) = (&self.host, &self.stores());
+        let lines = preflight::forecast_downtime(host, stores, &self.layout, plan);
+        plan.notes.extend(lines);
+    }
+
     /// Asks the services of an upgrade for their health, as far as this caller can.
     pub(super) fn ask_health(&self, plan: &mut InstallPlan) -> Vec<Problem> {
         if self.layout.is_live() && !rustix::process::geteuid().is_root() {

@@ -66,6 +66,7 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let recipients = args.unseal.recipients(session, id)?;
     let mut plan = plan(session, &past, &args.choice())?;
     plan.set_health_budgets(&args.health.budgets());
+    session.forecast_downtime(&mut plan);
     render::announce(&plan);
     let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
     entered.unseal(run, unlocked)?;

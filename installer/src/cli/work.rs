@@ -140,6 +140,7 @@ pub(super) fn undone(
     };
     let dir = seal::backup_of_undone(&session.layout, id, run);
     let load = || -> Result<Undone, String> {
+        let dumps = run::dumps_of(&dir).map_err(|error| chain(&error))?;
         Ok(Undone {
             before: read(&dir.before())?,
             // A reverted run has no such state, and cannot be undone either.
@@ -150,8 +151,8 @@ pub(super) fn undone(
             blobs: Blobs::open(&dir.blobs()).map_err(|error| chain(&error))?,
             baseline: read(&dir.baseline())?,
             plan: read(&session.layout.run(run).plan())?,
-            dumps: run::dumps_of(&dir).map_err(|error| chain(&error))?,
-            dumps_dir: dir.dumps().files,
+            dumps_dir: dumps.files(&dir.dumps().files).to_owned(),
+            dumps,
         })
     };
     load().map(Some).map_err(|why| {

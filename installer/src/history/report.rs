@@ -73,6 +73,12 @@ pub struct DumpReport {
     pub bytes: u64,
     /// The number of keys, tables or collections that the dump was shown to contain.
     pub items: Option<u64>,
+    /// How many bytes the server kept for these data when they were dumped, if it reported that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_bytes: Option<u64>,
+    /// How long the dump and its proof took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
 }
 
 /// The health of one component at the end.

@@ -2,6 +2,7 @@
 //! of the newest finished run are always kept.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use manifests::digest::Sha256;
 
@@ -61,6 +62,13 @@ fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u6
     gone
 }
 
+/// Returns the directory with the dumps of a run, if the operator named one and it is there.
+#[must_use]
+pub fn dumps_elsewhere(run: &PastRun) -> Option<PathBuf> {
+    let own = run.plan.dumps_elsewhere(run.id)?;
+    secure_fs::check_own(&own).is_ok().then_some(own)
+}
+
 /// What was removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -81,6 +89,10 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Pruned, String> {
     };
     let gone = expired(&runs, retention, &size);
     for id in &gone {
+        let run = runs.iter().find(|run| run.id == *id);
+        if let Some(dumps) = run.and_then(dumps_elsewhere) {
+            secure_fs::remove_tree(&dumps).map_err(|error| chain(&error))?;
+        }
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
     }
     let pruned = Pruned {

@@ -57,6 +57,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
+        dump_dir: None,
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         host: String::new(),

@@ -3,6 +3,7 @@
 pub mod cmd;
 pub(crate) mod facts;
 pub mod linux;
+mod listening;
 pub(crate) mod mounts;
 pub mod payload;
 pub(crate) mod probe;
@@ -61,6 +62,14 @@ pub enum HostError {
     RpmVersion {
         /// The version that it reports.
         version: String,
+    },
+    /// A Berkeley DB database that would break under a query, for want of room.
+    #[error("{directory} has {} KiB free: rpm would break its database there", .free_bytes >> 10)]
+    RpmNoRoom {
+        /// The database's directory.
+        directory: String,
+        /// What is free.
+        free_bytes: u64,
     },
     /// Another process holds rpm's lock.
     #[error("rpm's database is locked by {holder}")]
@@ -198,6 +207,8 @@ pub struct ProcessState {
     pub directory: Option<(u64, u64)>,
     /// The systemd service that it belongs to, if any.
     pub service: Option<String>,
+    /// The TCP ports on which it listens, in this host's own network.
+    pub ports: BTreeSet<u16>,
 }
 
 /// Free space on the filesystem of a path, which need not exist yet.

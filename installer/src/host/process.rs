@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use manifests::digest::{Sha256, of_reader};
 
-use super::{ProcessState, UnitProcess};
+use super::{ProcessState, UnitProcess, listening};
 
 /// Kernel ticks per second in `/proc`, on every architecture that this project supports.
 const TICKS: u64 = 100;
@@ -26,6 +26,7 @@ pub(crate) fn find(pid: u32) -> Option<ProcessState> {
         age_secs: uptime.saturating_sub(started / TICKS),
         directory: directory.map(|found| (found.dev(), found.ino())),
         service: service_of(&read("cgroup")),
+        ports: listening::ports_of(pid),
     })
 }
 

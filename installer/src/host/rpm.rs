@@ -6,6 +6,7 @@
 
 mod database;
 mod keyring;
+mod room;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,7 @@ impl Rpm {
         // `-qa` with names exits with 0 even if none is installed; `-q` does not.
         let mut args = vec!["-qa", "--qf", query::PACKAGE_FORMAT];
         args.extend(names);
-        let finished = self.query(&args, QUERY)?.success()?;
+        let finished = self.ask_database(&args, QUERY)?.success()?;
         // For an unreadable database rpm prints no package and an error, and exits with 0.
         if finished.stderr.contains("error:") {
             let reason = cmd::tail(&finished.stderr, 3);
@@ -154,7 +155,9 @@ impl Rpm {
     /// other format before 4.16.
     pub(crate) fn contents(&self) -> Result<RpmContents, HostError> {
         let format = query_all::format(Dialect::detect()?.header);
-        let finished = self.query(&["-qa", "--qf", &format], QUERY)?.success()?;
+        let finished = self
+            .ask_database(&["-qa", "--qf", &format], QUERY)?
+            .success()?;
         if finished.stderr.contains("error:") {
             return Err(HostError::Answer {
                 command: "rpm -qa",
@@ -183,7 +186,7 @@ impl Rpm {
         let mut args = vec!["-V", "--nodeps", "--noscripts"];
         args.extend(names);
         // If rpm finds differences it exits with 1; the differences are the result.
-        let finished = self.query(&args, VERIFY)?;
+        let finished = self.ask_database(&args, VERIFY)?;
         if finished.code.is_none() || finished.stderr.contains("error:") {
             let reason = format!("it did not end well: {}", cmd::tail(&finished.stderr, 3));
             return Err(HostError::Answer {
@@ -240,7 +243,7 @@ impl Rpm {
         set.check()?;
         let args = self.arguments(set, mode, true)?;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let finished = cmd::query_with("rpm", &args, &files(set), VERIFY)?;
+        let finished = self.ask_database_with(&args, &files(set), VERIFY)?;
         let output = format!("{}{}", finished.stdout, finished.stderr);
         Ok(RpmAnswer {
             code: finished.code,

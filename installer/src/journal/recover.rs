@@ -54,7 +54,7 @@ impl Reached {
     /// Records that a step begins. There is no wildcard: a new step must declare here what it
     /// touches.
     pub fn note(&mut self, step: &Step) {
-        self.has_effects |= *step != Step::Backup;
+        self.has_effects |= !step.is_without_effects();
         let (groups, group) = match step {
             Step::Group(GroupStep::Hold, group) => (&mut self.held, group),
             // A group's later writes are reverted together with its packages.
@@ -73,7 +73,9 @@ impl Reached {
                 return;
             }
             Step::Group(
-                GroupStep::Refresh
+                GroupStep::Rehearse
+                | GroupStep::DumpAhead
+                | GroupStep::Refresh
                 | GroupStep::Dump
                 | GroupStep::Check
                 | GroupStep::Extras
@@ -180,9 +182,11 @@ mod tests {
             let made = all.filter(|step| **step != GroupStep::Restore);
             made.map(move |step| Step::Group(*step, name.to_owned()))
         };
-        let mut steps = vec![Step::Backup, Step::InstallHolds];
-        steps.extend(group("a"));
-        steps.extend(group("b"));
+        let all: Vec<Step> = group("a").chain(group("b")).collect();
+        let (ahead, rest): (Vec<Step>, Vec<Step>) =
+            all.into_iter().partition(Step::is_without_effects);
+        let untouched = 1 + ahead.len();
+        let mut steps = [vec![Step::Backup], ahead, vec![Step::InstallHolds], rest].concat();
         steps.extend([Step::Commit, Step::RemoveHolds]);
         for cut in 0..=steps.len() {
             for last_is_done in [false, true] {
@@ -204,7 +208,7 @@ mod tests {
                     reached(Step::RemoveHolds) || (reached(Step::Commit) && last_is_done);
                 let expected = if is_committed {
                     Decision::FinishForward
-                } else if cut <= 1 {
+                } else if cut <= untouched {
                     Decision::Close
                 } else {
                     Decision::PutBack(Reached {

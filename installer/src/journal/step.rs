@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{InstallPlan, PlanKind};
+use crate::plan::{InstallPlan, PlanKind, PlannedStore};
 
 /// One journalled step. A step of a group carries the group's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +54,16 @@ macro_rules! steps {
 steps! {
     /// The steps over a group.
     GroupStep {
+        /// Try out whether a revert could restore the data that the group changes.
+        Rehearse: "rehearse", "try out a restore of its data";
+        /// Dump the data stores that the group leaves alone, while its services still run.
+        DumpAhead: "dump-ahead", "dump the data stores that it leaves alone";
         /// Hold and stop the services.
         Hold: "hold", "stop and hold";
         /// Save what changed since the backup, now that the services no longer write.
         Refresh: "refresh", "save the last state";
-        /// Dump the data stores, now that the held services no longer write to them.
+        /// Dump the data stores that the group changes, now that the held services no longer write to
+        /// them.
         Dump: "dump", "dump its data stores";
         /// `rpm -U`.
         Transaction: "transaction", "rpm -U";
@@ -110,26 +115,55 @@ steps! {
     }
 }
 
+impl GroupStep {
+    /// Whether the step comes before the first effect on the host.
+    const fn is_ahead(self) -> bool {
+        matches!(self, Self::Rehearse | Self::DumpAhead)
+    }
+}
+
 impl Step {
+    /// Whether the step leaves everything outside the state directory as it is. A database of a
+    /// rehearsal is removed by whoever finds it.
+    #[must_use]
+    pub const fn is_without_effects(&self) -> bool {
+        match self {
+            Self::Backup => true,
+            Self::Group(step, _) => step.is_ahead(),
+            _ => false,
+        }
+    }
+
     /// Returns the steps of a plan, in order.
     #[must_use]
     pub fn of(plan: &InstallPlan) -> Vec<Self> {
         let is_undo = matches!(plan.kind, PlanKind::Undo { .. });
-        let mut steps = vec![Self::Backup, Self::InstallHolds];
+        let mut ahead = Vec::new();
+        let mut steps = Vec::new();
         for group in &plan.groups {
             let stores = || plan.stores_of(&group.name);
             let is_needed = |step: GroupStep| match step {
                 GroupStep::Hold | GroupStep::Refresh => true,
-                GroupStep::Dump => stores().next().is_some(),
+                GroupStep::Rehearse => stores().any(PlannedStore::is_rehearsed),
+                GroupStep::DumpAhead => stores().any(PlannedStore::is_dumped_ahead),
+                GroupStep::Dump => stores().any(|store| store.change.is_some()),
                 GroupStep::Transaction | GroupStep::Check => group.changes().next().is_some(),
                 GroupStep::Extras => !group.extras.coming.is_empty(),
                 GroupStep::Configure => is_undo || group.has_pictures(),
                 GroupStep::Restore => stores().any(|store| store.restored_run().is_some()),
                 GroupStep::Release | GroupStep::Health => true,
             };
-            let needed = GroupStep::ALL.iter().filter(|step| is_needed(**step));
-            steps.extend(needed.map(|step| Self::Group(*step, group.name.clone())));
+            for step in GroupStep::ALL.iter().filter(|step| is_needed(**step)) {
+                let list = if step.is_ahead() {
+                    &mut ahead
+                } else {
+                    &mut steps
+                };
+                list.push(Self::Group(*step, group.name.clone()));
+            }
         }
+        // What fails ahead leaves every service as it is.
+        let mut steps = [vec![Self::Backup], ahead, vec![Self::InstallHolds], steps].concat();
         // Commit comes first: a run that is interrupted in between is finished forward.
         steps.extend([Self::Commit, Self::RemoveHolds]);
         steps
@@ -206,9 +240,14 @@ mod tests {
     use super::*;
 
     /// The names in journals on hosts, each with its title. None of them may change.
-    const NAMES: [(&str, &str); 24] = [
+    const NAMES: [(&str, &str); 26] = [
         ("backup", "back up configuration"),
         ("install-holds", "prepare to hold the services"),
+        ("rehearse:mdcb", "mdcb: try out a restore of its data"),
+        (
+            "dump-ahead:mdcb",
+            "mdcb: dump the data stores that it leaves alone",
+        ),
         ("hold:mdcb", "mdcb: stop and hold"),
         ("refresh:mdcb", "mdcb: save the last state"),
         ("dump:mdcb", "mdcb: dump its data stores"),

@@ -25,6 +25,8 @@ pub struct Consent {
     pub health_budgets: BTreeMap<String, u64>,
     /// Longest time for the dump of one store, if not the usual one, seconds.
     pub dump_limit_secs: Option<u64>,
+    /// The directory of the dumps; by default they are in the state directory.
+    pub dump_dir: Option<String>,
 }
 
 impl Consent {

@@ -142,6 +142,8 @@ mod tests {
             users: vec!["gateway".to_owned()],
             group: "gateway".to_owned(),
             may_be_empty: false,
+            cache: false,
+            exclude: Vec::new(),
             elsewhere: None,
             change: Some(DataChange::Migrated {
                 title: "rewritten".to_owned(),

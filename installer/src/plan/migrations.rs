@@ -54,6 +54,8 @@ pub(super) fn unfound<'c>(
                         users: vec![component.name.clone()],
                         group: group.name.clone(),
                         may_be_empty: true,
+                        cache: false,
+                        exclude: Vec::new(),
                         elsewhere: Some(reason.clone()),
                         change: Some(DataChange::Migrated {
                             title: migration.title.clone(),

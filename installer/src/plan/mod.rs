@@ -21,6 +21,7 @@ pub mod undo;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -106,6 +107,9 @@ pub struct InstallPlan {
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
+    /// The directory of the dumps, if the operator named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump_dir: Option<String>,
     /// Notes for a person before the run.
     pub notes: Vec<String>,
 }
@@ -335,6 +339,13 @@ impl InstallPlan {
     pub fn rpms(&self) -> BTreeSet<Sha256> {
         let rpms = self.changes().flat_map(PackageChange::rpms);
         rpms.map(|rpm| rpm.sha256).collect()
+    }
+
+    /// Returns where the dumps of a run are, if the operator named a directory for them.
+    #[must_use]
+    pub fn dumps_elsewhere(&self, run: u64) -> Option<PathBuf> {
+        let dir = Path::new(self.dump_dir.as_ref()?);
+        Some(dir.join(format!("airgap-bundle-run-{run}")))
     }
 
     /// Returns every file beside packages that comes with the run.

@@ -28,6 +28,12 @@ pub struct PlannedStore {
     /// Whether the store may be empty.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_empty: bool,
+    /// Whether its users make its content anew by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache: bool,
+    /// Tables or collections whose data are not dumped: no migration rewrites them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Why it is not dumped, if the operator reported a backup elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<String>,
@@ -53,10 +59,23 @@ pub enum DataChange {
 }
 
 impl PlannedStore {
-    /// Whether the run dumps it.
+    /// Whether the run dumps it. A revert never restores a store that the run leaves alone, so that
+    /// a cache which no migration rewrites needs no dump.
     #[must_use]
     pub const fn is_dumped(&self) -> bool {
-        self.elsewhere.is_none()
+        self.elsewhere.is_none() && (!self.cache || self.change.is_some())
+    }
+
+    /// Whether it is dumped while its services run: the run leaves its data alone.
+    #[must_use]
+    pub const fn is_dumped_ahead(&self) -> bool {
+        self.is_dumped() && self.change.is_none()
+    }
+
+    /// Whether a revert of this run may have to restore it, so that a restore is rehearsed first.
+    #[must_use]
+    pub const fn is_rehearsed(&self) -> bool {
+        self.is_dumped() && self.change.is_some()
     }
 
     /// Returns the name for messages and records.
@@ -199,6 +218,8 @@ fn planned(
         users: named,
         group: migrating.map_or(first, |(group, _)| group).name.clone(),
         may_be_empty: found.may_be_empty,
+        cache: found.cache,
+        exclude: found.exclude.clone(),
         elsewhere,
         change: migrating.map(|(_, migration)| DataChange::Migrated {
             title: migration.title.clone(),

@@ -94,6 +94,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
+        dump_dir: inputs.consent.dump_dir.clone(),
         notes: inputs.inventory.agent_notes().collect(),
     }
 }

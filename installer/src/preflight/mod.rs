@@ -1,7 +1,10 @@
 //! Finds every problem that speaks against a run before anything changes, each with its cure.
 
+mod downtime;
+mod dump_dir;
 pub mod extras;
 mod health;
+mod measured;
 mod stores;
 
 use std::path::Path;
@@ -19,6 +22,7 @@ use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
 use crate::problem::Problem;
 use crate::stores::Stores;
 
+pub use downtime::forecast as forecast_downtime;
 pub use health::ask as ask_health;
 
 /// The journal, logs, documents and units.
@@ -65,6 +69,7 @@ pub fn host(
         ));
     }
     let dumps = stores::check(host, stores, layout, plan, &mut problems);
+    let dumps = dump_dir::check(host, plan, dumps, backup, &mut problems);
     space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::measured;
+use crate::history;
 use crate::host::Host;
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PlannedStore};
@@ -28,14 +30,17 @@ pub(super) fn check(
         time: LOOK,
         stopped: &|| false,
     };
-    let mut bytes = 0;
+    let past = history::all(layout).unwrap_or_default().runs;
+    let mut bytes: u64 = 0;
     for store in plan.stores.iter().filter(|store| store.is_dumped()) {
         let access = discovery.access(&store.name, &store.endpoint);
-        let look = access.and_then(|access| reached.look(access, limit));
+        let access = access.map(|access| access.without_data_of(&store.exclude));
+        let look = access.and_then(|access| reached.look(&access, limit));
         match look.and_then(|look| refuse_empty(&store.label(), look.items).map(|()| look)) {
             Ok(look) => {
                 let times = 1 + u64::from(store.change.is_some());
-                bytes += times * look.bytes;
+                let one = measured::dump_bytes(measured::of(&past, store), &look);
+                bytes += times * one;
                 problems.extend(not_restorable(store, look.not_restorable));
             }
             Err(error) => problems.push(error.into()),

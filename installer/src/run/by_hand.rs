@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, FREE_BY_HAND, stores};
+use super::{Context, FREE_BY_HAND, dumps, stores};
 use crate::backup::by_hand::{self as files_by_hand, Commands};
 use crate::history;
 use crate::journal;
@@ -125,7 +125,7 @@ fn data_of(context: &Context<'_>, store: &PlannedStore) -> Vec<String> {
             "# restore your own backup of {name} ({endpoint}): {reason}"
         )];
     }
-    let dir = context.dir().backup().dumps().files;
+    let dir = dumps::dumps_dir(context).files;
     let dumps = stores::dumps_of(&context.dir().backup()).unwrap_or_default();
     let Some(dump) = dumps.of(name) else {
         return vec![format!(
@@ -140,7 +140,10 @@ fn data_of(context: &Context<'_>, store: &PlannedStore) -> Vec<String> {
         .collect();
     let mut commands = vec![format!("# the data of {name} ({endpoint})")];
     match context.discover().access(name, endpoint) {
-        Ok(access) => commands.extend(access.by_hand(context.run, &parts)),
+        Ok(access) => {
+            let access = access.without_data_of(&dump.exclude);
+            commands.extend(access.by_hand(context.run, &parts));
+        }
         Err(error) => commands.extend([
             format!("# {error}: restore them from"),
             format!("#   {}", dir.join(name).display()),

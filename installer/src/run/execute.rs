@@ -12,8 +12,8 @@ use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
-    Baseline, Context, Ended, Keep, OnStop, StepResult, config, extras, packages_forward, reserve,
-    revert, stores,
+    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, packages_forward,
+    rehearsal, reserve, revert, stores,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -129,6 +129,8 @@ fn perform_of_group(
 ) -> StepResult {
     let groups = groups(context.plan, name);
     match step {
+        GroupStep::Rehearse => rehearsal::rehearse(context, name),
+        GroupStep::DumpAhead => dumps::dump_ahead(context, name),
         GroupStep::Hold => {
             let held = context.plan.held_with(name);
             let affected = affected(&state.saved.baseline, &held);

@@ -4,7 +4,7 @@
 //! rpm needs free space: it writes the previous packages before it removes the new ones, opens its
 //! database for writing even for a query, and puts scriptlets into `/var/tmp`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,13 +82,15 @@ fn take_all(layout: &Layout, wanted: &[Reserve], disk: &dyn Disk) -> Result<(), 
     Ok(())
 }
 
-/// Enlarges the reserve in the state directory, once the size of the data that a revert must keep
-/// is known.
-pub(super) fn add(layout: &Layout, bytes: u64) -> Result<(), StepError> {
+/// Enlarges the reserve where the dumps are, once the size of the data that a revert must keep is
+/// known.
+pub(super) fn add(layout: &Layout, dumps: Option<&Path>, bytes: u64) -> Result<(), StepError> {
     if bytes == 0 {
         return Ok(());
     }
-    let number = |number: u32| layout.state().join(format!("{FILE}-{number}"));
+    let state = layout.state();
+    let dir = dumps.unwrap_or(&state);
+    let number = |number: u32| dir.join(format!("{FILE}-{number}"));
     let list = layout.state().join(LIST);
     let Reserves { mut files } = document::read(&list).unwrap_or_default();
     let free = (1..u32::MAX).map(number).find(|path| !files.contains(path));

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::dumps::{aside_dir, dumps_dir, make_ready};
 use super::error::StepError;
 use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
@@ -44,14 +45,19 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
             taken: dump.taken,
             bytes: dump.bytes(),
             items: dump.items,
+            raw_bytes: dump.raw_bytes,
+            seconds: dump.seconds,
         }),
         elsewhere: store.elsewhere.clone(),
     };
-    context.plan.stores.iter().map(report).collect()
+    // The plan names the caches, which are not dumped.
+    let is_reported = |store: &&PlannedStore| store.is_dumped() || store.elsewhere.is_some();
+    let stores = context.plan.stores.iter();
+    stores.filter(is_reported).map(report).collect()
 }
 
 impl Context<'_> {
-    fn limit(&self, time: Duration) -> Limit<'_> {
+    pub(super) fn limit(&self, time: Duration) -> Limit<'_> {
         let stopped = self.stopped;
         Limit { time, stopped }
     }
@@ -103,57 +109,70 @@ impl Context<'_> {
             Some(format!("{} does not answer: {}", store.name, looked.err()?))
         };
         // A store that this host could not look at before says nothing by its silence.
-        let known = self
-            .plan
-            .stores
-            .iter()
-            .filter(|one| one.elsewhere.is_none());
+        let known = self.plan.stores.iter().filter(|one| one.is_dumped());
         known.filter_map(why).collect()
     }
 }
 
-/// Dumps the stores of a group. The group's services are held, and so are all services that write
-/// to a store whose data will change.
+/// Returns the access to a store of the plan, without the data of some of its tables.
+pub(super) fn access_of(
+    discovery: &Discovery,
+    store: &PlannedStore,
+    exclude: &[String],
+) -> Result<Access, StoreError> {
+    let access = discovery.access(&store.name, &store.endpoint)?;
+    Ok(access.without_data_of(exclude))
+}
+
+/// Dumps the stores that a group changes. Its services are held, and so are all services that write
+/// to these stores.
 pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     let discovery = context.discover();
     let mut notes = Vec::new();
     let mut to_restore = 0;
-    for store in context.plan.stores_of(group) {
+    let stores = context.plan.stores_of(group);
+    for store in stores.filter(|store| store.change.is_some()) {
         if !store.is_dumped() {
             notes.push(format!("{} is backed up elsewhere", store.name));
             continue;
         }
-        let dir = context.dir().backup().dumps();
+        let dir = dumps_dir(context);
         let dump = dump_as(context, &discovery, store, &store.label(), &dir)?;
-        if store.change.is_some() {
-            to_restore += dump.bytes();
-        }
+        to_restore += dump.bytes();
         notes.push(format!("{}: {} bytes", store.name, dump.bytes()));
     }
     // A revert also dumps the current data before it replaces them: the space for that is reserved
     // now.
-    reserve::add(context.layout, to_restore)?;
+    let elsewhere = context.plan.dumps_elsewhere(context.run);
+    reserve::add(context.layout, elsewhere.as_deref(), to_restore)?;
     Ok(notes.join(", "))
 }
 
 /// Dumps a store under the name of a label. Only a dump on the way forward has a time limit.
-fn dump_as(
+pub(super) fn dump_as(
     context: &Context<'_>,
     discovery: &Discovery,
     store: &PlannedStore,
     label: &StoreLabel<'_>,
     dir: &DumpDir,
 ) -> Result<StoreDump, StepError> {
-    let access = discovery.access(&store.name, &store.endpoint)?;
-    let time = if *dir == context.dir().backup().dumps() {
+    let access = access_of(discovery, store, &store.exclude)?;
+    make_ready(context)?;
+    let time = if *dir == dumps_dir(context) {
         Duration::from_secs(context.plan.dump_limit_secs)
     } else {
         NO_LIMIT
     };
     let (now, limit) = (context.host.now(), context.limit(time));
-    let dump = dump_store(context.stores, access, label, &dir.files, now, limit)?;
+    let began = context.host.steady_clock();
+    let mut dump = dump_store(context.stores, &access, label, &dir.files, now, limit)?;
+    let took = context.host.steady_clock().saturating_sub(began);
+    dump.seconds = Some(took.as_secs().max(1));
     let mut dumps = read(dir)?;
     dumps.add(dump.clone());
+    if context.plan.dump_dir.is_some() {
+        dumps.elsewhere = Some(dir.files.clone());
+    }
     super::write_document(&dir.document, &dumps)?;
     Ok(dump)
 }
@@ -241,8 +260,8 @@ pub(super) fn put_back(
     {
         return Err(error.into());
     }
-    let backup = context.dir().backup();
-    let dumps = read(&backup.dumps())?;
+    let dir = dumps_dir(context);
+    let dumps = read(&dir)?;
     let dump = dumps
         .of(&store.name)
         .ok_or_else(|| no_dump("there is no dump of", store))?;
@@ -250,7 +269,7 @@ pub(super) fn put_back(
     if has_run(store, &state.reached) {
         keep_aside(context, state, &discovery, store)?;
     }
-    let put_notes = put(context, store, &backup.dumps().files, dump)?;
+    let put_notes = put(context, store, &dir.files, dump)?;
     let restored = format!("the data of {} are those of before the run", store.name);
     let notes = [restored].into_iter().chain(put_notes);
     state.findings.notes.extend(notes.map(Note::Info));
@@ -264,7 +283,7 @@ fn keep_aside(
     discovery: &Discovery,
     store: &PlannedStore,
 ) -> Result<(), StepError> {
-    let dir = context.dir().backup().aside();
+    let dir = aside_dir(context);
     let known = read(&dir)?;
     let is_kept = known
         .stores
@@ -301,7 +320,7 @@ fn keep_aside(
 
 /// Returns where a run keeps what stores held before a way back replaced it.
 pub(super) fn kept_aside(context: &Context<'_>) -> Vec<String> {
-    let dir = context.dir().backup().aside();
+    let dir = aside_dir(context);
     let note = |dump: &StoreDump| {
         let path = dir.files.join(&dump.name);
         let store = context.plan.stores.iter();
@@ -324,6 +343,8 @@ fn put(
 ) -> Result<Vec<String>, StepError> {
     let discovery = context.discover();
     let access = discovery.access(&store.name, &dump.endpoint)?;
+    // Tables whose data the dump does not have keep what they hold.
+    let access = access.without_data_of(&dump.exclude);
     let parts = dumping::open(dumps, dump)?;
     let restoring = Restoring {
         run: context.run,
@@ -332,7 +353,7 @@ fn put(
     };
     context
         .stores
-        .restore(access, &restoring, context.limit(NO_LIMIT))
+        .restore(&access, &restoring, context.limit(NO_LIMIT))
         .map_err(StepError::from)
 }
 

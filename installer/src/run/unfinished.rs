@@ -6,6 +6,7 @@ use manifests::product::Component;
 
 use super::error::StepError;
 use super::health;
+use super::rehearsal;
 use super::report::{finish, unfinished};
 use super::revert::after_failure;
 use super::state::{Note, Saved, State};
@@ -40,12 +41,11 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
         .unwrap_or(CUT_OFF)
         .to_owned();
     let report = match recover::decide(&records, context.dir().live().exists()) {
-        Decision::Close => finish(
-            context,
-            started,
-            Outcome::Unchanged { cause },
-            State::default(),
-        ),
+        Decision::Close => {
+            let mut state = State::default();
+            state.findings.notes = rehearsal::clear(context, &records);
+            finish(context, started, Outcome::Unchanged { cause }, state)
+        }
         Decision::FinishForward => {
             let saved = Saved::load(context)?;
             let state = State {

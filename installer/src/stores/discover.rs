@@ -28,6 +28,12 @@ pub struct FoundStore {
     pub users: Vec<(String, String)>,
     /// Whether the store may be empty.
     pub may_be_empty: bool,
+    /// Whether all its users make its content anew by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache: bool,
+    /// Tables or collections that no user needs in a dump.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// A store that may exist, but whose configuration could not be understood.
@@ -157,6 +163,9 @@ impl Discovery {
             store.names.push(name);
             store.users.push(user);
             store.may_be_empty &= rule.may_be_empty;
+            store.cache &= rule.cache;
+            // What one of the users needs is dumped.
+            store.exclude.retain(|name| rule.exclude.contains(name));
             return;
         }
         let store = FoundStore {
@@ -166,6 +175,8 @@ impl Discovery {
             endpoint,
             users: vec![user],
             may_be_empty: rule.may_be_empty,
+            cache: rule.cache,
+            exclude: rule.exclude.clone(),
         };
         self.found.push((store, access));
     }

@@ -66,6 +66,12 @@ pub fn dump_store(
         taken,
         server: look.version,
         items,
+        raw_bytes: look.raw_bytes,
+        seconds: None,
+        exclude: look
+            .leaves_out
+            .then(|| access.exclude().to_vec())
+            .unwrap_or_default(),
         parts,
     })
 }
@@ -206,6 +212,8 @@ mod tests {
             Ok(StoreLook {
                 version: "1".to_owned(),
                 bytes: 0,
+                raw_bytes: None,
+                leaves_out: false,
                 items: None,
                 parts: vec!["all".to_owned()],
                 not_restorable: None,

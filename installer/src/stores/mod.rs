@@ -37,6 +37,25 @@ pub trait Stores {
         file: &File,
         limit: Limit<'_>,
     ) -> Result<Option<u64>, StoreError>;
+    /// Tries out whether a dump of the store could be restored, and leaves the store as it is. Returns
+    /// a note, if anything was tried. The default tries nothing: the look decides.
+    fn rehearse(
+        &self,
+        _access: &Access,
+        _mark: &RehearsalMark,
+        _limit: Limit<'_>,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+    /// Removes what interrupted rehearsals of a host left on the server.
+    fn clear_rehearsal(
+        &self,
+        _access: &Access,
+        _mark: &RehearsalMark,
+        _limit: Limit<'_>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Puts a dump in the place of the store's content. The old content is kept aside where the
     /// store allows it; the notes name the place. An interrupted restore can be repeated.
     fn restore(
@@ -47,13 +66,26 @@ pub trait Stores {
     ) -> Result<Vec<String>, StoreError>;
 }
 
+/// Marks what a rehearsal makes on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehearsalMark {
+    /// The host, in few characters of a-z and 0-9.
+    pub host: String,
+    /// The run.
+    pub run: u64,
+}
+
 /// What an inspection finds about a store before it is dumped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreLook {
     /// The server's version.
     pub version: String,
-    /// Largest size of a dump in bytes, as far as the server reports it.
+    /// Largest size of a dump in bytes, as far as the server reports it and nothing was measured.
     pub bytes: u64,
+    /// How many bytes the server keeps for these data, if it reports that.
+    pub raw_bytes: Option<u64>,
+    /// Whether there are tables or collections whose data are not dumped.
+    pub leaves_out: bool,
     /// How many keys, tables or collections there are, if the server reports it.
     pub items: Option<u64>,
     /// The files that make a dump, by name, in order.

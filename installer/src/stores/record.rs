@@ -19,6 +19,9 @@ pub struct Dumps {
     pub document: String,
     /// One for each store.
     pub stores: Vec<StoreDump>,
+    /// Where their files are, if not beside this document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<PathBuf>,
 }
 
 impl Default for Dumps {
@@ -26,6 +29,7 @@ impl Default for Dumps {
         Self {
             document: DUMPS_TYPE.to_owned(),
             stores: Vec::new(),
+            elsewhere: None,
         }
     }
 }
@@ -50,6 +54,15 @@ pub struct StoreDump {
     pub server: String,
     /// How many keys, tables or collections it holds, as far as the proof counted them.
     pub items: Option<u64>,
+    /// How many bytes the server kept for these data when they were dumped, if it reported that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_bytes: Option<u64>,
+    /// How long the dump and its proof took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Tables or collections whose data it does not have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Its files, in order.
     pub parts: Vec<DumpFile>,
 }
@@ -70,6 +83,12 @@ impl Dumps {
     #[must_use]
     pub fn of(&self, name: &str) -> Option<&StoreDump> {
         self.stores.iter().find(|dump| dump.name == name)
+    }
+
+    /// Returns the directory of the files, if those of an unmoved list are in `own`.
+    #[must_use]
+    pub fn files<'a>(&'a self, own: &'a Path) -> &'a Path {
+        self.elsewhere.as_deref().unwrap_or(own)
     }
 
     /// Adds a dump. It replaces an earlier one of the same store.

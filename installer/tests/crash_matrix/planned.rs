@@ -81,6 +81,7 @@ impl Scene {
             stores: self.stores(),
             bystanders: Vec::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
+            dump_dir: None,
             notes: Vec::new(),
         }
     }
@@ -104,7 +105,7 @@ impl Scene {
             return Vec::new();
         }
         let users = self.data_users().iter().map(|part| part.name.to_owned());
-        vec![PlannedStore {
+        let rewritten = PlannedStore {
             name: "relay-data".to_owned(),
             title: "rows".to_owned(),
             engine: Engine::Redis,
@@ -112,21 +113,30 @@ impl Scene {
             users: users.collect(),
             group: if self.is_one_group { "all" } else { "relay" }.to_owned(),
             may_be_empty: false,
+            cache: false,
+            exclude: Vec::new(),
             elsewhere: None,
             change: Some(DataChange::Migrated {
                 title: "the relay rewrites its rows".to_owned(),
             }),
-        }]
+        };
+        let left_alone = PlannedStore {
+            name: "relay-log".to_owned(),
+            endpoint: format!("redis {}:{}", data::HOST, data::OTHER_PORT),
+            change: None,
+            ..rewritten.clone()
+        };
+        vec![rewritten, left_alone]
     }
 }
 
-fn store_rule() -> StoreRule {
+fn store_rule(id: &str, port: &str) -> StoreRule {
     let fixed = |default: &str| Setting {
         default: default.to_owned(),
         ..Setting::default()
     };
     StoreRule {
-        id: "data".to_owned(),
+        id: id.to_owned(),
         title: "rows".to_owned(),
         only_if: None,
         each: None,
@@ -139,9 +149,11 @@ fn store_rule() -> StoreRule {
             subtype: None,
         },
         may_be_empty: false,
+        cache: false,
+        exclude: Vec::new(),
         redis: Some(RedisSettings {
             host: fixed(data::HOST),
-            port: fixed(data::PORT),
+            port: fixed(port),
             ..RedisSettings::default()
         }),
         database: None,
@@ -202,7 +214,10 @@ fn component(part: &Part, has_data: bool) -> Component {
         references: Vec::new(),
         tools: Vec::new(),
         stores: if has_data {
-            vec![store_rule()]
+            vec![
+                store_rule("data", data::PORT),
+                store_rule("log", data::OTHER_PORT),
+            ]
         } else {
             Vec::new()
         },

@@ -9,6 +9,7 @@ use installer::history::report::Outcome;
 use installer::plan::PlanKind;
 use installer::trust::sequence;
 
+use crate::fake::data;
 use crate::fake::image::{Contents, Node, Tree, tree};
 use crate::fake::machine::Visible;
 use crate::world::World;
@@ -32,7 +33,8 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn of(world: &World) -> Self {
-        let state = |path: &str| path.starts_with("/var/lib/airgap-bundle");
+        let state =
+            |path: &str| path.starts_with("/var/lib/airgap-bundle") || path == data::SCRATCH;
         Self {
             files: tree(&world.layout, |path| !state(path), &mut Contents::new()),
             visible: world.machine.borrow().visible(&world.layout),
@@ -117,6 +119,7 @@ impl Judge {
             return Err("the reserve is still taken".to_owned());
         }
         self.check_memory(world, end)?;
+        self.check_scratch(world)?;
         if seal::is_unsettled(&world.layout) {
             return Err("a backup that is to be sealed is plain".to_owned());
         }
@@ -155,6 +158,20 @@ impl Judge {
         Err(format!(
             "the bundle's sequence is remembered: {is_marked}; the host is {end:?}"
         ))
+    }
+
+    /// Checks that nothing is left of a trial of a restore, or that the report says so.
+    fn check_scratch(&self, world: &World) -> Result<(), String> {
+        if !world.layout.at(data::SCRATCH).exists() {
+            return Ok(());
+        }
+        let run = history::load(&world.layout, self.run)?;
+        let notes = run.and_then(|run| run.report).map(|report| report.notes);
+        let is_said = |note: &String| note.contains("trial of a restore");
+        if notes.is_some_and(|notes| notes.iter().any(is_said)) {
+            return Ok(());
+        }
+        Err("what a trial of a restore made is still there".to_owned())
     }
 
     /// The outcome in the run's report, if the run began.

@@ -26,6 +26,14 @@ pub struct StoreRule {
     /// Whether one without content is nothing unusual.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_empty: bool,
+    /// Whether the product makes the content anew by itself: such a store is not dumped unless a
+    /// migration rewrites it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache: bool,
+    /// Tables or collections whose data are not dumped, by name, or by the start of a name and `*`.
+    /// No migration rewrites them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Where Redis is, if it is Redis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
@@ -266,6 +274,11 @@ impl StoreRule {
         if deeper.is_some_and(|sub| sub.engine.subtype.is_some()) {
             return refuse("the subtype of its engine has a subtype");
         }
+        if let Some(name) = self.exclude.iter().find(|name| !is_pattern(name)) {
+            return refuse(&format!(
+                "`exclude` has {name:?}: write a name of a-z, A-Z, 0-9, _ and -, which may end with *"
+            ));
+        }
         if has(&[Engine::Redis]) && self.redis.is_none() {
             return refuse("it may be Redis, and `redis` does not name its settings");
         }
@@ -274,6 +287,13 @@ impl StoreRule {
         }
         Ok(())
     }
+}
+
+/// Whether a word can be an exclusion: a plain name, or the start of one and `*`.
+fn is_pattern(word: &str) -> bool {
+    let name = word.strip_suffix('*').unwrap_or(word);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(is_plain)
 }
 
 impl Migration {

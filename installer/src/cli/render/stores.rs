@@ -1,5 +1,7 @@
 //! The data stores of a plan and of a report, as text for people.
 
+use manifests::product::Engine;
+
 use crate::history::report::DataReport;
 use crate::plan::{DataChange, InstallPlan, PlannedStore};
 
@@ -19,6 +21,9 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             text.push_str(&format!("       {}\n", changed(store, change)));
         }
     }
+    if let Some(dir) = &plan.dump_dir {
+        text.push_str(&format!("  dumps are below {dir}\n"));
+    }
     for component in plan.standing_by() {
         text.push_str(&format!(
             "  held beside them, for it uses the same data: {}\n",
@@ -31,11 +36,37 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
 fn dumped(store: &PlannedStore) -> String {
     match &store.elsewhere {
         Some(reason) => format!("NOT dumped; said to be backed up elsewhere, because: {reason}"),
+        None if !store.is_dumped() => {
+            "not dumped: a cache, whose content the product makes anew".to_owned()
+        }
+        None if store.is_dumped_ahead() => format!(
+            "dumped while its services run: this run leaves its data alone{}{}",
+            moments(store),
+            left_out(store)
+        ),
         None => format!(
-            "dumped after {} is stopped and before its packages change",
-            store.group
+            "dumped after {} is stopped and before its packages change{}",
+            store.group,
+            left_out(store)
         ),
     }
+}
+
+/// A dump under writers is of one moment for most engines.
+fn moments(store: &PlannedStore) -> &'static str {
+    let is_cluster = store.engine == Engine::Redis && store.endpoint.contains(',');
+    if store.engine == Engine::Mongodb || is_cluster {
+        " (what is written meanwhile may be in the dump or not)"
+    } else {
+        ""
+    }
+}
+
+fn left_out(store: &PlannedStore) -> String {
+    if store.exclude.is_empty() || store.engine == Engine::Redis {
+        return String::new();
+    }
+    format!("; without the data of {}", store.exclude.join(", "))
 }
 
 fn changed(store: &PlannedStore, change: &DataChange) -> String {

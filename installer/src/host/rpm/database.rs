@@ -4,7 +4,7 @@ use std::fs::File;
 
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::{HostError, QUERY, Rpm, VERIFY};
+use super::{HostError, QUERY, Rpm, VERIFY, room};
 use crate::secure_fs;
 
 impl Rpm {
@@ -16,11 +16,8 @@ impl Rpm {
         let dbpath = self
             .root
             .join(finished.stdout.trim().trim_start_matches('/'));
-        for entry in std::fs::read_dir(&dbpath).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("__db.") {
-                secure_fs::remove_if_present(&entry.path())?;
-            }
-        }
+        room::remove_environment(&dbpath)?;
+        self.refuse_full()?;
         let readable = self.query(&["-qa", "--qf", "%{NAME}\\n"], QUERY)?;
         let is_sick = !readable.succeeded() || readable.stderr.contains("error: rpmdb");
         if is_sick {

@@ -62,6 +62,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
+        dump_dir: None,
         notes: Vec::new(),
     }
 }
@@ -146,6 +147,8 @@ fn data_that_are_found_or_unclear_have_one_word_about_them() {
         endpoint: "postgresql db:5432/tyk".to_owned(),
         users: vec![("dashboard".to_owned(), "main".to_owned())],
         may_be_empty: false,
+        cache: false,
+        exclude: Vec::new(),
     });
     let (stores, problems) = asked(CROSSED, &inventory, &[]);
     assert_eq!((stores.len(), problems), (1, Vec::new()));

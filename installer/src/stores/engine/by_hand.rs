@@ -32,15 +32,22 @@ fn postgresql(access: &PostgresqlAccess, run: u64, parts: &[String]) -> Vec<Stri
         .parameters
         .iter()
         .filter(|(name, _)| *name != "dbname");
-    let mut words: Vec<String> = known
+    let words: Vec<String> = known
         .map(|(name, text)| format!("{name}='{}'", value(text)))
         .collect();
-    words.push("dbname='postgres'".to_owned());
-    let connection = quoted(&words.join(" "));
+    let to = |database: &str| {
+        let all = words.iter().cloned();
+        let all = all.chain([format!("dbname='{}'", value(database))]);
+        quoted(&all.collect::<Vec<_>>().join(" "))
+    };
+    let connection = to("postgres");
     let identifier = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let kept = format!("{database}_by_hand_{run}");
-    let (old, kept) = (identifier(database), identifier(&kept));
-    let rename = quoted(&format!("ALTER DATABASE {old} RENAME TO {kept}"));
+    let rename = quoted(&format!(
+        "ALTER DATABASE {} RENAME TO {}",
+        identifier(database),
+        identifier(&kept)
+    ));
     let dump = parts.iter().find(|part| {
         part.rsplit_once('.')
             .is_some_and(|(_, kind)| kind == "dump")
@@ -56,6 +63,25 @@ fn postgresql(access: &PostgresqlAccess, run: u64, parts: &[String]) -> Vec<Stri
         format!("psql -d {connection} -v ON_ERROR_STOP=1 -c {rename}"),
         format!("pg_restore --create --exit-on-error -d {connection} {dump}"),
     ]);
+    if !access.exclude.is_empty() {
+        let tables = access.exclude.iter().map(|name| {
+            let (name, star) = name
+                .strip_suffix('*')
+                .map_or((&**name, ""), |name| (name, "*"));
+            quoted(&format!("--table=*.\"{name}\"{star}"))
+        });
+        let tables: Vec<String> = tables.collect();
+        commands.push(format!(
+            "# the dump has no data of {}: they come from the database that was renamed",
+            access.exclude.join(", ")
+        ));
+        commands.push(format!(
+            "pg_dump -Fc {} -d {} | pg_restore --clean --if-exists -d {}",
+            tables.join(" "),
+            to(&kept),
+            to(database)
+        ));
+    }
     commands
 }
 
@@ -114,6 +140,12 @@ mod tests {
             assert!(commands.contains(&words), "{words} is not in {commands}");
         }
         assert!(!commands.contains("Zebra"), "{commands}");
+        assert!(!commands.contains("pg_dump"), "{commands}");
+        let partly = access.without_data_of(&["tyk_analytics*".to_owned()]);
+        let commands = partly.by_hand(7, &[]).join("\n");
+        for words in [r#"--table=*."tyk_analytics"*"#, "shop_by_hand_7", "--clean"] {
+            assert!(commands.contains(words), "{words} is not in {commands}");
+        }
         let uri = "mongodb://tyk:Zebra@h/db";
         let access = Access::Mongodb(MongodbAccess::parse(uri, None).unwrap());
         let commands = access

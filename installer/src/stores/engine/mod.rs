@@ -15,7 +15,7 @@ use manifests::product::{Engine as Kind, StoreRule};
 
 use self::site::Site;
 use super::discover::Look;
-use super::{Limit, StoreError, StoreLook, Stores};
+use super::{Limit, RehearsalMark, StoreError, StoreLook, Stores};
 use crate::host::Host;
 use crate::layout::Layout;
 
@@ -60,6 +60,18 @@ pub(crate) trait Engine {
         site: &Site<'_>,
         restoring: &Restoring<'_>,
     ) -> Result<Vec<String>, StoreError>;
+    /// Tries out whether a dump could be restored.
+    fn rehearse(
+        &self,
+        _site: &Site<'_>,
+        _mark: &RehearsalMark,
+    ) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+    /// Removes what interrupted rehearsals left on the server.
+    fn clear_rehearsal(&self, _site: &Site<'_>, _mark: &RehearsalMark) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Whether a dump lacks items that the store held before it.
     fn misses(&self, before: u64, dumped: u64) -> bool {
         dumped < before
@@ -102,6 +114,28 @@ impl Access {
             Self::Redis(_) => Kind::Redis,
             Self::Postgresql(_) => Kind::Postgresql,
             Self::Mongodb(_) => Kind::Mongodb,
+        }
+    }
+
+    /// Returns the same access for dumps without the data of some tables or collections. Redis has
+    /// none.
+    #[must_use]
+    pub fn without_data_of(&self, exclude: &[String]) -> Self {
+        let mut access = self.clone();
+        match &mut access {
+            Self::Redis(_) => {}
+            Self::Postgresql(access) => access.exclude = exclude.to_vec(),
+            Self::Mongodb(access) => access.exclude = exclude.to_vec(),
+        }
+        access
+    }
+
+    /// Returns the tables or collections whose data are not dumped.
+    pub(super) fn exclude(&self) -> &[String] {
+        match self {
+            Self::Redis(_) => &[],
+            Self::Postgresql(access) => &access.exclude,
+            Self::Mongodb(access) => &access.exclude,
         }
     }
 
@@ -169,6 +203,24 @@ impl Stores for HostStores<'_> {
         limit: Limit<'_>,
     ) -> Result<Option<u64>, StoreError> {
         access.engine().prove(&self.site(limit), part, file)
+    }
+
+    fn rehearse(
+        &self,
+        access: &Access,
+        mark: &RehearsalMark,
+        limit: Limit<'_>,
+    ) -> Result<Option<String>, StoreError> {
+        access.engine().rehearse(&self.site(limit), mark)
+    }
+
+    fn clear_rehearsal(
+        &self,
+        access: &Access,
+        mark: &RehearsalMark,
+        limit: Limit<'_>,
+    ) -> Result<(), StoreError> {
+        access.engine().clear_rehearsal(&self.site(limit), mark)
     }
 
     fn restore(

@@ -13,8 +13,12 @@ use super::disk;
 
 /// Where the server keeps its data, and its address in configuration.
 const PATH: &str = "/srv/store/data.json";
+/// What the server keeps while a restore is tried out.
+pub(crate) const SCRATCH: &str = "/srv/store/scratch.json";
 pub(crate) const HOST: &str = "127.0.0.1";
 pub(crate) const PORT: &str = "6379";
+/// The port of a store that no version rewrites.
+pub(crate) const OTHER_PORT: &str = "6380";
 /// A constant time: the time of the data does not matter.
 const TIME: Duration = Duration::from_secs(1_700_000_000);
 
@@ -35,6 +39,14 @@ pub(crate) fn spoil(layout: &Layout) {
 pub(crate) fn add(layout: &Layout) {
     let rows = ["one", "two", "three"];
     write(layout, &json!({"schema": 1, "rows": rows}).to_string());
+}
+
+pub(crate) fn put_scratch(layout: &Layout) {
+    disk::write(&layout.at(SCRATCH), b"{}", 0o600, TIME);
+}
+
+pub(crate) fn drop_scratch(layout: &Layout) {
+    disk::remove(&layout.at(SCRATCH));
 }
 
 fn write(layout: &Layout, text: &str) {
@@ -61,6 +73,8 @@ pub(crate) fn look(layout: &Layout) -> Result<StoreLook, StoreError> {
     Ok(StoreLook {
         version: "fake".to_owned(),
         bytes: data.to_string().len() as u64,
+        raw_bytes: None,
+        leaves_out: false,
         items: Some(1),
         parts: vec!["dump.rdb".to_owned()],
         not_restorable: None,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use installer::stores::{Access, Limit, Restoring, StoreError, StoreLook, Stores};
+use installer::stores::{Access, Limit, RehearsalMark, Restoring, StoreError, StoreLook, Stores};
 
 use super::{FakeHost, data};
 
@@ -25,6 +25,33 @@ impl Stores for FakeHost {
     ) -> Result<Option<u64>, StoreError> {
         let proven = self.call("store prove", |_| data::prove(file));
         proven.map_err(|error| data::error(&error.to_string()))?
+    }
+
+    fn rehearse(
+        &self,
+        _: &Access,
+        _: &RehearsalMark,
+        _: Limit<'_>,
+    ) -> Result<Option<String>, StoreError> {
+        self.ask_store("store rehearse", || {
+            data::put_scratch(&self.layout);
+            Ok(())
+        })?;
+        self.gate.moment("within", "store rehearse");
+        data::drop_scratch(&self.layout);
+        Ok(Some("tried".to_owned()))
+    }
+
+    fn clear_rehearsal(
+        &self,
+        _: &Access,
+        _: &RehearsalMark,
+        _: Limit<'_>,
+    ) -> Result<(), StoreError> {
+        self.ask_store("store clear", || {
+            data::drop_scratch(&self.layout);
+            Ok(())
+        })
     }
 
     fn restore(

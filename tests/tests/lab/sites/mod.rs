@@ -9,6 +9,7 @@
 mod behind;
 mod going_back;
 mod health;
+mod left_alone;
 mod meddle;
 mod mounts;
 mod recovery;

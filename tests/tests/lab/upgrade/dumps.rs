@@ -9,7 +9,7 @@ const TOOLS: &str = "/usr/lib/postgresql/15/bin";
 const STATE: &str = "/var/lib/airgap-bundle";
 
 /// What `pg_dump` does instead of its work. `$real` is the program itself; it still answers
-/// `--version`.
+/// `--version`, and the trial of a restore before the hold goes well.
 const SABOTAGE: [(&str, &str); 5] = [
     ("exit 1", "\"$real\" \"$@\"; exit 1"),
     ("SIGPIPE", "\"$real\" \"$@\" | head -c 100; kill -PIPE $$"),
@@ -33,7 +33,8 @@ const SABOTAGE: [(&str, &str); 5] = [
 fn sabotage(site: &Site, deed: &str) {
     let script = format!(
         "#!/bin/sh\nreal={TOOLS}/pg_dump.real\n\
-         case \"$1\" in --version|-V) exec \"$real\" --version;; esac\n{deed}\n"
+         case \"$1\" in --version|-V) exec \"$real\" --version;; esac\n\
+         case \" $* \" in *' --schema-only '*) exec \"$real\" \"$@\";; esac\n{deed}\n"
     );
     site.host
         .write(format!("{TOOLS}/pg_dump"), script, 0o755)

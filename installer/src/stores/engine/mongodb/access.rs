@@ -17,6 +17,8 @@ pub struct MongodbAccess {
     pub database: String,
     /// TLS, if the settings beside the string ask for it.
     pub tls: Option<Tls>,
+    /// Collections that are neither dumped nor restored.
+    pub exclude: Vec<String>,
 }
 
 impl MongodbAccess {
@@ -77,6 +79,7 @@ impl MongodbAccess {
             addresses,
             uri: Secret::new(of_primary(uri)),
             tls,
+            exclude: Vec::new(),
         })
     }
 

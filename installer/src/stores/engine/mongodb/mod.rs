@@ -1,9 +1,10 @@
 //! `MongoDB`, by its database tools, `mongodump` and `mongorestore`.
 //!
-//! The version and the size of a server stay unknown: only a shell of the server could report them.
+//! The version of a server stays unknown. Its size is known where a shell of MongoDB is on the host.
 
 mod access;
 mod archive;
+mod shell;
 mod tools;
 
 use std::fs::File;
@@ -40,9 +41,12 @@ impl Engine for MongodbAccess {
         let (database, collection) = (of(self), format!("--collection={ABSENT_COLLECTION}"));
         let args = ["--archive", database.as_str(), collection.as_str()];
         tools.run(&what, "mongodump", &args, &[], None)?;
+        let size = shell::size(self, site.left());
         Ok(StoreLook {
             version: "unknown".to_owned(),
-            bytes: 0,
+            bytes: size.map_or(0, |size| size.saturating_add(size / 4)),
+            raw_bytes: size,
+            leaves_out: !self.exclude.is_empty(),
             items: None,
             parts: vec![ARCHIVE.to_owned()],
             not_restorable: None,
@@ -54,7 +58,9 @@ impl Engine for MongodbAccess {
         let tools = Tools::new(self, site.left())?;
         let what = format!("database `{}` cannot be dumped", self.database);
         let database = of(self);
-        let args = ["--archive", "--gzip", database.as_str()];
+        let without = without(self);
+        let mut args = vec!["--archive", "--gzip", database.as_str()];
+        args.extend(without.iter().map(String::as_str));
         tools
             .run(&what, "mongodump", &args, &[], Some(into))
             .map(drop)
@@ -153,6 +159,15 @@ fn restore(
 
 fn of(access: &MongodbAccess) -> String {
     format!("--db={}", access.database)
+}
+
+/// Returns the arguments that leave collections out. A restore leaves them as they are.
+fn without(access: &MongodbAccess) -> Vec<String> {
+    let argument = |name: &String| match name.strip_suffix('*') {
+        Some(start) => format!("--excludeCollectionsWithPrefix={start}"),
+        None => format!("--excludeCollection={name}"),
+    };
+    access.exclude.iter().map(argument).collect()
 }
 
 fn known(part: &str) -> Result<(), StoreError> {

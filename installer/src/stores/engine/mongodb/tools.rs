@@ -307,6 +307,18 @@ mod tests {
                 "Failed: server selection error: server selection timeout",
                 "cannot be reached",
             ),
+            // Fault 6: drivers name the handshake in ordinary refusals.
+            (
+                "Failed: can't create session: could not connect to server: server selection error: \
+                 server selection timeout, current topology: { Type: Unknown, Servers: [{ Addr: h:1, \
+                 Type: Unknown, Last error: connection() error occurred during connection handshake: \
+                 dial tcp 127.0.0.1:1: connect: connection refused }, ] }",
+                "cannot be reached",
+            ),
+            (
+                "Failed: tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                "TLS with the server fails",
+            ),
             (
                 "Failed: (Unauthorized) not authorized on shop to execute command",
                 "may not do that",
@@ -316,6 +328,17 @@ mod tests {
             assert!(error.why.contains(why), "{error}");
             assert!(!error.why.contains("Zebra"), "{error}");
         }
+    }
+
+    /// Fault 7: the tool waits its whole time for a replica set that is not the server's.
+    #[test]
+    fn a_tool_that_only_waited_may_have_met_another_replica_set() {
+        let error = CmdError::Deadline {
+            command: "mongodump".to_owned(),
+            seconds: 60,
+        };
+        let error = of_tool("it failed", "mongodump", &error);
+        assert!(error.next.contains("replicaSet"), "{error:?}");
     }
 
     #[test]

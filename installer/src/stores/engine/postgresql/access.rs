@@ -72,6 +72,8 @@ pub struct PostgresqlAccess {
     pub parameters: BTreeMap<String, String>,
     /// Password.
     pub password: Option<Secret>,
+    /// Tables whose data are not dumped, and which a restore leaves as they are.
+    pub exclude: Vec<String>,
 }
 
 impl PostgresqlAccess {
@@ -140,6 +142,7 @@ fn kept(mut given: BTreeMap<String, String>) -> Result<PostgresqlAccess, String>
     Ok(PostgresqlAccess {
         parameters: given,
         password,
+        exclude: Vec::new(),
     })
 }
 

@@ -8,8 +8,13 @@ use crate::stores::StoreError;
 const SHOWN_MAX_CHARS: usize = 400;
 const SHOWN_MAX_LINES: usize = 3;
 
+/// What to do where a pooler stands between the tools and the server.
+pub(super) const POOLED_NEXT: &str = "let the product's configuration name the server itself for the \
+    time of the upgrade, since pg_dump would leave its settings in sessions that the product gets \
+    next; or dump the database yourself and give --backed-up-elsewhere NAME=REASON";
+
 /// Words of a complaint, its cause and its cure. The first match counts.
-const KNOWN: [(&[&str], &str, &str); 21] = [
+const KNOWN: [(&[&str], &str, &str); 22] = [
     (
         &["password authentication failed", "no password supplied"],
         "the server does not take this user's password",
@@ -19,6 +24,11 @@ const KNOWN: [(&[&str], &str, &str); 21] = [
         &["no pg_hba.conf entry"],
         "the server does not admit this user from this host",
         "add a line for it to the server's pg_hba.conf and reload the server",
+    ),
+    (
+        &["unsupported startup parameter"],
+        "a pooler of connections answers, such as PgBouncer",
+        POOLED_NEXT,
     ),
     (
         &["peer authentication failed", "ident authentication failed"],

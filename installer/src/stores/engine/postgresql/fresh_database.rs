@@ -5,11 +5,13 @@
 //! mark and may remove it.
 
 use super::session::{Session, identifier, literal};
-use crate::stores::StoreError;
+use crate::stores::{RehearsalMark, StoreError};
 
 const NAME_MAX_BYTES: usize = 63;
 const MARK: u32 = 1_146_903_517;
 const SWAPS: u32 = 5;
+/// In the names of databases in which a restore is only tried out.
+const TRIED: &str = "_airgap_try_";
 /// Settings that are lists: their stored values are SQL already.
 const LISTS: &str = "'local_preload_libraries', 'search_path', 'session_preload_libraries', \
                      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories'";
@@ -54,13 +56,70 @@ impl<'s, 'a> FreshDatabase<'s, 'a> {
         Ok(made)
     }
 
+    /// Makes a database like another one to try out a restore, under a name that no restore uses.
+    pub(super) fn scratch(
+        maintenance: &'s Session<'a>,
+        like: &str,
+        mark: &RehearsalMark,
+    ) -> Result<Self, StoreError> {
+        let mut made = Self {
+            maintenance,
+            what: format!("a restore of database `{like}` cannot be tried out"),
+            old: like.to_owned(),
+            fresh: String::new(),
+            run: mark.run,
+        };
+        made.clear(mark)?;
+        made.fresh = made.free_name(&format!("{TRIED}{}_{}", mark.host, mark.run), true)?;
+        made.create()?;
+        Ok(made)
+    }
+
+    /// Removes every database of interrupted trials of this host.
+    pub(super) fn clear_scratch(
+        maintenance: &'s Session<'a>,
+        like: &str,
+        mark: &RehearsalMark,
+    ) -> Result<(), StoreError> {
+        let cleared = Self {
+            maintenance,
+            what: format!("what a trial of a restore of `{like}` left cannot be removed"),
+            old: like.to_owned(),
+            fresh: String::new(),
+            run: mark.run,
+        };
+        cleared.clear(mark)
+    }
+
+    fn clear(&self, mark: &RehearsalMark) -> Result<(), StoreError> {
+        let word = literal(&format!("{TRIED}{}_", mark.host));
+        let is_left = format!(
+            "datconnlimit = {MARK} AND strpos(datname, {word}) > 0 AND pg_has_role(datdba, 'MEMBER')"
+        );
+        // A killed tool may still have its connection.
+        self.ask(&format!(
+            "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a \
+             JOIN pg_database d ON d.oid = a.datid WHERE {is_left} \
+             AND a.usename = current_user AND a.pid <> pg_backend_pid();\n\
+             SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE {is_left}\n\\gexec"
+        ))
+        .map(drop)
+    }
+
     /// Returns the name of the fresh database.
     pub(super) fn fresh(&self) -> &str {
         &self.fresh
     }
 
     fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
-        self.maintenance.ask(&self.what, sql)
+        self.maintenance.change(&self.what, sql)
+    }
+
+    /// Whether the old database exists.
+    pub(super) fn has_old(&self) -> Result<bool, StoreError> {
+        let old = literal(&self.old);
+        let found = self.ask(&format!("SELECT 1 FROM pg_database WHERE datname = {old};"))?;
+        Ok(!found.is_empty())
     }
 
     /// Finds a free name. The name of a fresh database of ours also counts if `is_ours_free`.

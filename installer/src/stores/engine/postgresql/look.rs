@@ -2,7 +2,8 @@
 
 use super::super::site::Site;
 use super::access::PostgresqlAccess;
-use super::session::{Session, literal};
+use super::error::POOLED_NEXT;
+use super::session::{DIRECT, Session, in_transaction, literal};
 use super::{DATABASE, GLOBALS};
 use crate::host::cmd::tool::Tool;
 use crate::problem::Problem;
@@ -17,8 +18,8 @@ const MAINTENANCE_DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// The tables whose data a dump holds: ordinary tables, and configuration tables of extensions. A
 /// partitioned table counts by its partitions.
-pub(super) const TABLES: &str = "\
-SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+const TABLES: &str = "\
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' \
 AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
 AND (NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass \
@@ -40,14 +41,40 @@ WHERE e.extname <> 'plpgsql' AND NOT EXISTS (SELECT FROM pg_available_extension_
 WHERE v.name = e.extname AND v.version = e.extversion \
 AND (to_jsonb(v)->>'trusted')::boolean)) o";
 
+/// Counts the tables whose data a dump holds.
+pub(super) fn tables(exclude: &[String]) -> String {
+    format!("SELECT count(*) {TABLES} AND NOT {}", excluded(exclude))
+}
+
+/// The condition of a table whose data are not dumped. The manifest's check leaves no character that
+/// a pattern would read otherwise. A table that shares data with others, as partitions do, is dumped.
+pub(super) fn excluded(exclude: &[String]) -> String {
+    let pattern = |name: &String| name.replace('*', ".*");
+    let patterns: Vec<String> = exclude.iter().map(pattern).collect();
+    match patterns.join("|").as_str() {
+        "" => "false".to_owned(),
+        all => format!(
+            "(c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ {} \
+             AND NOT EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)))",
+            literal(&format!("^({all})$"))
+        ),
+    }
+}
+
 pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLook, StoreError> {
     let session = Session::new(access, *site)?;
     let what = format!("database `{}` cannot be looked at", session.database());
+    direct(&session, &what)?;
+    let counted = tables(&access.exclude);
+    let left_out = excluded(&access.exclude);
     let sql = format!(
         "SELECT current_setting('server_version'), current_setting('server_version_num'), \
-         pg_database_size(d.oid), ({TABLES}), pg_is_in_recovery(), r.rolsuper, \
+         pg_database_size(d.oid) - (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) \
+         FROM pg_class c WHERE {left_out}), ({counted}), pg_is_in_recovery(), r.rolsuper, \
          r.rolcreatedb AND pg_has_role(d.datdba, 'MEMBER'), ({FOREIGN}), r.rolname, \
-         pg_get_userbyid(d.datdba) FROM pg_database d, pg_roles r \
+         pg_get_userbyid(d.datdba), EXISTS (SELECT FROM pg_class c WHERE {left_out}), \
+         EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') \
+         FROM pg_database d, pg_roles r \
          WHERE d.datname = current_database() AND r.rolname = current_user;"
     );
     let records = session.ask(&what, &sql)?;
@@ -65,6 +92,8 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         foreign,
         user,
         owner,
+        leaves_out,
+        has_timescale,
     ] = record.as_slice()
     else {
         return Err(unclear(&what));
@@ -78,6 +107,7 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         is_standby: is_standby == "t",
         is_super: is_super == "t",
         may_make: may_make == "t",
+        has_timescale: has_timescale == "t",
         foreign,
         user,
         owner,
@@ -86,6 +116,8 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         version: version.clone(),
         // Text may be longer than its stored form, before and after compression.
         bytes: bytes.saturating_add(bytes / 4).saturating_add(MEGABYTE),
+        raw_bytes: Some(bytes),
+        leaves_out: leaves_out == "t",
         items: tables.parse().ok(),
         parts: vec![DATABASE.to_owned(), GLOBALS.to_owned()],
         not_restorable: not_restorable(&session, &rights, major),
@@ -96,6 +128,7 @@ struct Rights<'a> {
     is_standby: bool,
     is_super: bool,
     may_make: bool,
+    has_timescale: bool,
     foreign: &'a str,
     user: &'a str,
     owner: &'a str,
@@ -110,6 +143,15 @@ fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Opt
                 "the server of database `{database}` is a standby, into which nothing can be restored"
             ),
             "let the configuration name the primary server, or add target_session_attrs=read-write",
+        ));
+    }
+    if rights.has_timescale {
+        return Some(Problem::new(
+            format!(
+                "database `{database}` uses TimescaleDB, whose tables pg_restore alone does not put back"
+            ),
+            "restore it by hand if need be, between timescaledb_pre_restore() and \
+             timescaledb_post_restore()",
         ));
     }
     if !rights.is_super && !rights.may_make {
@@ -166,6 +208,26 @@ pub(super) fn maintenance<'a>(session: &Session<'a>) -> Result<Session<'a>, Stor
         format!("its user can connect neither to `postgres` nor to `template1`: {why}"),
         "GRANT CONNECT ON DATABASE postgres to it, and admit it in pg_hba.conf",
     ))
+}
+
+/// Refuses a session that a pooler lends: the options that it was opened with are missing, or the
+/// next transaction has another process of the server.
+pub(super) fn direct(session: &Session<'_>, what: &str) -> Result<(), StoreError> {
+    let process = in_transaction("SELECT pg_backend_pid();");
+    let option = format!("SELECT coalesce(current_setting('{DIRECT}', true), '');");
+    let said = session.said(
+        what,
+        &[process.clone(), in_transaction(&option), process].join("\n"),
+    )?;
+    match said.lines().collect::<Vec<_>>().as_slice() {
+        [first, "on", second] if first == second => Ok(()),
+        [_, _, _] => Err(StoreError::new(
+            what,
+            "a pooler of connections answers at that address, not the server itself",
+            POOLED_NEXT,
+        )),
+        _ => Err(unclear(what)),
+    }
 }
 
 /// Asks for the server's major version.

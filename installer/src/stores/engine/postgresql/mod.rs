@@ -5,8 +5,10 @@
 
 mod access;
 mod error;
+mod excluded;
 mod fresh_database;
 mod look;
+mod rehearse;
 mod restore;
 mod session;
 
@@ -18,7 +20,7 @@ use super::site::Site;
 use super::{Engine, Restoring};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
-use crate::stores::{StoreError, StoreLook};
+use crate::stores::{RehearsalMark, StoreError, StoreLook};
 
 pub use access::PostgresqlAccess;
 
@@ -58,6 +60,18 @@ impl Engine for PostgresqlAccess {
         }
     }
 
+    fn rehearse(
+        &self,
+        site: &Site<'_>,
+        mark: &RehearsalMark,
+    ) -> Result<Option<String>, StoreError> {
+        rehearse::rehearse(self, site, mark)
+    }
+
+    fn clear_rehearsal(&self, site: &Site<'_>, mark: &RehearsalMark) -> Result<(), StoreError> {
+        rehearse::clear(self, site, mark)
+    }
+
     fn restore(
         &self,
         site: &Site<'_>,
@@ -76,18 +90,22 @@ fn unknown(part: &str) -> StoreError {
 }
 
 fn dump_database(session: &Session<'_>, into: &File) -> Result<(), StoreError> {
+    let what = format!("database `{}` cannot be dumped", session.database());
+    look::direct(session, &what)?;
     let version = look::version(session)?;
     look::fitting(session, "pg_dump", version)?;
     let wait = session.limit().time.as_millis() / 2;
     let wait = wait.clamp(1000, u128::from(LOCK_SECONDS) * 1000);
     let wait = format!("--lock-wait-timeout={wait}");
+    let without = excluded::without_data(session, &what)?;
+    let mut args = vec!["-Fc", "--no-password", &wait, "-d", SERVICE];
+    args.extend(without.iter().map(String::as_str));
     let tool = Tool {
         program: "pg_dump",
-        args: &["-Fc", "--no-password", &wait, "-d", SERVICE],
+        args: &args,
         output: Some(into),
         ..Tool::default()
     };
-    let what = format!("database `{}` cannot be dumped", session.database());
     session.run(&what, Some(version), &tool).map(drop)
 }
 

@@ -30,6 +30,8 @@ pub(super) const SERVICE: &str = "service=airgap-bundle";
 const PLACE: &str = "/run";
 /// The oldest versions read no longer lines of a service file.
 const LINE_MAX_BYTES: usize = 250;
+/// A setting that only a session with our own options has.
+pub(super) const DIRECT: &str = "airgap_bundle.direct";
 const CONNECT_SECONDS: &str = "10";
 const FIELD: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
@@ -96,6 +98,10 @@ impl<'a> Session<'a> {
         for (name, variable) in NEWER {
             environment.extend(parameters.remove(name).map(|value| (variable, value)));
         }
+        // A session of the server itself has this option; one that a pooler lends has not.
+        let options = parameters.remove("options").unwrap_or_default();
+        let options = format!("{options} -c {DIRECT}=on");
+        environment.push(("PGOPTIONS", options.trim_start().to_owned()));
         let password = access.password.as_ref().map(Secret::reveal);
         // A value that does not fit into a line goes where only root and the child process see it.
         let (lined, bare) = match password {
@@ -169,11 +175,25 @@ impl<'a> Session<'a> {
         Err(error::of_failure(what, &self.database, &finished))
     }
 
-    /// Runs statements and returns the records of their answers.
+    /// Asks in one transaction and returns the records of the answers. No setting outlives the
+    /// transaction: behind a pooler, another client gets the session next.
     pub(super) fn ask(&self, what: &str, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
+        let output = self.said(what, &in_transaction(sql))?;
+        Ok(records(&output))
+    }
+
+    /// Runs statements that no transaction may hold, such as `CREATE DATABASE`, in a session that is
+    /// known to be the server's own.
+    pub(super) fn change(&self, what: &str, sql: &str) -> Result<Vec<Vec<String>>, StoreError> {
         let prelude = "SET client_min_messages = warning; SET search_path = pg_catalog; \
                        SET lock_timeout = '30s';\n";
-        let input = format!("{prelude}{sql}\n");
+        let output = self.said(what, &format!("{prelude}{sql}"))?;
+        Ok(records(&output))
+    }
+
+    /// Runs statements as they are and returns what psql prints.
+    pub(super) fn said(&self, what: &str, sql: &str) -> Result<String, StoreError> {
+        let input = format!("{sql}\n");
         let (field, record) = (FIELD.to_string(), RECORD.to_string());
         let args = [
             "-X",
@@ -197,13 +217,36 @@ impl<'a> Session<'a> {
             input: Some(input.as_bytes()),
             ..Tool::default()
         };
-        let output = self.run(what, None, &tool)?.stdout;
-        // Each statement's answer ends with a line break.
-        let output = output.trim_end_matches('\n');
-        let records = output.split(RECORD).filter(|text| !text.is_empty());
-        let fields = |text: &str| text.split(FIELD).map(str::to_owned).collect();
-        Ok(records.map(fields).collect())
+        Ok(self.run(what, None, &tool)?.stdout)
     }
+
+    /// Returns what another thread needs to run a tool over this connection.
+    pub(super) fn connection(&self) -> (Vec<(&str, &str)>, &File) {
+        let all = self.environment.iter();
+        let all = all.map(|(name, value)| (*name, value.as_str()));
+        (all.collect(), &self.service)
+    }
+
+    /// Returns the tables whose data are not dumped.
+    pub(super) fn exclude(&self) -> &'a [String] {
+        &self.access.exclude
+    }
+}
+
+/// Wraps statements into a transaction that brings its own settings.
+pub(super) fn in_transaction(sql: &str) -> String {
+    format!(
+        "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL search_path = pg_catalog; \
+         SET LOCAL lock_timeout = '30s';\n{sql}\nCOMMIT;"
+    )
+}
+
+fn records(output: &str) -> Vec<Vec<String>> {
+    // Each statement's answer ends with a line break.
+    let output = output.trim_end_matches('\n');
+    let records = output.split(RECORD).filter(|text| !text.is_empty());
+    let fields = |text: &str| text.split(FIELD).map(str::to_owned).collect();
+    records.map(fields).collect()
 }
 
 fn ours_as_service() -> String {

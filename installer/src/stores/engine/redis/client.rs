@@ -124,7 +124,7 @@ impl<'a> Server<'a> {
         self.answer(question, is_login, &finished)
     }
 
-    fn answer(
+    pub(super) fn answer(
         &self,
         question: &str,
         is_login: bool,

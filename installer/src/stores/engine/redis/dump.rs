@@ -6,9 +6,9 @@ use super::super::site::Site;
 use super::client::{CLI, Server, is_needless};
 use super::error::{Kind, Refusal};
 use super::find::Member;
-use super::{prove, saved};
-use crate::host::cmd::inherited_path;
+use super::{prove, saved, server_room};
 use crate::host::cmd::tool::Tool;
+use crate::host::cmd::{Finished, inherited_path};
 use crate::stores::StoreError;
 
 /// The last words of `redis-cli` after a complete copy; its exit code alone proves nothing.
@@ -22,6 +22,7 @@ pub(super) const TAKES_STREAM: u32 = 6;
 
 /// Writes a server's dump into a new file.
 pub(super) fn dump(member: &Member<'_>, into: &File, site: &Site<'_>) -> Result<(), StoreError> {
+    server_room::spare(member, site)?;
     let streamed = stream(&member.server, into, site);
     match streamed {
         Ok(()) => {}
@@ -32,7 +33,7 @@ pub(super) fn dump(member: &Member<'_>, into: &File, site: &Site<'_>) -> Result<
 }
 
 /// Whether another way to a dump may work.
-fn is_forbidden(refusal: &Refusal) -> bool {
+pub(super) fn is_forbidden(refusal: &Refusal) -> bool {
     matches!(refusal.kind, Kind::Rights | Kind::Unknown | Kind::OldTool)
 }
 
@@ -72,8 +73,19 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
     let finished = tool
         .run(site.left())
         .map_err(|error| server.unasked(what, &error))?;
+    match complaint(&finished) {
+        None => Ok(()),
+        Some(words) if is_needless(&words) && server.login().is_some() => {
+            stream(&server.anonymous(), into, site)
+        }
+        Some(words) => Err(judged(server, what, &words)),
+    }
+}
+
+/// Returns the tool's words if it did not bring a whole copy.
+pub(super) fn complaint(finished: &Finished) -> Option<String> {
     if finished.succeeded() && finished.stderr.contains(SUCCESS) {
-        return Ok(());
+        return None;
     }
     // The server may refuse the opening commands and still send the copy, so only the last words
     // count.
@@ -82,17 +94,18 @@ fn stream(server: &Server<'_>, into: &File, site: &Site<'_>) -> Result<(), Refus
     let words: Vec<&str> = lines
         .filter(|line| !line.starts_with("sending ") && !line.starts_with("REPLCONF "))
         .collect();
-    let words = words.join("\n");
-    if is_needless(&words) && server.login().is_some() {
-        return stream(&server.anonymous(), into, site);
-    }
-    if ["No space left", "short write"]
+    Some(words.join("\n"))
+}
+
+fn judged(server: &Server<'_>, what: &str, words: &str) -> Refusal {
+    let is_full = ["No space left", "short write"]
         .iter()
-        .any(|text| words.contains(text))
-    {
-        return Err(server.full(what));
+        .any(|text| words.contains(text));
+    if is_full {
+        server.full(what)
+    } else {
+        server.refusal(what, words)
     }
-    Err(server.refusal(what, &words))
 }
 
 /// Returns the tool's own major version.
@@ -109,7 +122,7 @@ pub(super) fn version(server: &Server<'_>, site: &Site<'_>) -> Result<u32, Refus
 }
 
 /// Reads `redis-cli 7.0.15 (git:…)`.
-fn major(output: &str) -> Option<u32> {
+pub(super) fn major(output: &str) -> Option<u32> {
     let version = output.trim().strip_prefix(CLI)?.trim();
     version.split('.').next()?.parse().ok()
 }

@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Unknown,
     /// The tool is too old.
     OldTool,
+    /// The server is older than users with names.
+    NoUsers,
     /// Something else.
     Other,
 }
@@ -120,6 +122,14 @@ impl Server<'_> {
                 format!("it does not know the command {command}, or it was renamed"),
                 "take the dump by hand as docs/stores-redis.md describes".to_owned(),
             ),
+            Kind::NoUsers => (
+                format!(
+                    "the product's configuration names the user `{user}`, and this server, older than \
+                     Redis 6, knows no users"
+                ),
+                "take the user name out of the product's configuration; the password alone counts there"
+                    .to_owned(),
+            ),
             Kind::OldTool | Kind::Other => (
                 format!("it answered: {text}"),
                 "look at the server's log".to_owned(),
@@ -187,6 +197,8 @@ fn kind_of(answer: &str) -> Kind {
         Kind::Unreachable
     } else if has(&["NOAUTH", "WRONGPASS", "ERR invalid password"]) {
         Kind::Password
+    } else if has(&["wrong number of arguments for 'auth'"]) {
+        Kind::NoUsers
     } else if has(&["NOPERM"]) {
         Kind::Rights
     } else if has(&["unknown command", "unknown subcommand"]) {
@@ -251,6 +263,10 @@ mod tests {
                 Kind::Tls,
             ),
             ("ERR max number of clients reached", Kind::Other),
+            (
+                "ERR wrong number of arguments for 'auth' command",
+                Kind::NoUsers,
+            ),
         ] {
             assert_eq!(kind_of(answer), kind, "{answer}");
         }

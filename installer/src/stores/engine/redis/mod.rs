@@ -10,10 +10,13 @@ mod error;
 mod find;
 mod progress;
 mod prove;
+#[cfg(test)]
+mod recorded;
 mod restore;
 mod save_permission;
 mod saved;
 mod server_files;
+mod server_room;
 
 use std::fs::File;
 
@@ -44,6 +47,7 @@ impl Engine for RedisAccess {
         let members = find::members(self, site)?;
         for member in &members {
             save_permission::spare(member, site)?;
+            server_room::spare(member, site)?;
         }
         Ok(look(self, &members, site))
     }
@@ -88,13 +92,16 @@ fn look(access: &RedisAccess, members: &[Member<'_>], site: &Site<'_>) -> StoreL
         .collect();
     versions.sort_unstable();
     versions.dedup();
+    let memory = members
+        .iter()
+        .filter_map(|member| number(&member.info, "used_memory"))
+        .sum();
     StoreLook {
         version: versions.join(", "),
         // Data in memory are larger than their dump, which has no pointers.
-        bytes: members
-            .iter()
-            .filter_map(|member| number(&member.info, "used_memory"))
-            .sum(),
+        bytes: memory,
+        raw_bytes: Some(memory),
+        leaves_out: false,
         items: Some(members.iter().map(|member| keys(&member.info)).sum()),
         parts: members.iter().map(|member| member.part.clone()).collect(),
         not_restorable: not_restorable(access, members, site),

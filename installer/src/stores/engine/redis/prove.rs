@@ -72,7 +72,7 @@ pub(super) fn shape(part: &str, file: &File) -> Result<u64, StoreError> {
     Ok(bytes)
 }
 
-fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreError> {
+pub(super) fn judge(part: &str, finished: &Finished, bytes: u64) -> Result<Proof, StoreError> {
     let text = &finished.stdout;
     // Version 3.2 reports a wrong checksum, and goes on to say that all is well.
     let is_bad = ["RDB CRC error", "RDB ERROR DETECTED"]

@@ -14,12 +14,16 @@ pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreErr
         let found = setting(&member.server, name, site);
         matches!(found, Ok(Some(value)) if value == expected)
     };
-    let never_writes = is_set("save", "") && is_set("appendonly", "no");
-    if !never_writes {
+    if !(is_set("save", "") && is_set("appendonly", "no")) {
         return Ok(());
     }
-    let what = format!("the dump of Redis ({})", member.part);
     let tool = version(&member.server, site)?;
+    judge(&member.part, tool, is_set("repl-diskless-sync", "no"))
+}
+
+/// Judges a server that never writes its dump file by itself.
+pub(super) fn judge(part: &str, tool: u32, writes_copies: bool) -> Result<(), StoreError> {
+    let what = format!("the dump of Redis ({part})");
     if tool < TAKES_STREAM {
         return Err(StoreError::new(
             what,
@@ -30,7 +34,7 @@ pub(super) fn spare(member: &Member<'_>, site: &Site<'_>) -> Result<(), StoreErr
             format!("install redis-cli {TAKES_STREAM} or later here (package redis)"),
         ));
     }
-    if !is_set("repl-diskless-sync", "no") {
+    if !writes_copies {
         return Ok(());
     }
     Err(StoreError::new(

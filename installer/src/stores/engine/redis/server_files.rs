@@ -1,7 +1,8 @@
 //! Finds where a server of this host lives: its process, its unit, its directory and its files.
 //!
 //! A server that answers at an address of this host may still run elsewhere: in a container, or
-//! behind a forwarded port. It runs here only if process id, age and working directory agree.
+//! behind a forwarded port. It runs here only if the process of its number listens at that port and
+//! works in its directory. No clock decides: it may have been set since the server started.
 
 use std::net::{ToSocketAddrs as _, UdpSocket};
 use std::os::unix::fs::MetadataExt as _;
@@ -12,9 +13,6 @@ use super::super::site::Site;
 use super::client::{Server, field};
 use crate::host::{Host, ProcessState};
 use crate::stores::StoreError;
-
-/// The time between the server's answer about its age and our own look at the process.
-const AGE_DIFFERENCE: u64 = 60;
 
 /// How a server records its writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,19 +126,21 @@ pub(super) fn place(server: &Server<'_>, info: &str, site: &Site<'_>) -> Result<
             format!("its dump `{dir}/{dump}` has no plain name"),
         ));
     }
-    let number = |name: &str| field(info, name).and_then(|text| text.parse::<u64>().ok());
-    let pid = number("process_id").and_then(|pid| u32::try_from(pid).ok());
-    let age = number("uptime_in_seconds");
+    let pid = field(info, "process_id").and_then(|text| text.parse::<u32>().ok());
     let process = pid.and_then(|pid| {
         let found = site.host.process(pid)?;
         let started = found.started;
-        is_ours(&found, age, &dir).then_some(Process { pid, started })
+        is_ours(&found, server.address.port, &dir).then_some(Process { pid, started })
     });
     let process = process.ok_or_else(|| {
         let why =
             "its process is not on this host: it runs in a container, or behind a forwarded port";
         no(server, why)
     })?;
+    let again = server.ask("INFO server", site)?;
+    if field(&again, "run_id") != field(info, "run_id") {
+        return Err(no(server, "it was started again while it was looked at"));
+    }
     Ok(Place {
         process,
         dir,
@@ -156,12 +156,11 @@ fn is_here(host: &str) -> bool {
     found.peek().is_some() && found.all(|address| UdpSocket::bind(address).is_ok())
 }
 
-/// Whether a process has the age that the server reports and works in the server's directory.
-fn is_ours(process: &ProcessState, age: Option<u64>, dir: &str) -> bool {
-    let is_of_age = age.is_some_and(|age| age.abs_diff(process.age_secs) <= AGE_DIFFERENCE);
+/// Whether a process listens at the server's port and works in the server's directory.
+fn is_ours(process: &ProcessState, port: u16, dir: &str) -> bool {
     let found = std::fs::metadata(dir).ok();
     let dir = found.map(|found| (found.dev(), found.ino()));
-    is_of_age && dir.is_some() && process.directory == dir
+    process.ports.contains(&port) && dir.is_some() && process.directory == dir
 }
 
 /// Asks for one setting by its own name; a question for all settings would return passwords too.

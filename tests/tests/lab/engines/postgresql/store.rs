@@ -4,7 +4,8 @@ use std::fs::File;
 use std::time::Duration;
 
 use installer::stores::{
-    Access, DumpedPart, Limit, PostgresqlAccess, Restoring, StoreError, StoreLook, Stores as _,
+    Access, DumpedPart, Limit, PostgresqlAccess, RehearsalMark, Restoring, StoreError, StoreLook,
+    Stores as _,
 };
 
 use crate::engines::stores;
@@ -30,6 +31,23 @@ impl Store {
             access: Access::Postgresql(PostgresqlAccess::parse(dsn).unwrap()),
             time: Duration::from_secs(120),
         }
+    }
+
+    /// The same without the data of some tables.
+    pub(crate) fn without(&self, exclude: &[&str]) -> Self {
+        let exclude: Vec<String> = exclude.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            access: self.access.without_data_of(&exclude),
+            time: self.time,
+        }
+    }
+
+    pub(crate) fn rehearse(&self, mark: &RehearsalMark) -> Result<Option<String>, StoreError> {
+        stores().rehearse(&self.access, mark, self.limit(&|| false))
+    }
+
+    pub(crate) fn clear_rehearsal(&self, mark: &RehearsalMark) -> Result<(), StoreError> {
+        stores().clear_rehearsal(&self.access, mark, self.limit(&|| false))
     }
 
     fn limit<'a>(&self, stopped: &'a dyn Fn() -> bool) -> Limit<'a> {

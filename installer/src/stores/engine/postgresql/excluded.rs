@@ -1,0 +1,114 @@
+//! Tables whose data are not in a dump. A restore leaves them as they are: it takes them over from the
+//! old database, with their definition, before the databases change places.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use super::error;
+use super::look;
+use super::session::{SERVICE, Session, identifier};
+use crate::host::cmd::inherited_path;
+use crate::host::cmd::tool::Tool;
+use crate::stores::{Limit, StoreError};
+
+/// Returns the arguments of `pg_dump` that leave the data out.
+pub(super) fn without_data(session: &Session<'_>, what: &str) -> Result<Vec<String>, StoreError> {
+    let tables = named(session, what)?.into_iter();
+    Ok(tables
+        .map(|table| format!("--exclude-table-data={table}"))
+        .collect())
+}
+
+/// Removes the tables, which are empty, from a database into which a dump was restored.
+pub(super) fn remove(fresh: &Session<'_>, what: &str) -> Result<(), StoreError> {
+    let drop_one = |table: String| fresh.change(what, &format!("DROP TABLE {table};"));
+    named(fresh, what)?
+        .into_iter()
+        .try_for_each(|table| drop_one(table).map(drop))
+}
+
+/// Takes the tables over from the old database into the fresh one. Another version may have changed
+/// their definition: that comes along.
+pub(super) fn take_over(
+    old: &Session<'_>,
+    fresh: &Session<'_>,
+    what: &str,
+    version: u32,
+) -> Result<(), StoreError> {
+    let tables = named(old, what)?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    remove(fresh, what)?;
+    let failed = |error: std::io::Error| {
+        StoreError::new(what, error.to_string(), "look into the system's log")
+    };
+    let (read, write) = std::io::pipe().map_err(failed)?;
+    let (read, write) = (
+        File::from(OwnedFd::from(read)),
+        File::from(OwnedFd::from(write)),
+    );
+    let tables = tables.iter().map(|table| format!("--table={table}"));
+    let tables: Vec<String> = tables.collect();
+    let time = fresh.limit().time;
+    let (environment, service) = old.connection();
+    thread::scope(|scope| {
+        let giver = scope.spawn(move || {
+            let mut args = vec!["-Fc", "--compress=0", "--no-password", "-d", SERVICE];
+            args.extend(tables.iter().map(String::as_str));
+            let tool = Tool {
+                program: "pg_dump",
+                args: &args,
+                environment: &environment,
+                files: &[service],
+                output: Some(&write),
+                ..Tool::default()
+            };
+            let limit = Limit {
+                time,
+                stopped: &|| false,
+            };
+            tool.run_of(Some(version), limit)
+        });
+        let path = inherited_path(&read);
+        let tool = Tool {
+            program: "pg_restore",
+            args: &["--exit-on-error", "--no-password", "-d", SERVICE, &path],
+            files: &[&read],
+            ..Tool::default()
+        };
+        let taken = fresh.run(what, Some(version), &tool);
+        // The giver ends when nobody reads any more.
+        drop(read);
+        let given = giver.join();
+        taken?;
+        match given {
+            Ok(Ok(finished)) if finished.succeeded() => Ok(()),
+            Ok(Ok(finished)) => Err(error::of_failure(what, old.database(), &finished)),
+            Ok(Err(failure)) => Err(error::of_tool(what, "pg_dump", &failure)),
+            Err(_) => Err(StoreError::new(what, "pg_dump was not run", "report this")),
+        }
+    })
+}
+
+/// Names the tables of a database whose data are not dumped, as SQL and patterns of the tools do.
+fn named(session: &Session<'_>, what: &str) -> Result<Vec<String>, StoreError> {
+    if session.exclude().is_empty() {
+        return Ok(Vec::new());
+    }
+    let condition = look::excluded(session.exclude());
+    let records = session.ask(
+        what,
+        &format!(
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n \
+             ON n.oid = c.relnamespace WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') \
+             AND {condition};"
+        ),
+    )?;
+    let name = |record: &Vec<String>| match record.as_slice() {
+        [schema, table] => Some(format!("{}.{}", identifier(schema), identifier(table))),
+        _ => None,
+    };
+    Ok(records.iter().filter_map(name).collect())
+}

@@ -17,7 +17,7 @@ use crate::{say, with_data, with_data_of_one};
 
 const EDITED: Duration = Duration::from_secs(1_700_009_000);
 /// Every which of the recoveries is photographed.
-const STRIDE: usize = 9;
+const STRIDE: usize = 18;
 
 /// Returns the components that a revert has released, by the journal.
 fn released(world: &World, film: &Film) -> Vec<&'static str> {

@@ -62,7 +62,7 @@ fn every_case_ends_done_or_unchanged() {
 #[ignore = "takes many minutes"]
 fn every_case_of_every_scene_ends_done_or_unchanged() {
     // The main scenes, with more of the second kills.
-    let main = main_scenes().map(|(scene, stride)| (scene, stride.div_ceil(8)));
+    let main = main_scenes().map(|(scene, stride)| (scene, stride.div_ceil(16)));
     let scenes: Vec<(Scene, usize)> = main.into_iter().chain(more_scenes()).collect();
     play(&scenes);
 }
@@ -176,28 +176,28 @@ fn main_scenes() -> [(Scene, usize); 19] {
         ..Scene::new(Sqlite, Flaw::Ill)
     };
     [
-        (upgrade(Flaw::None, Sqlite), 24),
-        (upgrade(Flaw::Ill, Sqlite), 128),
-        (second_fails, 128),
-        (with_need(upgrade(Flaw::None, Sqlite)), 128),
+        (upgrade(Flaw::None, Sqlite), 48),
+        (upgrade(Flaw::Ill, Sqlite), 256),
+        (second_fails, 256),
+        (with_need(upgrade(Flaw::None, Sqlite)), 256),
         (
             with_need(upgrade(Flaw::IllWithFailingPreun, BerkeleyDb)),
-            512,
+            1024,
         ),
-        (with_need(undo(Flaw::None, BerkeleyDb)), 256),
-        (with_extra(upgrade(Flaw::None, BerkeleyDb)), 256),
-        (with_extra(upgrade(Flaw::Ill, Sqlite)), 256),
-        (with_extra(undo(Flaw::None, Sqlite)), 256),
-        (sealed(upgrade(Flaw::Ill, Sqlite)), 256),
-        (sealed(undo(Flaw::None, Sqlite)), 256),
-        (with_data(upgrade(Flaw::None, Sqlite)), 256),
-        (with_data(second_ill.clone()), 256),
-        (with_data_of_one(second_ill), 256),
-        (restore(Sqlite), 128),
-        (sealed(with_data(undo(Flaw::None, Sqlite))), 256),
-        (with_edits(upgrade(Flaw::None, Sqlite)), 64),
-        (with_edits(sealed(undo(Flaw::None, Sqlite))), 128),
-        (upgrade(Flaw::IllBefore, Sqlite), 256),
+        (with_need(undo(Flaw::None, BerkeleyDb)), 512),
+        (with_extra(upgrade(Flaw::None, BerkeleyDb)), 512),
+        (with_extra(upgrade(Flaw::Ill, Sqlite)), 512),
+        (with_extra(undo(Flaw::None, Sqlite)), 512),
+        (sealed(upgrade(Flaw::Ill, Sqlite)), 512),
+        (sealed(undo(Flaw::None, Sqlite)), 512),
+        (with_data(upgrade(Flaw::None, Sqlite)), 512),
+        (with_data(second_ill.clone()), 512),
+        (with_data_of_one(second_ill), 512),
+        (restore(Sqlite), 256),
+        (sealed(with_data(undo(Flaw::None, Sqlite))), 512),
+        (with_edits(upgrade(Flaw::None, Sqlite)), 128),
+        (with_edits(sealed(undo(Flaw::None, Sqlite))), 256),
+        (upgrade(Flaw::IllBefore, Sqlite), 512),
     ]
 }
 

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use lab::isolated::{Guest, HostError, HostRecord, Image, ProcessId, list, reap, unavailable};
+use lab::isolated::{
+    Guest, HostError, HostRecord, Image, ProcessId, RpmDatabase, baseline, list, reap, unavailable,
+};
+use lab::vendor::Fixtures;
 
 use super::background::Supervisor;
 use super::exec;
@@ -20,7 +23,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build the image all hosts start from, unless the cache has it
+    /// Build the images that hosts start from, unless the cache has them
     Build,
     /// Boot a host and leave it running
     Start(StartArgs),
@@ -82,8 +85,14 @@ impl Command {
 
 fn build() -> Result<()> {
     let started = Instant::now();
-    Image::prepare()?;
-    eprintln!("image ready after {:.1} s", started.elapsed().as_secs_f32());
+    let fixtures = Fixtures::prepare()?;
+    for database in [RpmDatabase::Sqlite, RpmDatabase::BerkeleyDb] {
+        baseline::tyk_image(&Image::prepare_with(database)?, &fixtures, "5.2.5")?;
+    }
+    eprintln!(
+        "images ready after {:.1} s",
+        started.elapsed().as_secs_f32()
+    );
     Ok(())
 }
 

@@ -105,13 +105,7 @@ fn another_illness_than_before_is_never_excused() {
         "[Service]\nExecStart=\nExecStart=/usr/local/bin/gateway --conf /opt/tyk-gateway/tyk.conf\n",
     );
     site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
-    let run = site.install(&[
-        "--unhealthy-before",
-        CONSENT,
-        "--health-budget",
-        "gateway=40",
-        BUNDLE,
-    ]);
+    let run = site.install(&["--unhealthy-before", CONSENT, BUNDLE]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
     assert!(
         run.stdout.contains("did not answer within 2 s"),

@@ -8,12 +8,11 @@ use std::time::Duration;
 use lab::forge::{Forge, TestKey};
 use lab::isolated::Finished;
 
+use crate::budget::INSTALLS_UNDER_ATTACK;
 use crate::upgrade::support::{Site, say, site};
 
 /// Swaps that must have happened while installs ran.
 const SWAPS: u64 = 10_000;
-/// Installs that must have run under each attack, and ended well and badly under all together.
-const INSTALLS: usize = 6;
 
 const PROGRAMS: [(&str, &str); 3] = [
     ("tyk-gateway", "/opt/tyk-gateway/tyk"),
@@ -267,7 +266,7 @@ fn an_attacker_who_swaps_and_rewrites_files_meanwhile_gets_no_wrong_byte_install
     ];
     for (name, attack, user) in attacks {
         let mut tally = Tally::default();
-        while tally.installs < INSTALLS {
+        while tally.installs < INSTALLS_UNDER_ATTACK {
             if user == "root" {
                 // The stick is good: here the store is attacked.
                 let good = "cp /media/stick/b /media/stick/.b && \

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::consent::RestoreShared;
 use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
 use super::session::{LockWait, Session, require_root};
@@ -57,6 +58,8 @@ struct RestoreArgs {
     /// A store to restore, as `install backup list` names it (repeatable).
     #[arg(long = "store", value_name = "NAME", required = true)]
     stores: Vec<String>,
+    #[command(flatten)]
+    shared: RestoreShared,
     #[command(flatten)]
     lock_wait: LockWait,
     #[command(flatten)]
@@ -203,8 +206,10 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     let dumps = dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
     let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_restore())
         .map_err(|error| cannot_look(&error))?;
-    let plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory)
+    let consent = args.shared.consent();
+    let mut plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory, &consent)
         .map_err(|problems| refusal("the dumps cannot be restored", &problems))?;
+    let asked = session.ask_stores(&mut plan);
     render::announce(&plan);
     let request = Request {
         run,
@@ -213,7 +218,9 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
         recipients: &recipients,
     };
     start(session, entered, &request, || {
-        session.preflight(&plan, &recipients)
+        let mut problems = asked;
+        problems.extend(session.preflight(&plan, &recipients));
+        problems
     })
 }
 

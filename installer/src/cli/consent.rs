@@ -10,7 +10,7 @@ use crate::bundle::OpenBundle;
 use crate::failure::Failure;
 use crate::history;
 use crate::inventory::Inventory;
-use crate::plan::{self, Consent, Inputs, InstallPlan};
+use crate::plan::{self, Consent, Inputs, InstallPlan, StoreConsent};
 
 /// Actions that need an explicit request.
 #[derive(Debug, Args)]
@@ -27,6 +27,17 @@ pub(super) struct ConsentArgs {
     /// written into the plan, the report and the system's log. A revert cannot bring its data back.
     #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
     backed_up_elsewhere: Vec<(String, String)>,
+    #[command(flatten)]
+    shared: RestoreShared,
+    /// Dump the data store NAME, and leave restoring it to a person, because of REASON, which is
+    /// written into the plan, the report and the system's log. A revert keeps its services stopped and
+    /// prints the commands.
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
+    restored_by_hand: Vec<(String, String)>,
+    /// With an older bundle: leave data that the newer version rewrote as they are, because of REASON.
+    /// The older version may not be able to use them.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    keep_data_because: Option<String>,
     /// Go on although the component NAME is ill before the run, or cannot be asked, because of REASON,
     /// which is written into the plan, the report and the system's log. It may be ill in the same way
     /// after the run, which then ends with exit code 8. Not over a migration of data.
@@ -42,6 +53,26 @@ pub(super) struct ConsentArgs {
     /// with sealed backups.
     #[arg(long, value_name = "DIR", value_parser = absolute)]
     dump_dir: Option<String>,
+}
+
+/// Stores that other hosts use.
+#[derive(Debug, Args)]
+pub(super) struct RestoreShared {
+    /// Data of the store NAME may be replaced by an earlier dump although other hosts use them, because
+    /// of REASON, which is written into the plan, the report and the system's log. What those hosts
+    /// wrote since the dump is lost to them, and kept in a dump.
+    #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
+    restore_shared: Vec<(String, String)>,
+}
+
+impl RestoreShared {
+    /// Returns what was decided about stores.
+    pub(super) fn consent(&self) -> StoreConsent {
+        StoreConsent {
+            shared: self.restore_shared.iter().cloned().collect(),
+            ..StoreConsent::default()
+        }
+    }
 }
 
 /// Longest waits for health.
@@ -107,6 +138,11 @@ impl ConsentArgs {
             downgrade_because: self.allow_downgrade_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            stores: StoreConsent {
+                by_hand: self.restored_by_hand.iter().cloned().collect(),
+                ..self.shared.consent()
+            },
+            keep_data_because: self.keep_data_because.clone(),
             unhealthy_before: self.unhealthy_before.iter().cloned().collect(),
             health_budgets: self.health.budgets(),
             dump_limit_secs: self.dump_time_limit,

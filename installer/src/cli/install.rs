@@ -46,7 +46,8 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     trust::remember(session, open.metadata().learned())?;
     entered.make_ready()?;
     let mut plan = args.consent.plan(session, &open)?;
-    let unwell = session.ask_health(&mut plan);
+    let mut asked = session.ask_health(&mut plan);
+    asked.extend(session.ask_stores(&mut plan));
     session.forecast_downtime(&mut plan);
     let plan = plan;
     render::announce(&plan);
@@ -55,7 +56,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Ok(0);
     }
     let mut problems = session.preflight(&plan, &recipients);
-    problems.extend(unwell);
+    problems.extend(asked);
     if !problems.is_empty() {
         let what = "the host is not ready; nothing was changed";
         return Err(refusal(what, &problems));

@@ -23,7 +23,8 @@ pub(super) struct Args {
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let open = bundle::open(session, &args.bundle)?;
     let mut plan = args.consent.plan(session, &open)?;
-    let problems = session.ask_health(&mut plan);
+    let mut problems = session.ask_health(&mut plan);
+    problems.extend(session.ask_stores(&mut plan));
     session.forecast_downtime(&mut plan);
     render::result(session, &plan, &render::plan(&plan));
     if !problems.is_empty() {

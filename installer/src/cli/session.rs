@@ -106,7 +106,18 @@ impl Session {
     /// Checks the host for a plan whose backup is sealed to `recipients`.
     pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Vec<Problem> {
         let backup = Backup::of(recipients);
-        preflight::host(&self.host, &self.stores(), &self.layout, plan, backup)
+        preflight::host(&self.host, &self.layout, plan, backup)
+    }
+
+    /// Asks the data stores of a plan, as far as this caller can.
+    pub(super) fn ask_stores(&self, plan: &mut InstallPlan) -> Vec<Problem> {
+        if self.layout.is_live() && !rustix::process::geteuid().is_root() {
+            let note = "only root can ask the data stores who else uses them: not asked";
+            plan.notes
+                .extend((!plan.stores.is_empty()).then(|| note.to_owned()));
+            return Vec::new();
+        }
+        preflight::ask_stores(&self.host, &self.stores(), &self.layout, plan)
     }
 
     /// Notes in a plan how long each component is down, as far as this caller can know it.

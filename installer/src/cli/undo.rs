@@ -1,7 +1,7 @@
 //! `install undo RUN`: plans a run that restores the packages and configuration from before `RUN`,
 //! and starts it.
 
-use super::consent::{HealthBudgets, elsewhere, reason};
+use super::consent::{HealthBudgets, RestoreShared, elsewhere, reason};
 use super::refusal::{cannot_look, internal, refusal};
 use super::render;
 use super::sealing::UnsealArgs;
@@ -40,6 +40,8 @@ pub(super) struct UndoArgs {
     #[arg(long, value_name = "NAME=REASON", value_parser = elsewhere)]
     backed_up_elsewhere: Vec<(String, String)>,
     #[command(flatten)]
+    shared: RestoreShared,
+    #[command(flatten)]
     health: HealthBudgets,
     #[command(flatten)]
     pub(super) unseal: UnsealArgs,
@@ -51,6 +53,7 @@ impl UndoArgs {
             restore: self.restore_data,
             keep_because: self.keep_data_because.clone(),
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            stores: self.shared.consent(),
         }
     }
 }
@@ -66,6 +69,7 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let recipients = args.unseal.recipients(session, id)?;
     let mut plan = plan(session, &past, &args.choice())?;
     plan.set_health_budgets(&args.health.budgets());
+    let asked = session.ask_stores(&mut plan);
     session.forecast_downtime(&mut plan);
     render::announce(&plan);
     let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
@@ -77,7 +81,8 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
         recipients: &recipients,
     };
     start(session, entered, &request, || {
-        let mut problems = session.preflight(&plan, &recipients);
+        let mut problems = asked;
+        problems.extend(session.preflight(&plan, &recipients));
         preflight::rpm_tests(&session.host, &session.layout, &plan, &mut problems);
         problems
     })

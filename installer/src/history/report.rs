@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
 use crate::failure::Exit;
-use crate::plan::{InstallPlan, PlanKind, PlannedRpm};
+use crate::plan::{InstallPlan, PlanKind, PlannedRpm, StoreTerms};
 
 /// The type a stored report names.
 pub const REPORT_TYPE: &str = "airgap-bundle/report/1";
@@ -62,6 +62,9 @@ pub struct DataReport {
     /// Why it was not dumped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<String>,
+    /// Who else used it, and what was decided about it.
+    #[serde(default, skip_serializing_if = "StoreTerms::is_empty")]
+    pub terms: StoreTerms,
 }
 
 /// A dump that a run made.

@@ -46,6 +46,8 @@ pub struct Inventory {
     pub(crate) remembered: Remembered,
     /// The data stores that the product's components use.
     pub(crate) stores: FoundStores,
+    /// Components whose unit is neither enabled nor at work.
+    pub(crate) idle: BTreeSet<String>,
     /// The services of the product's components, as systemd runs them.
     pub(crate) services: BTreeMap<String, FoundService>,
     /// Files beside packages that the product manifest describes.
@@ -204,6 +206,7 @@ impl Inventory {
             merged_usr: layout.has_merged_usr(),
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
+            idle: BTreeSet::new(),
             services: BTreeMap::new(),
             extras: Vec::new(),
             headers: BTreeMap::new(),
@@ -213,6 +216,11 @@ impl Inventory {
         let components = subject.components.iter().copied();
         let installed: Vec<&Component> = components.filter(is_installed).collect();
         inventory.stores = stores::discover(host, layout, &installed).shown();
+        for component in &installed {
+            if inventory.identity.systemd && services::is_idle(host, component)? {
+                inventory.idle.insert(component.name.clone());
+            }
+        }
         inventory.services = services::find(host, layout, &installed);
         inventory.look_back(host, layout, &subject.stored);
         Ok(inventory)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
-use crate::host::Services;
+use crate::host::{Host, HostError, Services};
 use crate::layout::Layout;
 use crate::settings::{self, Trouble};
 
@@ -47,4 +47,15 @@ pub fn find(
         Some((component.name.clone(), found))
     });
     found.collect()
+}
+
+/// Whether a component is not used here: its unit is neither enabled nor at work, and nothing starts
+/// it.
+pub fn is_idle(host: &dyn Host, component: &Component) -> Result<bool, HostError> {
+    // A bare template has no state.
+    let unit = component.unit.as_ref().filter(|unit| !unit.contains("@."));
+    let Some(unit) = unit else { return Ok(false) };
+    let state = host.unit(unit)?;
+    let is_off = matches!(state.file.as_str(), "disabled" | "masked");
+    Ok(is_off && state.active == "inactive" && state.triggered_by.is_empty())
 }

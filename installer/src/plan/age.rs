@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use manifests::nevra::Nevra;
 
-use super::{InstallPlan, PlannedComponent, PlannedRpm};
+use super::{InstallPlan, PlannedComponent, PlannedRpm, StoreConsent};
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
 use crate::problem::Problem;
@@ -19,6 +19,10 @@ pub struct Consent {
     pub extras_ignored_because: Option<String>,
     /// Stores that are backed up elsewhere, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
+    /// What is to become of other stores.
+    pub stores: StoreConsent,
+    /// Why data stay as they are although the run goes back over a change of them.
+    pub keep_data_because: Option<String>,
     /// Components that may be ill before the run, by name, with the reason.
     pub unhealthy_before: BTreeMap<String, String>,
     /// Longest wait for the health of a component, by name, seconds.

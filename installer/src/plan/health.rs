@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::history::report::Outcome;
     use crate::history::test_runs::past_run;
-    use crate::plan::{PlanKind, PlannedStore};
+    use crate::plan::{PlanKind, PlannedStore, StoreTerms};
 
     fn plan() -> InstallPlan {
         past_run(1, PlanKind::Upgrade, Some(Outcome::Done)).plan
@@ -148,6 +148,7 @@ mod tests {
             change: Some(DataChange::Migrated {
                 title: "rewritten".to_owned(),
             }),
+            terms: StoreTerms::default(),
         }
     }
 

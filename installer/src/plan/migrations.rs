@@ -3,7 +3,7 @@
 use manifests::evr::compare_versions;
 use manifests::product::{Migration, ProductManifest};
 
-use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedStore};
+use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedStore, StoreTerms};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 
@@ -14,6 +14,15 @@ pub(super) fn is_crossed(migration: &Migration, planned: &PlannedComponent) -> b
     planned.component.name == migration.component
         && !is_reached(from.version())
         && is_reached(to.version())
+}
+
+/// Whether any change of a plan rewrites data.
+pub(super) fn any_crossed(product: &ProductManifest, plan: &InstallPlan) -> bool {
+    let crossed = |planned| {
+        let mut migrations = product.migrations.iter();
+        migrations.any(|migration| is_crossed(migration, planned))
+    };
+    plan.components().any(crossed)
 }
 
 /// Refuses to rewrite data that were not found: there would be no dump of them, and no word. With
@@ -34,6 +43,9 @@ pub(super) fn unfound<'c>(
         .flat_map(|group| group.components.iter().map(move |planned| (group, planned)))
     {
         let component = &planned.component;
+        if inventory.idle.contains(&component.name) {
+            continue;
+        }
         let crossed = product.migrations.iter();
         for migration in crossed.filter(|migration| is_crossed(migration, planned)) {
             let rules = component.stores.iter();
@@ -60,6 +72,7 @@ pub(super) fn unfound<'c>(
                         change: Some(DataChange::Migrated {
                             title: migration.title.clone(),
                         }),
+                        terms: StoreTerms::default(),
                     }));
                     continue;
                 }

@@ -2,10 +2,12 @@
 
 mod age;
 mod baseline;
+mod downgrade;
 mod earlier;
 pub mod extras;
 pub mod forecast;
 mod health;
+mod idle;
 mod lint;
 mod migrations;
 mod needs;
@@ -13,6 +15,7 @@ pub mod restore;
 pub mod scope;
 mod services;
 mod stores;
+mod terms;
 #[cfg(test)]
 mod test_inventory;
 #[cfg(test)]
@@ -37,6 +40,7 @@ pub use age::Consent;
 pub use baseline::Baseline;
 pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
+pub use terms::{StoreConsent, StoreTerms};
 #[cfg(test)]
 use test_inventory::test_inventory;
 pub(crate) use upgrade::is_build;

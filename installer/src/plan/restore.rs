@@ -6,7 +6,7 @@ use manifests::product::Component;
 
 use crate::inventory::Inventory;
 use crate::plan::extras::Extras;
-use crate::plan::{DataChange, Earlier, Group, InstallPlan, PlanKind, PlannedStore};
+use crate::plan::{DataChange, Earlier, Group, InstallPlan, PlanKind, PlannedStore, StoreConsent};
 use crate::problem::Problem;
 use crate::stores::record::Dumps;
 
@@ -19,11 +19,13 @@ pub fn plan(
     names: &[String],
     dumps: &Dumps,
     inventory: &Inventory,
+    consent: &StoreConsent,
 ) -> Result<InstallPlan, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut stores = Vec::new();
+    consent.check(&names.iter().cloned().collect(), &stores, &mut problems);
     for name in names {
-        match store(run, name, dumps, inventory) {
+        match store(run, name, dumps, inventory, consent) {
             Ok(store) => stores.push(store),
             Err(problem) => problems.push(problem),
         }
@@ -72,6 +74,7 @@ fn store(
     name: &str,
     dumps: &Dumps,
     inventory: &Inventory,
+    consent: &StoreConsent,
 ) -> Result<PlannedStore, Problem> {
     let id = run.id;
     let before = run.plan.stores.iter().find(|store| store.name == name);
@@ -101,6 +104,7 @@ fn store(
         may_be_empty: true,
         elsewhere: None,
         change: Some(DataChange::Restored { run: id }),
+        terms: consent.terms(std::slice::from_ref(&before.name)),
         ..before.clone()
     })
 }

@@ -1,10 +1,13 @@
 //! The data stores of a plan: which are dumped, before which group, and what a revert does to their
 //! data. Pure.
 
+use std::collections::BTreeSet;
+
 use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, InstallPlan, migrations};
+use super::terms::{self, StoreTerms};
+use super::{Consent, InstallPlan, idle, migrations};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
@@ -40,6 +43,9 @@ pub struct PlannedStore {
     /// What the run does to the data, if anything. In that case a revert restores the dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<DataChange>,
+    /// Who else uses it, and what was decided about it.
+    #[serde(default, skip_serializing_if = "StoreTerms::is_empty")]
+    pub terms: StoreTerms,
 }
 
 /// A change of data after which the previous version can no longer trust them.
@@ -63,7 +69,9 @@ impl PlannedStore {
     /// a cache which no migration rewrites needs no dump.
     #[must_use]
     pub const fn is_dumped(&self) -> bool {
-        self.elsewhere.is_none() && (!self.cache || self.change.is_some())
+        self.elsewhere.is_none()
+            && self.terms.not_dumped.is_none()
+            && (!self.cache || self.change.is_some())
     }
 
     /// Whether it is dumped while its services run: the run leaves its data alone.
@@ -73,9 +81,10 @@ impl PlannedStore {
     }
 
     /// Whether a revert of this run may have to restore it, so that a restore is rehearsed first.
+    /// What a person restores may need rights that this host does not have.
     #[must_use]
     pub const fn is_rehearsed(&self) -> bool {
-        self.is_dumped() && self.change.is_some()
+        self.is_dumped() && self.change.is_some() && self.terms.by_hand.is_none()
     }
 
     /// Returns the name for messages and records.
@@ -112,8 +121,10 @@ pub(super) fn add(
         .components()
         .map(|p| p.component.name.clone())
         .collect();
-    let unclear = inventory.stores.unclear.iter();
-    for unclear in unclear.filter(|unclear| changing.contains(&unclear.component)) {
+    let usable = idle::without(inventory);
+    idle::note(product, inventory, plan);
+    let unclear = usable.unclear.iter();
+    for unclear in unclear.filter(|one| changing.contains(&one.component)) {
         if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
             used.push(name);
             plan.notes.push(format!(
@@ -125,19 +136,26 @@ pub(super) fn add(
                 "whether {} is a data store is not known: {}",
                 unclear.name, unclear.why
             ));
+        } else if unclear.out_of_reach && !migrations::any_crossed(product, plan) {
+            plan.notes.push(format!(
+                "{} is not dumped: {}. This run leaves its data alone",
+                unclear.name, unclear.why
+            ));
         } else {
             problems.push(not_known(unclear));
         }
     }
     let mut stores = Vec::new();
-    for found in &inventory.stores.found {
+    for found in &usable.found {
         let named = found
             .names
             .iter()
             .find_map(|n| consent.elsewhere.get_key_value(n));
         used.extend(named.map(|(name, _)| name.as_str()));
         let reason = named.map(|(_, reason)| reason.clone());
-        stores.extend(planned(product, plan, found, reason));
+        let terms = consent.stores.terms(&found.names);
+        let store = planned(product, plan, found, reason);
+        stores.extend(store.map(|store| PlannedStore { terms, ..store }));
     }
     used.extend(migrations::unfound(
         product,
@@ -150,6 +168,12 @@ pub(super) fn add(
     for store in &stores {
         bystanders(product, inventory, store, plan);
     }
+    let names = usable
+        .found
+        .iter()
+        .filter(|found| is_planned(&stores, found));
+    let names: BTreeSet<String> = names.flat_map(|found| found.names.clone()).collect();
+    consent.stores.check(&names, &stores, problems);
     plan.stores = stores;
     for name in consent
         .elsewhere
@@ -157,10 +181,7 @@ pub(super) fn add(
         .filter(|n| !used.contains(&n.as_str()))
     {
         let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
-        problems.push(Problem::new(
-            format!("no data store {name} is used by what changes"),
-            format!("name one of these, or none: {}", known.join(", ")),
-        ));
+        problems.push(terms::not_used(name, &known));
     }
 }
 
@@ -224,7 +245,12 @@ fn planned(
         change: migrating.map(|(_, migration)| DataChange::Migrated {
             title: migration.title.clone(),
         }),
+        terms: StoreTerms::default(),
     })
+}
+
+fn is_planned(stores: &[PlannedStore], found: &FoundStore) -> bool {
+    stores.iter().any(|store| store.endpoint == found.endpoint)
 }
 
 /// Whether a component's change rewrites a store's data.
@@ -240,7 +266,8 @@ fn is_crossed(
 }
 
 /// Adds installed components that do not change and use the same store. Where its data change, they
-/// are held with the group that changes them, and a later restore must know them.
+/// are held with the group that changes them, and a later restore must know them. There, users of
+/// other stores of the kind are added too: the preflight asks the servers whether they are one.
 fn bystanders(
     product: &ProductManifest,
     inventory: &Inventory,
@@ -248,7 +275,14 @@ fn bystanders(
     plan: &mut InstallPlan,
 ) {
     for component in &product.components {
-        let is_user = store.users.contains(&component.name);
+        let may_be_it = |found: &FoundStore| {
+            store.change.is_some()
+                && !inventory.idle.contains(&component.name)
+                && found.engine == store.engine
+                && found.users.iter().any(|(user, _)| *user == component.name)
+        };
+        let is_user =
+            store.users.contains(&component.name) || inventory.stores.found.iter().any(may_be_it);
         let changes = plan
             .components()
             .any(|p| p.component.name == component.name);

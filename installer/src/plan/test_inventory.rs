@@ -27,6 +27,7 @@ pub(super) fn test_inventory() -> Inventory {
         agents: Vec::new(),
         mounts: Vec::new(),
         remembered: crate::trust::sequence::Remembered::Nothing,
+        idle: std::collections::BTreeSet::new(),
         stores: crate::stores::FoundStores::default(),
         services: BTreeMap::new(),
         extras: Vec::new(),

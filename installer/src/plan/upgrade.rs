@@ -9,7 +9,7 @@ use manifests::product::Component;
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, age, health, needs, services, stores,
+    PlannedRpm, age, downgrade, health, needs, services, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;
@@ -54,6 +54,7 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
         &mut plan,
         &mut problems,
     );
+    downgrade::add(metadata.product(), consent, &mut plan, &mut problems);
     health::add(metadata.product(), consent, &mut plan, &mut problems);
     if problems.is_empty() {
         needs::add(metadata, inventory, target, &mut plan, &mut problems);

@@ -6,6 +6,7 @@ pub mod extras;
 mod health;
 mod measured;
 mod stores;
+mod twins;
 
 use std::path::Path;
 
@@ -20,10 +21,10 @@ use crate::layout::Layout;
 use crate::plan::scope::{self, trees};
 use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
 use crate::problem::Problem;
-use crate::stores::Stores;
 
 pub use downtime::forecast as forecast_downtime;
 pub use health::ask as ask_health;
+pub use stores::ask as ask_stores;
 
 /// The journal, logs, documents and units.
 const DOCUMENTS_BYTES: u64 = 4 << 20;
@@ -50,14 +51,8 @@ impl Backup {
     }
 }
 
-/// Checks the host for a plan, before the payload is staged.
-pub fn host(
-    host: &dyn Host,
-    stores: &dyn Stores,
-    layout: &Layout,
-    plan: &InstallPlan,
-    backup: Backup,
-) -> Vec<Problem> {
+/// Checks the host for a plan whose stores were asked, before the payload is staged.
+pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
     let mut problems = Vec::new();
     for program in PROGRAMS
         .into_iter()
@@ -68,7 +63,7 @@ pub fn host(
             "install the package that brings it (rpm, util-linux)",
         ));
     }
-    let dumps = stores::check(host, stores, layout, plan, &mut problems);
+    let dumps = stores::dump_bytes(plan, &mut problems);
     let dumps = dump_dir::check(host, plan, dumps, backup, &mut problems);
     space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {

@@ -139,6 +139,14 @@ fn data_of(context: &Context<'_>, store: &PlannedStore) -> Vec<String> {
         .map(|part| dump.path(&dir, &part.name))
         .collect();
     let mut commands = vec![format!("# the data of {name} ({endpoint})")];
+    if let Some(reason) = &store.terms.by_hand {
+        commands.push(format!("# to be restored by a person who may: {reason}"));
+    }
+    let others = store.terms.others.as_ref();
+    if others.is_some_and(|others| !others.are_none()) || context.dir().not_restored(name).exists()
+    {
+        commands.push("# other hosts may use them: stop their services first".to_owned());
+    }
     match context.discover().access(name, endpoint) {
         Ok(access) => {
             let access = access.without_data_of(&dump.exclude);

@@ -50,6 +50,9 @@ pub enum StepError {
     /// Something is missing that an earlier step, or the undone run, should have left.
     #[error("{0}")]
     Missing(String),
+    /// Data are not replaced: a person decides about them.
+    #[error("{0}")]
+    LeftToPerson(String),
     /// Another rpm did not finish in time.
     #[error("rpm's database is locked by {holder} (waited {waited_secs} s)")]
     RpmBusy {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::dumps::{aside_dir, dumps_dir, make_ready};
 use super::error::StepError;
+use super::left::{self, Way};
 use super::state::{Note, State};
 use super::{Context, StepResult, reserve};
 use crate::document;
@@ -49,9 +50,12 @@ pub(super) fn report(context: &Context<'_>) -> Vec<DataReport> {
             seconds: dump.seconds,
         }),
         elsewhere: store.elsewhere.clone(),
+        terms: store.terms.clone(),
     };
     // The plan names the caches, which are not dumped.
-    let is_reported = |store: &&PlannedStore| store.is_dumped() || store.elsewhere.is_some();
+    let is_reported = |store: &&PlannedStore| {
+        store.is_dumped() || store.elsewhere.is_some() || store.terms.not_dumped.is_some()
+    };
     let stores = context.plan.stores.iter();
     stores.filter(is_reported).map(report).collect()
 }
@@ -133,7 +137,10 @@ pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
     let stores = context.plan.stores_of(group);
     for store in stores.filter(|store| store.change.is_some()) {
         if !store.is_dumped() {
-            notes.push(format!("{} is backed up elsewhere", store.name));
+            notes.push(match &store.terms.not_dumped {
+                Some(why) => format!("{} is not dumped: {why}", store.name),
+                None => format!("{} is backed up elsewhere", store.name),
+            });
             continue;
         }
         let dir = dumps_dir(context);
@@ -190,6 +197,9 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
             .dumps
             .of(&store.name)
             .ok_or_else(|| no_dump("the undone run has no dump of", store))?;
+        let discovery = context.discover();
+        let access = discovery.access(&store.name, &store.endpoint)?;
+        notes.extend(left::refuse_shared(context, store, access, Way::Forward)?);
         notes.extend(put(context, store, &dumps, dump)?);
     }
     Ok(notes)
@@ -253,6 +263,7 @@ pub(super) fn put_back(
     store: &PlannedStore,
     patience: Patience,
 ) -> StepResult {
+    left::refuse_by_hand(context, store)?;
     let discovery = context.discover();
     let access = discovery.access(&store.name, &store.endpoint)?;
     if let Err(error) = context.await_store(access, store, patience)
@@ -265,13 +276,14 @@ pub(super) fn put_back(
     let dump = dumps
         .of(&store.name)
         .ok_or_else(|| no_dump("there is no dump of", store))?;
+    let shared = left::refuse_shared(context, store, access, Way::Back)?;
     // Data that no service touched are in the run's own dump.
     if has_run(store, &state.reached) {
         keep_aside(context, state, &discovery, store)?;
     }
     let put_notes = put(context, store, &dir.files, dump)?;
     let restored = format!("the data of {} are those of before the run", store.name);
-    let notes = [restored].into_iter().chain(put_notes);
+    let notes = [restored].into_iter().chain(shared).chain(put_notes);
     state.findings.notes.extend(notes.map(Note::Info));
     Ok(format!("{} restored", store.name))
 }

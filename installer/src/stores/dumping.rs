@@ -202,7 +202,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::stores::{MongodbAccess, Restoring};
+    use crate::stores::{MongodbAccess, Restoring, ServerWords};
 
     /// A server that cannot count, and whose dump is proven to hold nothing.
     struct Hollow;
@@ -248,6 +248,10 @@ mod tests {
             _: Limit<'_>,
         ) -> Result<Vec<String>, StoreError> {
             Ok(Vec::new())
+        }
+
+        fn words(&self, _: &Access, _: Limit<'_>) -> ServerWords {
+            ServerWords::none("a test")
         }
     }
 

@@ -4,9 +4,11 @@
 //! secrets and stays in memory. The plan shows endpoints; the run finds the access again.
 
 pub mod access;
+pub mod clients;
 pub mod discover;
 pub mod dumping;
 mod engine;
+mod here;
 pub mod record;
 
 use std::fs::File;
@@ -14,6 +16,7 @@ use std::fs::File;
 use crate::problem::Problem;
 
 pub use crate::host::cmd::Limit;
+pub use clients::{Others, ServerIdentity, ServerWords};
 pub use discover::{Discovery, FoundStore, FoundStores, UnclearStore, discover};
 pub use engine::*;
 
@@ -64,6 +67,9 @@ pub trait Stores {
         restoring: &Restoring<'_>,
         limit: Limit<'_>,
     ) -> Result<Vec<String>, StoreError>;
+    /// Asks a server which store it is and who else uses it. A server that says nothing has words
+    /// that are not known.
+    fn words(&self, access: &Access, limit: Limit<'_>) -> ServerWords;
 }
 
 /// Marks what a rehearsal makes on a server.

@@ -271,3 +271,92 @@ fn a_person_can_end_any_run() {
     let past = history::all(&world.layout).expect("readable");
     assert!(past.unreadable[0].may_count(), "the host may be anything");
 }
+
+/// H-05: a revert put older data under the services of another host, live. It stays so when that
+/// host is away for a moment, and a decision from before the run lets it.
+#[test]
+fn data_that_other_hosts_use_are_left_to_a_person_for_good() {
+    let (world, mut plan) = World::of(&with_data(scene(2, Flaw::Ill)));
+    let host = "10.77.0.1 (2 sessions)".to_owned();
+    world.machine.borrow_mut().other_hosts = vec![host.clone()];
+    world
+        .install(&plan, &world.gate(Fault::None), OnStop::Hold)
+        .expect("a run");
+    let outcome = report(&world).outcome;
+    let Outcome::RevertFailed {
+        revert_cause,
+        commands,
+        data,
+        ..
+    } = &outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert!(revert_cause.contains(&host), "{revert_cause}");
+    assert_eq!(*data, Some(DataState::NotRestored));
+    assert_eq!(outcome.exit(), Some(Exit::RevertFailed));
+    let commands = commands.join("\n");
+    for words in [
+        "backup/stores/relay-data",
+        "other hosts may use them",
+        "close 1 --as-it-is",
+    ] {
+        assert!(commands.contains(words), "{words}: {commands}");
+    }
+    let units = world.machine.borrow().visible(&world.layout).units;
+    assert!(!units["relay.service"].starts_with("runs"), "{units:?}");
+    world.machine.borrow_mut().other_hosts.clear();
+    world.recover(&world.gate(Fault::None)).expect("a recovery");
+    assert!(world.is_open(), "the other host's writes are not replaced");
+
+    let (world, again) = World::of(&with_data(scene(2, Flaw::Ill)));
+    plan = again;
+    plan.stores[0].terms.shared = Some("the other host is a cold standby".to_owned());
+    world.machine.borrow_mut().other_hosts = vec![host];
+    world
+        .install(&plan, &world.gate(Fault::None), OnStop::Hold)
+        .expect("a run");
+    let report = report(&world);
+    assert_eq!(
+        report.outcome.exit(),
+        Some(Exit::Reverted),
+        "{:?}",
+        report.outcome
+    );
+    assert!(
+        report.notes.concat().contains("a cold standby"),
+        "{:?}",
+        report.notes
+    );
+}
+
+/// H-08: the dump was left out with the restore.
+#[test]
+fn a_store_that_a_person_restores_is_dumped_and_held() {
+    let (world, mut plan) = World::of(&with_data(scene(2, Flaw::Ill)));
+    plan.stores[0].terms.by_hand = Some("the database team alone may restore".to_owned());
+    world
+        .install(&plan, &world.gate(Fault::None), OnStop::Hold)
+        .expect("a run");
+    let report = report(&world);
+    let Outcome::RevertFailed {
+        revert_cause,
+        commands,
+        data,
+        ..
+    } = &report.outcome
+    else {
+        panic!("{:?}", report.outcome);
+    };
+    assert!(
+        revert_cause.contains("the database team alone may restore"),
+        "{revert_cause}"
+    );
+    assert_eq!(*data, Some(DataState::NotRestored));
+    assert!(report.data[0].dump.is_some());
+    let commands = commands.join("\n");
+    assert!(commands.contains("backup/stores/relay-data"), "{commands}");
+    let units = world.machine.borrow().visible(&world.layout).units;
+    assert!(!units["relay.service"].starts_with("runs"), "{units:?}");
+    assert!(world.is_open());
+}

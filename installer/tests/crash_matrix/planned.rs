@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use installer::plan::extras::Extras;
 use installer::plan::{
     DataChange, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent, PlannedPackage,
-    PlannedRpm, PlannedStore,
+    PlannedRpm, PlannedStore, StoreTerms,
 };
 use manifests::digest::Sha256;
 use manifests::nevra::Arch;
@@ -119,6 +119,7 @@ impl Scene {
             change: Some(DataChange::Migrated {
                 title: "the relay rewrites its rows".to_owned(),
             }),
+            terms: StoreTerms::default(),
         };
         let left_alone = PlannedStore {
             name: "relay-log".to_owned(),

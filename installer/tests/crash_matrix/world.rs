@@ -14,9 +14,9 @@ use installer::history::report::RunReport;
 use installer::inventory::{Inventory, Subject};
 use installer::journal::lock::RunLock;
 use installer::layout::Layout;
-use installer::plan::InstallPlan;
 use installer::plan::restore;
 use installer::plan::undo::{self, DataChoice};
+use installer::plan::{InstallPlan, StoreConsent};
 use installer::preflight::Backup;
 use installer::run::{
     AsItIs, Context, Ended, OnStop, OpenRun, Undone, close_as_it_is, close_open_run, dumps_of,
@@ -168,7 +168,14 @@ impl World {
             data::spoil(&self.layout);
             let dumps = dumps_of(&self.layout.run(1).backup()).expect("dumps");
             let names = ["relay-data".to_owned()];
-            return restore::plan(run.earlier(), &names, &dumps, &inventory).expect("a dump");
+            return restore::plan(
+                run.earlier(),
+                &names,
+                &dumps,
+                &inventory,
+                &StoreConsent::default(),
+            )
+            .expect("a dump");
         }
         let choice = DataChoice {
             restore: true,

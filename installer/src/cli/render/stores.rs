@@ -4,6 +4,7 @@ use manifests::product::Engine;
 
 use crate::history::report::DataReport;
 use crate::plan::{DataChange, InstallPlan, PlannedStore};
+use crate::stores::Others;
 
 /// Returns what a plan does with the data stores.
 pub(super) fn plan(plan: &InstallPlan) -> String {
@@ -17,6 +18,9 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
             store.users.join(", ")
         ));
         text.push_str(&format!("       {}\n", dumped(store)));
+        for line in others(store) {
+            text.push_str(&format!("       {line}\n"));
+        }
         if let Some(change) = &store.change {
             text.push_str(&format!("       {}\n", changed(store, change)));
         }
@@ -33,7 +37,34 @@ pub(super) fn plan(plan: &InstallPlan) -> String {
     text
 }
 
+/// Returns who else uses a store, and what was decided about that.
+fn others(store: &PlannedStore) -> Vec<String> {
+    let terms = &store.terms;
+    let who = match &terms.others {
+        Some(Others::Known(list)) if list.is_empty() => None,
+        Some(Others::Known(list)) => {
+            Some(format!("other hosts use this store: {}", list.join(", ")))
+        }
+        Some(Others::NotKnown(why)) => Some(format!(
+            "whether other hosts use this store is not known: {why}"
+        )),
+        None => None,
+    };
+    let shared = terms
+        .shared
+        .as_ref()
+        .map(|reason| format!("its data may be put back under other hosts, because: {reason}"));
+    let kept = terms
+        .kept
+        .as_ref()
+        .map(|reason| format!("its data stay as the newer version left them, because: {reason}"));
+    who.into_iter().chain(shared).chain(kept).collect()
+}
+
 fn dumped(store: &PlannedStore) -> String {
+    if let Some(why) = &store.terms.not_dumped {
+        return format!("NOT dumped: {why}");
+    }
     match &store.elsewhere {
         Some(reason) => format!("NOT dumped; said to be backed up elsewhere, because: {reason}"),
         None if !store.is_dumped() => {
@@ -70,6 +101,13 @@ fn left_out(store: &PlannedStore) -> String {
 }
 
 fn changed(store: &PlannedStore, change: &DataChange) -> String {
+    if let (DataChange::Migrated { title }, Some(reason)) = (change, &store.terms.by_hand) {
+        return format!(
+            "IRREVERSIBLE: {title}. A revert keeps {} stopped, and a person restores this dump, because: \
+             {reason}",
+            store.users.join(", ")
+        );
+    }
     match (change, &store.elsewhere) {
         (DataChange::Migrated { title }, None) => format!(
             "IRREVERSIBLE: {title}. A revert or an undo restores this dump: what is written between the \
@@ -102,7 +140,33 @@ pub(in crate::cli) fn report(data: &[DataReport]) -> String {
             "  data: {} ({}) not dumped; said to be backed up elsewhere, because: {reason}\n",
             store.name, store.endpoint
         ),
-        (None, None) => format!("  data: {} was not dumped yet\n", store.name),
+        (None, None) => match &store.terms.not_dumped {
+            Some(why) => format!(
+                "  data: {} ({}) not dumped: {why}\n",
+                store.name, store.endpoint
+            ),
+            None => format!("  data: {} was not dumped yet\n", store.name),
+        },
     };
-    data.iter().map(line).collect()
+    let decided = |store: &DataReport| {
+        let terms = &store.terms;
+        let shared = terms
+            .shared
+            .as_ref()
+            .map(|reason| ("may be put back under other hosts", reason));
+        let by_hand = terms
+            .by_hand
+            .as_ref()
+            .map(|reason| ("restored by a person, not by a revert", reason));
+        let kept = terms
+            .kept
+            .as_ref()
+            .map(|reason| ("its data stay as they were", reason));
+        let all = [shared, by_hand, kept].into_iter().flatten();
+        all.map(|(what, reason)| format!("        {what}, because: {reason}\n"))
+            .collect::<String>()
+    };
+    data.iter()
+        .map(|store| line(store) + &decided(store))
+        .collect()
 }

@@ -154,3 +154,59 @@ fn data_that_are_found_or_unclear_have_one_word_about_them() {
     assert_eq!((stores.len(), problems), (1, Vec::new()));
     assert!(stores[0].is_dumped() && stores[0].change.is_some());
 }
+
+/// H-14: an older bundle went back over a migration without a word about the data.
+#[test]
+fn a_downgrade_over_a_migration_needs_a_decision_about_the_data() {
+    let run = |versions: (&str, &str), reason: Option<&str>| {
+        let consent = Consent {
+            keep_data_because: reason.map(str::to_owned),
+            ..Consent::default()
+        };
+        let (mut plan, mut problems) = (plan(versions.0, versions.1), Vec::new());
+        crate::plan::downgrade::add(&product(), &consent, &mut plan, &mut problems);
+        (plan.notes.concat(), problems)
+    };
+    let back = ("5.3.2", "5.2.5");
+    let (_, problems) = run(back, None);
+    for words in ["--restore-data", "--keep-data-because REASON"] {
+        assert!(problems[0].cure.contains(words), "{problems:?}");
+    }
+    let (notes, problems) = run(back, Some("the old one reads them"));
+    assert_eq!(problems, []);
+    assert!(notes.contains("the old one reads them"), "{notes}");
+    for other in [CROSSED, ("5.3.2", "5.3.0"), ("5.2.5", "5.2.4")] {
+        assert_eq!(run(other, None).1, []);
+        assert_eq!(run(other, Some("the old one reads them")).1.len(), 1);
+    }
+}
+
+/// H-30: a component that nobody uses here asked for backups of stores that do not exist.
+#[test]
+fn the_stores_of_a_component_that_is_not_used_are_not_asked_for() {
+    let mut inventory = test_inventory();
+    inventory.idle.insert("dashboard".to_owned());
+    let consent = Consent::default();
+    let (mut plan, mut problems) = (plan(CROSSED.0, CROSSED.1), Vec::new());
+    crate::plan::stores::add(&product(), &inventory, &consent, &mut plan, &mut problems);
+    assert_eq!((plan.stores.len(), problems), (0, Vec::new()));
+    let notes = plan.notes.concat();
+    for words in ["neither enabled nor running", "dump them first"] {
+        assert!(notes.contains(words), "{notes}");
+    }
+}
+
+/// H-31: a store that cannot be dumped stopped a run that leaves its data alone.
+#[test]
+fn what_is_out_of_reach_is_a_note_where_nothing_is_rewritten() {
+    let mut inventory = test_inventory();
+    inventory.stores.unclear.push(UnclearStore {
+        name: "dashboard-redis".to_owned(),
+        component: "dashboard".to_owned(),
+        why: "vault://redis is not read".to_owned(),
+        is_denied: false,
+        out_of_reach: true,
+    });
+    assert_eq!(asked(("5.3.0", "5.3.2"), &inventory, &[]).1, []);
+    assert!(!asked(CROSSED, &inventory, &[]).1.is_empty());
+}

@@ -1,9 +1,9 @@
 //! Plans what an undo does about data. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::Inventory;
-use crate::plan::{DataChange, Earlier, InstallPlan, PlannedStore};
+use crate::plan::{DataChange, Earlier, InstallPlan, PlannedStore, StoreConsent};
 use crate::problem::Problem;
 
 /// What an undo does with data that the undone run rewrote. Only a person can decide this.
@@ -15,6 +15,8 @@ pub struct DataChoice {
     pub keep_because: Option<String>,
     /// Stores that are not dumped first, by name, with the reason.
     pub elsewhere: BTreeMap<String, String>,
+    /// What else was decided about stores.
+    pub stores: StoreConsent,
 }
 
 /// Plans the stores of an undo.
@@ -55,9 +57,12 @@ pub(super) fn stores(
             group: group.clone(),
             elsewhere: choice.elsewhere.get(&before.name).cloned(),
             change,
+            terms: choice.stores.terms(std::slice::from_ref(&before.name)),
             ..before.clone()
         });
     }
+    let names: BTreeSet<String> = stores.iter().map(|store| store.name.clone()).collect();
+    choice.stores.check(&names, &stores, problems);
     stores
 }
 

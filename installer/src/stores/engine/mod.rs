@@ -15,7 +15,7 @@ use manifests::product::{Engine as Kind, StoreRule};
 
 use self::site::Site;
 use super::discover::Look;
-use super::{Limit, RehearsalMark, StoreError, StoreLook, Stores};
+use super::{Limit, RehearsalMark, ServerWords, StoreError, StoreLook, Stores};
 use crate::host::Host;
 use crate::layout::Layout;
 
@@ -71,6 +71,10 @@ pub(crate) trait Engine {
     /// Removes what interrupted rehearsals left on the server.
     fn clear_rehearsal(&self, _site: &Site<'_>, _mark: &RehearsalMark) -> Result<(), StoreError> {
         Ok(())
+    }
+    /// Asks the server which store it is and who else uses it.
+    fn words(&self, _: &Site<'_>) -> ServerWords {
+        ServerWords::none("this tool cannot ask such a server")
     }
     /// Whether a dump lacks items that the store held before it.
     fn misses(&self, before: u64, dumped: u64) -> bool {
@@ -230,5 +234,9 @@ impl Stores for HostStores<'_> {
         limit: Limit<'_>,
     ) -> Result<Vec<String>, StoreError> {
         access.engine().restore(&self.site(limit), restoring)
+    }
+
+    fn words(&self, access: &Access, limit: Limit<'_>) -> ServerWords {
+        access.engine().words(&self.site(limit))
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Machine {
     pub(crate) store_up_ms: u64,
     /// Units of the services that use the data store.
     pub(crate) data_users: Vec<String>,
+    /// Other hosts that use the data store.
+    pub(crate) other_hosts: Vec<String>,
     /// Whether the clock of the wall jumps when time passes, as after a boot with an empty battery.
     pub(crate) wall_jumps: bool,
     /// How far that clock is ahead, in seconds.
@@ -72,6 +74,7 @@ impl Machine {
             lingering: Vec::new(),
             store_up_ms: 0,
             data_users: Vec::new(),
+            other_hosts: Vec::new(),
             wall_jumps: false,
             wall_ahead_secs: 0,
             violations: Vec::new(),

@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::time::Duration;
 
-use installer::stores::{Access, Limit, RehearsalMark, Restoring, StoreError, StoreLook, Stores};
+use installer::stores::{
+    Access, Limit, Others, RehearsalMark, Restoring, ServerIdentity, ServerWords, StoreError,
+    StoreLook, Stores,
+};
 
 use super::{FakeHost, data};
 
@@ -82,5 +85,13 @@ impl Stores for FakeHost {
         data::restore(&self.layout, &part.file, moment)?;
         self.gate.moment("after", "store restore");
         Ok(Vec::new())
+    }
+
+    fn words(&self, _: &Access, _: Limit<'_>) -> ServerWords {
+        let others = self.machine.borrow().other_hosts.clone();
+        ServerWords {
+            identity: ServerIdentity::default(),
+            others: Others::Known(others),
+        }
     }
 }

@@ -15,6 +15,7 @@ mod mounts;
 mod recovery;
 mod running;
 mod settings;
+mod shared;
 mod waits;
 mod wrapped;
 

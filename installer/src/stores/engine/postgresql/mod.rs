@@ -4,6 +4,7 @@
 //! then the product's database stays untouched; afterwards the old one is kept.
 
 mod access;
+mod clients;
 mod error;
 mod excluded;
 mod fresh_database;
@@ -20,7 +21,7 @@ use super::site::Site;
 use super::{Engine, Restoring};
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
-use crate::stores::{RehearsalMark, StoreError, StoreLook};
+use crate::stores::{RehearsalMark, ServerWords, StoreError, StoreLook};
 
 pub use access::PostgresqlAccess;
 
@@ -78,6 +79,10 @@ impl Engine for PostgresqlAccess {
         restoring: &Restoring<'_>,
     ) -> Result<Vec<String>, StoreError> {
         restore::restore(self, restoring, site)
+    }
+
+    fn words(&self, site: &Site<'_>) -> ServerWords {
+        clients::words(self, site)
     }
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod aside;
 mod client;
+mod clients;
 mod dump;
 mod error;
 mod find;
@@ -24,7 +25,7 @@ use super::site::Site;
 use super::{Engine, Restoring};
 use crate::host::cmd::tool;
 use crate::problem::Problem;
-use crate::stores::{StoreError, StoreLook};
+use crate::stores::{ServerWords, StoreError, StoreLook};
 
 use client::{CLI, field, keys};
 use find::Member;
@@ -75,6 +76,10 @@ impl Engine for RedisAccess {
         restoring: &Restoring<'_>,
     ) -> Result<Vec<String>, StoreError> {
         restore::restore(self, restoring, site)
+    }
+
+    fn words(&self, site: &Site<'_>) -> ServerWords {
+        clients::words(self, site)
     }
 
     /// Keys expire while they are dumped.

@@ -9,7 +9,7 @@ use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
 use super::session::{LockWait, Session, require_root};
 use super::start::{Request, start};
-use super::{render, shown};
+use super::{after_run, render, shown};
 use crate::backup;
 use crate::backup::check;
 use crate::backup::seal::{self, Kept};
@@ -209,7 +209,7 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     let request = Request {
         run,
         plan: &plan,
-        lock_wait_secs: args.lock_wait.secs,
+        lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
     };
     start(session, entered, &request, || {
@@ -224,6 +224,7 @@ fn prune(session: &Session, keep: usize) -> Result<u8, Failure> {
         let what = "not every backup could be removed";
         Failure::new(Exit::Internal, what, why, next)
     })?;
+    after_run::tidy_copies(session);
     let names: Vec<String> = gone.iter().map(|path| shown(path)).collect();
     render::result(session, &names, &render::removed(&names));
     Ok(0)

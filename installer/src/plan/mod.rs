@@ -6,12 +6,15 @@ mod earlier;
 pub mod extras;
 pub mod forecast;
 mod health;
+mod jump;
 mod lint;
 mod migrations;
+pub mod mounted;
 mod needs;
 pub mod restore;
 pub mod scope;
 mod services;
+mod standing;
 mod stores;
 #[cfg(test)]
 mod test_inventory;
@@ -31,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{self, Document, tolerant};
 use crate::plan::extras::{Extras, PlannedExtra};
 use crate::plan::forecast::Forecast;
+use crate::site_file::Chosen;
 
 pub use age::Consent;
 pub use baseline::Baseline;
@@ -70,6 +74,9 @@ pub struct InstallPlan {
     /// Why an older bundle or older packages should be installed, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downgrade_because: Option<String>,
+    /// Why a sequence far above the last one is right, if the operator gave a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_jump_because: Option<String>,
     /// Why extras that the target version would not load may stay, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras_ignored_because: Option<String>,
@@ -106,6 +113,9 @@ pub struct InstallPlan {
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
+    /// What the operator chose, and where each choice came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
     /// Notes for a person before the run.
     pub notes: Vec<String>,
 }

@@ -4,7 +4,7 @@
 use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, InstallPlan, migrations};
+use super::{Consent, InstallPlan, migrations, standing};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
@@ -132,11 +132,9 @@ pub(super) fn add(
         bystanders(product, inventory, store, plan);
     }
     plan.stores = stores;
-    for name in consent
-        .elsewhere
-        .keys()
-        .filter(|n| !used.contains(&n.as_str()))
-    {
+    let unused = consent.elsewhere.keys();
+    let unused = unused.filter(|name| !used.contains(&name.as_str()));
+    for name in standing::set_aside(plan, "backed-up-elsewhere", unused) {
         let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
         problems.push(Problem::new(
             format!("no data store {name} is used by what changes"),

@@ -15,6 +15,7 @@ mod files_back;
 mod health;
 mod hold;
 mod merge_edit;
+mod mounted;
 mod needed;
 mod outcome;
 mod packages_back;
@@ -27,6 +28,7 @@ mod state;
 mod stores;
 mod transaction;
 mod unfinished;
+mod unit_log;
 mod vendor_defaults;
 
 use std::collections::BTreeMap;

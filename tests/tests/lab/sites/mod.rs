@@ -14,6 +14,7 @@ mod mounts;
 mod recovery;
 mod running;
 mod settings;
+mod site_file;
 mod waits;
 mod wrapped;
 

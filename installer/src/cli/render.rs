@@ -27,13 +27,13 @@ pub(super) fn failure(failure: &Failure) {
     let parts = [what, why, next];
     // A line of a foreign text must not look like a part of its own.
     let [what, why, next] =
-        parts.map(|text| named::commands(&printable_lines(text)).replace('\n', "\n    "));
+        parts.map(|text| printable_lines(&named::commands(text)).replace('\n', "\n    "));
     aside(&format!("error: {what}\n  why: {why}\n next: {next}\n"));
 }
 
 /// Prints a warning.
 pub(super) fn warning(text: &str) {
-    let text = named::commands(&printable_lines(text));
+    let text = printable_lines(&named::commands(text));
     aside(&format!("warning: {text}\n"));
 }
 
@@ -49,7 +49,7 @@ fn aside(text: &str) {
 
 /// Prints the plan of a run that is about to start.
 pub(super) fn announce(shown: &InstallPlan) {
-    aside(&named::commands(&printable_lines(&plan(shown))));
+    aside(&printable_lines(&named::commands(&plan(shown))));
 }
 
 /// Returns the list of removed things.
@@ -67,7 +67,7 @@ pub(super) fn result<T: serde::Serialize>(session: &Session, document: &T, text:
     // A closed pipe ends the output and not the run.
     let _ = match session.output {
         Output::Text => {
-            let text = named::commands(&printable_lines(text.trim_end()));
+            let text = printable_lines(&named::commands(text.trim_end()));
             writeln!(out, "{text}")
         }
         Output::Json => match manifests::json::canonical(document) {

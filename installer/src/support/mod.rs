@@ -25,6 +25,9 @@ use redact::Secrets;
 
 /// Largest part of a file that is taken, from its end.
 const FILE_MAX_BYTES: u64 = 4 << 20;
+/// How much of a service's log is taken: its last lines of the last day.
+const LOG_SECS: u64 = 86_400;
+const LOG_LINES: u32 = 500;
 
 /// The texts of an archive, by name, without secrets.
 #[derive(Debug, Default)]
@@ -157,6 +160,10 @@ impl Support {
         for unit in components.iter().filter_map(|c| c.unit.as_deref()) {
             let state = host.unit(unit);
             units.insert(unit, state.map_err(|error| chain(&error)));
+            let since = host.now().saturating_sub(LOG_SECS);
+            let log = host.unit_log(unit, since, LOG_LINES);
+            let log = log.map_or_else(|error| chain(&error), |lines| lines.join("\n"));
+            self.put(&format!("logs/{unit}.txt"), log + "\n");
         }
         let entry = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
         self.put_json("units.json", &units.iter().map(entry).collect());

@@ -62,7 +62,11 @@ fn only_roots_file_with_known_keys_counts(site: &Site) {
     refused(site, &["install.toml", "others can write to it"]);
     file(site, "health-budgets = 3\n", 0o644);
     refused(site, &["no key `health-budgets`", "`health-budget`"]);
-    file(site, "allow-downgrade-because = \"because we must\"\n", 0o644);
+    file(
+        site,
+        "allow-downgrade-because = \"because we must\"\n",
+        0o644,
+    );
     refused(site, &["decided for each run"]);
     site.host.check(&["rm", FILE]).unwrap();
 }
@@ -79,10 +83,15 @@ fn a_sequence_far_ahead_asks(site: &Site) {
     let path = dir.path().join("bundle.tar.zst");
     let forge = site.forge("5.3.2", "5.3.2", "1.9.0");
     forge.write_sealed(&seal, &path).unwrap();
-    site.host.copy_in(&path, "/root/far.tar.zst", 0o644).unwrap();
+    site.host
+        .copy_in(&path, "/root/far.tar.zst", 0o644)
+        .unwrap();
     let run = site.install(&["plan", "/root/far.tar.zst"]);
     assert_eq!(run.code(), Some(4), "{}", run.stderr);
-    has(&run.stderr, &["4000000000", "--allow-sequence-jump-because"]);
+    has(
+        &run.stderr,
+        &["4000000000", "--allow-sequence-jump-because"],
+    );
     let reason = "the counter of the old builder was a time";
     let plan = site.must_install(&[
         "plan",
@@ -121,16 +130,29 @@ fn choices_are_shown_with_their_origin(site: &Site) {
 fn a_failed_run_has_the_words_of_its_service(site: &Site) {
     let run = site.install(&[BUNDLE]);
     assert_eq!(run.code(), Some(5), "{}", run.stderr);
-    has(&run.stdout, &["tyk-gateway.service said last:", "panic: runtime error"]);
+    has(
+        &run.stdout,
+        &["tyk-gateway.service said last:", "panic: runtime error"],
+    );
     let report = report(site, 1);
     assert_eq!(report["unit_logs"][0]["unit"], "tyk-gateway.service");
-    assert!(report["unit_logs"].to_string().contains("panic: runtime error"));
+    assert!(
+        report["unit_logs"]
+            .to_string()
+            .contains("panic: runtime error")
+    );
     assert_eq!(report["chosen"][0]["from"], "site-file", "{report}");
     assert!(!site.host.exists(SAMPLE));
-    assert!(!site.host.exists("/usr/libexec/airgap-bundle"), "there is nothing to undo");
+    assert!(
+        !site.host.exists("/usr/libexec/airgap-bundle"),
+        "there is nothing to undo"
+    );
     // The secret of tyk.conf, which stood in what the service said.
     site.must_install(&["support", "-o", "/root/support.tar.gz"]);
-    let list = site.host.check(&["tar", "-tzf", "/root/support.tar.gz"]).unwrap();
+    let list = site
+        .host
+        .check(&["tar", "-tzf", "/root/support.tar.gz"])
+        .unwrap();
     has(&list, &["support/runs/1/unit-logs.json"]);
 }
 
@@ -138,7 +160,13 @@ fn the_installer_stays_for_undo(site: &Site) {
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     let run = site.install(&[BUNDLE]);
     assert_eq!(run.code(), Some(0), "{}", run.stderr);
-    has(&run.stdout, &[&format!("to go back: {KEPT} undo 2"), "it was deleted again"]);
+    has(
+        &run.stdout,
+        &[
+            &format!("to go back: {KEPT} undo 2"),
+            "it was deleted again",
+        ],
+    );
     assert!(!site.host.exists(SAMPLE), "the sample is not live again");
     // The stick is gone.
     let undo = format!("mv /root/install /root/gone && {KEPT} undo 2");
@@ -152,7 +180,10 @@ fn the_installer_stays_for_undo(site: &Site) {
     assert!(!site.host.exists(SAMPLE));
     let prune = format!("{KEPT} backup prune --keep 0 && mv /root/gone /root/install");
     site.host.check(&["sh", "-c", &prune]).unwrap();
-    assert!(!site.host.exists("/usr/libexec/airgap-bundle"), "nothing can be undone");
+    assert!(
+        !site.host.exists("/usr/libexec/airgap-bundle"),
+        "nothing can be undone"
+    );
 }
 
 /// What is written below a bare mount point, the mount hides.
@@ -174,7 +205,10 @@ fn a_missing_mount_is_waited_for(site: &Site) {
     let bare = site.shell(&format!("ls {MOUNTED}"));
     assert_eq!(bare, "", "nothing was put back below the bare mount point");
     let motd = site.shell("cat /etc/motd.d/airgap-bundle");
-    has(&motd, &["run 4 is still open", "/usr/libexec/airgap-bundle/"]);
+    has(
+        &motd,
+        &["run 4 is still open", "/usr/libexec/airgap-bundle/"],
+    );
     site.shell(&format!("mount --bind /srv/pump {MOUNTED}"));
     wait_until_closed(site);
     for service in 0..3 {

@@ -63,7 +63,8 @@ pub(super) fn copies(session: &Session) -> Copies {
         return Copies::ForUndo;
     };
     let has_backup = |id| !session.layout.run(id).backups().is_empty();
-    let mut undoable = history::effective(&past.runs).into_iter();
+    // Of an undo, too, an undo is possible.
+    let mut undoable = past.runs.iter().filter(|run| run.is_done());
     if undoable.any(|run| has_backup(run.id)) || !past.unreadable.is_empty() {
         Copies::ForUndo
     } else {

@@ -89,12 +89,15 @@ impl Session {
         Choices::read(&self.layout).map_err(|error| {
             let what = match &error {
                 SiteFileError::Value { key, .. } if key.starts_with("INSTALL_") => {
-                    format!("cannot use {key} of the environment")
+                    "a variable of the environment does not count; nothing was changed".to_owned()
                 }
-                _ => format!("cannot use {}", shown(&self.layout.site_file())),
+                _ => format!(
+                    "{} does not count; nothing was changed",
+                    shown(&self.layout.site_file())
+                ),
             };
-            let next = "correct it; the keys and their values are in docs/site-file.md. The file must \
-                        be root's and writable by root alone";
+            let next = "correct it (docs/site-file.md has the keys and their values), or remove it. The \
+                        file must be root's and writable by root alone";
             Failure::because(Exit::Refused, what, &error, next)
         })
     }

@@ -13,7 +13,7 @@
 //! * The only network use is the health check of the host itself.
 //!
 //! Rooms, each using only those before it:
-//! `failure` `shell` `layout` `secure_fs` `document` `trust` `bundle` `host` `settings` `health`
+//! `failure` `shell` `layout` `secure_fs` `site_file` `document` `trust` `bundle` `host` `settings` `redact` `health`
 //! `problem` `stores` `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight`
 //! `run_unit` `support` `cli`
 
@@ -32,11 +32,13 @@ pub mod layout;
 pub mod plan;
 pub mod preflight;
 pub mod problem;
+pub mod redact;
 pub mod run;
 pub mod run_unit;
 pub mod secure_fs;
 pub mod settings;
 pub mod shell;
+pub mod site_file;
 pub mod stores;
 pub mod support;
 pub mod trust;

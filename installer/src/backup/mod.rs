@@ -12,6 +12,6 @@ pub mod restore;
 pub mod seal;
 pub mod snapshot;
 
-pub use pruning::{prune, size};
+pub use pruning::{bound, prune, size};
 #[cfg(test)]
 mod faithful;

@@ -1,6 +1,7 @@
 //! Measures the backups of runs, and removes old ones (`install backup prune`).
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -35,14 +36,7 @@ pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
         // The list of dumps goes last: a later call finds by it what is left.
         let elsewhere = history::dumps_elsewhere(run);
         for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
-            let removed = if path.is_dir() {
-                secure_fs::remove_tree(&path)
-            } else {
-                secure_fs::remove_if_present(&path)
-            };
-            removed
-                .and_then(|()| secure_fs::sync_parent(&path))
-                .map_err(|error| chain(&error))?;
+            remove(&path)?;
             gone.push(path);
         }
     }
@@ -54,4 +48,35 @@ fn dumps_elsewhere(backup: &BackupDir) -> Vec<PathBuf> {
     let documents = [backup.dumps().document, backup.aside().document];
     let read = |document: &PathBuf| document::read::<Dumps>(document).ok()?.elsewhere;
     documents.iter().filter_map(read).collect()
+}
+
+/// Removes old backups until all of them together are within `limit` bytes, and returns the runs
+/// that lost theirs: first those of runs that changed nothing, each oldest first. The backup of the
+/// last run that can be undone stays, of whatever size, and so do those that an open run needs and
+/// those of runs whose data were not put back.
+pub fn bound(layout: &Layout, limit: u64) -> Result<Vec<u64>, String> {
+    let runs = history::all(layout)?.runs;
+    let sizes: BTreeMap<u64, u64> = runs
+        .iter()
+        .map(|run| (run.id, size(&layout.run(run.id))))
+        .collect();
+    let gone = history::beyond(&runs, limit, &sizes);
+    for run in runs.iter().filter(|run| gone.contains(&run.id)) {
+        let elsewhere = history::dumps_elsewhere(run);
+        for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
+            remove(&path)?;
+        }
+    }
+    Ok(gone)
+}
+
+fn remove(path: &Path) -> Result<(), String> {
+    let removed = if path.is_dir() {
+        secure_fs::remove_tree(path)
+    } else {
+        secure_fs::remove_if_present(path)
+    };
+    removed
+        .and_then(|()| secure_fs::sync_parent(path))
+        .map_err(|error| chain(&error))
 }

@@ -10,7 +10,7 @@ use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
 use super::session::{LockWait, Session, require_root};
 use super::start::{Request, start};
-use super::{render, shown};
+use super::{after_run, render, shown};
 use crate::backup;
 use crate::backup::check;
 use crate::backup::seal::{self, Kept};
@@ -206,7 +206,8 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     let dumps = dumps_of(&backup).map_err(|error| sealing::unusable(args.run, &chain(&error)))?;
     let inventory = Inventory::take(&session.host, &session.layout, &past.plan.to_restore())
         .map_err(|error| cannot_look(&error))?;
-    let consent = args.shared.consent();
+    let mut choices = session.choices()?;
+    let consent = args.shared.standing(&mut choices);
     let mut plan = restore::plan(past.earlier(), &args.stores, &dumps, &inventory, &consent)
         .map_err(|problems| refusal("the dumps cannot be restored", &problems))?;
     let asked = session.ask_stores(&mut plan);
@@ -214,7 +215,7 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
     let request = Request {
         run,
         plan: &plan,
-        lock_wait_secs: args.lock_wait.secs,
+        lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
     };
     start(session, entered, &request, || {
@@ -231,6 +232,7 @@ fn prune(session: &Session, keep: usize) -> Result<u8, Failure> {
         let what = "not every backup could be removed";
         Failure::new(Exit::Internal, what, why, next)
     })?;
+    after_run::tidy_copies(session);
     let names: Vec<String> = gone.iter().map(|path| shown(path)).collect();
     render::result(session, &names, &render::removed(&names));
     Ok(0)

@@ -1,6 +1,7 @@
 //! The actions that an operator must allow by name, and the plan of an upgrade with them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,6 +12,7 @@ use crate::failure::Failure;
 use crate::history;
 use crate::inventory::Inventory;
 use crate::plan::{self, Consent, Inputs, InstallPlan, StoreConsent};
+use crate::site_file::{self, Choices};
 
 /// Actions that need an explicit request.
 #[derive(Debug, Args)]
@@ -19,6 +21,10 @@ pub(super) struct ConsentArgs {
     /// the plan, the report and the system's log.
     #[arg(long, value_name = "REASON", value_parser = reason)]
     allow_downgrade_because: Option<String>,
+    /// Accept a bundle whose sequence is far above the last one's: afterwards every bundle with a lower
+    /// one is refused here. REASON is written into the plan, the report and the system's log.
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    allow_sequence_jump_because: Option<String>,
     /// Go on although plugins or the like would not load into the target version. REASON is written into
     /// the plan, the report and the system's log.
     #[arg(long, value_name = "REASON", value_parser = reason)]
@@ -66,10 +72,12 @@ pub(super) struct RestoreShared {
 }
 
 impl RestoreShared {
-    /// Returns what was decided about stores.
-    pub(super) fn consent(&self) -> StoreConsent {
+    /// Returns what was decided about stores, with what the site decided.
+    pub(super) fn standing(&self, choices: &mut Choices) -> StoreConsent {
+        let shared = choices.reasons("restore-shared", &self.restore_shared);
         StoreConsent {
-            shared: self.restore_shared.iter().cloned().collect(),
+            shared,
+            chosen: choices.chosen().to_vec(),
             ..StoreConsent::default()
         }
     }
@@ -85,7 +93,12 @@ pub(super) struct HealthBudgets {
 }
 
 impl HealthBudgets {
-    /// Returns the waits by component.
+    /// Returns the waits by component, with those of the site.
+    pub(super) fn standing(&self, choices: &mut Choices) -> BTreeMap<String, u64> {
+        choices.numbers("health-budget", &self.health_budget)
+    }
+
+    /// Returns the waits of the command line by component.
     pub(super) fn budgets(&self) -> BTreeMap<String, u64> {
         self.health_budget.iter().cloned().collect()
     }
@@ -119,12 +132,7 @@ pub(super) fn elsewhere(text: &str) -> Result<(String, String), String> {
 
 /// Parses a reason that a reader will still understand after a year.
 pub(super) fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.chars().count() < 10 || text.chars().count() > 500 || text.chars().any(char::is_control)
-    {
-        return Err("write one line of 10 to 500 characters".to_owned());
-    }
-    Ok(text.to_owned())
+    site_file::reason(text).ok_or_else(|| site_file::A_REASON.to_owned())
 }
 
 impl ConsentArgs {
@@ -134,19 +142,24 @@ impl ConsentArgs {
         session: &Session,
         open: &OpenBundle,
     ) -> Result<InstallPlan, Failure> {
+        let mut choices = session.choices()?;
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
+            jump_because: self.allow_sequence_jump_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
-            elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
+            elsewhere: choices.reasons("backed-up-elsewhere", &self.backed_up_elsewhere),
             stores: StoreConsent {
-                by_hand: self.restored_by_hand.iter().cloned().collect(),
-                ..self.shared.consent()
+                by_hand: choices.reasons("restored-by-hand", &self.restored_by_hand),
+                ..self.shared.standing(&mut choices)
             },
             keep_data_because: self.keep_data_because.clone(),
-            unhealthy_before: self.unhealthy_before.iter().cloned().collect(),
-            health_budgets: self.health.budgets(),
-            dump_limit_secs: self.dump_time_limit,
-            dump_dir: self.dump_dir.clone(),
+            unhealthy_before: choices.reasons("unhealthy-before", &self.unhealthy_before),
+            health_budgets: self.health.standing(&mut choices),
+            dump_limit_secs: choices.number("dump-time-limit", self.dump_time_limit),
+            dump_dir: choices
+                .path("dump-dir", self.dump_dir.as_ref().map(PathBuf::from))
+                .map(|path| path.to_string_lossy().into_owned()),
+            chosen: choices.chosen().to_vec(),
         };
         let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())
             .map_err(|error| cannot_look(&error))?;
@@ -158,8 +171,10 @@ impl ConsentArgs {
             stored: &stored,
             consent: &consent,
         };
-        plan::upgrade(&inputs)
-            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
+        let mut plan = plan::upgrade(&inputs)
+            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))?;
+        plan.notes.extend(choices.unread);
+        Ok(plan)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let undone = work::undone(session, id, &plan)?;
     let undone = undone.as_ref();
     let waits = Waits {
-        lock: args.lock_wait,
+        lock_secs: args.lock_wait.secs(),
         health_budgets: &BTreeMap::new(),
     };
     let code = work::in_unit(session, &lock, id, &plan, waits, undone, |context| {

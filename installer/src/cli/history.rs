@@ -4,7 +4,7 @@ use clap::Subcommand;
 use manifests::printable::printable;
 
 use super::session::{Session, unreadable};
-use super::{render, sealing};
+use super::{after_run, render, sealing};
 use crate::failure::Failure;
 use crate::history::report::RunReport;
 use crate::history::{self, PastRun, Retention, Unreadable};
@@ -46,7 +46,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         }) => {
             let store_bytes = keep_mib.saturating_mul(1024 * 1024);
             let runs = keep_runs;
-            prune(session, Retention { runs, store_bytes })
+            let limits = Retention {
+                runs,
+                store_bytes,
+                ..Retention::default()
+            };
+            prune(session, limits)
         }
     }
 }
@@ -123,6 +128,7 @@ fn prune(session: &Session, retention: Retention) -> Result<u8, Failure> {
     let entered = session.lock("prune the history")?;
     sealing::settle(session, &entered.lock);
     let pruned = history::prune(&session.layout, retention).map_err(unreadable)?;
+    after_run::tidy_copies(session);
     let names: Vec<String> = pruned.runs.iter().map(u64::to_string).collect();
     render::result(session, &pruned.runs, &render::removed(&names));
     if let Some(run) = pruned.kept_by {

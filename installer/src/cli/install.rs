@@ -72,7 +72,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let request = Request {
         run: history::next_id(&session.layout).map_err(|why| internal(&why))?,
         plan: &plan,
-        lock_wait_secs: args.lock_wait.secs,
+        lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
     };
     start(session, entered, &request, || {

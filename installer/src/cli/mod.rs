@@ -1,6 +1,7 @@
 //! The command line. Only this module uses `clap`, prints, and returns exit codes.
 #![expect(clippy::print_stderr, reason = "this module prints for the user")]
 
+mod after_run;
 mod backup;
 mod bundle;
 mod close;
@@ -52,6 +53,8 @@ use session::Session;
         ./install inventory -o host.json     describe this host for the builder\n  \
         ./install history                    list runs\n  \
         ./install undo 1                     go back to before run 1\n\n\
+        Consents and limits for every run on this host: /etc/airgap-bundle/install.toml\n\
+        (docs/site-file.md).\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
         5 failed and reverted, 6 failed and not as it was, 7 busy, 8 done but not well,\n\
          10 changes pending, 130 interrupted."

@@ -1,5 +1,6 @@
 //! Prints text for people, with foreign characters made visible.
 
+mod named;
 mod plan;
 mod report;
 mod stores;
@@ -25,13 +26,15 @@ pub(super) fn failure(failure: &Failure) {
     let Explained { what, why, next } = &failure.explained;
     let parts = [what, why, next];
     // A line of a foreign text must not look like a part of its own.
-    let [what, why, next] = parts.map(|text| printable_lines(text).replace('\n', "\n    "));
+    let [what, why, next] =
+        parts.map(|text| printable_lines(&named::commands(text)).replace('\n', "\n    "));
     aside(&format!("error: {what}\n  why: {why}\n next: {next}\n"));
 }
 
 /// Prints a warning.
 pub(super) fn warning(text: &str) {
-    aside(&format!("warning: {}\n", printable_lines(text)));
+    let text = printable_lines(&named::commands(text));
+    aside(&format!("warning: {text}\n"));
 }
 
 /// Prints what was done, for commands whose standard output has another use.
@@ -46,7 +49,7 @@ fn aside(text: &str) {
 
 /// Prints the plan of a run that is about to start.
 pub(super) fn announce(shown: &InstallPlan) {
-    aside(&printable_lines(&plan(shown)));
+    aside(&printable_lines(&named::commands(&plan(shown))));
 }
 
 /// Returns the list of removed things.
@@ -63,7 +66,10 @@ pub(super) fn result<T: serde::Serialize>(session: &Session, document: &T, text:
     let mut out = std::io::stdout().lock();
     // A closed pipe ends the output and not the run.
     let _ = match session.output {
-        Output::Text => writeln!(out, "{}", printable_lines(text.trim_end())),
+        Output::Text => {
+            let text = printable_lines(&named::commands(text.trim_end()));
+            writeln!(out, "{text}")
+        }
         Output::Json => match manifests::json::canonical(document) {
             Ok(bytes) => out.write_all(&bytes),
             Err(error) => writeln!(out, "{{\"error\":\"{error}\"}}"),

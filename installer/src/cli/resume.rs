@@ -6,6 +6,7 @@ use super::work::{self, Waits};
 use super::{render, sealing};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, Installer, PastRun};
+use crate::plan::InstallPlan;
 use crate::run::{self, reserve};
 use crate::run_unit;
 
@@ -50,10 +51,10 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         let why = "no run is open";
         return Err(Failure::new(Exit::Usage, "nothing to resume", why, next));
     };
-    take_over(session, id)?;
+    take_over(session, id, &plan)?;
     let health_budgets = args.health.budgets();
     let waits = Waits {
-        lock: args.lock_wait,
+        lock_secs: args.lock_wait.secs(),
         health_budgets: &health_budgets,
     };
     let known = |name: &&String| !plan.components().any(|c| c.component.name == **name);
@@ -70,7 +71,12 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let code = work::in_unit(session, &lock, id, &plan, waits, None, |context| {
         let closed = run::close_open_run(context, &lock);
         closed.map_err(|error| not_closed(session, id, &chain(&error)))
-    })?;
+    });
+    if args.unattended && !work::is_closed(session, id) {
+        let program = history::program(&session.layout, id);
+        run_unit::tell_open(&session.layout, id, &program);
+    }
+    let code = code?;
     if args.unattended {
         return Ok(work::for_systemd(session, id, code));
     }
@@ -79,7 +85,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 
 /// Makes this installer continue an open run, also at the next boot. A run of a newer installer
 /// stays with that installer, because it may have taken steps that this one does not know.
-fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
+fn take_over(session: &Session, run: u64, plan: &InstallPlan) -> Result<(), Failure> {
     let layout = &session.layout;
     history::refuse_newer(layout, run)?;
     let take = || -> Result<(), String> {
@@ -92,7 +98,7 @@ fn take_over(session: &Session, run: u64) -> Result<(), Failure> {
         // First the boot unit, then the record: cut off in between, the next boot starts this
         // program, which finds another one's record and goes on.
         if run_unit::is_possible(&session.host, layout) {
-            run_unit::arm(&session.host, layout).map_err(|error| chain(&error))?;
+            run_unit::arm(&session.host, layout, plan).map_err(|error| chain(&error))?;
         }
         own.record(layout, run).map_err(|error| chain(&error))
     };

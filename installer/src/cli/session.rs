@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::refusal::{busy, cannot_store};
-use super::{Common, Output, render, sealing};
+use super::{Common, Output, render, sealing, shown};
 use crate::backup::seal::{self, Recipients, Unlocked};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, History, PastRun};
@@ -16,14 +16,32 @@ use crate::plan::InstallPlan;
 use crate::preflight::{self, Backup};
 use crate::problem::Problem;
 use crate::run::{self, reserve};
+use crate::site_file::{Choices, SiteFileError};
 use crate::stores::HostStores;
 
 /// How long a command waits for rpm.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct LockWait {
-    /// Longest wait for rpm's lock, in seconds.
-    #[arg(long = "lock-wait", default_value_t = 300, value_name = "SECS")]
-    pub(super) secs: u64,
+    /// Longest wait for rpm's lock, in seconds [default: 300].
+    #[arg(long, value_name = "SECS")]
+    lock_wait: Option<u64>,
+}
+
+/// The usual wait for rpm's lock.
+const LOCK_WAIT_SECS: u64 = 300;
+
+impl LockWait {
+    /// Returns the wait of the command line. A recovery asks nothing of the site's file, which may be
+    /// what is wrong.
+    pub(super) fn secs(self) -> u64 {
+        self.lock_wait.unwrap_or(LOCK_WAIT_SECS)
+    }
+
+    /// Returns the wait of the command line or the site.
+    pub(super) fn standing(self, session: &Session) -> Result<u64, Failure> {
+        let chosen = session.choices()?.number("lock-wait", self.lock_wait);
+        Ok(chosen.unwrap_or(LOCK_WAIT_SECS))
+    }
 }
 
 /// Where a command works, and how it prints its results.
@@ -64,6 +82,24 @@ impl Session {
         let entered = self.lock(purpose)?;
         entered.make_ready()?;
         Ok(entered)
+    }
+
+    /// Reads the choices that hold without a flag.
+    pub(super) fn choices(&self) -> Result<Choices, Failure> {
+        Choices::read(&self.layout).map_err(|error| {
+            let what = match &error {
+                SiteFileError::Value { key, .. } if key.starts_with("INSTALL_") => {
+                    "a variable of the environment does not count; nothing was changed".to_owned()
+                }
+                _ => format!(
+                    "{} does not count; nothing was changed",
+                    shown(&self.layout.site_file())
+                ),
+            };
+            let next = "correct it (docs/site-file.md has the keys and their values), or remove it. The \
+                        file must be root's and writable by root alone";
+            Failure::because(Exit::Refused, what, &error, next)
+        })
     }
 
     /// Takes the lock as root.

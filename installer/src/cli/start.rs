@@ -78,7 +78,7 @@ pub(super) fn start(
         })
         .map_err(|why| internal(&why))?;
     if run_unit::is_possible(&session.host, &session.layout) {
-        let installer = run_unit::arm(&session.host, &session.layout);
+        let installer = run_unit::arm(&session.host, &session.layout, request.plan);
         let installer = installer.map_err(|error| internal(&chain(&error)))?;
         // The unit takes the lock. A process that takes it first finds an unchanged host.
         drop(lock);

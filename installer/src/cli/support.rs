@@ -12,7 +12,7 @@ use crate::support::Support;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where to write the archive; nothing may be there.
-    #[arg(short, long, value_name = "FILE", default_value = "support.tar.zst")]
+    #[arg(short, long, value_name = "FILE", default_value = "support.tar.gz")]
     out: PathBuf,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     }
     text.push_str(
         "It holds no configuration file, no backup, no dump, and no value from the configuration that may \
-         be secret. Read it before you send it: tar --zstd -xOf FILE | less\n",
+         be secret. Read it before you send it: tar -xzOf FILE | less\n",
     );
     render::result(session, &names, &text);
     Ok(0)

@@ -13,6 +13,7 @@ use crate::inventory::Inventory;
 use crate::plan::undo::{self as planning, DataChoice};
 use crate::plan::{Earlier, InstallPlan};
 use crate::preflight;
+use crate::site_file::Choices;
 
 /// Go back to before a run: packages and configuration, as a new run.
 #[derive(Debug, clap::Args)]
@@ -48,12 +49,12 @@ pub(super) struct UndoArgs {
 }
 
 impl UndoArgs {
-    fn choice(&self) -> DataChoice {
+    fn choice(&self, choices: &mut Choices) -> DataChoice {
         DataChoice {
             restore: self.restore_data,
             keep_because: self.keep_data_because.clone(),
-            elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
-            stores: self.shared.consent(),
+            elsewhere: choices.reasons("backed-up-elsewhere", &self.backed_up_elsewhere),
+            stores: self.shared.standing(choices),
         }
     }
 }
@@ -67,8 +68,10 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let past = session.run(id)?;
     let unlocked = args.unseal.unlock(session, id)?;
     let recipients = args.unseal.recipients(session, id)?;
-    let mut plan = plan(session, &past, &args.choice())?;
-    plan.set_health_budgets(&args.health.budgets());
+    let mut choices = session.choices()?;
+    let mut plan = plan(session, &past, &args.choice(&mut choices))?;
+    plan.set_health_budgets(&args.health.standing(&mut choices));
+    plan.keep_choices(choices.chosen());
     let asked = session.ask_stores(&mut plan);
     session.forecast_downtime(&mut plan);
     render::announce(&plan);
@@ -77,7 +80,7 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let request = Request {
         run,
         plan: &plan,
-        lock_wait_secs: args.lock_wait.secs,
+        lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
     };
     start(session, entered, &request, || {

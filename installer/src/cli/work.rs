@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::session::{LockWait, Session};
-use super::{render, sealing, shown, stop_signal};
+use super::session::Session;
+use super::{after_run, render, sealing, shown, stop_signal};
 use crate::backup::blobs::Blobs;
 use crate::backup::seal;
 use crate::document::{self, Document};
 use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
+use crate::history;
 use crate::history::report::RunReport;
-use crate::history::{self, Retention};
 use crate::journal::HostDisk;
 use crate::journal::lock::RunLock;
 use crate::plan::InstallPlan;
@@ -21,7 +21,7 @@ use crate::run_unit::{self, Recorder};
 /// How long a run waits for what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waits<'a> {
-    pub(super) lock: LockWait,
+    pub(super) lock_secs: u64,
     /// For the health of components, before the plan's times.
     pub(super) health_budgets: &'a BTreeMap<String, u64>,
 }
@@ -60,7 +60,7 @@ pub(super) fn in_unit(
         } else {
             OnStop::Revert
         },
-        lock_wait_secs: waits.lock.secs,
+        lock_wait_secs: waits.lock_secs,
         health_budgets: waits.health_budgets,
         undone,
     };
@@ -90,9 +90,7 @@ pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
                 sealing::settle(session, lock);
                 disarm(session);
                 // Old runs can be removed next time; the outcome matters more.
-                if let Err(why) = history::prune(&session.layout, Retention::default()) {
-                    render::warning(&format!("old runs could not be removed: {why}"));
-                }
+                after_run::prune(session);
             }
             let code = finish(session, &report);
             // Whatever the outcome is, an open run needs another try.
@@ -109,14 +107,16 @@ pub(super) fn end(session: &Session, lock: &RunLock, ended: Ended) -> u8 {
 
 /// Prints a report and returns its exit code.
 pub(super) fn finish(session: &Session, report: &RunReport) -> u8 {
-    render::result(session, report, &render::report(report));
+    let text = render::report(report) + &after_run::how_to_undo(session, report);
+    render::result(session, report, &text);
     report.exit().map_or(0, |exit| exit as u8)
 }
 
 /// Removes the boot unit, which waits for an unfinished run. A failure is only a warning.
 pub(super) fn disarm(session: &Session) {
     if run_unit::is_possible(&session.host, &session.layout)
-        && let Err(error) = run_unit::disarm(&session.host, &session.layout)
+        && let Err(error) =
+            run_unit::disarm(&session.host, &session.layout, after_run::copies(session))
     {
         render::warning(&format!(
             "the boot unit could not be removed: {}",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::Document;
 use crate::failure::Exit;
 use crate::plan::{InstallPlan, PlanKind, PlannedRpm, StoreTerms};
+use crate::site_file::Chosen;
 
 /// The type a stored report names.
 pub const REPORT_TYPE: &str = "airgap-bundle/report/1";
@@ -44,10 +45,42 @@ pub struct RunReport {
     /// The recipients of the sealed backup; empty if the backup stays plain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup_recipients: Vec<String>,
+    /// What the operator chose, and where each choice came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
+    /// What the system's log has of services that were not well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unit_logs: Vec<UnitLog>,
 }
 
 impl Document for RunReport {
     const TYPE: &'static str = REPORT_TYPE;
+}
+
+/// What the system's log has of a service, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLog {
+    /// The service.
+    pub unit: String,
+    /// The last lines, oldest first.
+    pub lines: Vec<String>,
+}
+
+/// The type that the stored logs name.
+pub const UNIT_LOGS_TYPE: &str = "airgap-bundle/unit-logs/1";
+
+/// The logs of services as a run keeps them from the failure to the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitLogs {
+    /// Always [`UNIT_LOGS_TYPE`].
+    #[serde(rename = "type")]
+    pub document: String,
+    /// The logs.
+    pub logs: Vec<UnitLog>,
+}
+
+impl Document for UnitLogs {
+    const TYPE: &'static str = UNIT_LOGS_TYPE;
 }
 
 /// A data store of the run.

@@ -1,12 +1,12 @@
-//! Limits what is kept of past runs: runs by number and RPMs by size. The files of an open run and
-//! of the newest finished run are always kept.
+//! Limits what is kept of past runs: runs by number, RPMs and backups by size. The files of an open
+//! run, of the newest finished run and of the last one that can be undone are always kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use manifests::digest::Sha256;
 
-use super::PastRun;
+use super::{PastRun, effective};
 use crate::failure::chain;
 use crate::layout::Layout;
 use crate::secure_fs;
@@ -21,6 +21,8 @@ pub struct Retention {
     pub runs: usize,
     /// The size of RPMs in the store, in bytes.
     pub store_bytes: u64,
+    /// The size of all backups with their dumps, in bytes.
+    pub backup_bytes: u64,
 }
 
 impl Default for Retention {
@@ -28,6 +30,7 @@ impl Default for Retention {
         Self {
             runs: 20,
             store_bytes: 8 * 1024 * 1024 * 1024,
+            backup_bytes: 64 * 1024 * 1024 * 1024,
         }
     }
 }
@@ -40,17 +43,43 @@ pub(crate) fn needed_by_open(runs: &[PastRun]) -> Vec<u64> {
         .collect()
 }
 
-/// Returns the runs to remove: first those that changed nothing, each oldest first. Pure. `sizes` returns the stored size of an RPM.
-fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
-    let newest = runs.last().map(|run| run.id);
+/// Returns the runs that may go: first those that changed nothing, each oldest first. A night of
+/// failed tries must not remove the run that can be undone.
+fn candidates(runs: &[PastRun]) -> Vec<&PastRun> {
     let needed = needed_by_open(runs);
-    let may_go = |run: &&PastRun| !needed.contains(&run.id) && Some(run.id) != newest;
+    let newest = runs.last().map(|run| run.id);
+    let undoable = effective(runs).last().map(|run| run.id);
+    let stays = |id| needed.contains(&id) || Some(id) == newest || Some(id) == undoable;
+    let mut candidates: Vec<&PastRun> = runs.iter().filter(|run| !stays(run.id)).collect();
+    candidates.sort_by_key(|run| run.is_done());
+    candidates
+}
+
+/// Returns the runs whose backups go so that the others together are within the limit. Pure.
+#[must_use]
+pub fn beyond(runs: &[PastRun], limit_bytes: u64, sizes: &BTreeMap<u64, u64>) -> Vec<u64> {
+    let size = |id: &u64| sizes.get(id).copied().unwrap_or(0);
+    let mut total: u64 = sizes.values().sum();
+    let mut gone = Vec::new();
+    for run in candidates(runs) {
+        // What a run lost is there alone.
+        let is_the_only_one = run
+            .report
+            .as_ref()
+            .is_some_and(|report| report.outcome.has_differences());
+        if total > limit_bytes && size(&run.id) > 0 && !is_the_only_one {
+            total -= size(&run.id);
+            gone.push(run.id);
+        }
+    }
+    gone
+}
+
+/// Returns the runs to remove. Pure. `sizes` returns the stored size of an RPM.
+fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
     let mut kept: Vec<&PastRun> = runs.iter().collect();
     let mut gone = Vec::new();
-    // A night of failed tries must not remove the run that can be undone.
-    let mut candidates: Vec<&PastRun> = runs.iter().filter(may_go).collect();
-    candidates.sort_by_key(|run| run.is_done());
-    for run in candidates {
+    for run in candidates(runs) {
         let files: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.payload()).collect();
         let bytes: u64 = files.iter().map(sizes).sum();
         if kept.len() <= retention.runs && bytes <= retention.store_bytes {
@@ -140,6 +169,7 @@ mod tests {
             let retention = Retention {
                 runs: runs_kept,
                 store_bytes: bytes,
+                ..Retention::default()
             };
             expired(&runs, retention, &|_| 10)
         };
@@ -157,12 +187,59 @@ mod tests {
         let retention = Retention {
             runs: 2,
             store_bytes: u64::MAX,
+            ..Retention::default()
         };
         let runs = [done(1), failed(2), failed(3), failed(4)];
         assert_eq!(
             expired(&runs, retention, &|_| 10),
             [2, 3],
             "the run that can be undone stays"
+        );
+    }
+
+    #[test]
+    fn backups_are_bounded_and_the_last_run_that_can_be_undone_keeps_its_own() {
+        let done = |id| past_run(id, PlanKind::Upgrade, Some(Outcome::Done));
+        let failed = |id| {
+            let outcome = Outcome::as_it_was("it failed".to_owned());
+            past_run(id, PlanKind::Upgrade, Some(outcome))
+        };
+        let differs = |id| {
+            let outcome = Outcome::Reverted {
+                cause: "it failed".to_owned(),
+                differences: vec!["a file".to_owned()],
+                data: None,
+                as_it_is: None,
+            };
+            past_run(id, PlanKind::Upgrade, Some(outcome))
+        };
+        let runs = [
+            done(1),
+            failed(2),
+            differs(3),
+            done(4),
+            failed(5),
+            failed(6),
+        ];
+        let sizes: BTreeMap<u64, u64> = (1..=6).map(|id| (id, 10)).collect();
+        let gone = |limit| beyond(&runs, limit, &sizes);
+        assert_eq!(gone(60), Vec::<u64>::new());
+        assert_eq!(gone(59), [2]);
+        assert_eq!(gone(40), [2, 5]);
+        assert_eq!(
+            gone(0),
+            [2, 5, 1],
+            "4 can be undone, 3 is the only copy, 6 is the newest"
+        );
+        let retention = Retention {
+            runs: 1,
+            ..Retention::default()
+        };
+        let left = expired(&[done(1), failed(2), failed(3)], retention, &|_| 10);
+        assert_eq!(
+            left,
+            [2],
+            "the last one that can be undone stays, however many fail"
         );
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         sequence: 1,
         signers: BTreeSet::new(),
         downgrade_because: None,
+        sequence_jump_because: None,
         extras_ignored_because: None,
         unhealthy_before: BTreeMap::new(),
         health_budgets: BTreeMap::new(),
@@ -58,6 +59,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         bystanders: Vec::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
         dump_dir: None,
+        chosen: Vec::new(),
         distro: "el8".to_owned(),
         arch: Arch::X86_64,
         host: String::new(),
@@ -80,6 +82,8 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         notes: Vec::new(),
         data: Vec::new(),
         backup_recipients: Vec::new(),
+        unit_logs: Vec::new(),
+        chosen: Vec::new(),
     });
     PastRun { id, plan, report }
 }

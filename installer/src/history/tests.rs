@@ -94,6 +94,7 @@ fn nothing_that_cannot_be_read_is_removed() {
     std::fs::create_dir_all(host.layout.store()).unwrap();
     std::fs::write(&rpm, "rpm").unwrap();
     let none = Retention {
+        backup_bytes: u64::MAX,
         runs: 0,
         store_bytes: 0,
     };

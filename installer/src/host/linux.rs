@@ -11,9 +11,10 @@ use manifests::nevra::{Arch, Nevra};
 
 use super::rpm::Rpm;
 use super::{
-    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
-    ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
-    UnitActivity, UnitProcess, UnitSettings, UnitState, probe, process, systemd, unit_settings,
+    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, Mount,
+    ProbeAnswer, ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space,
+    UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState, probe, process, systemd,
+    unit_settings,
 };
 use super::{facts, mounts};
 use crate::bundle::{StagedRpm, StagedRpmSet};
@@ -216,6 +217,10 @@ impl Host for LinuxHost {
         Ok(process)
     }
 
+    fn unit_log(&self, unit: &str, since: u64, lines: u32) -> Result<Vec<String>, HostError> {
+        systemd::log(unit, since, lines)
+    }
+
     fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError> {
         systemd::activity(unit)
     }
@@ -241,6 +246,10 @@ impl Host for LinuxHost {
 
     fn mounts(&self) -> Result<Vec<String>, HostError> {
         mounts::all()
+    }
+
+    fn filesystems(&self) -> Result<Vec<Mount>, HostError> {
+        mounts::list()
     }
 
     fn space(&self, path: &Path) -> Result<Space, HostError> {

@@ -4,7 +4,7 @@ pub mod cmd;
 pub(crate) mod facts;
 pub mod linux;
 mod listening;
-pub(crate) mod mounts;
+mod mounts;
 pub mod payload;
 pub(crate) mod probe;
 pub(crate) mod process;
@@ -28,6 +28,7 @@ use crate::bundle::{StagedRpm, StagedRpmSet};
 use crate::host::payload::{PayloadError, PayloadFiles};
 
 pub use cmd::CmdError;
+pub use mounts::Mount;
 pub use probe::{ProbeAnswer, ProbeTarget};
 pub use unit::{MainProcess, UnitAction, UnitActivity, UnitProcess, UnitState};
 pub use unit_settings::{
@@ -277,6 +278,9 @@ pub trait Host: Services {
     fn daemon_reload(&self) -> Result<(), HostError>;
     /// Describes the main process of a unit, if it runs.
     fn main_process(&self, unit: &str) -> Result<Option<MainProcess>, HostError>;
+    /// Returns the last lines that the system's log has of a unit since a moment, in seconds since
+    /// 1970, at most `lines` of them.
+    fn unit_log(&self, unit: &str, since: u64, lines: u32) -> Result<Vec<String>, HostError>;
     /// Describes what a service does.
     fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError>;
     /// Lists the processes in the control group of a unit.
@@ -289,6 +293,8 @@ pub trait Host: Services {
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String>;
     /// Lists the mount points, so that a backup does not cross them.
     fn mounts(&self) -> Result<Vec<String>, HostError>;
+    /// Lists the mounts with their kinds, in the order in which they were made.
+    fn filesystems(&self) -> Result<Vec<Mount>, HostError>;
     /// Returns how much space there is at `path`.
     fn space(&self, path: &Path) -> Result<Space, HostError>;
     /// Returns the seconds since 1970.

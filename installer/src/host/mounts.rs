@@ -7,14 +7,41 @@ use crate::secure_fs::at;
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 const LIST: &str = "/proc/self/mountinfo";
 
+/// A mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is mounted.
+    pub point: String,
+    /// The kind of its filesystem.
+    pub kind: String,
+}
+
 pub(crate) fn all() -> Result<Vec<String>, HostError> {
+    Ok(list()?.into_iter().map(|mount| mount.point).collect())
+}
+
+/// Lists all mounts in the order in which they were made.
+pub(crate) fn list() -> Result<Vec<Mount>, HostError> {
     use std::io::Read as _;
     let file = std::fs::File::open(LIST).map_err(at("read", LIST.as_ref()))?;
     let mut text = String::new();
     file.take(MAX_BYTES)
         .read_to_string(&mut text)
         .map_err(at("read", LIST.as_ref()))?;
-    Ok(text.lines().filter_map(mount_point).collect())
+    let mount = |line: &str| {
+        Some(Mount {
+            point: mount_point(line)?,
+            kind: kind(line),
+        })
+    };
+    Ok(text.lines().filter_map(mount).collect())
+}
+
+/// Returns the field after the separator; a line without one has no kind.
+fn kind(line: &str) -> String {
+    let rest = line.split_once(" - ").map(|(_, rest)| rest);
+    let kind = rest.and_then(|rest| rest.split(' ').next());
+    kind.unwrap_or_default().to_owned()
 }
 
 /// Returns the fifth field of a line (proc(5)), in which blanks and backslashes are octal numbers.
@@ -37,7 +64,7 @@ fn mount_point(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::mount_point;
+    use super::{kind, mount_point};
 
     #[test]
     fn a_mount_point_is_read_as_the_kernel_writes_it() {
@@ -54,5 +81,7 @@ mod tests {
         ] {
             assert_eq!(mount_point(line).as_deref(), expected);
         }
+        assert_eq!(kind("36 35 0:7 / /opt rw shared:1 - nfs4 h:/x rw"), "nfs4");
+        assert_eq!(kind("36 35 0:7 / /opt rw"), "");
     }
 }

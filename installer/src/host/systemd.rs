@@ -85,6 +85,27 @@ fn time_span(text: &str) -> Option<Duration> {
     (!text.trim().is_empty()).then(|| Duration::from_micros(micros))
 }
 
+/// Asks the journal. A host may have none, or another way to keep its logs.
+pub(crate) fn log(unit: &str, since: u64, lines: u32) -> Result<Vec<String>, HostError> {
+    if !cmd::is_available("journalctl") {
+        return Ok(Vec::new());
+    }
+    let (since, lines) = (format!("--since=@{since}"), lines.to_string());
+    let args = [
+        "--no-pager",
+        "-q",
+        "-o",
+        "short-iso",
+        "-u",
+        unit,
+        &since,
+        "-n",
+        &lines,
+    ];
+    let finished = cmd::query("journalctl", &args, ASK)?.success()?;
+    Ok(finished.stdout.lines().map(str::to_owned).collect())
+}
+
 pub(crate) fn started_program(name: &str) -> Result<Option<PathBuf>, HostError> {
     let finished = cmd::query("systemctl", &["show", "-p", "ExecStart", name], ASK)?.success()?;
     Ok(parse_program(&finished.stdout))

@@ -42,6 +42,8 @@ pub struct Inventory {
     pub(crate) mounts: Vec<String>,
     /// Units of configuration agents that are at work.
     pub(crate) agents: Vec<String>,
+    /// The host's clock, seconds since 1970.
+    pub(crate) clock: u64,
     /// The newest bundle of the product that was committed here.
     pub(crate) remembered: Remembered,
     /// The data stores that the product's components use.
@@ -204,6 +206,7 @@ impl Inventory {
             disk: BTreeMap::new(),
             everything: Vec::new(),
             merged_usr: layout.has_merged_usr(),
+            clock: host.now(),
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
             idle: BTreeSet::new(),

@@ -84,6 +84,12 @@ impl Layout {
         self.at("/etc/airgap-bundle/backup-recipients")
     }
 
+    /// Returns the site's own file of consents and limits.
+    #[must_use]
+    pub fn site_file(&self) -> PathBuf {
+        self.at("/etc/airgap-bundle/install.toml")
+    }
+
     /// Whether `/bin` and similar directories of the host are links into `/usr`.
     #[must_use]
     pub fn has_merged_usr(&self) -> bool {
@@ -116,7 +122,8 @@ impl Layout {
         self.state().join("sequences.json")
     }
 
-    /// Returns the directory with copies of installers while a run is open.
+    /// Returns the directory with copies of installers: all that an open run may need, then the one
+    /// for `undo`.
     #[must_use]
     pub fn kept_installers(&self) -> PathBuf {
         self.at("/usr/libexec/airgap-bundle")
@@ -126,6 +133,12 @@ impl Layout {
     #[must_use]
     pub fn kept_installer(&self, sha256: &Sha256) -> PathBuf {
         self.kept_installers().join(format!("{sha256}/install"))
+    }
+
+    /// Returns the path of the installer that stays for `undo`: a symlink to one of the copies.
+    #[must_use]
+    pub fn installer_for_undo(&self) -> PathBuf {
+        self.kept_installers().join("install")
     }
 
     /// Returns the content-addressed store of RPMs.
@@ -150,6 +163,18 @@ impl Layout {
     #[must_use]
     pub fn released(&self) -> PathBuf {
         self.at("/run/airgap-bundle/released")
+    }
+
+    /// Returns the mark that people were told of an open run, since the last boot.
+    #[must_use]
+    pub fn told(&self) -> PathBuf {
+        self.at("/run/airgap-bundle/told")
+    }
+
+    /// Returns the file that tells people who log in of an open run.
+    #[must_use]
+    pub fn message_of_the_day(&self) -> PathBuf {
+        self.at("/etc/motd.d/airgap-bundle")
     }
 
     /// Whether a host's path is the hold of a run, or its temporary file. Both come and go with the

@@ -58,6 +58,12 @@ impl RunDir {
         self.join("events.jsonl")
     }
 
+    /// What the system's log had of services that were not well.
+    #[must_use]
+    pub fn unit_logs(&self) -> PathBuf {
+        self.join("unit-logs.json")
+    }
+
     /// The output of rpm on the way forward.
     #[must_use]
     pub fn rpm_log(&self) -> PathBuf {
@@ -72,7 +78,7 @@ impl RunDir {
 
     /// Returns the documents and logs that contain no content of a backed-up file.
     #[must_use]
-    pub fn records(&self) -> [PathBuf; 7] {
+    pub fn records(&self) -> [PathBuf; 8] {
         [
             self.plan(),
             self.report(),
@@ -81,6 +87,7 @@ impl RunDir {
             self.events(),
             self.rpm_log(),
             self.revert_log(),
+            self.unit_logs(),
         ]
     }
 

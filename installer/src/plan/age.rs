@@ -8,6 +8,7 @@ use super::{InstallPlan, PlannedComponent, PlannedRpm, StoreConsent};
 use crate::host::InstalledPackage;
 use crate::inventory::Inventory;
 use crate::problem::Problem;
+use crate::site_file::Chosen;
 use crate::trust::sequence::Remembered;
 
 /// What the operator agreed to explicitly.
@@ -15,6 +16,8 @@ use crate::trust::sequence::Remembered;
 pub struct Consent {
     /// Why an older bundle or older packages should be installed.
     pub downgrade_because: Option<String>,
+    /// Why a sequence far above the last one is right.
+    pub jump_because: Option<String>,
     /// Why files beside packages may stay although the target version would not load them.
     pub extras_ignored_because: Option<String>,
     /// Stores that are backed up elsewhere, by name, with the reason.
@@ -31,6 +34,8 @@ pub struct Consent {
     pub dump_limit_secs: Option<u64>,
     /// The directory of the dumps; by default they are in the state directory.
     pub dump_dir: Option<String>,
+    /// Where each of these came from.
+    pub chosen: Vec<Chosen>,
 }
 
 impl Consent {

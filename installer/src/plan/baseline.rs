@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::Document;
 use crate::health::Ill;
 use crate::host::UnitState;
+use crate::plan::mounted::Filesystem;
 use crate::secure_fs::Ownership;
 
 /// The state before a run, stored durably in the run's directory.
@@ -39,6 +40,9 @@ pub struct Baseline {
     /// it is neither saved nor put back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<String>,
+    /// The filesystems of the directories that the run touches.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filesystems: BTreeMap<String, Filesystem>,
 }
 
 impl Document for Baseline {

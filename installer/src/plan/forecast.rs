@@ -1,6 +1,7 @@
 //! Forecasts what `rpm -U` does to files that people may have edited. Pure. rpm's rules are the
 //! table in docs/config-files.md; tests/tests/lab/config compares it with what rpm does.
 
+use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{InstalledFile, InstalledPackage};
@@ -14,6 +15,22 @@ pub struct Forecast {
     pub path: String,
     /// What happens to it.
     pub fate: Fate,
+    /// Whether the run deletes it again. Its operator had deleted it, and rpm creates it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_deleted_again: bool,
+}
+
+impl Forecast {
+    /// Describes what happens to a component's file.
+    #[must_use]
+    pub const fn text(&self, kind: PlanKind) -> &'static str {
+        match kind {
+            PlanKind::Upgrade if self.is_deleted_again => {
+                "you deleted it; the package brings it again, and it is deleted again"
+            }
+            _ => self.fate.text(kind),
+        }
+    }
 }
 
 /// What happens to a file.
@@ -92,6 +109,27 @@ impl Fate {
     }
 }
 
+/// Forecasts the same for a component. What its operator deleted below its trees, such as a sample
+/// API, does not come back: its service would load it before anybody reads of it.
+#[must_use]
+pub fn of_component(component: &Component, mut forecasts: Vec<Forecast>) -> Vec<Forecast> {
+    let is_below = |path: &str, dir: &str| {
+        let rest = path.strip_prefix(dir);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_the_operators = |path: &str| {
+        component.backup.iter().any(|tree| {
+            let mut excluded = tree.exclude.iter();
+            is_below(path, &tree.path) && !excluded.any(|dir| is_below(path, dir))
+        })
+    };
+    for forecast in &mut forecasts {
+        forecast.is_deleted_again =
+            forecast.fate == Fate::Recreated && is_the_operators(&forecast.path);
+    }
+    forecasts
+}
+
 /// Forecasts what changing `installed` to a package with the files `target` does to the files of both.
 #[must_use]
 pub fn forecast(
@@ -119,6 +157,7 @@ pub fn forecast(
         .map(|(path, fate)| Forecast {
             path: path.clone(),
             fate,
+            is_deleted_again: false,
         })
         .collect()
 }
@@ -222,6 +261,24 @@ mod tests {
         assert_eq!(both("mine"), Some(Fate::Overwritten));
         assert_eq!(both("v1"), None);
         assert_eq!(fate(&plain("v1"), None, &disk("mine")), Some(Fate::Removed));
+    }
+
+    #[test]
+    fn what_an_operator_deleted_below_a_components_trees_does_not_come_back() {
+        let tyk = manifests::product::ProductManifest::from_toml(manifests::product::TYK).unwrap();
+        let of = |path: &str| {
+            let one = Forecast {
+                path: path.to_owned(),
+                fate: Fate::Recreated,
+                is_deleted_again: false,
+            };
+            of_component(&tyk.components[0], vec![one])[0].is_deleted_again
+        };
+        assert!(of("/opt/tyk-gateway/apps/app_sample.json"));
+        // Its program, and what no backup holds.
+        assert!(!of("/opt/tyk-gateway/tyk"));
+        assert!(!of("/opt/tyk-gateway-2/x"));
+        assert!(!of("/usr/share/doc/tyk-gateway/README"));
     }
 
     #[test]

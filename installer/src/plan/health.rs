@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use manifests::product::{Component, ProductManifest};
 
-use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedRpm};
+use super::{Consent, DataChange, InstallPlan, PlannedComponent, PlannedRpm, standing};
 use crate::health::Expected;
 use crate::problem::Problem;
 
@@ -60,21 +60,21 @@ pub(super) fn add(
     problems: &mut Vec<Problem>,
 ) {
     let names: Vec<&str> = product.components.iter().map(|c| c.name.as_str()).collect();
-    check(
-        "--unhealthy-before",
+    plan.unhealthy_before = known(
+        "unhealthy-before",
         &consent.unhealthy_before,
         &names,
+        plan,
         problems,
     );
-    check("--health-budget", &consent.health_budgets, &names, problems);
-    plan.unhealthy_before.clone_from(&consent.unhealthy_before);
-    plan.health_budgets.clone_from(&consent.health_budgets);
-    for (name, reason) in &consent.unhealthy_before {
+    let budgets = &consent.health_budgets;
+    plan.health_budgets = known("health-budget", budgets, &names, plan, problems);
+    for (name, reason) in plan.unhealthy_before.clone() {
         plan.notes.push(format!(
             "{name} may be ill before and after the run in the same way, because: {reason}"
         ));
     }
-    if plan.crosses_migration() && !consent.unhealthy_before.is_empty() {
+    if plan.crosses_migration() && !plan.unhealthy_before.is_empty() {
         plan.notes.push(
             "--unhealthy-before does not hold in this run: it crosses a migration, and only services \
              that are well can show that their data are"
@@ -102,13 +102,24 @@ fn note_budgets(plan: &mut InstallPlan) {
     plan.notes.extend(notes);
 }
 
-fn check<T>(flag: &str, named: &BTreeMap<String, T>, known: &[&str], problems: &mut Vec<Problem>) {
-    for name in named.keys().filter(|name| !known.contains(&name.as_str())) {
+/// Returns what was said of known components.
+fn known<T: Clone>(
+    key: &str,
+    named: &BTreeMap<String, T>,
+    known: &[&str],
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, T> {
+    let unknown = named.keys().filter(|name| !known.contains(&name.as_str()));
+    for name in standing::set_aside(plan, key, unknown) {
         problems.push(Problem::new(
-            format!("{flag} names {name}, which is no component"),
+            format!("--{key} names {name}, which is no component"),
             format!("name one of these: {}", known.join(", ")),
         ));
     }
+    let mut found = named.clone();
+    found.retain(|name, _| known.contains(&name.as_str()));
+    found
 }
 
 #[cfg(test)]

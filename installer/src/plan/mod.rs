@@ -8,12 +8,15 @@ pub mod extras;
 pub mod forecast;
 mod health;
 mod idle;
+mod jump;
 mod lint;
 mod migrations;
+pub mod mounted;
 mod needs;
 pub mod restore;
 pub mod scope;
 mod services;
+mod standing;
 mod stores;
 mod terms;
 #[cfg(test)]
@@ -35,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{self, Document, tolerant};
 use crate::plan::extras::{Extras, PlannedExtra};
 use crate::plan::forecast::Forecast;
+use crate::site_file::Chosen;
 
 pub use age::Consent;
 pub use baseline::Baseline;
@@ -75,6 +79,9 @@ pub struct InstallPlan {
     /// Why an older bundle or older packages should be installed, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downgrade_because: Option<String>,
+    /// Why a sequence far above the last one is right, if the operator gave a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_jump_because: Option<String>,
     /// Why extras that the target version would not load may stay, if the operator gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras_ignored_because: Option<String>,
@@ -114,6 +121,9 @@ pub struct InstallPlan {
     /// The directory of the dumps, if the operator named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dump_dir: Option<String>,
+    /// What the operator chose, and where each choice came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen: Vec<Chosen>,
     /// Notes for a person before the run.
     pub notes: Vec<String>,
 }

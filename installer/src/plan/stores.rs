@@ -7,7 +7,7 @@ use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 use super::terms::{self, StoreTerms};
-use super::{Consent, InstallPlan, idle, migrations};
+use super::{Consent, InstallPlan, idle, migrations, standing};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
@@ -175,11 +175,12 @@ pub(super) fn add(
     let names: BTreeSet<String> = names.flat_map(|found| found.names.clone()).collect();
     consent.stores.check(&names, &stores, problems);
     plan.stores = stores;
-    for name in consent
-        .elsewhere
-        .keys()
-        .filter(|n| !used.contains(&n.as_str()))
-    {
+    for (key, name) in consent.stores.unknown(&names) {
+        standing::set_aside(plan, key, std::iter::once(name));
+    }
+    let unused = consent.elsewhere.keys();
+    let unused = unused.filter(|name| !used.contains(&name.as_str()));
+    for name in standing::set_aside(plan, "backed-up-elsewhere", unused) {
         let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
         problems.push(terms::not_used(name, &known));
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataChange, PlannedStore};
 use crate::problem::Problem;
+use crate::site_file::{Chosen, is_standing};
 use crate::stores::Others;
 
 /// On what terms a store is dumped and restored.
@@ -47,7 +48,12 @@ pub struct StoreConsent {
     pub shared: BTreeMap<String, String>,
     /// Stores that a person restores.
     pub by_hand: BTreeMap<String, String>,
+    /// Where these came from.
+    pub chosen: Vec<Chosen>,
 }
+
+const RESTORE_SHARED: &str = "restore-shared";
+const RESTORED_BY_HAND: &str = "restored-by-hand";
 
 impl StoreConsent {
     /// Returns the terms of a store that has one of these names.
@@ -63,17 +69,31 @@ impl StoreConsent {
         }
     }
 
+    /// Returns what is said about stores that are not among the known ones, each with its key.
+    pub(super) fn unknown<'c>(
+        &'c self,
+        known: &'c BTreeSet<String>,
+    ) -> impl Iterator<Item = (&'static str, &'c String)> {
+        let shared = self.shared.keys().map(|name| (RESTORE_SHARED, name));
+        let by_hand = self.by_hand.keys().map(|name| (RESTORED_BY_HAND, name));
+        let all = shared.chain(by_hand);
+        all.filter(|(_, name)| !known.contains(*name))
+    }
+
     /// Refuses what is said about a store that the plan does not have, and what contradicts itself.
+    /// What the site says of stores of other hosts is no mistake.
     pub(super) fn check(
         &self,
         known: &BTreeSet<String>,
         stores: &[PlannedStore],
         problems: &mut Vec<Problem>,
     ) {
-        let said = self.shared.keys().chain(self.by_hand.keys());
-        let said: BTreeSet<&String> = said.filter(|name| !known.contains(*name)).collect();
         let names: Vec<&str> = stores.iter().map(|store| store.name.as_str()).collect();
-        problems.extend(said.into_iter().map(|name| not_used(name, &names)));
+        let mistaken = self
+            .unknown(known)
+            .filter(|(key, name)| !is_standing(&self.chosen, key, name));
+        let mistaken: BTreeSet<&String> = mistaken.map(|(_, name)| name).collect();
+        problems.extend(mistaken.into_iter().map(|name| not_used(name, &names)));
         for store in stores {
             let StoreTerms {
                 shared, by_hand, ..
@@ -219,6 +239,7 @@ mod tests {
         let consent = StoreConsent {
             shared: reason("dashboard-main"),
             by_hand: reason("dashboard-main"),
+            ..StoreConsent::default()
         };
         let mut one = store(Others::Known(Vec::new()));
         one.terms = consent.terms(std::slice::from_ref(&one.name));

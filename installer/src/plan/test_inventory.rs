@@ -26,6 +26,7 @@ pub(super) fn test_inventory() -> Inventory {
         merged_usr: true,
         agents: Vec::new(),
         mounts: Vec::new(),
+        clock: 1_800_000_000,
         remembered: crate::trust::sequence::Remembered::Nothing,
         idle: std::collections::BTreeSet::new(),
         stores: crate::stores::FoundStores::default(),

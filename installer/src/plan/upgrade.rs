@@ -9,14 +9,14 @@ use manifests::product::Component;
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, age, downgrade, health, needs, services, stores,
+    PlannedRpm, age, downgrade, health, jump, needs, services, stores,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;
 use crate::host::{Identity, InstalledPackage};
 use crate::inventory::Inventory;
 use crate::plan::extras::{self, Extras};
-use crate::plan::forecast::forecast;
+use crate::plan::forecast::{forecast, of_component};
 use crate::plan::scope;
 use crate::problem::Problem;
 
@@ -45,6 +45,7 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
     let mut plan = without_groups(inputs, target);
     let mut problems = Vec::new();
     age::check_sequence(inventory, consent, &mut plan, &mut problems);
+    jump::check(inventory, consent, &mut plan, &mut problems);
     add_components(inputs, target, &mut plan, &mut problems);
     services::add(inventory, &mut plan, &mut problems);
     stores::add(
@@ -83,6 +84,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         sequence: manifest.sequence,
         signers: verified.signers().clone(),
         downgrade_because: None,
+        sequence_jump_because: None,
         extras_ignored_because: None,
         unhealthy_before: BTreeMap::new(),
         health_budgets: BTreeMap::new(),
@@ -96,6 +98,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         bystanders: Vec::new(),
         dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
         dump_dir: inputs.consent.dump_dir.clone(),
+        chosen: inputs.consent.chosen.clone(),
         notes: inputs.inventory.agent_notes().collect(),
     }
 }
@@ -233,7 +236,10 @@ fn plan_component(
         component: component.clone(),
         from,
         to: planned_rpm(metadata, to, to_files, program),
-        config: forecast(installed, &InstalledFile::of_list(to_files), inventory),
+        config: of_component(
+            component,
+            forecast(installed, &InstalledFile::of_list(to_files), inventory),
+        ),
         files: services::files(component, inventory),
     })))
 }

@@ -210,5 +210,7 @@ fn bare(asked: &AsItIs<'_>, started: u64, outcome: Outcome, state: &State) -> Ru
         notes: state.findings.notes.iter().map(Note::to_string).collect(),
         data: Vec::new(),
         backup_recipients: Vec::new(),
+        unit_logs: Vec::new(),
+        chosen: Vec::new(),
     }
 }

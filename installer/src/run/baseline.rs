@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use manifests::product::Component;
 
 use super::error::{StepError, differs};
-use super::{Baseline, Context, needed};
+use super::{Baseline, Context, mounted, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::event::Event;
@@ -22,6 +22,7 @@ pub(super) fn take(context: &Context<'_>) -> Result<Baseline, StepError> {
     let systemd = context.host.identity()?.systemd;
     if context.layout.is_live() {
         baseline.mounts = context.host.mounts()?;
+        mounted::record(context, &mut baseline)?;
     }
     for change in context.plan.changes() {
         if change.from.is_some() {
@@ -152,6 +153,25 @@ pub(super) fn leftovers(context: &Context<'_>, change: PackageChange<'_>) -> BTr
         }
     }
     found
+}
+
+/// Returns those that did not exist before the run. A scriptlet of an rpm that is at work is that
+/// rpm's own, and goes with it.
+pub(super) fn new_leftovers(
+    context: &Context<'_>,
+    baseline: &Baseline,
+    change: PackageChange<'_>,
+) -> Result<Vec<String>, StepError> {
+    let new = || -> Vec<String> {
+        let found = leftovers(context, change);
+        found.difference(&baseline.leftovers).cloned().collect()
+    };
+    let found = new();
+    if found.iter().any(|path| path.starts_with(SCRIPTLET_DIR)) {
+        context.wait_for_rpm()?;
+        return Ok(new());
+    }
+    Ok(found)
 }
 
 fn is_scriptlet(name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use manifests::product::Component;
 
-use super::baseline::leftovers;
+use super::baseline::new_leftovers;
 use super::error::{StepError, differs};
 use super::{Baseline, Context, StepResult, needed};
 use crate::host::query;
@@ -139,11 +139,7 @@ impl Context<'_> {
         baseline: &Baseline,
         change: PackageChange<'_>,
     ) -> Result<(), StepError> {
-        let found = leftovers(self, change);
-        let new: Vec<&str> = found
-            .difference(&baseline.leftovers)
-            .map(String::as_str)
-            .collect();
+        let new = new_leftovers(self, baseline, change)?;
         if new.is_empty() {
             Ok(())
         } else {

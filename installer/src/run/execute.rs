@@ -13,7 +13,7 @@ use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
     Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, packages_forward,
-    rehearsal, reserve, revert, stores,
+    rehearsal, reserve, revert, stores, unit_log,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -61,6 +61,7 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError
         Err(_) if is_held && state.reached.has_effects => return Ok(Ended::Held),
         Err(error) => {
             let cause = chain(&error);
+            unit_log::keep_of_failure(context, &state);
             if state.is_committed {
                 unfinished(context, started, state, &cause)
             } else if !state.reached.has_effects {
@@ -94,6 +95,7 @@ fn forward(
             return Err(StepError::Stopped);
         }
         state.reached.note(&step);
+        state.begin(&step, context.host.now());
         let effect = || perform(context, state, &step, &log);
         context.step(journal, &step, Keep::Must, effect)?;
         state.is_committed |= step == Step::Commit;

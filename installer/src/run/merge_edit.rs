@@ -13,7 +13,8 @@ use crate::backup::changes::{
 };
 use crate::backup::restore::put;
 use crate::backup::snapshot::{Entry, Kind, Snapshot};
-use crate::plan::forecast::Fate;
+use crate::plan::forecast::{Fate, Forecast};
+use crate::secure_fs;
 
 /// Carries over the edits of a group's files and records the result for each file. A revert has the
 /// saved bytes of all of them.
@@ -29,7 +30,7 @@ pub(super) fn carry(context: &Context<'_>, state: &mut State, group: &str) -> St
                 blobs: &blobs,
                 path: &forecast.path,
             };
-            let change = file.settle(&planned.component.package, forecast.fate)?;
+            let change = file.settle(&planned.component.package, forecast)?;
             state.findings.config_changes.push(change);
         }
     }
@@ -69,14 +70,17 @@ enum Merged {
 }
 
 impl File<'_> {
-    fn settle(&self, package: &str, fate: Fate) -> Result<FileChange, StepError> {
+    fn settle(&self, package: &str, forecast: &Forecast) -> Result<FileChange, StepError> {
         let now = self.look(self.path)?;
-        let (decision, why) = match fate {
+        let (decision, why) = match forecast.fate {
             Fate::Overwritten => self.overwritten(now.as_ref())?,
             _ => (self.observed(now.as_ref())?, None),
         };
+        if forecast.is_deleted_again {
+            self.delete_again(now.as_ref())?;
+        }
         let result = match decision {
-            Decision::CarriedOver => self.look(self.path)?,
+            Decision::CarriedOver | Decision::Recreated => self.look(self.path)?,
             _ => now,
         };
         Ok(FileChange {
@@ -89,6 +93,17 @@ impl File<'_> {
             new_default: self.defaults.new.get(self.path).copied(),
             result: result.as_ref().and_then(content),
         })
+    }
+
+    /// Deletes a file that the operator had deleted. A directory in its place is not ours to delete.
+    fn delete_again(&self, now: Option<&Entry>) -> Result<(), StepError> {
+        let was_there = self.before.entries.contains_key(self.path);
+        let is_file = now.is_some_and(|now| !matches!(now.kind, Kind::Directory));
+        if !was_there && is_file {
+            let path = self.context.layout.at(self.path);
+            secure_fs::Place::of(&path).and_then(|place| place.remove())?;
+        }
+        Ok(())
     }
 
     fn look(&self, path: &str) -> Result<Option<Entry>, StepError> {

@@ -17,6 +17,7 @@ mod health;
 mod hold;
 mod left;
 mod merge_edit;
+mod mounted;
 mod needed;
 mod outcome;
 mod packages_back;
@@ -30,6 +31,7 @@ mod state;
 mod stores;
 mod transaction;
 mod unfinished;
+mod unit_log;
 mod vendor_defaults;
 
 use std::collections::BTreeMap;

@@ -99,9 +99,8 @@ fn sweep(
     reached: &[PackageChange<'_>],
 ) -> Result<(), StepError> {
     for change in reached {
-        let found = baseline::leftovers(context, *change);
-        for path in found.difference(&state.saved.baseline.leftovers) {
-            secure_fs::Place::of(&context.layout.at(path)).and_then(|place| place.remove())?;
+        for path in baseline::new_leftovers(context, &state.saved.baseline, *change)? {
+            secure_fs::Place::of(&context.layout.at(&path)).and_then(|place| place.remove())?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Makes the report of a run from its findings, stores it, and closes the run.
 
 use super::state::{Note, State};
-use super::{Context, reserve, stores};
+use super::{Context, reserve, stores, unit_log};
 use crate::backup::changes;
 use crate::backup::seal;
 use crate::failure::chain;
@@ -108,6 +108,10 @@ pub(super) fn make(
         let note = format!("an older bundle or older packages were allowed, because: {reason}");
         state.findings.notes.insert(0, Note::Info(note));
     }
+    if let Some(reason) = &context.plan.sequence_jump_because {
+        let note = format!("a sequence far above the last one was allowed, because: {reason}");
+        state.findings.notes.insert(0, Note::Info(note));
+    }
     for (name, reason) in &context.plan.unhealthy_before {
         let note = format!("{name} was allowed to be ill before the run, because: {reason}");
         state.findings.notes.insert(0, Note::Info(note));
@@ -138,6 +142,8 @@ pub(super) fn make(
         health: state.findings.health,
         data: stores::report(context),
         // A damaged list of recipients is reported when the backup is sealed.
+        chosen: context.plan.chosen.clone(),
+        unit_logs: unit_log::kept(context),
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
     }

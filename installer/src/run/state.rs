@@ -12,6 +12,7 @@ use crate::backup::snapshot::Snapshot;
 use crate::document;
 use crate::history::report::{ComponentHealth, NotWell};
 use crate::journal::recover::Reached;
+use crate::journal::step::{GroupStep, Step};
 
 /// The state of a run in memory.
 #[derive(Debug, Default)]
@@ -30,6 +31,9 @@ pub(super) struct State {
     pub(super) disturbed: Vec<String>,
     /// Stores whose data an earlier try failed to put back.
     pub(super) failed_before: Vec<String>,
+    /// The step of the way forward that was begun last. For the wait for health, when the release
+    /// before it began: the service speaks from then on.
+    pub(super) at: Option<(Step, u64)>,
     pub(super) findings: Findings,
 }
 
@@ -51,6 +55,17 @@ pub(super) struct Findings {
     pub(super) not_well: Vec<NotWell>,
     /// For an upgrade: the changes of files that have vendor defaults.
     pub(super) config_changes: Vec<FileChange>,
+}
+
+impl State {
+    /// Notes that a step of the way forward begins.
+    pub(super) fn begin(&mut self, step: &Step, now: u64) {
+        let since = match (&self.at, step) {
+            (Some((_, since)), Step::Group(GroupStep::Health, _)) => *since,
+            _ => now,
+        };
+        self.at = Some((step.clone(), since));
+    }
 }
 
 /// A note for a person. Stored reports hold its text.

@@ -10,7 +10,7 @@ use super::rehearsal;
 use super::report::{finish, unfinished};
 use super::revert::after_failure;
 use super::state::{Note, Saved, State};
-use super::{Context, Ended, Keep, OnStop, StepResult};
+use super::{Context, Ended, Keep, OnStop, StepResult, mounted, unit_log};
 use crate::document;
 use crate::failure::chain;
 use crate::history::report::{NotWell, Outcome, RunReport};
@@ -48,6 +48,7 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
         }
         Decision::FinishForward => {
             let saved = Saved::load(context)?;
+            mounted::check(context, &saved.baseline)?;
             let state = State {
                 saved,
                 ..State::default()
@@ -63,6 +64,7 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
                 reached,
                 ..State::default()
             };
+            mounted::check(context, &state.saved.baseline)?;
             keep_earlier_notes(context, &mut state);
             context.heal_rpmdb()?;
             match after_failure(context, &mut journal, &mut state, cause) {
@@ -86,6 +88,7 @@ fn finish_forward(
     let all: Vec<&PlannedComponent> = context.plan.components().collect();
     let every: Vec<&Component> = context.plan.all_components().collect();
     let baseline = &state.saved.baseline;
+    let since = context.host.now();
     let of_all = |step| Step::Group(step, ALL.to_owned());
     let mut step = |step, effect: &mut dyn FnMut() -> StepResult| {
         let result = context.step(journal, &step, Keep::IfPossible, effect);
@@ -106,6 +109,9 @@ fn finish_forward(
     // The run is committed. A service that does not start or is ill now is for a person, who can use
     // `undo`: only a hold that stays keeps the run open.
     state.findings.notes.extend(asked.map(Note::Info));
+    if released.is_some() || !state.findings.not_well.is_empty() {
+        unit_log::keep(context, baseline, &every, since);
+    }
     let not_started = released.map(|why| NotWell {
         title: context.plan.title.clone(),
         why,

@@ -2,10 +2,13 @@
 //!
 //! The run executes in its own unit, so that a lost terminal does not reach it. Before it begins, a
 //! copy of the installer is stored where systemd may execute it after the USB stick is gone, and a
-//! boot unit is installed that resumes an unfinished run. All of it is removed when the run is
-//! closed.
+//! boot unit is installed that resumes an unfinished run. The unit is removed when the run is closed;
+//! one copy stays while a run can be undone.
 
 mod follow;
+mod kept;
+mod mount_units;
+mod tell;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +17,12 @@ use manifests::digest::Sha256;
 
 use crate::host::{Host, HostError, UnitAction, cmd};
 use crate::layout::Layout;
+use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError, Written, at};
 
 pub use follow::{Followed, Recorder, follow};
+pub use kept::{Copies, settle as settle_copies};
+pub use tell::tell_open;
 
 const UNIT_DIR: &str = "/etc/systemd/system";
 const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
@@ -31,11 +37,12 @@ pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
 ///
 /// A power cut must not leave half of the boot unit, which no boot would clean up: its text is
 /// complete on the disk before either name appears, and no sync happens between the two names.
-pub fn arm(host: &dyn Host, layout: &Layout) -> Result<PathBuf, HostError> {
+pub fn arm(host: &dyn Host, layout: &Layout, plan: &InstallPlan) -> Result<PathBuf, HostError> {
     let installer = copy_installer(layout)?;
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
-    let text = units::recover_unit(&installer);
+    let mounts = mount_units::of(host, plan)?;
+    let text = units::recover_unit(&installer, &mounts);
     let install = || {
         secure_fs::ensure_dir(&layout.at(WANTS_DIR), 0o755)?;
         let written = Written::new(&unit, text.as_bytes(), 0o644)?;
@@ -70,13 +77,15 @@ fn stop_trying(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Removes the boot unit, both halves with one sync, and then the copies of the installer.
+/// Removes the boot unit, both halves with one sync, and then the copies of the installer that are of
+/// no use any more.
 ///
 /// This process most likely runs in one of the two units. If it is killed now, systemd forgets the
 /// unit only while it knows the unit's text. So until the reload both units have a text below
 /// `/run`. After the reload systemd drops the unit with its process and needs no text.
-pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
+pub fn disarm(host: &dyn Host, layout: &Layout, copies: Copies) -> Result<(), HostError> {
     stop_trying(host, layout)?;
+    tell::tell_closed(layout);
     let unit = layout.at(UNIT_DIR).join(units::RECOVER_UNIT);
     let [run, recover] =
         [units::RUN_UNIT, units::RECOVER_UNIT].map(|name| layout.at(RUN_UNIT_DIR).join(name));
@@ -88,13 +97,15 @@ pub fn disarm(host: &dyn Host, layout: &Layout) -> Result<(), HostError> {
     }
     let link = layout.at(WANTS_DIR).join(units::RECOVER_UNIT);
     secure_fs::remove_all(&[&link, &unit])?;
-    secure_fs::remove_tree(&layout.kept_installers())?;
+    // Without room for a copy the unit goes all the same.
+    let settled = settle_copies(layout, copies);
     host.daemon_reload()?;
     // A unit that was killed earlier would stay listed as failed, and the host as degraded.
     for unit in [units::RUN_UNIT, units::RECOVER_UNIT] {
         host.change_unit(UnitAction::ResetFailed, unit)?;
     }
-    Ok(secure_fs::remove_all(&[&run, &recover])?)
+    secure_fs::remove_all(&[&run, &recover])?;
+    Ok(settled.map(drop)?)
 }
 
 /// Starts the run unit for a prepared run.

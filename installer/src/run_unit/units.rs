@@ -52,14 +52,21 @@ pub(crate) fn recover_timer() -> String {
 /// Returns the recovery unit's text. It is `Type=simple` and not ordered before or after the
 /// product's units: a scriptlet that requests a restart must not wait for it. The hold keeps the
 /// services down.
-pub(crate) fn recover_unit(installer: &Path) -> String {
+pub(crate) fn recover_unit(installer: &Path, mounts: &[String]) -> String {
+    // Wanted and not required: without one of them the recovery begins all the same, finds out what
+    // is missing, and tries again.
+    let mounts = match mounts.join(" ") {
+        names if names.is_empty() => String::new(),
+        names => format!("Wants={names}\nAfter={names}\n"),
+    };
     format!(
         "# Written by airgap-bundle for the time of one run; removed when it is closed.\n\
          [Unit]\n\
          Description=airgap-bundle: put the host back after an unfinished run\n\
          ConditionPathExists={installer}\n\
          {FORGOTTEN}\
-         RequiresMountsFor=/var/lib/airgap-bundle\n\n\
+         RequiresMountsFor=/var/lib/airgap-bundle\n\
+         {mounts}\n\
          [Service]\n\
          Type=simple\n\
          ExecStart={installer} resume --unattended\n\
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn the_units_never_kill_rpm_and_wait_for_no_product() {
         let path = Path::new("/usr/libexec/airgap-bundle/abc/install");
-        for text in [run_unit(path, 7, 300), recover_unit(path)] {
+        for text in [run_unit(path, 7, 300), recover_unit(path, &[])] {
             for line in [
                 "KillMode=process",
                 "SendSIGKILL=no",
@@ -105,9 +112,16 @@ mod tests {
             timer.contains("Unit=airgap-bundle-recover.service\n"),
             "{timer}"
         );
-        let unit = recover_unit(Path::new("/usr/libexec/airgap-bundle/abc/install"));
+        let unit = recover_unit(Path::new("/usr/libexec/airgap-bundle/abc/install"), &[]);
         assert!(unit.contains("Restart=on-abnormal\n"), "{unit}");
         let condition = "ConditionPathExists=/usr/libexec/airgap-bundle/abc/install\n";
         assert!(unit.contains(condition), "{unit}");
+        let unit = recover_unit(
+            Path::new("/x"),
+            &["opt.mount".to_owned(), "srv.mount".to_owned()],
+        );
+        assert!(
+            unit.contains("\nWants=opt.mount srv.mount\nAfter=opt.mount srv.mount\n\n[Service]")
+        );
     }
 }

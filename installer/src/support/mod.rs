@@ -4,12 +4,14 @@
 //! configuration: never a backup, a dump or a configuration file. Every text passes through
 //! `redact`, because scriptlets and services may have printed secrets.
 
-mod redact;
+mod older;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _, Write};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use manifests::product::Component;
 use serde_json::{Value, json};
 
@@ -18,17 +20,21 @@ use crate::history::{self, PastRun};
 use crate::host::Host;
 use crate::layout::Layout;
 use crate::secure_fs;
-use crate::{settings, stores};
+use crate::{redact, settings, stores};
 use redact::Secrets;
 
 /// Largest part of a file that is taken, from its end.
 const FILE_MAX_BYTES: u64 = 4 << 20;
-const LEVEL: i32 = 9;
+/// How much of a service's log is taken: its last lines of the last day.
+const LOG_SECS: u64 = 86_400;
+const LOG_LINES: u32 = 500;
 
 /// The texts of an archive, by name, without secrets.
 #[derive(Debug, Default)]
 pub struct Support {
     texts: BTreeMap<String, String>,
+    /// Why secrets of earlier times are not known: one line for each run.
+    unknown: Vec<String>,
 }
 
 impl Support {
@@ -38,7 +44,10 @@ impl Support {
         let mut support = Self::default();
         let runs = history::all(layout);
         let components = components(runs.as_ref().map_or(&[], |past| &past.runs));
-        let secrets = support.configuration(host, layout, &components);
+        let mut secrets = support.configuration(host, layout, &components);
+        if let Ok(past) = &runs {
+            support.unknown = older::add(layout, &past.runs, &mut secrets);
+        }
         support.host(host, layout);
         support.product(host, layout, &components);
         match runs {
@@ -66,7 +75,8 @@ impl Support {
 
     /// Writes a compressed tar of the texts.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut archive = tar::Builder::new(zstd::Encoder::new(out, LEVEL)?);
+        let encoder = GzEncoder::new(out, Compression::best());
+        let mut archive = tar::Builder::new(encoder);
         for (name, text) in &self.texts {
             let mut header = tar::Header::new_gnu();
             header.set_size(text.len() as u64);
@@ -95,13 +105,10 @@ impl Support {
         let mut secrets = Secrets::default();
         for component in components {
             let loaded = settings::load(host, layout, component);
+            secrets.add_settings(&loaded.settings);
             if let Some(config) = loaded.settings.config() {
-                secrets.add_json(config);
                 let name = format!("configuration/{}.json", component.name);
                 self.put_json(&name, &redact::shape(config));
-            }
-            for (name, value) in loaded.settings.variables() {
-                secrets.add(name, value);
             }
             let names: Vec<&str> = loaded.settings.variables().map(|(name, _)| name).collect();
             if !names.is_empty() {
@@ -125,6 +132,7 @@ impl Support {
             "installer": crate::version().to_string(),
             "taken": host.now(),
             "host": identity.as_ref().ok(),
+            "earlier_secrets_unknown": self.unknown,
             "trouble": identity.err().map(|error| chain(&error)),
             "state_free_bytes": space.as_ref().ok().map(|space| space.free_bytes),
             "state_free_inodes": space.ok().map(|space| space.free_inodes),
@@ -152,6 +160,10 @@ impl Support {
         for unit in components.iter().filter_map(|c| c.unit.as_deref()) {
             let state = host.unit(unit);
             units.insert(unit, state.map_err(|error| chain(&error)));
+            let since = host.now().saturating_sub(LOG_SECS);
+            let log = host.unit_log(unit, since, LOG_LINES);
+            let log = log.map_or_else(|error| chain(&error), |lines| lines.join("\n"));
+            self.put(&format!("logs/{unit}.txt"), log + "\n");
         }
         let entry = |(unit, state): (&&str, &Result<_, String>)| json!({"unit": unit, "state": state.as_ref().ok(), "trouble": state.as_ref().err()});
         self.put_json("units.json", &units.iter().map(entry).collect());

@@ -35,7 +35,13 @@ impl Scene {
         ];
         let has_some = self.carries() && part.name == "relay";
         let fates = fates.into_iter().filter(|_| has_some);
-        fates.map(|(path, fate)| Forecast { path, fate }).collect()
+        fates
+            .map(|(path, fate)| Forecast {
+                path,
+                fate,
+                is_deleted_again: false,
+            })
+            .collect()
     }
 
     /// Returns the letter as its operator left it.

@@ -69,6 +69,7 @@ impl Scene {
             sequence: 1,
             signers: signers(),
             downgrade_because: None,
+            sequence_jump_because: None,
             extras_ignored_because: None,
             unhealthy_before: self.allowed(),
             health_budgets: BTreeMap::new(),
@@ -82,6 +83,7 @@ impl Scene {
             bystanders: Vec::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
             dump_dir: None,
+            chosen: Vec::new(),
             notes: Vec::new(),
         }
     }

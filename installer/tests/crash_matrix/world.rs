@@ -22,7 +22,7 @@ use installer::run::{
     AsItIs, Context, Ended, OnStop, OpenRun, Undone, close_as_it_is, close_open_run, dumps_of,
     execute, look_at_open_run, prepare, reserve,
 };
-use installer::run_unit::disarm;
+use installer::run_unit::{Copies, disarm};
 use installer::secure_fs;
 use manifests::digest::Sha256;
 use tempfile::TempDir;
@@ -277,7 +277,7 @@ impl World {
         else {
             reserve::free(&self.layout);
             self.settle(&lock, gate);
-            return disarm(&host, &self.layout).map_err(|error| error.to_string());
+            return disarm(&host, &self.layout, Copies::Removed).map_err(|error| error.to_string());
         };
         let undone = self.undone(open.id, &open.plan)?;
         let context = self.context(&host, &open.plan, open.id, undone.as_ref());
@@ -334,7 +334,7 @@ impl World {
         if run.is_some_and(|run| !run.is_open()) {
             self.settle(lock, gate);
             // A failure here changes no outcome; the verdict finds what is left.
-            let _ = disarm(host, &self.layout);
+            let _ = disarm(host, &self.layout, Copies::Removed);
         }
         Ok(())
     }

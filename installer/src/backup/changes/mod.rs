@@ -131,7 +131,13 @@ impl FileChange {
     #[must_use]
     pub fn line(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(" ({why})"));
-        let (path, text) = (&self.path, self.decision.text());
+        let is_deleted_again = self.decision == Decision::Recreated && self.result.is_none();
+        let text = if is_deleted_again {
+            "you had deleted it; the package brought it again, and it was deleted again"
+        } else {
+            self.decision.text()
+        };
+        let path = &self.path;
         format!("{path}: {text}{}", why.unwrap_or_default())
     }
 }

@@ -25,6 +25,9 @@ pub(in crate::cli) fn plan(plan: &InstallPlan) -> String {
         text.push_str(&format!("  {what}: {}\n", names.join(", ")));
     }
     text.push_str(&stores::plan(plan));
+    for one in &plan.chosen {
+        text.push_str(&format!("  chosen: {}\n", printable(&one.text())));
+    }
     for note in &plan.notes {
         text.push_str(&format!("  note: {note}\n"));
     }
@@ -59,7 +62,7 @@ fn components(text: &mut String, number: usize, group: &Group, kind: PlanKind) {
             planned.from.nevra, planned.to.nevra
         ));
         for forecast in &planned.config {
-            let (path, fate) = (&forecast.path, forecast.fate.text(kind));
+            let (path, fate) = (&forecast.path, forecast.text(kind));
             text.push_str(&format!("       {path}: {fate}\n"));
         }
     }

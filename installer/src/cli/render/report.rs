@@ -3,7 +3,7 @@
 use manifests::printable::printable;
 
 use super::stores;
-use crate::history::report::{Change, ComponentHealth, HealthState, Outcome, RunReport};
+use crate::history::report::{Change, ComponentHealth, HealthState, Outcome, RunReport, UnitLog};
 
 /// Returns a report as text.
 pub(in crate::cli) fn report(report: &RunReport) -> String {
@@ -37,9 +37,29 @@ pub(in crate::cli) fn report(report: &RunReport) -> String {
             printable(&one.why)
         ));
     }
+    for log in &report.unit_logs {
+        text.push_str(&said(log));
+    }
     text.push_str(&stores::report(&report.data));
+    for one in &report.chosen {
+        text.push_str(&format!("  chosen: {}\n", printable(&one.text())));
+    }
     for note in &report.notes {
         text.push_str(&format!("  note: {}\n", printable(note)));
+    }
+    text
+}
+
+/// How many lines of a service's log are shown; the stored report has more.
+const LINES: usize = 12;
+
+fn said(log: &UnitLog) -> String {
+    if log.lines.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("  {} said last:\n", printable(&log.unit));
+    for line in &log.lines[log.lines.len().saturating_sub(LINES)..] {
+        text.push_str(&format!("    | {}\n", printable(line)));
     }
     text
 }

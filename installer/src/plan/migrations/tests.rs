@@ -45,6 +45,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         sequence: 1,
         signers: BTreeSet::new(),
         downgrade_because: None,
+        sequence_jump_because: None,
         extras_ignored_because: None,
         unhealthy_before: BTreeMap::new(),
         health_budgets: BTreeMap::new(),
@@ -63,6 +64,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         bystanders: Vec::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
         dump_dir: None,
+        chosen: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -29,9 +29,9 @@ use std::time::Duration;
 use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::payload::PayloadFiles;
 use installer::host::{
-    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, ProbeAnswer,
-    ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space, UnitAction,
-    UnitActivity, UnitProcess, UnitSettings, UnitState,
+    Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, Mount,
+    ProbeAnswer, ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space,
+    UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState,
 };
 use installer::layout::Layout;
 use installer::stores::StoreError;
@@ -304,6 +304,10 @@ impl Host for FakeHost {
         self.call("MainPID", |machine| machine.units.main_process(unit))
     }
 
+    fn unit_log(&self, _: &str, _: u64, _: u32) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
     fn unit_activity(&self, unit: &str) -> Result<UnitActivity, HostError> {
         self.call("systemctl show", |machine| {
             let state = machine.units.state(&self.layout, unit);
@@ -341,6 +345,10 @@ impl Host for FakeHost {
     }
 
     fn mounts(&self) -> Result<Vec<String>, HostError> {
+        Ok(Vec::new())
+    }
+
+    fn filesystems(&self) -> Result<Vec<Mount>, HostError> {
         Ok(Vec::new())
     }
 

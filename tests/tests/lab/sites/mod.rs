@@ -16,6 +16,7 @@ mod recovery;
 mod running;
 mod settings;
 mod shared;
+mod site_file;
 mod waits;
 mod wrapped;
 

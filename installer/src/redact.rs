@@ -1,8 +1,14 @@
-//! Finds words that must not leave the host and removes them from texts. Pure.
+//! Finds words that must not leave the host and removes them from texts. Pure over what was read;
+//! `of_components` reads.
 
 use std::collections::BTreeSet;
 
+use manifests::product::Component;
 use serde_json::Value;
+
+use crate::host::Services;
+use crate::layout::Layout;
+use crate::settings;
 
 /// Parts of names whose values are always secret.
 const SECRET_NAMES: [&str; 12] = [
@@ -26,11 +32,48 @@ const LEAST_CHARS: usize = 4;
 
 /// Words that must not leave the host.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(BTreeSet<String>);
+pub struct Secrets(BTreeSet<String>);
 
 impl Secrets {
+    /// Reads the settings of components: their configuration, environment files and drop-ins.
+    #[must_use]
+    pub fn of_components<'a>(
+        host: &dyn Services,
+        layout: &Layout,
+        components: impl IntoIterator<Item = &'a Component>,
+    ) -> Self {
+        let mut secrets = Self::default();
+        for component in components {
+            let loaded = settings::load(host, layout, component);
+            secrets.add_settings(&loaded.settings);
+        }
+        secrets
+    }
+
+    /// Adds the values of settings that may be secrets.
+    pub fn add_settings(&mut self, settings: &settings::Settings) {
+        if let Some(config) = settings.config() {
+            self.add_json(config);
+        }
+        for (name, value) in settings.variables() {
+            self.add(name, value);
+        }
+    }
+
+    /// Adds the values of a file as it once was: JSON, or lines of `NAME=value`.
+    pub fn add_text(&mut self, text: &str) {
+        match serde_json::from_str(text) {
+            Ok(value) => self.add_json(&value),
+            Err(_) => {
+                for (name, value) in settings::environment_file(text, u32::MAX) {
+                    self.add(&name, &value);
+                }
+            }
+        }
+    }
+
     /// Adds every value of a configuration that may be a secret.
-    pub(super) fn add_json(&mut self, value: &Value) {
+    pub fn add_json(&mut self, value: &Value) {
         self.walk("", value);
     }
 
@@ -49,7 +92,7 @@ impl Secrets {
     }
 
     /// Adds the value of a name, and the parts of a connection string.
-    pub(super) fn add(&mut self, name: &str, value: &str) {
+    pub fn add(&mut self, name: &str, value: &str) {
         let name = name.to_ascii_lowercase();
         let is_named = SECRET_NAMES.iter().any(|part| name.contains(part));
         let is_plain = value.len() <= 12 && value.chars().all(|c| c.is_ascii_lowercase());
@@ -79,7 +122,8 @@ impl Secrets {
     }
 
     /// Returns a text without the words.
-    pub(super) fn remove_from(&self, text: &str) -> String {
+    #[must_use]
+    pub fn remove_from(&self, text: &str) -> String {
         // Longer words come first, because one may contain another.
         let mut words: Vec<&String> = self.0.iter().collect();
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
@@ -98,9 +142,11 @@ impl Secrets {
 }
 
 /// Replaces a word where it stands alone. A secret inside of a longer word is replaced too, unless
-/// it is an ordinary word.
+/// it is an ordinary word or a number: digests and times are full of numbers.
 fn without(text: &str, word: &str) -> String {
-    let is_ordinary = word.len() <= 12 && word.chars().all(|c| c.is_ascii_lowercase());
+    let is_number = word.chars().all(|c| c.is_ascii_digit());
+    let is_ordinary =
+        is_number || (word.len() <= 12 && word.chars().all(|c| c.is_ascii_lowercase()));
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(word) {
@@ -108,19 +154,32 @@ fn without(text: &str, word: &str) -> String {
         let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
         let is_part = joins(before.chars().next_back()) || joins(after.chars().next());
         out.push_str(before);
-        out.push_str(if is_ordinary && is_part {
-            word
-        } else {
-            REMOVED
-        });
+        let is_kept = (is_ordinary && is_part) || (is_number && is_of_time(before, after));
+        out.push_str(if is_kept { word } else { REMOVED });
         rest = after;
     }
     out.push_str(rest);
     out
 }
 
+/// Whether a number is the year of a date, such as `2026-11-30`, or the fraction of a second.
+fn is_of_time(before: &str, after: &str) -> bool {
+    let digits = |text: &str, pattern: &[u8]| {
+        text.len() >= pattern.len()
+            && text.bytes().zip(pattern).all(|(byte, kind)| match kind {
+                b'0' => byte.is_ascii_digit(),
+                other => byte == *other,
+            })
+    };
+    let before = before.as_bytes();
+    let end = before.len().checked_sub(4).map(|at| &before[at..]);
+    let end = end.and_then(|end| std::str::from_utf8(end).ok());
+    digits(after, b"-00-00") || end.is_some_and(|end| digits(end, b":00."))
+}
+
 /// Returns the names of a configuration and the kinds of their values, without any value.
-pub(super) fn shape(value: &Value) -> Value {
+#[must_use]
+pub fn shape(value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()
@@ -140,6 +199,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// A rotated secret stands in the saved files alone.
+    #[test]
+    fn a_text_is_json_or_lines_of_variables() {
+        let mut secrets = Secrets::default();
+        secrets.add_text("{\"secret\": \"rotated-one\"}");
+        secrets.add_text("# comment\nTYK_SECRET='rotated two'\n");
+        let left = secrets.remove_from("rotated-one and rotated two");
+        assert_eq!(left, "[removed] and [removed]");
+    }
 
     #[test]
     fn secrets_of_any_shape_go_and_words_stay() {
@@ -171,6 +240,10 @@ mod tests {
             left.contains(" service redis ") && left.contains("6379"),
             "{left}"
         );
+        let times = "2026-11-30T20:17:36.123456Z ab123456cd 1234567 at 123456, :123456@";
+        let kept = "2026-11-30T20:17:36.123456Z ab123456cd 1234567 at [removed], :[removed]@";
+        secrets.add("password", "2026");
+        assert_eq!(secrets.remove_from(times), kept);
         let kinds = shape(&json!({"a": {"secret": "x"}, "b": [1, 2], "c": true}));
         assert_eq!(
             kinds,

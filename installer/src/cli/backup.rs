@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::question::Answer;
 use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
 use super::session::{LockWait, Session, require_root};
@@ -59,6 +60,8 @@ struct RestoreArgs {
     stores: Vec<String>,
     #[command(flatten)]
     lock_wait: LockWait,
+    #[command(flatten)]
+    answer: Answer,
     #[command(flatten)]
     unseal: UnsealArgs,
 }
@@ -211,9 +214,10 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
         plan: &plan,
         lock_wait_secs: args.lock_wait.secs,
         recipients: &recipients,
+        answer: args.answer,
     };
     start(session, entered, &request, || {
-        session.preflight(&plan, &recipients)
+        session.preflight(&plan, &recipients).problems
     })
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
-use super::refusal::{cannot_look, refusal};
+use super::refusal::cannot_look;
 use super::session::Session;
 use crate::bundle::OpenBundle;
 use crate::failure::Failure;
 use crate::history;
 use crate::inventory::Inventory;
-use crate::plan::{self, Consent, Inputs, InstallPlan};
+use crate::plan::{self, Consent, Draft, Inputs};
+use crate::problem::Problem;
 
 /// Actions that need an explicit request.
 #[derive(Debug, Args)]
@@ -97,12 +98,12 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 }
 
 impl ConsentArgs {
-    /// Plans the upgrade to an opened bundle. Nothing is changed.
-    pub(super) fn plan(
+    /// Plans the upgrade to an opened bundle, as far as it can be planned. Nothing is changed.
+    pub(super) fn draft(
         &self,
         session: &Session,
         open: &OpenBundle,
-    ) -> Result<InstallPlan, Failure> {
+    ) -> Result<Result<Draft, Problem>, Failure> {
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
             extras_ignored_because: self.ignore_plugins_because.clone(),
@@ -122,8 +123,7 @@ impl ConsentArgs {
             stored: &stored,
             consent: &consent,
         };
-        plan::upgrade(&inputs)
-            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))
+        Ok(plan::draft(&inputs))
     }
 }
 

@@ -6,7 +6,9 @@ mod earlier;
 pub mod extras;
 pub mod forecast;
 mod health;
+mod lasting;
 mod lint;
+mod loss;
 mod migrations;
 mod needs;
 pub mod restore;
@@ -40,7 +42,7 @@ pub use stores::{DataChange, PlannedStore};
 #[cfg(test)]
 use test_inventory::test_inventory;
 pub(crate) use upgrade::is_build;
-pub use upgrade::{Inputs, upgrade};
+pub use upgrade::{Draft, Inputs, draft, upgrade};
 
 /// The type a stored plan names.
 pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";

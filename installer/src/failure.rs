@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::problem::Problem;
+
 pub use manifests::explained::{Explained, chain};
 
 /// How a command ended. The numbers are a public interface (docs/exit-codes.md).
@@ -26,9 +28,37 @@ pub enum Exit {
     NotWell = 8,
     /// `plan --check`: the host would change.
     Pending = 10,
+    /// `status`: a process works on a run.
+    AtWork = 11,
+    /// `status`: a run is being put back, or the recovery tries again by itself.
+    Recovering = 12,
+    /// `status`: a run is open, and no process works on it.
+    Open = 13,
     /// Stopped by a signal: either nothing was changed yet, or the command no longer follows a run
     /// that goes on.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// Returns the word of the exit code, for programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Usage => "usage",
+            Self::Verification => "verification",
+            Self::Refused => "refused",
+            Self::Reverted => "reverted",
+            Self::RevertFailed => "revert-failed",
+            Self::Busy => "busy",
+            Self::NotWell => "not-well",
+            Self::Pending => "pending",
+            Self::AtWork => "at-work",
+            Self::Recovering => "recovering",
+            Self::Open => "open",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// An error in three parts, and the exit code it leads to.
@@ -38,6 +68,8 @@ pub struct Failure {
     pub exit: Exit,
     /// What failed, why, and what to do next.
     pub explained: Explained,
+    /// Every single reason, if there are several.
+    pub problems: Vec<Problem>,
 }
 
 impl Failure {
@@ -49,7 +81,11 @@ impl Failure {
         next: impl Into<String>,
     ) -> Self {
         let explained = Explained::new(what, why, next);
-        Self { exit, explained }
+        Self {
+            exit,
+            explained,
+            problems: Vec::new(),
+        }
     }
 
     /// Makes a failure whose reason is an error with all of its sources.

@@ -13,9 +13,9 @@
 //! * The only network use is the health check of the host itself.
 //!
 //! Rooms, each using only those before it:
-//! `failure` `shell` `layout` `secure_fs` `site_file` `document` `trust` `bundle` `host` `settings` `redact` `health`
-//! `problem` `stores` `inventory` `plan` `journal` `history` `backup` `event` `run` `preflight`
-//! `run_unit` `support` `cli`
+//! `problem` `failure` `shell` `layout` `secure_fs` `site_file` `document` `trust` `bundle` `host`
+//! `settings` `redact` `health` `stores` `inventory` `plan` `journal` `history` `backup` `event` `run`
+//! `run_unit` `preflight` `support` `cli`
 
 pub mod backup;
 pub mod bundle;

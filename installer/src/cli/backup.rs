@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::consent::RestoreShared;
+use super::question::Answer;
 use super::refusal::{cannot_look, internal, refusal};
 use super::sealing::{self, UnsealArgs};
 use super::session::{LockWait, Session, require_root};
@@ -62,6 +63,8 @@ struct RestoreArgs {
     shared: RestoreShared,
     #[command(flatten)]
     lock_wait: LockWait,
+    #[command(flatten)]
+    answer: Answer,
     #[command(flatten)]
     unseal: UnsealArgs,
 }
@@ -217,10 +220,11 @@ fn restore(session: &Session, args: &RestoreArgs) -> Result<u8, Failure> {
         plan: &plan,
         lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
+        answer: args.answer,
     };
     start(session, entered, &request, || {
         let mut problems = asked;
-        problems.extend(session.preflight(&plan, &recipients));
+        problems.extend(session.preflight(&plan, &recipients).problems);
         problems
     })
 }

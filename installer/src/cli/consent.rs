@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::refusal::{cannot_look, refusal};
+use super::refusal::cannot_look;
 use super::session::Session;
 use crate::bundle::OpenBundle;
 use crate::failure::Failure;
 use crate::history;
 use crate::inventory::Inventory;
-use crate::plan::{self, Consent, Inputs, InstallPlan, StoreConsent};
+use crate::plan::{self, Consent, Draft, Inputs, StoreConsent};
+use crate::problem::Problem;
 use crate::site_file::{self, Choices};
 
 /// Actions that need an explicit request.
@@ -136,12 +137,12 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 }
 
 impl ConsentArgs {
-    /// Plans the upgrade to an opened bundle. Nothing is changed.
-    pub(super) fn plan(
+    /// Plans the upgrade to an opened bundle, as far as it can be planned. Nothing is changed.
+    pub(super) fn draft(
         &self,
         session: &Session,
         open: &OpenBundle,
-    ) -> Result<InstallPlan, Failure> {
+    ) -> Result<Result<Draft, Problem>, Failure> {
         let mut choices = session.choices()?;
         let consent = Consent {
             downgrade_because: self.allow_downgrade_because.clone(),
@@ -171,10 +172,11 @@ impl ConsentArgs {
             stored: &stored,
             consent: &consent,
         };
-        let mut plan = plan::upgrade(&inputs)
-            .map_err(|problems| refusal("this bundle cannot be installed here", &problems))?;
-        plan.notes.extend(choices.unread);
-        Ok(plan)
+        let mut drafted = plan::draft(&inputs);
+        if let Ok(draft) = &mut drafted {
+            draft.plan.notes.extend(choices.unread);
+        }
+        Ok(drafted)
     }
 }
 

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::consent::ConsentArgs;
-use super::refusal::{cannot_store, internal, refusal};
+use super::examine::{self, Examined};
+use super::question::Answer;
+use super::refusal::{cannot_store, internal};
 use super::sealing::SealArgs;
-use super::session::{LockWait, Session, require_root};
+use super::session::{Entered, LockWait, Session, require_root};
 use super::start::{Request, start};
-use super::{bundle, render, trust};
-use crate::bundle::BundleError;
+use super::{bundle, mistyped, render, trust};
+use crate::backup::seal::Recipients;
+use crate::bundle::{BundleError, OpenBundle};
 use crate::failure::{Exit, Failure};
-use crate::preflight::{self, extras};
+use crate::plan::InstallPlan;
 use crate::{history, secure_fs};
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,8 @@ pub(super) struct Args {
     pub(super) seal: SealArgs,
     #[command(flatten)]
     consent: ConsentArgs,
+    #[command(flatten)]
+    answer: Answer,
 }
 
 impl Args {
@@ -37,6 +42,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         let why = "no bundle was named";
         return Err(Failure::new(Exit::Usage, "nothing to install", why, next));
     };
+    mistyped::refuse(path)?;
     let purpose = "install a bundle";
     require_root(purpose)?;
     let recipients = args.seal.recipients(session)?;
@@ -45,22 +51,41 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     // Also while a run is open: a revoked key stays revoked.
     trust::remember(session, open.metadata().learned())?;
     entered.make_ready()?;
-    let mut plan = args.consent.plan(session, &open)?;
-    let mut asked = session.ask_health(&mut plan);
-    asked.extend(session.ask_stores(&mut plan));
-    session.forecast_downtime(&mut plan);
-    let plan = plan;
-    render::announce(&plan);
-    if plan.is_empty() {
-        render::result(session, &plan, "Nothing to do.");
+    let mut examined = Examined::draft(session, &args.consent, &open)?;
+    if let Some(plan) = examined
+        .plan
+        .as_ref()
+        .filter(|_| examined.has_nothing_to_do())
+    {
+        render::announce(plan);
+        render::result(session, plan, "Nothing to do.");
         return Ok(0);
     }
-    let mut problems = session.preflight(&plan, &recipients);
-    problems.extend(asked);
-    if !problems.is_empty() {
-        let what = "the host is not ready; nothing was changed";
-        return Err(refusal(what, &problems));
+    examined.look_at_host(session, &recipients);
+    if let Some(plan) = examined.plan.as_ref().filter(|_| examined.is_whole) {
+        render::announce(plan);
     }
+    let no_plan = || internal("there is no plan, and nothing speaks against it");
+    if !examined.problems.is_empty() {
+        // One who has to come back wants to know everything at once.
+        examined.look_at_packages(session, path, open);
+        let refused = examined.refused("the run was refused");
+        return Err(refused.unwrap_or_else(no_plan));
+    }
+    let plan = examined.plan.ok_or_else(no_plan)?;
+    begin(session, args, path, open, &plan, entered, &recipients)
+}
+
+/// Stages the payload, checks the packages, and starts the run.
+fn begin(
+    session: &Session,
+    args: &Args,
+    path: &Path,
+    open: OpenBundle,
+    plan: &InstallPlan,
+    entered: Entered<'_>,
+    recipients: &Recipients,
+) -> Result<u8, Failure> {
     secure_fs::ensure_guarded(&session.layout.store(), 0o700)
         .map_err(|error| cannot_store(&error))?;
     let staged = open
@@ -71,18 +96,14 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         })?;
     let request = Request {
         run: history::next_id(&session.layout).map_err(|why| internal(&why))?,
-        plan: &plan,
+        plan,
         lock_wait_secs: args.lock_wait.standing(session)?,
-        recipients: &recipients,
+        recipients,
+        answer: args.answer,
     };
     start(session, entered, &request, || {
-        let mut problems = preflight::packages(&session.host, &session.layout, &plan, &staged);
-        // Programs of packages that failed a check are not executed.
-        if problems.is_empty() {
-            let tried = extras::try_all(&session.layout, &plan, &staged);
-            tried.notes.iter().for_each(|note| render::warning(note));
-            problems.extend(tried.problems);
-        }
+        let (problems, notes) = examine::packages(session, plan, &staged);
+        notes.iter().for_each(|note| render::warning(note));
         problems
     })
 }

@@ -53,7 +53,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn product(path: Option<&Path>) -> Result<ProductManifest, Failure> {
+pub(super) fn product(path: Option<&Path>) -> Result<ProductManifest, Failure> {
     let refuse = |error: &dyn std::error::Error| {
         let what = path.map_or("the built-in product manifest".to_owned(), shown);
         let next = "name a product manifest as `bundle build --product` takes it";

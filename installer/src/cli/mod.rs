@@ -7,12 +7,18 @@ mod bundle;
 mod close;
 mod config_changes;
 mod consent;
+mod doctor;
+mod examine;
 mod execute;
 mod generate;
 mod history;
 mod install;
 mod inventory;
+mod live;
+mod mistyped;
 mod plan;
+mod progress;
+mod question;
 mod refusal;
 mod render;
 mod resume;
@@ -24,6 +30,7 @@ mod status;
 mod support;
 mod trust;
 mod undo;
+mod usage;
 mod verify;
 mod work;
 
@@ -46,7 +53,8 @@ use session::Session;
     arg_required_else_help = true,
     after_help = "Examples:\n  \
         ./install trust add root.json        enrol the builder's root document (once)\n  \
-        ./install plan bundle.tar.zst        show what would change\n  \
+        ./install doctor                     check this host, without a bundle\n  \
+        ./install plan bundle.tar.zst        show what would change, and all that speaks against it\n  \
         ./install bundle.tar.zst             upgrade; reverts by itself if anything fails\n  \
         ./install bundle.tar.zst.parts.json --parts-dir /media/disc2\n                                       \
         the same from parts, read where they lie\n  \
@@ -57,7 +65,7 @@ use session::Session;
         (docs/site-file.md).\n\n\
         Exit codes: 0 ok, 1 internal, 2 usage, 3 verification failed, 4 refused by preflight,\n\
         5 failed and reverted, 6 failed and not as it was, 7 busy, 8 done but not well,\n\
-         10 changes pending, 130 interrupted."
+         10 changes pending; of `status`: 11 at work, 12 recovering, 13 open; 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -105,6 +113,7 @@ enum Output {
 enum Command {
     Verify(verify::Args),
     Plan(plan::Args),
+    Doctor(doctor::Args),
     Inventory(inventory::Args),
     Trust(trust::Args),
     Status(status::Args),
@@ -135,20 +144,21 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() {
-                Exit::Usage as u8
-            } else {
-                0
-            };
-            // If printing fails too, there is nothing left to try.
+            if let Some(failure) = usage::failure(&error) {
+                render::failure(usage::wanted_output(), &failure);
+                return ExitCode::from(failure.exit as u8);
+            }
+            let is_wrong = error.use_stderr();
+            // Help and version. If printing fails, there is nothing left to try.
             let _ = error.print();
-            return ExitCode::from(code);
+            return ExitCode::from(if is_wrong { Exit::Usage as u8 } else { 0 });
         }
     };
+    let output = cli.common.output;
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            render::failure(&failure);
+            render::failure(output, &failure);
             ExitCode::from(failure.exit as u8)
         }
     }
@@ -176,6 +186,7 @@ fn run(cli: Cli) -> Result<u8, Failure> {
         None => install::run(&session, &cli.install),
         Some(Command::Verify(args)) => verify::run(&session, args),
         Some(Command::Plan(args)) => plan::run(&session, args),
+        Some(Command::Doctor(args)) => doctor::run(&session, args),
         Some(Command::Inventory(args)) => inventory::run(&session, args),
         Some(Command::Trust(args)) => trust::run(&session, args),
         Some(Command::Status(args)) => status::run(&session, args),

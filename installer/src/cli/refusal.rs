@@ -1,7 +1,7 @@
 //! Builds the failures that several commands share.
 
 use super::render;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Explained, Failure};
 use crate::host::HostError;
 use crate::problem::Problem;
 
@@ -33,5 +33,15 @@ pub(super) fn internal(why: &str) -> Failure {
 
 pub(super) fn refusal(what: &str, problems: &[Problem]) -> Failure {
     let (why, next) = render::problems(problems);
-    Failure::new(Exit::Refused, what, why, next)
+    let failure = Failure::new(Exit::Refused, what, why, next);
+    Failure {
+        problems: problems.to_vec(),
+        ..failure
+    }
+}
+
+/// Returns a failure as one problem among others.
+pub(super) fn as_problem(failure: &Failure) -> Problem {
+    let Explained { what, why, next } = &failure.explained;
+    Problem::new(format!("{what}: {why}"), next.clone()).coded(failure.exit.word())
 }

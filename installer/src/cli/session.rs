@@ -13,7 +13,7 @@ use crate::host::linux::LinuxHost;
 use crate::journal::lock::{LockError, RunLock};
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
-use crate::preflight::{self, Backup};
+use crate::preflight::{self, Backup, Looked};
 use crate::problem::Problem;
 use crate::run::{self, reserve};
 use crate::site_file::{Choices, SiteFileError};
@@ -140,7 +140,7 @@ impl Session {
     }
 
     /// Checks the host for a plan whose backup is sealed to `recipients`.
-    pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Vec<Problem> {
+    pub(super) fn preflight(&self, plan: &InstallPlan, recipients: &Recipients) -> Looked {
         let backup = Backup::of(recipients);
         preflight::host(&self.host, &self.layout, plan, backup)
     }
@@ -164,16 +164,6 @@ impl Session {
         let (host, stores) = (&self.host, &self.stores());
         let lines = preflight::forecast_downtime(host, stores, &self.layout, plan);
         plan.notes.extend(lines);
-    }
-
-    /// Asks the services of an upgrade for their health, as far as this caller can.
-    pub(super) fn ask_health(&self, plan: &mut InstallPlan) -> Vec<Problem> {
-        if self.layout.is_live() && !rustix::process::geteuid().is_root() {
-            let note = "only root can ask every service for its health: not asked";
-            plan.notes.push(note.to_owned());
-            return Vec::new();
-        }
-        preflight::ask_health(&self.host, &self.layout, plan, &render::event)
     }
 
     /// Returns the runs that this installer can read, oldest first.
@@ -232,16 +222,7 @@ impl Entered<'_> {
     pub(super) fn make_ready(&self) -> Result<(), Failure> {
         let session = self.unsealed.session;
         if let Some(open) = history::open_run(&session.layout)? {
-            let program = history::program(&session.layout, open.id);
-            return Err(Failure::new(
-                Exit::Refused,
-                format!(
-                    "run {} is still open: it was cut off, or its revert failed",
-                    open.id
-                ),
-                "its services may be held, and the host may be between two states",
-                format!("close it first: `{program} resume`; `{program} status` shows it"),
-            ));
+            return Err(still_open(session, open.id));
         }
         reserve::free(&session.layout);
         sealing::settle(session, &self.lock);
@@ -282,6 +263,17 @@ pub(super) fn require_root(purpose: &str) -> Result<(), Failure> {
         "this needs root, and the caller is not",
         "run it again as root; `install plan` and `install verify` work for every user",
     ))
+}
+
+/// Refuses a run beside an open one on which no process works.
+pub(super) fn still_open(session: &Session, id: u64) -> Failure {
+    let program = history::program(&session.layout, id);
+    Failure::new(
+        Exit::Refused,
+        format!("run {id} is still open: it was cut off, or its revert failed"),
+        "its services may be held, and the host may be between two states",
+        format!("close it first: `{program} resume`; `{program} status` shows it"),
+    )
 }
 
 pub(super) fn unreadable(why: String) -> Failure {

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::live::Live;
+use super::question::{self, Answer};
 use super::refusal::{busy, internal, refusal};
 use super::session::{Entered, Session};
 use super::{render, stop_signal, work};
 use crate::backup::seal::{self, Recipients};
+use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, Installer};
 use crate::journal::HostDisk;
@@ -23,6 +26,8 @@ pub(super) struct Request<'a> {
     pub(super) lock_wait_secs: u64,
     /// The recipients of its backup.
     pub(super) recipients: &'a Recipients,
+    /// The answer to the question that is asked before a run that cannot be taken back fully.
+    pub(super) answer: Answer,
 }
 
 /// Executes a plan whose RPMs are in the store. The last preflight waits for rpm's lock.
@@ -60,9 +65,10 @@ pub(super) fn start(
     })?;
     let problems = check();
     if !problems.is_empty() {
-        let what = "the packages cannot be installed here; nothing was changed";
+        let what = "the run was refused; nothing was changed";
         return Err(refusal(what, &problems));
     }
+    question::ask(request.plan, request.answer, &stopped)?;
     if stopped() {
         let next = "start it again when you are ready";
         let why = "a signal came before any change";
@@ -97,7 +103,11 @@ pub(super) fn follow(
     run: u64,
     stopped: &dyn Fn() -> bool,
 ) -> Result<u8, Failure> {
-    let followed = run_unit::follow(&session.host, &session.layout, run, &render::event, stopped);
+    let live = Live::new(&session.host);
+    let (listener, tick) = (|event: &Event| live.event(event), || live.tick());
+    let (host, layout) = (&session.host, &session.layout);
+    let followed = run_unit::follow(host, layout, run, &listener, &tick, stopped);
+    live.end();
     match followed.map_err(|why| internal(&why))? {
         Followed::Closed(report) => Ok(work::finish(session, &report)),
         Followed::Detached => Err(Failure::new(

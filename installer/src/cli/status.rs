@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 
 use manifests::printable::printable;
 
+use super::progress::{self, State, Work};
 use super::session::Session;
 use super::{render, start};
 use crate::failure::{Exit, Failure, chain};
 use crate::history::report::{Outcome, RunReport};
 use crate::history::{self, History, PastRun, Unreadable};
 use crate::host::{Host as _, HostError};
-use crate::journal::{HostDisk, lock};
+use crate::journal::HostDisk;
 use crate::plan::InstallPlan;
 use crate::run::{self, Context, OnStop, OpenRun};
 
-/// Show whether a run is open, and what is installed.
+/// Show whether a run is open, who works on it and on what, and what is installed.
+///
+/// Exit codes: 0 no run is open, 11 a process works on one, 12 one is put back or the recovery tries
+/// again by itself, 13 one is open and waits for a person.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Show the progress of the run that is at work, until it is closed.
@@ -53,6 +57,11 @@ fn follow(session: &Session) -> Result<u8, Failure> {
 /// What `status` reports.
 #[derive(Debug, serde::Serialize)]
 struct Status<'a> {
+    /// Whether a run is open, and who works on it.
+    state: State,
+    /// What the process that works on the run does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work: Option<&'a Work>,
     /// The open run, if there is one.
     open_run: Option<u64>,
     /// Why it failed.
@@ -61,6 +70,8 @@ struct Status<'a> {
     /// The commands with which a person ends it.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     by_hand: &'a [String],
+    /// Runs that this installer cannot read.
+    unreadable_runs: &'a [Unreadable],
     /// The last run's report.
     last_run: Option<&'a RunReport>,
     /// The installed packages of the product that was upgraded last.
@@ -75,13 +86,14 @@ struct Status<'a> {
 fn show(session: &Session) -> Result<u8, Failure> {
     let past = session.past()?;
     let open = past.runs.iter().find(|run| run.is_open());
-    // What a process works on changes at every moment.
-    let is_at_work = lock::is_held(&session.layout);
-    // A stored report has the commands of its own try; a later one may have come further.
+    let work = open.and_then(|run| progress::look(session, run));
+    let state = progress::state(session, open_run(&past), work.as_ref());
+    // A stored report has the commands of its own try; a later one may have come further. What a
+    // process works on changes at every moment.
     let looked = open
-        .filter(|_| !is_at_work)
+        .filter(|_| work.is_none())
         .map(|run| look_at(session, run));
-    let mut text = text(session, &past, is_at_work, looked.as_ref());
+    let mut text = text(session, &past, (state, work.as_ref()), looked.as_ref());
     let runs = &past.runs;
     let found = match runs.last() {
         Some(last) => present(session, &last.plan),
@@ -91,14 +103,7 @@ fn show(session: &Session) -> Result<u8, Failure> {
         Ok(present) => (present, None),
         Err(error) => (Present::default(), Some(chain(&error))),
     };
-    if let Some(why) = &unknown {
-        text.push_str(&format!("  what is installed cannot be seen: {why}\n"));
-    }
-    let line = |nevra: &String| format!("  installed: {nevra}\n");
-    text.extend(installed.iter().map(line));
-    let service =
-        |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
-    text.extend(services.iter().map(service));
+    text.push_str(&text_of_present(&installed, &services, unknown.as_deref()));
     let reported = open.and_then(|run| run.report.as_ref());
     let (cause, by_hand) = match (&looked, reported.map(|report| &report.outcome)) {
         (Some(looked), _) => (Some(looked.cause.as_str()), looked.commands.as_slice()),
@@ -111,16 +116,34 @@ fn show(session: &Session) -> Result<u8, Failure> {
         (None, _) => (None, [].as_slice()),
     };
     let status = Status {
+        state,
+        work: work.as_ref(),
         open_run: open_run(&past),
         cause,
         by_hand,
+        unreadable_runs: &past.unreadable,
         last_run: runs.last().and_then(|run| run.report.as_ref()),
         installed,
         services,
         unknown,
     };
     render::result(session, &status, &text);
-    Ok(0)
+    Ok(state.exit())
+}
+
+fn text_of_present(
+    installed: &[String],
+    services: &[[String; 3]],
+    unknown: Option<&str>,
+) -> String {
+    let unseen = |why| format!("  what is installed cannot be seen: {why}\n");
+    let package = |nevra: &String| format!("  installed: {nevra}\n");
+    let service =
+        |[unit, active, enabled]: &[String; 3]| format!("  {unit}: {active}, {enabled}\n");
+    let unseen = unknown.into_iter().map(unseen);
+    let packages = installed.iter().map(package);
+    let services = services.iter().map(service);
+    unseen.chain(packages).chain(services).collect()
 }
 
 /// Packages, and services as in [`Status`].
@@ -166,10 +189,15 @@ fn look_at(session: &Session, open: &PastRun) -> OpenRun {
 }
 
 /// Returns whether a run is open, and how the last one ended.
-fn text(session: &Session, past: &History, is_at_work: bool, looked: Option<&OpenRun>) -> String {
+fn text(
+    session: &Session,
+    past: &History,
+    now: (State, Option<&Work>),
+    looked: Option<&OpenRun>,
+) -> String {
     let open = past.runs.iter().find(|run| run.is_open());
     let mut text = match (open, past.unreadable_open(), past.runs.last()) {
-        (Some(open), ..) => text_of_open(session, open, is_at_work, looked),
+        (Some(open), ..) => text_of_open(session, open, now, looked),
         (None, None, Some(PastRun { report, .. })) => {
             let report = report.as_ref().map_or_else(String::new, render::report);
             format!("No run is open. The last one:\n{report}")
@@ -188,20 +216,29 @@ fn text(session: &Session, past: &History, is_at_work: bool, looked: Option<&Ope
 fn text_of_open(
     session: &Session,
     open: &PastRun,
-    is_at_work: bool,
+    (state, work): (State, Option<&Work>),
     looked: Option<&OpenRun>,
 ) -> String {
     let id = open.id;
     let program = history::program(&session.layout, id);
-    let state = match (is_at_work, &open.report) {
-        (true, _) => "an installer works on it",
-        (false, None) => "it was cut off",
-        (false, Some(_)) => "its revert failed",
+    let mut text = match (work, state, &open.report) {
+        (Some(work), ..) => {
+            let follow = format!("  `{program} status --follow` shows its progress.\n");
+            format!("Run {id} is not finished: {}{follow}", work.text())
+        }
+        (None, State::Recovering, _) => format!(
+            "Run {id} is not finished: the recovery tries again by itself, every 30 seconds.\n  \
+             `{program} resume` tries now.\n"
+        ),
+        (None, _, report) => format!(
+            "Run {id} is not finished: {}, and no process works on it.\n  `{program} resume` closes \
+             it.\n",
+            match report {
+                Some(_) => "its revert failed",
+                None => "it was cut off",
+            }
+        ),
     };
-    let mut text = format!(
-        "Run {id} is not finished: {state}.\n  `{program} status --follow` shows its progress; if no \
-         installer works on it, `{program} resume` closes it.\n"
-    );
     let mut report = open.report.clone();
     let told = report.as_mut().map(|report| &mut report.outcome);
     match (told, looked) {

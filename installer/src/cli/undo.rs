@@ -2,6 +2,9 @@
 //! and starts it.
 
 use super::consent::{HealthBudgets, RestoreShared, elsewhere, reason};
+use super::examine::Examined;
+use super::plan::show;
+use super::question::Answer;
 use super::refusal::{cannot_look, internal, refusal};
 use super::render;
 use super::sealing::UnsealArgs;
@@ -12,7 +15,7 @@ use crate::history::{self, PastRun};
 use crate::inventory::Inventory;
 use crate::plan::undo::{self as planning, DataChoice};
 use crate::plan::{Earlier, InstallPlan};
-use crate::preflight;
+use crate::preflight::{self, site};
 use crate::site_file::Choices;
 
 /// Go back to before a run: packages and configuration, as a new run.
@@ -20,6 +23,12 @@ use crate::site_file::Choices;
 pub(super) struct Args {
     /// The run, as `install history` lists it.
     id: u64,
+    /// Show what this would do, check everything, and change nothing.
+    #[arg(long)]
+    plan: bool,
+    /// With --plan: exit with 10 if nothing speaks against it.
+    #[arg(long, requires = "plan")]
+    check: bool,
     #[command(flatten)]
     undo: UndoArgs,
 }
@@ -45,6 +54,8 @@ pub(super) struct UndoArgs {
     #[command(flatten)]
     health: HealthBudgets,
     #[command(flatten)]
+    answer: Answer,
+    #[command(flatten)]
     pub(super) unseal: UnsealArgs,
 }
 
@@ -57,10 +68,37 @@ impl UndoArgs {
             stores: self.shared.standing(choices),
         }
     }
+
+    fn planned(&self, session: &Session, past: &PastRun) -> Result<InstallPlan, Failure> {
+        let mut choices = session.choices()?;
+        let mut plan = plan(session, past, &self.choice(&mut choices))?;
+        plan.set_health_budgets(&self.health.standing(&mut choices));
+        plan.keep_choices(choices.chosen());
+        Ok(plan)
+    }
 }
 
 pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    undo(session, args.id, &args.undo)
+    if args.plan {
+        preview(session, args)
+    } else {
+        undo(session, args.id, &args.undo)
+    }
+}
+
+/// Shows what an undo would do, and what speaks against it.
+fn preview(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let _entered = session.enter("plan an undo")?;
+    let past = session.run(args.id)?;
+    // An identity that does not open the backup is found out now.
+    args.undo.unseal.unlock(session, args.id)?;
+    let recipients = args.undo.unseal.recipients(session, args.id)?;
+    let plan = args.undo.planned(session, &past)?;
+    show(
+        session,
+        &Examined::of_undo(session, plan, &recipients),
+        args.check,
+    )
 }
 
 pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Failure> {
@@ -68,11 +106,9 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
     let past = session.run(id)?;
     let unlocked = args.unseal.unlock(session, id)?;
     let recipients = args.unseal.recipients(session, id)?;
-    let mut choices = session.choices()?;
-    let mut plan = plan(session, &past, &args.choice(&mut choices))?;
-    plan.set_health_budgets(&args.health.standing(&mut choices));
-    plan.keep_choices(choices.chosen());
-    let asked = session.ask_stores(&mut plan);
+    let mut plan = args.planned(session, &past)?;
+    let mut against = site::check(&session.host, &session.layout, &mut plan);
+    against.extend(session.ask_stores(&mut plan));
     session.forecast_downtime(&mut plan);
     render::announce(&plan);
     let run = history::next_id(&session.layout).map_err(|why| internal(&why))?;
@@ -82,10 +118,11 @@ pub(super) fn undo(session: &Session, id: u64, args: &UndoArgs) -> Result<u8, Fa
         plan: &plan,
         lock_wait_secs: args.lock_wait.standing(session)?,
         recipients: &recipients,
+        answer: args.answer,
     };
     start(session, entered, &request, || {
-        let mut problems = asked;
-        problems.extend(session.preflight(&plan, &recipients));
+        let mut problems = session.preflight(&plan, &recipients).problems;
+        problems.extend(against);
         preflight::rpm_tests(&session.host, &session.layout, &plan, &mut problems);
         problems
     })

@@ -1,6 +1,6 @@
 //! Runs that this installer cannot read: damaged runs, and runs of newer installers.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{History, installer};
@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::layout::Layout;
 
 /// A run that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// Its number.
     pub id: u64,
@@ -21,7 +21,8 @@ pub struct Unreadable {
 }
 
 /// How a run ended, as far as its report shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum Ending {
     /// It changed the host.
     Done,

@@ -66,6 +66,15 @@ pub fn is_held(layout: &Layout) -> bool {
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()
 }
 
+/// Returns the process that took the lock last, as far as it is recorded.
+#[must_use]
+pub fn holder(layout: &Layout) -> Option<u32> {
+    let file = secure_fs::open_read(&layout.lock()).ok()?;
+    let mut text = String::new();
+    file.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +86,7 @@ mod tests {
         assert!(!is_held(&layout));
         let first = RunLock::take(&layout).unwrap();
         assert!(is_held(&layout));
+        assert_eq!(holder(&layout), Some(std::process::id()));
         let error = RunLock::take(&layout).unwrap_err();
         assert!(
             error.to_string().contains(&std::process::id().to_string()),

@@ -9,7 +9,9 @@ pub mod forecast;
 mod health;
 mod idle;
 mod jump;
+mod lasting;
 mod lint;
+mod loss;
 mod migrations;
 pub mod mounted;
 mod needs;
@@ -48,7 +50,7 @@ pub use terms::{StoreConsent, StoreTerms};
 #[cfg(test)]
 use test_inventory::test_inventory;
 pub(crate) use upgrade::is_build;
-pub use upgrade::{Inputs, upgrade};
+pub use upgrade::{Draft, Inputs, draft, upgrade};
 
 /// The type a stored plan names.
 pub const PLAN_TYPE: &str = "airgap-bundle/plan/1";

@@ -130,7 +130,24 @@ pub(super) fn not_used(name: &str, known: &[&str]) -> Problem {
     )
 }
 
+/// Returns which other hosts use a store, if any may.
+fn who(others: &Others) -> Option<String> {
+    (!others.are_none()).then(|| match others {
+        Others::Known(list) => format!("other hosts use that store: {}", list.join(", ")),
+        Others::NotKnown(why) => format!("whether other hosts use that store is not known ({why})"),
+    })
+}
+
 impl PlannedStore {
+    /// Returns which other hosts use the store, if the run changes its data and any may.
+    #[must_use]
+    pub fn is_shared_with(&self) -> Option<String> {
+        self.change
+            .as_ref()
+            .and(self.terms.others.as_ref())
+            .and_then(who)
+    }
+
     /// Returns why the run must not begin without a decision: it changes data that other hosts use.
     #[must_use]
     pub fn undecided(&self) -> Option<Problem> {
@@ -141,17 +158,11 @@ impl PlannedStore {
             by_hand,
             ..
         } = &self.terms;
-        let others = others.as_ref().filter(|others| !others.are_none())?;
+        let who = who(others.as_ref()?)?;
         if self.elsewhere.is_some() || shared.is_some() || by_hand.is_some() {
             return None;
         }
         let name = &self.name;
-        let who = match others {
-            Others::Known(list) => format!("other hosts use that store: {}", list.join(", ")),
-            Others::NotKnown(why) => {
-                format!("whether other hosts use that store is not known ({why})")
-            }
-        };
         let stop = "stop their services for the time of the run";
         Some(match change {
             DataChange::Migrated { .. } => Problem::new(

@@ -18,7 +18,7 @@ use crate::inventory::Inventory;
 use crate::plan::extras::{self, Extras};
 use crate::plan::forecast::{forecast, of_component};
 use crate::plan::scope;
-use crate::problem::Problem;
+use crate::problem::{Problem, coded};
 
 /// The inputs of an upgrade plan.
 #[derive(Debug, Clone, Copy)]
@@ -33,20 +33,43 @@ pub struct Inputs<'a> {
     pub consent: &'a Consent,
 }
 
+/// A plan, with what speaks against it.
+#[derive(Debug)]
+pub struct Draft {
+    /// The plan, as far as it could be made.
+    pub plan: InstallPlan,
+    /// Whether it has every change that it should have.
+    pub is_whole: bool,
+    /// Every reason against it.
+    pub problems: Vec<Problem>,
+}
+
 /// Plans the upgrade of this host with this bundle, or returns every reason against it.
 pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
+    let draft = draft(inputs).map_err(|problem| vec![problem])?;
+    if draft.problems.is_empty() {
+        Ok(draft.plan)
+    } else {
+        Err(draft.problems)
+    }
+}
+
+/// Plans the upgrade as far as it can be planned, so that the host can be checked for it and every
+/// problem is found at once. An error is a host that the bundle is not for.
+pub fn draft(inputs: &Inputs<'_>) -> Result<Draft, Problem> {
     let Inputs {
         metadata,
         inventory,
         consent,
         ..
     } = *inputs;
-    let target = find_target(metadata, &inventory.identity).map_err(|problem| vec![problem])?;
+    let target = find_target(metadata, &inventory.identity)?;
     let mut plan = without_groups(inputs, target);
     let mut problems = Vec::new();
     age::check_sequence(inventory, consent, &mut plan, &mut problems);
     jump::check(inventory, consent, &mut plan, &mut problems);
     add_components(inputs, target, &mut plan, &mut problems);
+    let mut is_whole = problems.is_empty();
     services::add(inventory, &mut plan, &mut problems);
     stores::add(
         metadata.product(),
@@ -57,17 +80,19 @@ pub fn upgrade(inputs: &Inputs<'_>) -> Result<InstallPlan, Vec<Problem>> {
     );
     downgrade::add(metadata.product(), consent, &mut plan, &mut problems);
     health::add(metadata.product(), consent, &mut plan, &mut problems);
-    if problems.is_empty() {
+    if is_whole {
+        let before = problems.len();
         needs::add(metadata, inventory, target, &mut plan, &mut problems);
+        is_whole = problems.len() == before;
         extras::add(metadata, inventory, consent, &mut plan, &mut problems);
     }
-    if problems.is_empty() {
-        let mounts = scope::mount_notes(&plan, &inventory.mounts);
-        plan.notes.extend(mounts);
-        Ok(plan)
-    } else {
-        Err(problems)
-    }
+    let mounts = scope::mount_notes(&plan, &inventory.mounts);
+    plan.notes.extend(mounts);
+    Ok(Draft {
+        plan,
+        is_whole,
+        problems: coded(problems, "plan"),
+    })
 }
 
 /// Returns a plan that changes nothing yet.

@@ -5,25 +5,28 @@ mod dump_dir;
 pub mod extras;
 mod health;
 mod measured;
+mod packages;
+pub mod site;
 mod stores;
 mod twins;
 
 use std::path::Path;
 
 use manifests::digest::Sha256;
+use serde::Serialize;
 
 use crate::backup::capture::measure;
 use crate::backup::seal::Recipients;
-use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
 use crate::failure::chain;
-use crate::host::{Host, RpmMode, cmd};
+use crate::host::{Host, cmd};
 use crate::layout::Layout;
 use crate::plan::scope::{self, trees};
-use crate::plan::{Baseline, Group, InstallPlan, PackageChange, is_build};
-use crate::problem::Problem;
+use crate::plan::{Baseline, Group, InstallPlan, PackageChange};
+use crate::problem::{Problem, coded};
 
 pub use downtime::forecast as forecast_downtime;
 pub use health::ask as ask_health;
+pub use packages::{package_signatures, packages, rpm_tests};
 pub use stores::ask as ask_stores;
 
 /// The journal, logs, documents and units.
@@ -51,21 +54,60 @@ impl Backup {
     }
 }
 
-/// Checks the host for a plan whose stores were asked, before the payload is staged.
-pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for program in PROGRAMS
+/// The room that a run needs on one filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// The state directory, or the mount point.
+    pub place: String,
+    /// Whether it is the state directory.
+    pub is_state: bool,
+    /// What the run and its revert write there.
+    pub needed_bytes: u64,
+    /// What is free; nothing if that could not be measured.
+    pub free_bytes: Option<u64>,
+}
+
+impl Room {
+    /// Whether there is room enough.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.free_bytes
+            .is_some_and(|free| free >= self.needed_bytes)
+    }
+}
+
+/// What the preflight found of a host.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Every reason not to start.
+    pub problems: Vec<Problem>,
+    /// The room on each filesystem.
+    pub rooms: Vec<Room>,
+}
+
+/// Returns a problem for each program of the host that is missing.
+#[must_use]
+pub fn programs() -> Vec<Problem> {
+    let missing = PROGRAMS
         .into_iter()
-        .filter(|program| !cmd::is_available(program))
-    {
-        problems.push(Problem::new(
+        .filter(|program| !cmd::is_available(program));
+    let problem = |program| {
+        Problem::new(
             format!("the program `{program}` is missing"),
             "install the package that brings it (rpm, util-linux)",
-        ));
-    }
+        )
+        .coded("program")
+    };
+    missing.map(problem).collect()
+}
+
+/// Checks the host for a plan whose stores were asked, before the payload is staged.
+pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup) -> Looked {
+    let mut problems = programs();
     let dumps = stores::dump_bytes(plan, &mut problems);
     let dumps = dump_dir::check(host, plan, dumps, backup, &mut problems);
-    space(host, layout, plan, dumps, backup, &mut problems);
+    let mut problems = coded(problems, "store");
+    let rooms = space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {
             Ok(space) if space.read_only => problems.push(Problem::new(
@@ -78,7 +120,10 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
             }
         }
     }
-    problems
+    Looked {
+        problems: coded(problems, "space"),
+        rooms,
+    }
 }
 
 fn package_directories(plan: &InstallPlan) -> Vec<String> {
@@ -102,13 +147,15 @@ fn space(
     dumps: u64,
     backup: Backup,
     problems: &mut Vec<Problem>,
-) {
+) -> Vec<Room> {
+    let mut rooms = Vec::new();
     let known = scope::needs(host, layout, plan).and_then(|needs| Ok((needs, host.mounts()?)));
     let (needs, mounts) = match known {
         Ok(known) => known,
         Err(error) => {
             let next = "make `rpm -qa` work on this host first";
-            return problems.push(Problem::new(chain(&error), next));
+            problems.push(Problem::new(chain(&error), next).coded("rpm"));
+            return rooms;
         }
     };
     for need in needs {
@@ -120,7 +167,14 @@ fn space(
         };
         let needed = need.bytes + need.forward_bytes() + own;
         let place = need.directory.as_path();
-        match host.space(place) {
+        let space = host.space(place);
+        rooms.push(Room {
+            place: place.display().to_string(),
+            is_state,
+            needed_bytes: needed,
+            free_bytes: space.as_ref().ok().map(|space| space.free_bytes),
+        });
+        match space {
             Ok(space) if space.read_only => problems.push(Problem::new(
                 format!("{} is on a read-only filesystem", place.display()),
                 "remount it read-write",
@@ -153,6 +207,7 @@ fn space(
             }
         }
     }
+    rooms
 }
 
 /// What a run writes into the state directory, and elsewhere on the same filesystem.
@@ -163,12 +218,7 @@ fn state_bytes(
     dumps: u64,
     backup: Backup,
 ) -> u64 {
-    let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
-    let rpms = plan.changes().flat_map(PackageChange::rpms);
-    let staging: u64 = rpms
-        .filter(|rpm| missing(&rpm.sha256))
-        .map(|rpm| rpm.size_bytes)
-        .sum();
+    let staging = staging_bytes(layout, plan);
     let coming = || plan.coming_extras().map(|extra| extra.size_bytes);
     // For a moment all of it exists twice.
     let sealed = match backup {
@@ -190,158 +240,12 @@ fn state_bytes(
     staging + backup + program.map_or(0, |program| program.len()) + DOCUMENTS_BYTES
 }
 
-/// Checks the staged packages: their signatures, whether each is the package that the plan names,
-/// and rpm's own test of every transaction of the plan and of a revert.
-pub fn packages(
-    host: &dyn Host,
-    layout: &Layout,
-    plan: &InstallPlan,
-    bundle: &StagedBundle,
-) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
-    match bundle.rpm_set(layout, &all) {
-        Ok(set) => {
-            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
-            // Only a header with a valid signature can be trusted.
-            if problems.is_empty() {
-                identities(host, &set, plan, bundle.metadata(), &mut problems);
-            }
-        }
-        Err(error) => problems.push(stored(&chain(&error))),
-    }
-    rpm_tests(host, layout, plan, &mut problems);
-    problems
-}
-
-/// Runs rpm's own test over the groups of a plan and over a revert.
-pub fn rpm_tests(
-    host: &dyn Host,
-    layout: &Layout,
-    plan: &InstallPlan,
-    problems: &mut Vec<Problem>,
-) {
-    let mode = plan.rpm_mode();
-    // Each group is tested as the run will meet it: after the earlier groups.
-    let mut targets: Vec<Sha256> = Vec::new();
-    for (at, group) in plan.groups.iter().enumerate() {
-        let coming = group.changes().filter_map(|change| change.to);
-        targets.extend(coming.map(|rpm| rpm.sha256));
-        let is_last = at + 1 == plan.groups.len();
-        let name = if is_last { "the upgrade" } else { &group.name };
-        if !test(host, layout, name, &targets, mode, problems) {
-            // Later groups would report the same problem again.
-            break;
-        }
-    }
-    let going = plan.changes().filter_map(|change| change.from);
-    let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
-    test(
-        host,
-        layout,
-        "the way back",
-        &previous,
-        RpmMode::GoBack,
-        problems,
-    );
-}
-
-/// Returns whether rpm accepts a set.
-fn test(
-    host: &dyn Host,
-    layout: &Layout,
-    name: &str,
-    digests: &[Sha256],
-    mode: RpmMode,
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let set = match StagedRpmSet::reopen(layout, digests) {
-        Ok(set) => set,
-        Err(error) => {
-            problems.push(stored(&chain(&error)));
-            return false;
-        }
-    };
-    let problem = match host.rpm_test(&set, mode) {
-        Ok(answer) if answer.code == Some(0) => return true,
-        Ok(answer) => Problem::new(
-            format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
-            "remove the reason that rpm names, then try again; what is missing here can be carried: \
-             rebuild with `--inventory` of this host and `--with-deps`",
-        ),
-        Err(error) => Problem::new(
-            format!("rpm cannot test {name}: {}", chain(&error)),
-            "make `rpm -qa` work on this host first",
-        ),
-    };
-    problems.push(problem);
-    false
-}
-
-fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {
-    match host.rpm_signatures(set, keys) {
-        Ok(answer) if answer.code == Some(0) => {}
-        Ok(answer) => problems.push(Problem::new(
-            format!(
-                "this host's rpm does not accept the package signatures: {}",
-                cmd::tail(&answer.output, 6)
-            ),
-            "compare the host's crypto policy with the packages' signatures (`rpmkeys -Kv`)",
-        )),
-        Err(error) => problems.push(Problem::new(
-            format!(
-                "the package signatures cannot be checked: {}",
-                chain(&error)
-            ),
-            "make `rpmkeys` work on this host first",
-        )),
-    }
-}
-
-/// Compares the headers with the manifest. The plan was made from the manifest and the file lists,
-/// but rpm installs what the headers contain, and a revert knows only what was planned.
-fn identities(
-    host: &dyn Host,
-    set: &StagedRpmSet,
-    plan: &InstallPlan,
-    metadata: &VerifiedMetadata,
-    problems: &mut Vec<Problem>,
-) {
-    let next = "do not use this bundle; build it again";
-    let headers = match host.rpm_headers(set) {
-        Ok(headers) if headers.len() == set.rpms().len() => headers,
-        Ok(_) => {
-            let why = "a file of the bundle is not exactly one package";
-            return problems.push(Problem::new(why, next));
-        }
-        Err(error) => {
-            let why = format!("the package headers cannot be read: {}", chain(&error));
-            return problems.push(Problem::new(why, next));
-        }
-    };
-    for (file, header) in set.rpms().iter().zip(&headers) {
-        let sha256 = file.sha256();
-        let mut listed = metadata.manifest().rpms.iter();
-        let listed = listed.find(|rpm| rpm.sha256 == *sha256);
-        let is_meant = match listed.zip(metadata.files(sha256)) {
-            Some((rpm, list)) => is_build(header, rpm, list),
-            // An RPM of the store: an earlier run installed it from its own bundle.
-            None => plan.changes().flat_map(PackageChange::rpms).any(|rpm| {
-                rpm.sha256 == *sha256
-                    && rpm.nevra == header.nevra
-                    && rpm.build_time == header.build_time
-            }),
-        };
-        if !is_meant {
-            let found = &header.nevra;
-            problems.push(Problem::new(
-                format!("the RPM {sha256} is {found}, not what the bundle says of it"),
-                next,
-            ));
-        }
-    }
-}
-
-fn stored(why: &str) -> Problem {
-    Problem::new(why, "copy the bundle again and run `install verify` on it")
+/// What the packages that are not in the store yet will take there.
+#[must_use]
+pub fn staging_bytes(layout: &Layout, plan: &InstallPlan) -> u64 {
+    let missing = |sha256: &Sha256| !layout.stored_rpm(sha256).exists();
+    let rpms = plan.changes().flat_map(PackageChange::rpms);
+    rpms.filter(|rpm| missing(&rpm.sha256))
+        .map(|rpm| rpm.size_bytes)
+        .sum()
 }

@@ -121,6 +121,8 @@ pub(super) fn make(
         state.findings.notes.insert(0, Note::Info(note));
     }
     if outcome == Outcome::Done {
+        let lasting = context.plan.lasting_notes().cloned();
+        state.findings.notes.extend(lasting.map(Note::Info));
         let backup = context.dir().backup();
         let configuration = changes::notes(&backup);
         state

@@ -55,12 +55,14 @@ pub enum Followed {
     Detached,
 }
 
-/// Shows the events of a run until it is closed, no process works on it, or `stopped`.
+/// Shows the events of a run until it is closed, no process works on it, or `stopped`. Between two
+/// looks it calls `tick`.
 pub fn follow(
     host: &dyn Host,
     layout: &Layout,
     run: u64,
     listener: &dyn Fn(&Event),
+    tick: &dyn Fn(),
     stopped: &dyn Fn() -> bool,
 ) -> Result<Followed, String> {
     let mut seen = 0;
@@ -69,6 +71,7 @@ pub fn follow(
         let closed = history::load(layout, run)?.filter(|run| !run.is_open());
         let report = closed.and_then(|run| run.report);
         seen = show(layout, run, seen, listener);
+        tick();
         if let Some(report) = report {
             // The run's process still cleans up; the next command should not find it busy.
             // Sealing a large backup takes time.

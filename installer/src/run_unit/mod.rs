@@ -27,6 +27,8 @@ pub use tell::tell_open;
 const UNIT_DIR: &str = "/etc/systemd/system";
 const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
 const RUN_UNIT_DIR: &str = "/run/systemd/system";
+/// Longest time for the copy to print its version.
+const TRIAL: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Whether a run can live in a unit: the running host itself, with systemd.
 pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
@@ -131,6 +133,12 @@ pub fn is_starting(host: &dyn Host) -> bool {
     host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
 }
 
+/// Whether systemd tries, or will try by itself, to close an open run.
+pub fn is_recovering(host: &dyn Host) -> bool {
+    let is_up = |name| host.unit(name).is_ok_and(|unit| unit.is_up());
+    is_up(units::RECOVER_TIMER) || is_up(units::RECOVER_UNIT)
+}
+
 fn own_bytes() -> Result<Vec<u8>, FsError> {
     let own = Path::new("/proc/self/exe");
     std::fs::read(own).map_err(at("read", own))
@@ -139,6 +147,41 @@ fn own_bytes() -> Result<Vec<u8>, FsError> {
 /// Returns the digest of the running program.
 pub fn own_digest() -> Result<Sha256, FsError> {
     Ok(Sha256::of(&own_bytes()?))
+}
+
+/// Why the copy that systemd would execute cannot be used.
+#[derive(Debug)]
+pub struct Untried {
+    /// The copy.
+    pub copy: PathBuf,
+    /// What failed.
+    pub error: HostError,
+}
+
+/// Makes the copy that systemd would execute and runs it once: a policy or a mount option may forbid
+/// that. A copy that was not there before is removed again.
+pub fn try_copy(layout: &Layout) -> Result<(), Untried> {
+    let digest = own_digest();
+    let copy = match &digest {
+        Ok(digest) => layout.kept_installer(digest),
+        Err(_) => layout.kept_installers(),
+    };
+    let was_there = copy.exists();
+    let tried = digest
+        .and_then(|_| copy_installer(layout))
+        .map_err(HostError::from)
+        .and_then(|path| {
+            let answer = cmd::trial::run(&path, &["--version"], false, TRIAL)?;
+            Ok(answer.success()?)
+        });
+    if !was_there {
+        // What cannot be removed is used, or removed, by the next run.
+        let dir = copy.parent().unwrap_or(&copy);
+        let _ = secure_fs::remove_if_present(&copy);
+        let _ = secure_fs::remove_dir_if_empty(dir);
+        let _ = secure_fs::remove_dir_if_empty(&layout.kept_installers());
+    }
+    tried.map(drop).map_err(|error| Untried { copy, error })
 }
 
 /// Copies the running program, hashed, to its own place, where `SELinux` lets systemd execute it.

@@ -89,7 +89,13 @@ fn the_printed_commands_put_a_host_back_whose_revert_failed_twice() {
     assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
     assert!(!site.host.unit("tyk-dashboard.service").unwrap().is_active());
 
-    let status = site.must_install(&["status"]).stdout;
+    let status = site.install(&["status"]);
+    assert!(
+        [Some(12), Some(13)].contains(&status.code()),
+        "{}",
+        status.stdout
+    );
+    let status = status.stdout;
     assert!(
         status.contains("cause: Tyk Pump is not healthy"),
         "{status}"

@@ -7,6 +7,7 @@
 )]
 
 mod behind;
+mod dry_run;
 mod going_back;
 mod health;
 mod left_alone;

@@ -1,0 +1,187 @@
+//! Checks the staged packages, as rpm will meet them.
+
+use manifests::digest::Sha256;
+
+use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
+use crate::failure::chain;
+use crate::host::{Host, RpmMode, cmd};
+use crate::layout::Layout;
+use crate::plan::{InstallPlan, PackageChange, is_build};
+use crate::problem::{Problem, coded};
+
+/// Checks the staged packages: their signatures, whether each is the package that the plan names,
+/// and rpm's own test of every transaction of the plan and of a revert.
+pub fn packages(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    bundle: &StagedBundle,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
+    match bundle.rpm_set(layout, &all) {
+        Ok(set) => {
+            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
+            // Only a header with a valid signature can be trusted.
+            if problems.is_empty() {
+                identities(host, &set, plan, bundle.metadata(), &mut problems);
+            }
+        }
+        Err(error) => problems.push(stored(&chain(&error))),
+    }
+    let mut problems = coded(problems, "package");
+    rpm_tests(host, layout, plan, &mut problems);
+    coded(problems, "rpm")
+}
+
+/// Checks the signatures of the staged packages of a plan that is not whole, so that rpm could not
+/// test its transactions.
+pub fn package_signatures(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    bundle: &StagedBundle,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
+    if all.is_empty() {
+        return problems;
+    }
+    match bundle.rpm_set(layout, &all) {
+        Ok(set) => signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems),
+        Err(error) => problems.push(stored(&chain(&error))),
+    }
+    coded(problems, "package")
+}
+
+/// Runs rpm's own test over the groups of a plan and over a revert.
+pub fn rpm_tests(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    let mode = plan.rpm_mode();
+    // Each group is tested as the run will meet it: after the earlier groups.
+    let mut targets: Vec<Sha256> = Vec::new();
+    for (at, group) in plan.groups.iter().enumerate() {
+        let coming = group.changes().filter_map(|change| change.to);
+        targets.extend(coming.map(|rpm| rpm.sha256));
+        let is_last = at + 1 == plan.groups.len();
+        let name = if is_last { "the upgrade" } else { &group.name };
+        if !test(host, layout, name, &targets, mode, problems) {
+            // Later groups would report the same problem again.
+            break;
+        }
+    }
+    let going = plan.changes().filter_map(|change| change.from);
+    let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
+    test(
+        host,
+        layout,
+        "the way back",
+        &previous,
+        RpmMode::GoBack,
+        problems,
+    );
+}
+
+/// Returns whether rpm accepts a set.
+fn test(
+    host: &dyn Host,
+    layout: &Layout,
+    name: &str,
+    digests: &[Sha256],
+    mode: RpmMode,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let set = match StagedRpmSet::reopen(layout, digests) {
+        Ok(set) => set,
+        Err(error) => {
+            problems.push(stored(&chain(&error)));
+            return false;
+        }
+    };
+    let problem = match host.rpm_test(&set, mode) {
+        Ok(answer) if answer.code == Some(0) => return true,
+        Ok(answer) => Problem::new(
+            format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
+            "remove the reason that rpm names, then try again; what is missing here can be carried: \
+             rebuild with `--inventory` of this host and `--with-deps`",
+        ),
+        Err(error) => Problem::new(
+            format!("rpm cannot test {name}: {}", chain(&error)),
+            "make `rpm -qa` work on this host first",
+        ),
+    };
+    problems.push(problem);
+    false
+}
+
+fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {
+    match host.rpm_signatures(set, keys) {
+        Ok(answer) if answer.code == Some(0) => {}
+        Ok(answer) => problems.push(Problem::new(
+            format!(
+                "this host's rpm does not accept the package signatures: {}",
+                cmd::tail(&answer.output, 6)
+            ),
+            "compare the host's crypto policy with the packages' signatures (`rpmkeys -Kv`)",
+        )),
+        Err(error) => problems.push(Problem::new(
+            format!(
+                "the package signatures cannot be checked: {}",
+                chain(&error)
+            ),
+            "make `rpmkeys` work on this host first",
+        )),
+    }
+}
+
+/// Compares the headers with the manifest. The plan was made from the manifest and the file lists,
+/// but rpm installs what the headers contain, and a revert knows only what was planned.
+fn identities(
+    host: &dyn Host,
+    set: &StagedRpmSet,
+    plan: &InstallPlan,
+    metadata: &VerifiedMetadata,
+    problems: &mut Vec<Problem>,
+) {
+    let next = "do not use this bundle; build it again";
+    let headers = match host.rpm_headers(set) {
+        Ok(headers) if headers.len() == set.rpms().len() => headers,
+        Ok(_) => {
+            let why = "a file of the bundle is not exactly one package";
+            return problems.push(Problem::new(why, next));
+        }
+        Err(error) => {
+            let why = format!("the package headers cannot be read: {}", chain(&error));
+            return problems.push(Problem::new(why, next));
+        }
+    };
+    for (file, header) in set.rpms().iter().zip(&headers) {
+        let sha256 = file.sha256();
+        let mut listed = metadata.manifest().rpms.iter();
+        let listed = listed.find(|rpm| rpm.sha256 == *sha256);
+        let is_meant = match listed.zip(metadata.files(sha256)) {
+            Some((rpm, list)) => is_build(header, rpm, list),
+            // An RPM of the store: an earlier run installed it from its own bundle.
+            None => plan.changes().flat_map(PackageChange::rpms).any(|rpm| {
+                rpm.sha256 == *sha256
+                    && rpm.nevra == header.nevra
+                    && rpm.build_time == header.build_time
+            }),
+        };
+        if !is_meant {
+            let found = &header.nevra;
+            problems.push(Problem::new(
+                format!("the RPM {sha256} is {found}, not what the bundle says of it"),
+                next,
+            ));
+        }
+    }
+}
+
+fn stored(why: &str) -> Problem {
+    Problem::new(why, "copy the bundle again and run `install verify` on it")
+}

@@ -116,7 +116,7 @@ impl Examined {
         let layout = &session.layout;
         let plan = self.plan.take();
         match &plan {
-            Some(plan) if self.has_room(session, plan) => {
+            Some(plan) if Self::has_room(session, plan) => {
                 let borrowed = Borrowed::new(session, plan);
                 let staged = secure_fs::ensure_guarded(&layout.store(), 0o700)
                     .map_err(BundleError::from)
@@ -146,7 +146,7 @@ impl Examined {
     }
 
     /// Whether the packages can be unpacked for their check.
-    fn has_room(&self, session: &Session, plan: &InstallPlan) -> bool {
+    fn has_room(session: &Session, plan: &InstallPlan) -> bool {
         let needed = preflight::staging_bytes(&session.layout, plan) + KEYRING_BYTES;
         let space = session.host.space(&session.layout.state());
         space.is_ok_and(|space| !space.read_only && space.free_bytes >= needed)
@@ -168,7 +168,9 @@ impl Examined {
         }
         let (found, notes) = packages(session, plan, staged);
         self.problems.extend(found);
-        notes.iter().for_each(|note| render::warning(note));
+        for note in &notes {
+            render::warning(note);
+        }
     }
 
     fn refuse_bundle(&mut self, path: &Path, error: &BundleError) {

@@ -103,7 +103,9 @@ fn begin(
     };
     start(session, entered, &request, || {
         let (problems, notes) = examine::packages(session, plan, &staged);
-        notes.iter().for_each(|note| render::warning(note));
+        for note in &notes {
+            render::warning(note);
+        }
         problems
     })
 }

@@ -30,7 +30,9 @@ pub(super) fn ask(
     if reasons.is_empty() || answer.yes || !is_terminal {
         return Ok(());
     }
-    let lines: String = reasons.iter().map(|why| format!("  * {why}\n")).collect();
+    let lines = reasons
+        .iter()
+        .fold(String::new(), |text, why| text + &format!("  * {why}\n"));
     let mut err = std::io::stderr().lock();
     // If the question cannot be printed, the answer will not be yes.
     let _ = write!(

@@ -54,6 +54,8 @@ mod tests {
             may_be_empty: false,
             elsewhere: None,
             change: None,
+            cache: false,
+            exclude: Vec::new(),
             terms: StoreTerms::default(),
         };
         plan.stores.push(store.clone());

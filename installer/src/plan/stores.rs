@@ -11,7 +11,7 @@ use super::{Consent, InstallPlan, idle, migrations, standing};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
-use crate::stores::{FoundStore, UnclearStore};
+use crate::stores::{FoundStore, FoundStores, UnclearStore};
 
 /// A store that the components of a plan use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,35 +116,9 @@ pub(super) fn add(
     plan: &mut InstallPlan,
     problems: &mut Vec<Problem>,
 ) {
-    let mut used: Vec<&str> = Vec::new();
-    let changing: Vec<String> = plan
-        .components()
-        .map(|p| p.component.name.clone())
-        .collect();
     let usable = idle::without(inventory);
     idle::note(product, inventory, plan);
-    let unclear = usable.unclear.iter();
-    for unclear in unclear.filter(|one| changing.contains(&one.component)) {
-        if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
-            used.push(name);
-            plan.notes.push(format!(
-                "{name} is not known here and is reported as backed up elsewhere, because: {reason}"
-            ));
-        } else if unclear.is_denied {
-            // The preflight refuses the run if root cannot read it either.
-            plan.notes.push(format!(
-                "whether {} is a data store is not known: {}",
-                unclear.name, unclear.why
-            ));
-        } else if unclear.out_of_reach && !migrations::any_crossed(product, plan) {
-            plan.notes.push(format!(
-                "{} is not dumped: {}. This run leaves its data alone",
-                unclear.name, unclear.why
-            ));
-        } else {
-            problems.push(not_known(unclear));
-        }
-    }
+    let mut used = add_unclear(product, &usable, consent, plan, problems);
     let mut stores = Vec::new();
     for found in &usable.found {
         let named = found
@@ -184,6 +158,44 @@ pub(super) fn add(
         let known: Vec<&str> = plan.stores.iter().map(|s| s.name.as_str()).collect();
         problems.push(terms::not_used(name, &known));
     }
+}
+
+/// Judges what may be a store of a component that changes. Returns the names that have a reason.
+fn add_unclear<'c>(
+    product: &ProductManifest,
+    usable: &FoundStores,
+    consent: &'c Consent,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) -> Vec<&'c str> {
+    let mut used: Vec<&str> = Vec::new();
+    let changing: Vec<String> = plan
+        .components()
+        .map(|p| p.component.name.clone())
+        .collect();
+    let unclear = usable.unclear.iter();
+    for unclear in unclear.filter(|one| changing.contains(&one.component)) {
+        if let Some((name, reason)) = consent.elsewhere.get_key_value(&unclear.name) {
+            used.push(name);
+            plan.notes.push(format!(
+                "{name} is not known here and is reported as backed up elsewhere, because: {reason}"
+            ));
+        } else if unclear.is_denied {
+            // The preflight refuses the run if root cannot read it either.
+            plan.notes.push(format!(
+                "whether {} is a data store is not known: {}",
+                unclear.name, unclear.why
+            ));
+        } else if unclear.out_of_reach && !migrations::any_crossed(product, plan) {
+            plan.notes.push(format!(
+                "{} is not dumped: {}. This run leaves its data alone",
+                unclear.name, unclear.why
+            ));
+        } else {
+            problems.push(not_known(unclear));
+        }
+    }
+    used
 }
 
 fn not_known(unclear: &UnclearStore) -> Problem {

@@ -82,7 +82,7 @@ pub fn forbids_unknown_programs(host: &dyn Host) -> bool {
     host.unit(FAPOLICYD).is_ok_and(|unit| unit.is_up())
 }
 
-/// Whether SELinux enforces its policy on the running host.
+/// Whether `SELinux` enforces its policy on the running host.
 #[must_use]
 pub fn is_enforcing() -> bool {
     std::fs::read_to_string(SELINUX).is_ok_and(|text| text.trim() == "1")

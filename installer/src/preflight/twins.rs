@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
-use crate::stores::{Discovery, FoundStore, Limit, ServerIdentity, Stores};
+use crate::stores::{Discovery, FoundStore, FoundStores, Limit, ServerIdentity, Stores};
 
 /// Asks the servers, and notes in the plan who else uses each store. The users of stores that are
 /// one, or that may be, are held together while its data change.
@@ -16,31 +16,7 @@ pub(super) fn join(
     plan: &mut InstallPlan,
 ) -> Vec<Problem> {
     let shown = discovery.shown();
-    let mut identities: BTreeMap<String, ServerIdentity> = BTreeMap::new();
-    let changes = |plan: &InstallPlan, found: &FoundStore| {
-        let mut changed = plan.stores.iter().filter(|store| store.change.is_some());
-        changed.any(|store| store.engine == found.engine)
-    };
-    for found in &shown.found {
-        let planned = plan
-            .stores
-            .iter()
-            .any(|store| store.endpoint == found.endpoint);
-        if !planned && !changes(plan, found) {
-            continue;
-        }
-        let name = found.names.first().map_or("", String::as_str);
-        let Ok(access) = discovery.access(name, &found.endpoint) else {
-            continue;
-        };
-        let words = reached.words(access, limit);
-        identities.insert(found.endpoint.clone(), words.identity);
-        for store in &mut plan.stores {
-            if store.endpoint == found.endpoint && store.elsewhere.is_none() {
-                store.terms.others = Some(words.others.clone());
-            }
-        }
-    }
+    let identities = ask(&shown, discovery, reached, limit, plan);
     let is_one = |one: &str, other: &str| identities.get(one)?.is(identities.get(other)?);
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for at in 0..plan.stores.len() {
@@ -66,7 +42,7 @@ pub(super) fn join(
             let name = twin.names.join(", ");
             match (is_same, planned) {
                 (Some(true), Some((other, true))) if other > at => {
-                    problems.push(both(&store.name, twin))
+                    problems.push(both(&store.name, twin));
                 }
                 (Some(true), Some((_, true))) => {}
                 (Some(true), Some((other, false))) => {
@@ -91,6 +67,42 @@ pub(super) fn join(
     }
     plan.notes.extend(notes.into_iter().flatten());
     problems
+}
+
+/// Asks each server that matters who it is, and notes who else uses it.
+fn ask(
+    shown: &FoundStores,
+    discovery: &Discovery,
+    reached: &dyn Stores,
+    limit: Limit<'_>,
+    plan: &mut InstallPlan,
+) -> BTreeMap<String, ServerIdentity> {
+    let mut identities: BTreeMap<String, ServerIdentity> = BTreeMap::new();
+    let changes = |plan: &InstallPlan, found: &FoundStore| {
+        let mut changed = plan.stores.iter().filter(|store| store.change.is_some());
+        changed.any(|store| store.engine == found.engine)
+    };
+    for found in &shown.found {
+        let planned = plan
+            .stores
+            .iter()
+            .any(|store| store.endpoint == found.endpoint);
+        if !planned && !changes(plan, found) {
+            continue;
+        }
+        let name = found.names.first().map_or("", String::as_str);
+        let Ok(access) = discovery.access(name, &found.endpoint) else {
+            continue;
+        };
+        let words = reached.words(access, limit);
+        identities.insert(found.endpoint.clone(), words.identity);
+        for store in &mut plan.stores {
+            if store.endpoint == found.endpoint && store.elsewhere.is_none() {
+                store.terms.others = Some(words.others.clone());
+            }
+        }
+    }
+    identities
 }
 
 /// Adds users and returns those that are new.

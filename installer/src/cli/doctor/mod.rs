@@ -55,7 +55,7 @@ struct Check {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     #[serde(rename = "type")]
-    document: &'static str,
+    kind: &'static str,
     exit: u8,
     checks: &'a [Check],
 }
@@ -110,7 +110,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let has_problem = checks.iter().any(|one| one.verdict == Verdict::Problem);
     let exit = if has_problem { Exit::Refused as u8 } else { 0 };
     let document = Document {
-        document: "airgap-bundle/doctor/1",
+        kind: "airgap-bundle/doctor/1",
         exit,
         checks: &checks,
     };

@@ -163,8 +163,9 @@ pub(in crate::cli) fn report(data: &[DataReport]) -> String {
             .as_ref()
             .map(|reason| ("its data stay as they were", reason));
         let all = [shared, by_hand, kept].into_iter().flatten();
-        all.map(|(what, reason)| format!("        {what}, because: {reason}\n"))
-            .collect::<String>()
+        all.fold(String::new(), |text, (what, reason)| {
+            text + &format!("        {what}, because: {reason}\n")
+        })
     };
     data.iter()
         .map(|store| line(store) + &decided(store))

@@ -41,11 +41,11 @@ impl Engine for MongodbAccess {
         let (database, collection) = (of(self), format!("--collection={ABSENT_COLLECTION}"));
         let args = ["--archive", database.as_str(), collection.as_str()];
         tools.run(&what, "mongodump", &args, &[], None)?;
-        let size = shell::size(self, site.left());
+        let raw = shell::size(self, site.left());
         Ok(StoreLook {
             version: "unknown".to_owned(),
-            bytes: size.map_or(0, |size| size.saturating_add(size / 4)),
-            raw_bytes: size,
+            bytes: raw.map_or(0, |raw| raw.saturating_add(raw / 4)),
+            raw_bytes: raw,
             leaves_out: !self.exclude.is_empty(),
             items: None,
             parts: vec![ARCHIVE.to_owned()],

@@ -89,9 +89,9 @@ pub(super) fn take_over(
         let taken = fresh.run(what, Some(version), &tool);
         // The giver ends when nobody reads any more.
         drop(read);
-        let given = giver.join();
+        let handed = giver.join();
         taken?;
-        match given {
+        match handed {
             Ok(Ok(finished)) if finished.succeeded() => Ok(()),
             Ok(Ok(finished)) => Err(error::of_failure(what, old.database(), &finished)),
             Ok(Err(failure)) => Err(error::of_tool(what, "pg_dump", &failure)),

@@ -7,6 +7,7 @@ use crate::backup::seal;
 use crate::failure::chain;
 use crate::history;
 use crate::history::report::{HealthState, NotWell, Outcome, REPORT_TYPE, RunReport, changes};
+use crate::plan::InstallPlan;
 use crate::trust::sequence;
 
 /// Reports a run that reached and recorded its target but could not remove the drop-ins. The run
@@ -104,22 +105,7 @@ pub(super) fn make(
         }
         changes.retain(|known| known.to.is_some() || known.title != change.package);
     }
-    if let Some(reason) = &context.plan.downgrade_because {
-        let note = format!("an older bundle or older packages were allowed, because: {reason}");
-        state.findings.notes.insert(0, Note::Info(note));
-    }
-    if let Some(reason) = &context.plan.sequence_jump_because {
-        let note = format!("a sequence far above the last one was allowed, because: {reason}");
-        state.findings.notes.insert(0, Note::Info(note));
-    }
-    for (name, reason) in &context.plan.unhealthy_before {
-        let note = format!("{name} was allowed to be ill before the run, because: {reason}");
-        state.findings.notes.insert(0, Note::Info(note));
-    }
-    if let Some(reason) = &context.plan.extras_ignored_because {
-        let note = format!("files that would not load were to be ignored, because: {reason}");
-        state.findings.notes.insert(0, Note::Info(note));
-    }
+    note_consents(context.plan, &mut state.findings.notes);
     if outcome == Outcome::Done {
         let lasting = context.plan.lasting_notes().cloned();
         state.findings.notes.extend(lasting.map(Note::Info));
@@ -148,6 +134,26 @@ pub(super) fn make(
         unit_logs: unit_log::kept(context),
         backup_recipients: seal::recorded(context.layout, context.run)
             .map_or_else(|_| Vec::new(), |recipients| recipients.names()),
+    }
+}
+
+/// Puts what the operator allowed before the other notes.
+fn note_consents(plan: &InstallPlan, notes: &mut Vec<Note>) {
+    if let Some(reason) = &plan.downgrade_because {
+        let note = format!("an older bundle or older packages were allowed, because: {reason}");
+        notes.insert(0, Note::Info(note));
+    }
+    if let Some(reason) = &plan.sequence_jump_because {
+        let note = format!("a sequence far above the last one was allowed, because: {reason}");
+        notes.insert(0, Note::Info(note));
+    }
+    for (name, reason) in &plan.unhealthy_before {
+        let note = format!("{name} was allowed to be ill before the run, because: {reason}");
+        notes.insert(0, Note::Info(note));
+    }
+    if let Some(reason) = &plan.extras_ignored_because {
+        let note = format!("files that would not load were to be ignored, because: {reason}");
+        notes.insert(0, Note::Info(note));
     }
 }
 

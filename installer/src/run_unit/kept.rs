@@ -38,7 +38,7 @@ pub fn settle(layout: &Layout, copies: Copies) -> Result<Option<PathBuf>, FsErro
         }
     }
     let link = layout.installer_for_undo();
-    if let Some(target) = own.strip_prefix(&dir).ok() {
+    if let Ok(target) = own.strip_prefix(&dir) {
         secure_fs::link_to(target, &link)?;
         secure_fs::sync_parent(&link)?;
     }

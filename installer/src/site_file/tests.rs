@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "the tests make files")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 

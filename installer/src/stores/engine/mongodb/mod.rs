@@ -1,6 +1,6 @@
 //! `MongoDB`, by its database tools, `mongodump` and `mongorestore`.
 //!
-//! The version of a server stays unknown. Its size is known where a shell of MongoDB is on the host.
+//! The version of a server stays unknown. Its size is known where a shell of `MongoDB` is on the host.
 
 mod access;
 mod archive;

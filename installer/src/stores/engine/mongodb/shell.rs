@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::access::MongodbAccess;
-use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::{Tool, is_available};
+use crate::host::cmd::{Finished, inherited_path};
 use crate::secure_fs;
 use crate::stores::Limit;
 
@@ -35,7 +35,7 @@ pub(super) fn size(access: &MongodbAccess, limit: Limit<'_>) -> Option<u64> {
         time: limit.time.min(ANSWER),
         ..limit
     };
-    let finished = tool.run(limit).ok().filter(|one| one.succeeded())?;
+    let finished = tool.run(limit).ok().filter(Finished::succeeded)?;
     read(&finished.stdout)
 }
 

@@ -124,6 +124,10 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
     })
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent fact of the server"
+)]
 struct Rights<'a> {
     is_standby: bool,
     is_super: bool,

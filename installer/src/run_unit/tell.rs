@@ -32,7 +32,11 @@ pub fn tell_open(layout: &Layout, run: u64, program: &str) {
 
 /// Takes back what was told.
 pub(super) fn tell_closed(layout: &Layout) {
-    let _ = secure_fs::remove_all(&[&layout.message_of_the_day(), &layout.told()]);
+    let told = layout.told();
+    let _ = secure_fs::remove_all(&[&layout.message_of_the_day(), &told]);
+    if let Some(dir) = told.parent() {
+        let _ = secure_fs::remove_dir_if_empty(dir);
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn others_may_not_write_to_it() {
     }
     let (_dir, layout) = host(WHOLE, 0o600);
     let path = layout.site_file();
-    std::fs::rename(&path, path.with_extension("real")).unwrap();
+    secure_fs::rename(&path, &path.with_extension("real")).unwrap();
     std::os::unix::fs::symlink(path.with_extension("real"), &path).unwrap();
     assert!(read(&layout).is_err(), "a symlink");
 }

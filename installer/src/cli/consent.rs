@@ -34,6 +34,10 @@ pub(super) struct ConsentArgs {
     unhealthy_before: Vec<(String, String)>,
     #[command(flatten)]
     health: HealthBudgets,
+    /// Install the component NAME of the bundle for the first time: it is not installed on this host. A
+    /// revert or an undo removes it again.
+    #[arg(long, value_name = "NAME")]
+    fresh: Vec<String>,
     /// Longest time for the dump of one data store, in seconds [default: 3600].
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     dump_time_limit: Option<u64>,
@@ -109,6 +113,7 @@ impl ConsentArgs {
             elsewhere: self.backed_up_elsewhere.iter().cloned().collect(),
             unhealthy_before: self.unhealthy_before.iter().cloned().collect(),
             health_budgets: self.health.budgets(),
+            fresh: self.fresh.iter().cloned().collect(),
             dump_limit_secs: self.dump_time_limit,
             dump_dir: self.dump_dir.clone(),
         };

@@ -26,6 +26,7 @@ pub(super) fn test_inventory() -> Inventory {
         merged_usr: true,
         agents: Vec::new(),
         mounts: Vec::new(),
+        links: BTreeMap::new(),
         remembered: crate::trust::sequence::Remembered::Nothing,
         stores: crate::stores::FoundStores::default(),
         services: BTreeMap::new(),

@@ -150,12 +150,26 @@ pub fn close(
     });
     let index = Index::new(&listing.offers, target.arch, system.merged_usr);
     let has = |name: &str| host.is_none_or(|host| !host.installed(name).is_empty());
+    // A target may replace what the host has under another name.
+    let previous = plan.packages_for(target, Role::Previous);
+    let has_before = |component: &str| {
+        let mut own = previous
+            .iter()
+            .filter(|(purpose, _)| purpose.component == component);
+        own.any(|(_, package)| has(package.nevra.name()))
+    };
+    let beside = |name: &str| {
+        let mut own = previous.iter().map(|(_, package)| package.nevra.name());
+        own.any(|own| own == name)
+    };
     // A host gets the components that it has.
     let targets: Vec<(&Use, &Nevra)> = plan
         .packages_for(target, Role::Target)
         .into_iter()
         .map(|(purpose, package)| (purpose, &package.nevra))
-        .filter(|(_, nevra)| has(nevra.name()))
+        .filter(|(purpose, nevra)| {
+            has(nevra.name()) || (!beside(nevra.name()) && has_before(&purpose.component))
+        })
         .collect();
     let mut added = Vec::new();
     let mut missing = Vec::new();
@@ -185,7 +199,17 @@ pub fn close(
     let roots: Vec<usize> = wanted.filter_map(|nevra| index.find(nevra)).collect();
     let closure = closure::close(&index, &system, &roots);
     missing.extend(closure.missing.iter().cloned());
-    let (conflicts, obsoleted) = (closure.conflicts.clone(), closure.obsoleted.clone());
+    let (conflicts, mut obsoleted) = (closure.conflicts.clone(), closure.obsoleted.clone());
+    // The bundle brings these back.
+    let carried: Vec<String> = previous
+        .iter()
+        .map(|(_, one)| one.nevra.to_string())
+        .collect();
+    let comes_back = |replaced: &String| {
+        let mut carried = carried.iter();
+        carried.any(|nevra| replaced.starts_with(&format!("the installed {nevra} by ")))
+    };
+    obsoleted.retain(|replaced| !comes_back(replaced));
     attribute(&closure, &targets, listing, &mut added);
     Dependencies {
         distro: target.distro.clone(),

@@ -19,6 +19,7 @@ fn listed(nevra: &str, needs: &[&str]) -> (RepoPackage, Capabilities) {
         ..Capabilities::default()
     };
     let package = RepoPackage {
+        obsoletes: Vec::new(),
         url: format!("https://host/{}", nevra.file_name())
             .parse()
             .unwrap(),

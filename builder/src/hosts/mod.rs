@@ -11,7 +11,7 @@ use std::path::Path;
 use manifests::digest::Sha256;
 use manifests::host_inventory::{HostInventory, HostPackage, INVENTORY_MAX_BYTES};
 use manifests::nevra::{Arch, Nevra};
-use manifests::product::{Distro, ProductManifest};
+use manifests::product::{Component, Distro, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 pub use error::HostsError;
@@ -149,7 +149,8 @@ impl Fleet {
             installed: product
                 .components
                 .iter()
-                .flat_map(|component| host.inventory.installed(&component.package))
+                .flat_map(Component::all_packages)
+                .flat_map(|package| host.inventory.installed(package))
                 .map(|package| package.nevra.clone())
                 .collect(),
         };

@@ -97,13 +97,25 @@ fn read_index(
 ) -> Result<RepoIndex, Error> {
     let sources = repo::sources_for(&origin.product, distros, archs, &origin.overrides)
         .map_err(VendorKeyError::Source)?;
-    let names = package_names(&origin.product);
-    Ok(repo::fetch_index(
-        transport,
-        &sources,
-        &keys.metadata,
-        &names,
-    )?)
+    let mut names = package_names(&origin.product);
+    let read =
+        |names: &BTreeSet<String>| repo::fetch_index(transport, &sources, &keys.metadata, names);
+    let index = read(&names)?;
+    // Packages of other names that the product's replace: a host may run one of them.
+    let all = index
+        .snapshots
+        .iter()
+        .flat_map(|snapshot| &snapshot.packages);
+    let replaced = all.flat_map(|package| &package.obsoletes);
+    let replaced: BTreeSet<String> = replaced
+        .map(|obsolete| obsolete.name.clone())
+        .filter(|name| !names.contains(name))
+        .collect();
+    if replaced.is_empty() {
+        return Ok(index);
+    }
+    names.extend(replaced);
+    Ok(read(&names)?)
 }
 
 /// Adds what other distributions publish, as far as their repositories answer.
@@ -132,7 +144,7 @@ pub fn package_names(product: &ProductManifest) -> BTreeSet<String> {
     product
         .components
         .iter()
-        .map(|component| component.package.clone())
+        .flat_map(|component| component.all_packages().map(str::to_owned))
         .collect()
 }
 

@@ -13,6 +13,7 @@ pub mod vendor_keys;
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
+use manifests::package_files::Dependency;
 use serde::Serialize;
 use url::Url;
 
@@ -74,6 +75,9 @@ pub struct RepoPackage {
     pub size: u64,
     /// Its checksum.
     pub checksum: Checksum,
+    /// Packages of other names that it replaces.
+    #[serde(skip)]
+    pub obsoletes: Vec<Dependency>,
 }
 
 impl RepoIndex {

@@ -190,7 +190,10 @@ impl Draft {
         is_whole: bool,
     ) -> Result<(), PrimaryError> {
         self.attributes(path, element, tag);
-        if is_whole {
+        // What a package replaces is always read: a host may have that.
+        let is_replaced =
+            matches!(path, [format, section] if format == "format" && section == "obsoletes");
+        if is_whole || is_replaced {
             self.capabilities(path, element, tag)?;
         }
         Ok(())
@@ -289,6 +292,7 @@ impl Draft {
             url: href::join(base, href)?,
             size,
             checksum: Checksum::new(&self.checksum_type, &self.checksum)?,
+            obsoletes: self.capabilities.obsoletes.clone(),
         };
         Ok((package, self.capabilities))
     }

@@ -61,6 +61,19 @@ pub enum ResolveError {
         /// The other.
         second: Box<RepoPackage>,
     },
+    /// A package that must have the version of another one is not published in that version.
+    #[error(
+        "{package} is not published in the version of {target}; published are {}",
+        list(published)
+    )]
+    NotInStep {
+        /// The package.
+        package: String,
+        /// The package that it goes with.
+        target: String,
+        /// The versions that are published.
+        published: Box<[String]>,
+    },
     /// A `--from` that names nothing earlier.
     #[error("--from {0} names no earlier published version")]
     FromMatchesNothing(From),
@@ -105,6 +118,12 @@ impl Explain for ResolveError {
                 "the package was pushed again under the same name: ask the vendor which one is \
                  right, and build from a lock that names it (--locked) or from a mirror that holds \
                  only that one (--repo-url)"
+                    .to_owned(),
+            ),
+            Self::NotInStep { .. } => (
+                self.to_string(),
+                "ask for a version in which both are published, or correct `packages` of the component \
+                 in the product manifest (--product FILE)"
                     .to_owned(),
             ),
             Self::FromMatchesNothing(_) => (

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Draft, Place};
+use manifests::product::Component;
+
+use super::{Draft, Place, beside};
 use crate::hosts::FleetHost;
 use crate::repo::RepoPackage;
 
@@ -78,7 +80,10 @@ impl Obstacle {
             Self::Twice(_) => {
                 "remove the duplicate on that host with `rpm -e` and take the inventory again"
             }
-            Self::Nothing => "leave that host out: this tool upgrades what is installed",
+            Self::Nothing => {
+                "leave that host out: an inventory says what is to be upgraded; a first installation \
+                 (`install --fresh`) takes a bundle that was built without it"
+            }
         }
     }
 }
@@ -132,7 +137,7 @@ fn look<'a>(
     target: &RepoPackage,
 ) -> Result<Installed<'a>, Obstacle> {
     let installed = match host.installed(&place.component.package).as_slice() {
-        [] => return Ok(Installed::Absent),
+        [] => return look_at_predecessor(place, host, target),
         [one] => &one.nevra,
         several => {
             let nevras: Vec<String> = several.iter().map(|p| p.nevra.to_string()).collect();
@@ -160,14 +165,38 @@ fn look<'a>(
     })
 }
 
+/// A target may replace an installed package of another name; a revert needs that very package.
+fn look_at_predecessor<'a>(
+    place: &Place<'a>,
+    host: &FleetHost,
+    target: &RepoPackage,
+) -> Result<Installed<'a>, Obstacle> {
+    let Some(installed) = beside::installed_predecessor(place, target, host) else {
+        return Ok(Installed::Absent);
+    };
+    let published = beside::predecessors(place, target).into_iter();
+    let mut published = published.filter(|package| package.nevra.to_string() == installed);
+    published
+        .next()
+        .map(Installed::Earlier)
+        .ok_or(Obstacle::NotPublished {
+            installed,
+            repository: place.component.repository.clone(),
+        })
+}
+
 /// Finds hosts that run nothing of the product.
 pub(super) fn without_product(inputs: &super::Inputs<'_>, draft: &mut Draft) {
     for host in inputs.fleet.hosts() {
         let components = &inputs.product.components;
-        if components
-            .iter()
-            .all(|c| host.installed(&c.package).is_empty())
-        {
+        let has_product = |c: &Component| {
+            let listed = inputs.index.snapshots.iter().flat_map(|one| &one.packages);
+            let own = listed.filter(|package| package.nevra.name() == c.package);
+            let mut replaced = own.flat_map(|package| &package.obsoletes);
+            !host.installed(&c.package).is_empty()
+                || replaced.any(|obsolete| !host.installed(&obsolete.name).is_empty())
+        };
+        if !components.iter().any(has_product) {
             draft.unserved.push(Unserved {
                 host: host.label.clone(),
                 component: inputs.product.lead.clone(),

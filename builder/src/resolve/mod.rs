@@ -1,5 +1,6 @@
 //! From an index to a plan: which version of which component for which host.
 
+mod beside;
 mod error;
 mod fleet;
 mod previous;
@@ -137,9 +138,10 @@ fn resolve_target(
             }
         };
         place.add(chosen, Role::Target, draft)?;
-        for package in previous {
+        for package in &previous {
             place.add(package, Role::Previous, draft)?;
         }
+        beside::add(&place, chosen, &previous, draft)?;
     }
     Ok(())
 }
@@ -166,8 +168,7 @@ impl<'a> Place<'a> {
         role: Role,
         draft: &mut Draft,
     ) -> Result<(), ResolveError> {
-        let twin = self
-            .candidates()
+        let twin = select::published(self.inputs.index, self.component, self.target)
             .into_iter()
             .find(|other| other.nevra == package.nevra && other.checksum != package.checksum);
         if let Some(twin) = twin {

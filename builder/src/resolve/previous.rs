@@ -7,7 +7,7 @@ use manifests::evr::{compare_versions, line_of};
 use manifests::product::Versioning;
 
 use super::select::{is_prerelease, newest_by_line, newest_matching, version};
-use super::{Draft, Place};
+use super::{Draft, Place, beside};
 use crate::repo::RepoPackage;
 
 /// Which installed versions a bundle shall serve.
@@ -80,11 +80,11 @@ pub(super) fn choose<'a>(
     target: &'a RepoPackage,
     draft: &mut Draft,
 ) -> Vec<&'a RepoPackage> {
-    let earlier: Vec<&RepoPackage> = place
-        .candidates()
-        .into_iter()
-        .filter(|package| package.nevra.evr() < target.nevra.evr())
-        .collect();
+    let own = place.candidates().into_iter();
+    let own = own.filter(|package| package.nevra.evr() < target.nevra.evr());
+    let mut earlier: Vec<&RepoPackage> = beside::predecessors(place, target);
+    earlier.extend(own);
+    earlier.sort_by(|a, b| a.nevra.evr().cmp(b.nevra.evr()));
     let mut chosen = match place.inputs.from {
         FromRule::Default => by_default(&earlier, target),
         FromRule::Any => any(&earlier, target),

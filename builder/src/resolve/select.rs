@@ -14,11 +14,21 @@ pub(super) fn candidates<'a>(
     component: &Component,
     target: &Target,
 ) -> Vec<&'a RepoPackage> {
+    let mut found = published(index, component, target);
+    found.retain(|package| package.nevra.name() == component.package);
+    found
+}
+
+/// Returns everything that a component's repository publishes for a target, oldest first.
+pub(super) fn published<'a>(
+    index: &'a RepoIndex,
+    component: &Component,
+    target: &Target,
+) -> Vec<&'a RepoPackage> {
     let snapshot = index.snapshot(&component.repository, &target.distro, target.arch);
     let mut found: Vec<&RepoPackage> = snapshot
         .into_iter()
         .flat_map(|snapshot| &snapshot.packages)
-        .filter(|package| package.nevra.name() == component.package)
         .collect();
     found.sort_by(|a, b| a.nevra.evr().cmp(b.nevra.evr()));
     found

@@ -1,3 +1,5 @@
+mod beside;
+
 use manifests::product::TYK;
 
 use super::*;
@@ -34,6 +36,7 @@ fn index(distro: &str, published: &[(&str, &str)]) -> Vec<RepoSnapshot> {
 fn package(name: &str, distro: &str, version: &str, digit: char) -> RepoPackage {
     let nevra: manifests::nevra::Nevra = format!("{name}-{version}-1.x86_64").parse().unwrap();
     RepoPackage {
+        obsoletes: Vec::new(),
         url: format!("https://host/{name}/{distro}/{}", nevra.file_name())
             .parse()
             .unwrap(),

@@ -52,6 +52,10 @@ pub(super) struct ConsentArgs {
     unhealthy_before: Vec<(String, String)>,
     #[command(flatten)]
     health: HealthBudgets,
+    /// Install the component NAME of the bundle for the first time: it is not installed on this host. A
+    /// revert or an undo removes it again.
+    #[arg(long, value_name = "NAME")]
+    fresh: Vec<String>,
     /// Longest time for the dump of one data store, in seconds [default: 3600].
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
     dump_time_limit: Option<u64>,
@@ -156,6 +160,7 @@ impl ConsentArgs {
             keep_data_because: self.keep_data_because.clone(),
             unhealthy_before: choices.reasons("unhealthy-before", &self.unhealthy_before),
             health_budgets: self.health.standing(&mut choices),
+            fresh: self.fresh.iter().cloned().collect(),
             dump_limit_secs: choices.number("dump-time-limit", self.dump_time_limit),
             dump_dir: choices
                 .path("dump-dir", self.dump_dir.as_ref().map(PathBuf::from))

@@ -25,10 +25,11 @@ fn group(id: u64) -> Group {
     let (component, from, to) = (tyk.components[0].clone(), rpm("1"), rpm("2"));
     let planned = PlannedComponent {
         component,
-        from,
-        to,
+        from: Some(from),
+        to: Some(to),
         config: Vec::new(),
         files: Vec::new(),
+        turned: Vec::new(),
     };
     Group {
         name: "gateway".to_owned(),

@@ -12,8 +12,8 @@ use manifests::nevra::{Arch, Nevra};
 use super::rpm::Rpm;
 use super::{
     Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, Mount,
-    ProbeAnswer, ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space,
-    UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState, probe, process, systemd,
+    ProbeAnswer, ProbeTarget, ProcessState, Rehearsal, RpmAnswer, RpmContents, RpmMode, Services,
+    Space, UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState, probe, process, systemd,
     unit_settings,
 };
 use super::{facts, mounts};
@@ -134,6 +134,11 @@ impl Host for LinuxHost {
 
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError> {
         self.rpm.test(set, mode)
+    }
+
+    fn rpm_rehearse(&self, rehearsal: &Rehearsal<'_>) -> Result<RpmAnswer, HostError> {
+        let scratch = self.layout.state().join("rehearsal");
+        self.rpm.rehearse(rehearsal, &scratch)
     }
 
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {

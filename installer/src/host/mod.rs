@@ -30,6 +30,7 @@ use crate::host::payload::{PayloadError, PayloadFiles};
 pub use cmd::CmdError;
 pub use mounts::Mount;
 pub use probe::{ProbeAnswer, ProbeTarget};
+pub use rpm::rehearsal::Rehearsal;
 pub use unit::{MainProcess, UnitAction, UnitActivity, UnitProcess, UnitState};
 pub use unit_settings::{
     EnvironmentFile, Invocation, NoSystemd, Services, StartCommand, UnitSettings,
@@ -235,6 +236,8 @@ pub trait Host: Services {
     fn rpm_verify(&self, names: &[&str]) -> Result<Vec<String>, HostError>;
     /// Asks rpm to check a set without changing anything.
     fn rpm_test(&self, set: &StagedRpmSet, mode: RpmMode) -> Result<RpmAnswer, HostError>;
+    /// Asks rpm whether it would go back from what a run leaves, in a copy of its database.
+    fn rpm_rehearse(&self, rehearsal: &Rehearsal<'_>) -> Result<RpmAnswer, HostError>;
     /// Returns the contents of a set's headers, in the order of the set.
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError>;
     /// Reads files from an RPM without installing it. For files larger than `limit_bytes`, only the

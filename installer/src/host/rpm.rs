@@ -6,6 +6,7 @@
 
 mod database;
 mod keyring;
+pub(crate) mod rehearsal;
 mod room;
 
 use std::fs::File;
@@ -36,6 +37,8 @@ struct Dialect {
     literal: &'static [&'static str],
     /// Words in the answer of `rpmkeys -K`, one of which shows that a signature was checked.
     signed: &'static [&'static str],
+    /// Options that keep rpm's plugins, such as the audit log, out of a rehearsal.
+    quiet: &'static [&'static str],
     /// The query tag of the strongest header digest that the database has.
     header: &'static str,
 }
@@ -52,6 +55,7 @@ const DIALECTS: &[Dialect] = &[
     Dialect {
         since: (4, 11),
         literal: &["--nomanifest"],
+        quiet: &[],
         signed: &["pgp", "gpg", "rsa", "dsa"],
         header: "sha1:%{SHA1HEADER}",
     },
@@ -59,6 +63,7 @@ const DIALECTS: &[Dialect] = &[
     Dialect {
         since: (4, 14),
         literal: &["--nomanifest", "--noglob"],
+        quiet: &["--noplugins"],
         signed: &["signatures"],
         header: "sha256:%{SHA256HEADER}",
     },
@@ -270,8 +275,6 @@ impl Rpm {
         })
     }
 
-    /// Names packages in a form that every rpm accepts: 4.11 does not understand an epoch in a
-    /// label.
     pub(crate) fn erase(
         &self,
         packages: &[&Nevra],
@@ -281,15 +284,7 @@ impl Rpm {
     ) -> Result<RpmAnswer, HostError> {
         let mut args = self.relocation();
         args.extend(erase_flags(how).iter().map(|&flag| flag.to_owned()));
-        args.extend(packages.iter().map(|nevra| {
-            let (evr, arch) = (nevra.evr(), nevra.arch());
-            format!(
-                "{}-{}-{}.{arch}",
-                nevra.name(),
-                evr.version(),
-                evr.release()
-            )
-        }));
+        args.extend(packages.iter().map(|nevra| label(nevra)));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let finished = cmd::transaction("rpm", &args, &[mark], log)?;
         Ok(RpmAnswer {
@@ -297,6 +292,13 @@ impl Rpm {
             output: finished.stderr,
         })
     }
+}
+
+/// Names a package in a form that every rpm accepts: 4.11 does not understand an epoch in a label.
+fn label(nevra: &Nevra) -> String {
+    let (evr, arch) = (nevra.evr(), nevra.arch());
+    let (version, release) = (evr.version(), evr.release());
+    format!("{}-{version}-{release}.{arch}", nevra.name())
 }
 
 /// Every version has these.

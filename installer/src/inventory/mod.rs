@@ -40,6 +40,8 @@ pub struct Inventory {
     pub(crate) merged_usr: bool,
     /// Mount points, for the trees that a backup leaves out.
     pub(crate) mounts: Vec<String>,
+    /// Symlinks to directories in the middle of the packages' paths, with what they lead to.
+    pub(crate) links: BTreeMap<String, String>,
     /// Units of configuration agents that are at work.
     pub(crate) agents: Vec<String>,
     /// The host's clock, seconds since 1970.
@@ -81,6 +83,28 @@ pub struct Subject<'a> {
     pub components: Vec<&'a Component>,
     /// Stored RPMs to which a plan may go back.
     pub stored: BTreeSet<Sha256>,
+    /// Packages of other names that the components' packages replace, by component.
+    pub predecessors: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+/// Returns the packages of other names that the targets of each component replace.
+fn predecessors<'a>(
+    metadata: &'a VerifiedMetadata,
+    own: &BTreeSet<&str>,
+) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for rpm in &metadata.manifest().rpms {
+        let targets = rpm
+            .uses
+            .iter()
+            .filter(|purpose| purpose.role == Role::Target);
+        for (purpose, list) in targets.filter_map(|p| Some((p, metadata.files(&rpm.sha256)?))) {
+            let names = list.obsoletes.iter().map(|obsolete| obsolete.name.as_str());
+            let names = names.filter(|name| !own.contains(name));
+            found.entry(&purpose.component).or_default().extend(names);
+        }
+    }
+    found
 }
 
 /// Units of agents that apply a site's configuration again and again: they may remove drop-ins and
@@ -113,10 +137,14 @@ impl Inventory {
         metadata: &VerifiedMetadata,
     ) -> Result<Self, HostError> {
         let components: Vec<&Component> = metadata.product().components.iter().collect();
+        let own: BTreeSet<&str> = components.iter().flat_map(|c| c.all_packages()).collect();
+        let predecessors = predecessors(metadata, &own);
+        let before = predecessors.values().flatten().copied();
         let product = Subject {
-            packages: components.iter().map(|c| c.package.as_str()).collect(),
+            packages: own.iter().copied().chain(before).collect(),
             components,
             stored: BTreeSet::new(),
+            predecessors: predecessors.clone(),
         };
         let mut inventory = Self::take(host, layout, &product)?;
         let manifest = metadata.manifest();
@@ -129,10 +157,7 @@ impl Inventory {
         for list in lists(metadata) {
             inventory.add_present(layout, &InstalledFile::of_list(list));
         }
-        let is_known = |name: &&str| {
-            let mut components = metadata.product().components.iter();
-            !components.any(|component| component.package == *name)
-        };
+        let is_known = |name: &&str| !product.packages.contains(name);
         let carried = || metadata.manifest().rpms.iter();
         let needed: BTreeSet<&str> = carried()
             .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Dependency))
@@ -201,6 +226,7 @@ impl Inventory {
             } else {
                 Vec::new()
             },
+            links: BTreeMap::new(),
             agents,
             packages: Vec::new(),
             disk: BTreeMap::new(),
@@ -215,7 +241,15 @@ impl Inventory {
             headers: BTreeMap::new(),
         };
         inventory.add(layout, packages);
-        let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
+        let is_there = |package: &str| !inventory.installed(package).is_empty();
+        let is_installed = |c: &&Component| {
+            let before = subject
+                .predecessors
+                .get(c.name.as_str())
+                .into_iter()
+                .flatten();
+            is_there(&c.package) || before.copied().any(is_there)
+        };
         let components = subject.components.iter().copied();
         let installed: Vec<&Component> = components.filter(is_installed).collect();
         inventory.stores = stores::discover(host, layout, &installed).shown();
@@ -262,6 +296,9 @@ impl Inventory {
             let path = file.path.clone();
             self.disk.insert(path, look(layout, &file.path));
         }
+        let paths = packages.iter().flat_map(|package| &package.files);
+        self.links
+            .extend(links(layout, paths.map(|file| file.path.as_str())));
         self.packages.extend(packages);
     }
 
@@ -282,6 +319,20 @@ fn lists(metadata: &VerifiedMetadata) -> impl Iterator<Item = &PackageFiles> {
     targets
         .filter(|rpm| rpm.uses.iter().any(|u| u.role == Role::Target))
         .filter_map(|rpm| metadata.files(&rpm.sha256))
+}
+
+/// Returns the symlinks through which paths lead.
+fn links<'a>(layout: &Layout, paths: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+    let above = |path: &'a str| path.match_indices('/').map(|(at, _)| &path[..at]);
+    let parts: BTreeSet<&str> = paths
+        .flat_map(above)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let target = |part: &str| {
+        let target = std::fs::read_link(layout.at(part)).ok()?;
+        Some((part.to_owned(), target.display().to_string()))
+    };
+    parts.into_iter().filter_map(target).collect()
 }
 
 pub(crate) fn look(layout: &Layout, path: &str) -> OnDisk {

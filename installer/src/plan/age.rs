@@ -1,6 +1,6 @@
 //! Refuses a plan that goes back in time, unless the operator agreed and gave a reason. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::nevra::Nevra;
 
@@ -30,6 +30,8 @@ pub struct Consent {
     pub unhealthy_before: BTreeMap<String, String>,
     /// Longest wait for the health of a component, by name, seconds.
     pub health_budgets: BTreeMap<String, u64>,
+    /// Components that are installed for the first time.
+    pub fresh: BTreeSet<String>,
     /// Longest time for the dump of one store, if not the usual one, seconds.
     pub dump_limit_secs: Option<u64>,
     /// The directory of the dumps; by default they are in the state directory.
@@ -94,7 +96,10 @@ pub(super) fn note_downgrade(
     consent: &Consent,
     plan: &mut InstallPlan,
 ) {
-    let (from, to) = (&planned.from.nevra, &planned.to.nevra);
+    let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
+        return;
+    };
+    let (from, to) = (&from.nevra, &to.nevra);
     if let Some(reason) = &consent.downgrade_because
         && from.evr() > to.evr()
     {

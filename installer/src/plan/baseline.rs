@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use manifests::product::Component;
 use serde::{Deserialize, Serialize};
 
+use super::scope::is_below_any;
 use crate::document::Document;
 use crate::health::Ill;
 use crate::host::UnitState;
@@ -43,6 +44,33 @@ pub struct Baseline {
     /// The filesystems of the directories that the run touches.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub filesystems: BTreeMap<String, Filesystem>,
+    /// Symlinks in the middle of paths that the run changes. A tree is saved without what lies behind
+    /// them, and such a path by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    /// What was at each directory of the packages, and at each path whose kind a package changes. A
+    /// revert puts the kind back before rpm puts the package back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, PathKind>,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathKind {
+    /// A directory.
+    Directory,
+    /// A symlink.
+    Symlink {
+        /// Where it leads.
+        target: String,
+        /// Its owner and times.
+        owner: Ownership,
+    },
+    /// A file, or anything else.
+    Other,
+    /// Nothing.
+    Absent,
 }
 
 impl Document for Baseline {
@@ -50,6 +78,11 @@ impl Document for Baseline {
 }
 
 impl Baseline {
+    /// Whether a path lies behind a mount, or behind a symlink in the middle of a tree.
+    pub(crate) fn is_behind(&self, path: &str) -> bool {
+        is_below_any(path, &self.mounts) || is_below_any(path, &self.links)
+    }
+
     /// Returns the services of a component: the unit, or the loaded instances of a template.
     pub(crate) fn services<'a>(&'a self, component: &'a Component) -> Vec<&'a str> {
         let Some(unit) = &component.unit else {

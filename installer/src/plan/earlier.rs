@@ -1,8 +1,6 @@
 //! What planners know of an earlier run, and what the inventory must read to plan a return to the
 //! state before it.
 
-use std::collections::BTreeSet;
-
 use manifests::product::Component;
 
 use super::{InstallPlan, PlanKind};
@@ -53,6 +51,7 @@ impl InstallPlan {
             packages: self.changes().map(|change| change.package).collect(),
             components: self.known_components().collect(),
             stored: back.map(|rpm| rpm.sha256).collect(),
+            ..Subject::default()
         }
     }
 
@@ -63,13 +62,15 @@ impl InstallPlan {
         Subject {
             packages: components.iter().map(|c| c.package.as_str()).collect(),
             components,
-            stored: BTreeSet::new(),
+            ..Subject::default()
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::history::test_runs::past_run;
 

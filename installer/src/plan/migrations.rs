@@ -9,7 +9,11 @@ use crate::problem::Problem;
 
 /// Whether a component's change rewrites the data that a migration names.
 pub(super) fn is_crossed(migration: &Migration, planned: &PlannedComponent) -> bool {
-    let (from, to) = (planned.from.nevra.evr(), planned.to.nevra.evr());
+    // A component that comes to the host, or leaves it, meets no data of an older version.
+    let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
+        return false;
+    };
+    let (from, to) = (from.nevra.evr(), to.nevra.evr());
     let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     planned.component.name == migration.component
         && !is_reached(from.version())
@@ -96,10 +100,12 @@ fn not_found(
 ) -> Problem {
     let component = &planned.component;
     let unit = component.unit.as_ref().unwrap_or(&component.name);
+    let to = planned.to.as_ref().map(|to| to.nevra.to_string());
+    let package = to.unwrap_or_else(|| component.package.clone());
     Problem::new(
         format!(
             "{} rewrites {title} for good ({}), and the settings of {unit} do not say where they are",
-            planned.to.nevra, migration.title
+            package, migration.title
         ),
         format!(
             "name the store in the component's configuration, in an environment file of {unit} or in a \

@@ -2,10 +2,13 @@
 
 mod age;
 mod baseline;
+mod beside;
+mod builds;
 mod downgrade;
 mod earlier;
 pub mod extras;
 pub mod forecast;
+mod fresh;
 mod health;
 mod idle;
 mod jump;
@@ -15,6 +18,7 @@ mod loss;
 mod migrations;
 pub mod mounted;
 mod needs;
+mod packaged;
 pub mod restore;
 pub mod scope;
 mod services;
@@ -25,6 +29,7 @@ mod terms;
 mod test_inventory;
 #[cfg(test)]
 mod test_rpm;
+mod turned;
 pub mod undo;
 mod upgrade;
 
@@ -43,13 +48,14 @@ use crate::plan::forecast::Forecast;
 use crate::site_file::Chosen;
 
 pub use age::Consent;
-pub use baseline::Baseline;
+pub use baseline::{Baseline, PathKind};
+pub(crate) use builds::is_build;
 pub use earlier::Earlier;
 pub use stores::{DataChange, PlannedStore};
 pub use terms::{StoreConsent, StoreTerms};
 #[cfg(test)]
 use test_inventory::test_inventory;
-pub(crate) use upgrade::is_build;
+pub use turned::Turned;
 pub use upgrade::{Draft, Inputs, draft, upgrade};
 
 /// The type a stored plan names.
@@ -206,6 +212,13 @@ pub struct PlannedPackage {
     pub own_directories: Vec<String>,
     /// For a new package, the directory that gets most of its bytes.
     pub bulk: String,
+    /// The installed package of another name that it replaces, or is replaced by: both own the same
+    /// files, and rpm installs the older one only after the newer one was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// Paths whose kind changes with the package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turned: Vec<Turned>,
 }
 
 /// The change of one package: a component's, or a needed one.
@@ -217,8 +230,10 @@ pub struct PackageChange<'a> {
     pub from: Option<&'a PlannedRpm>,
     /// What will be installed, if anything.
     pub to: Option<&'a PlannedRpm>,
-    /// Its plan, if it is not a component's package.
+    /// Its plan, if it is not a component's package, or comes to the host or leaves it.
     pub needed: Option<&'a PlannedPackage>,
+    /// Paths whose kind changes with it.
+    pub turned: &'a [Turned],
 }
 
 impl<'a> PackageChange<'a> {
@@ -238,17 +253,23 @@ impl Group {
 
     /// Returns the change of every package of the group.
     pub fn changes(&self) -> impl Iterator<Item = PackageChange<'_>> {
-        let own = self.components.iter().map(|planned| PackageChange {
+        // A package that comes or leaves has its own plan, with its files.
+        let is_listed = |name: &str| self.packages.iter().any(|planned| planned.name == name);
+        let own = self.components.iter();
+        let own = own.filter(move |planned| !is_listed(&planned.component.package));
+        let own = own.map(|planned| PackageChange {
             package: &planned.component.package,
-            from: Some(&planned.from),
-            to: Some(&planned.to),
+            from: planned.from.as_ref(),
+            to: planned.to.as_ref(),
             needed: None,
+            turned: &planned.turned,
         });
         let needed = self.packages.iter().map(|planned| PackageChange {
             package: &planned.name,
             from: planned.from.as_ref(),
             to: planned.to.as_ref(),
             needed: Some(planned),
+            turned: &planned.turned,
         });
         own.chain(needed)
     }
@@ -260,16 +281,21 @@ pub struct PlannedComponent {
     /// The product's facts about it.
     #[serde(deserialize_with = "tolerant")]
     pub component: Component,
-    /// What is installed.
-    pub from: PlannedRpm,
-    /// What will be installed.
-    pub to: PlannedRpm,
+    /// What is installed; nothing before a first installation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PlannedRpm>,
+    /// What will be installed; nothing where a first installation is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<PlannedRpm>,
     /// What happens to edited files.
     pub config: Vec<Forecast>,
     /// Files that its service uses and its product does not name: those of its unit's command line,
     /// variables and drop-ins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Paths whose kind changes with its package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turned: Vec<Turned>,
 }
 
 /// An RPM of the bundle or the store.

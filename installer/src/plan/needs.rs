@@ -2,21 +2,19 @@
 //!
 //! Missing and conflicting packages are not judged here: rpm's own test does that before a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use manifests::bundle::{BundledRpm, Role, Target};
 use manifests::closure::{Capabilities, Index, Offer, System, close, obsoletes};
 use manifests::host_inventory::{HostPackage, is_primary_path};
 use manifests::nevra::Nevra;
-use manifests::package_files::{Dependency, PackageFiles, PackagedFile};
+use manifests::package_files::{Dependency, PackageFiles};
 
-use super::lint::refuse_by_lint;
-use super::upgrade::{is_build, planned_rpm};
+use super::builds::is_build;
+use super::packaged::{self, Sides};
 use super::{Group, InstallPlan, PlannedPackage};
 use crate::bundle::VerifiedMetadata;
-use crate::host::InstalledFile;
 use crate::inventory::Inventory;
-use crate::plan::forecast::forecast;
 use crate::problem::Problem;
 
 /// Adds to each group what it needs, as if the earlier groups were installed.
@@ -39,13 +37,10 @@ pub(super) fn add(
         .filter(|one| one.role == Role::Target || !is_component(metadata, one.rpm.nevra.name()))
         .collect();
     for one in carried.iter().filter(|one| one.role == Role::Target) {
-        if plan.groups.iter().any(|group| is_root(one, group)) {
-            problems.extend(
-                one.list
-                    .obsoletes
-                    .iter()
-                    .flat_map(|obsolete| replaced(inventory, one, obsolete)),
-            );
+        for group in plan.groups.iter().filter(|group| is_root(one, group)) {
+            let obsoletes = one.list.obsoletes.iter();
+            let found = obsoletes.flat_map(|obsolete| replaced(inventory, one, obsolete, group));
+            problems.extend(found);
         }
     }
     if !carried.iter().any(|one| one.role == Role::Dependency) {
@@ -81,16 +76,23 @@ pub(super) fn add(
 
 fn is_component(metadata: &VerifiedMetadata, package: &str) -> bool {
     let mut components = metadata.product().components.iter();
-    components.any(|component| component.package == package)
+    components.any(|component| component.all_packages().any(|name| name == package))
 }
 
-/// Refuses a target that would replace a package of another name: a revert could not bring that
-/// package back.
-fn replaced(inventory: &Inventory, one: &Carried<'_>, obsolete: &Dependency) -> Vec<Problem> {
+/// Refuses a target that would replace a package of another name which the bundle does not carry: a
+/// revert could not bring that package back.
+fn replaced(
+    inventory: &Inventory,
+    one: &Carried<'_>,
+    obsolete: &Dependency,
+    group: &Group,
+) -> Vec<Problem> {
     let own = one.rpm.nevra.name();
     let installed = inventory.installed(&obsolete.name).into_iter();
+    let is_planned = |name: &str| group.packages.iter().any(|planned| planned.name == name);
     installed
         .filter(|installed| installed.nevra.name() != own)
+        .filter(|installed| !is_planned(installed.nevra.name()))
         .filter(|installed| obsoletes(obsolete, &installed.nevra))
         .map(|installed| {
             Problem::new(
@@ -98,7 +100,8 @@ fn replaced(inventory: &Inventory, one: &Carried<'_>, obsolete: &Dependency) -> 
                     "{} would replace the installed {}, and could not bring it back",
                     one.rpm.nevra, installed.nevra
                 ),
-                "remove or replace that package first",
+                "rebuild the bundle with `--inventory` of this host, so that it carries that package \
+                 too; or remove it first",
             )
         })
         .collect()
@@ -147,10 +150,10 @@ impl Carried<'_> {
     }
 }
 
-/// Whether an RPM is the target of a component in the group.
+/// Whether an RPM is the target of a component in the group, or in lock step with one.
 fn is_root(one: &Carried<'_>, group: &Group) -> bool {
-    let mut members = group.components.iter();
-    one.role == Role::Target && members.any(|planned| planned.to.sha256 == one.rpm.sha256)
+    let mut members = group.changes().filter_map(|change| change.to);
+    one.role == Role::Target && members.any(|to| to.sha256 == one.rpm.sha256)
 }
 
 /// Returns the packages that a group needs on a host, each with the reason.
@@ -198,7 +201,15 @@ fn needed<'a, 'b>(
             format!("{} of {}", added.need, added.by),
         ));
     }
-    problems.extend(closure.obsoleted.iter().map(|replaced| {
+    let going = group.changes().filter(|change| change.to.is_none());
+    let going: Vec<String> = going
+        .filter_map(|change| Some(format!("the installed {} by ", change.from?.nevra)))
+        .collect();
+    let unplanned = closure.obsoleted.iter().filter(|replaced| {
+        let mut going = going.iter();
+        !going.any(|known| replaced.starts_with(known.as_str()))
+    });
+    problems.extend(unplanned.map(|replaced| {
         Problem::new(
             format!("the upgrade would replace {replaced}, and could not bring it back"),
             "remove or replace that package first",
@@ -239,55 +250,11 @@ fn package(
             ));
         }
     };
-    let rpms: Vec<&BundledRpm> = from.iter().map(|(rpm, _)| *rpm).chain([to]).collect();
-    refuse_by_lint(&inventory.identity, &rpms)?;
-    let old = from.map_or(&[][..], |(_, list)| &list.files[..]);
-    let (files, own_directories) = differing(old, &list.files);
-    let installed = inventory.installed(name);
-    let config = installed.first().map_or_else(Vec::new, |installed| {
-        forecast(installed, &InstalledFile::of_list(list), inventory)
-    });
-    Ok(PlannedPackage {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-        from: from.map(|(rpm, list)| planned_rpm(metadata, rpm, list, None)),
-        to: Some(planned_rpm(metadata, to, list, None)),
-        config,
-        files,
-        own_directories,
-        bulk: bulk(&list.files),
-    })
-}
-
-/// The suffixes under which rpm puts configuration aside.
-const ASIDE: [&str; 3] = [".rpmnew", ".rpmsave", ".rpmorig"];
-
-/// Returns the files and the directories that exist only before or only after a change.
-fn differing(old: &[PackagedFile], new: &[PackagedFile]) -> (Vec<String>, Vec<String>) {
-    let has = |all: &[PackagedFile], path: &str| all.iter().any(|file| file.path == path);
-    let both = || old.iter().chain(new);
-    let (directories, files): (Vec<&PackagedFile>, Vec<&PackagedFile>) = both()
-        .filter(|file| !has(old, &file.path) || !has(new, &file.path))
-        .partition(|file| file.is_directory());
-    let config = both().filter(|file| file.config);
-    let aside = config.flat_map(|file| ASIDE.map(|suffix| format!("{}{suffix}", file.path)));
-    let mut files: Vec<String> = files.into_iter().map(|file| file.path.clone()).collect();
-    files.extend(aside);
-    files.sort();
-    files.dedup();
-    let directories = directories.into_iter().map(|file| file.path.clone());
-    (files, directories.collect())
-}
-
-/// Returns the directory that holds most bytes of the package.
-fn bulk(files: &[PackagedFile]) -> String {
-    let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.is_regular()) {
-        let directory = file.path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        *sizes.entry(directory).or_default() += file.size;
-    }
-    let most = sizes.into_iter().max_by_key(|(_, bytes)| *bytes);
-    most.map_or_else(|| "/".to_owned(), |(directory, _)| format!("{directory}/"))
+    let sides = Sides {
+        from,
+        to: Some((to, list)),
+    };
+    packaged::plan(metadata, inventory, name, reason, sides)
 }
 
 fn no_way_back(installed: &Nevra, to: &Nevra, reason: &str) -> Problem {

@@ -43,10 +43,11 @@ pub fn plan(
         .filter(|planned| bystanders.iter().any(|b| b.name == planned.component.name))
         .filter_map(|planned| {
             let now = inventory.installed(&planned.component.package);
-            let now = now.first().filter(|one| one.nevra != planned.from.nevra)?;
+            let from = &planned.from.as_ref()?.nevra;
+            let now = now.first().filter(|one| one.nevra != *from)?;
             Some(format!(
-                "the dump was made with {}; {} is installed now and will meet those data",
-                planned.from.nevra, now.nevra
+                "the dump was made with {from}; {} is installed now and will meet those data",
+                now.nevra
             ))
         });
     Ok(InstallPlan {

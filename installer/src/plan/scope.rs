@@ -1,6 +1,7 @@
 //! Finds what a run will touch: the trees that it backs up, and the space that it needs on each
 //! filesystem.
 
+mod links;
 mod room;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use super::{Baseline, Group, InstallPlan, PackageChange, PlanKind, PlannedComponent};
 use crate::host::{RpmMode, query};
 
+pub(crate) use links::{find as links, notes as link_notes};
 pub(crate) use room::{Need, needs};
 
 /// The suffix of a file that holds an edit which could not be carried over.
@@ -53,8 +55,9 @@ fn configured(planned: &PlannedComponent, baseline: &Baseline) -> Vec<String> {
     found
 }
 
-/// Returns the trees to back up for some groups, and the paths that are left out of them.
-pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec<String>) {
+/// Returns every path to back up for some groups, with what lies below it, and the paths that are
+/// left out.
+fn roots(groups: &[&Group], baseline: &Baseline) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut roots, mut excluded) = (BTreeSet::new(), BTreeSet::new());
     for planned in groups.iter().flat_map(|group| &group.components) {
         let component = &planned.component;
@@ -73,6 +76,9 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
                 .filter(|path| !baseline.absent.contains(*path))
                 .cloned(),
         );
+        for turned in change.turned {
+            roots.extend(turned.target.iter().chain([&turned.path]).cloned());
+        }
         // An edited file of a package cannot be restored from the package.
         let lines = baseline.verify.get(change.package).into_iter().flatten();
         for (path, content_differs) in lines.filter_map(|line| query::changed_file(line)) {
@@ -88,6 +94,12 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
         excluded.remove(&extra.path);
         roots.insert(extra.path.clone());
     }
+    (roots, excluded)
+}
+
+/// Returns the trees to back up for some groups, and the paths that are left out of them.
+pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec<String>) {
+    let (roots, mut excluded) = roots(groups, baseline);
     let mut trees = outer(&roots);
     for mount in baseline
         .mounts
@@ -96,8 +108,8 @@ pub(crate) fn trees(groups: &[&Group], baseline: &Baseline) -> (Vec<String>, Vec
     {
         excluded.insert(mount.clone());
     }
-    // A path that the run itself changes is saved also behind a mount.
-    let behind = |path: &&String| !trees.contains(path) && is_below_any(path, &baseline.mounts);
+    // A path that the run itself changes is saved also behind a mount or a symlink.
+    let behind = |path: &&String| !trees.contains(path) && baseline.is_behind(path);
     let behind: Vec<String> = roots.iter().filter(behind).cloned().collect();
     trees.extend(behind);
     (trees, excluded.into_iter().collect())

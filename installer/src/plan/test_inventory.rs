@@ -27,6 +27,7 @@ pub(super) fn test_inventory() -> Inventory {
         agents: Vec::new(),
         mounts: Vec::new(),
         clock: 1_800_000_000,
+        links: BTreeMap::new(),
         remembered: crate::trust::sequence::Remembered::Nothing,
         idle: std::collections::BTreeSet::new(),
         stores: crate::stores::FoundStores::default(),

@@ -60,7 +60,8 @@ pub fn plan(
     plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);
     if problems.is_empty() {
         let mounts = scope::mount_notes(&plan, &inventory.mounts);
-        plan.notes.extend(mounts);
+        let links: Vec<String> = scope::link_notes(&plan, &inventory.links).collect();
+        plan.notes.extend(mounts.into_iter().chain(links));
         Ok(plan)
     } else {
         Err(problems)
@@ -161,20 +162,34 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
         from,
         to,
         mut files,
+        turned,
         ..
     } = planned.clone();
     files.extend(services::files(&component, inventory));
     files.sort();
     files.dedup();
-    match inventory.installed(&component.package).as_slice() {
-        [one] if one.nevra == to.nevra && one.build_time == to.build_time => Ok(PlannedComponent {
+    let installed = inventory.installed(&component.package);
+    match (installed.as_slice(), &to) {
+        ([one], Some(left)) if one.nevra == left.nevra && one.build_time == left.build_time => {
+            let config = from.as_ref().map(|from| ahead(one, from, inventory));
+            Ok(PlannedComponent {
+                component,
+                config: config.unwrap_or_default(),
+                from: to,
+                to: from,
+                files,
+                turned,
+            })
+        }
+        ([], None) => Ok(PlannedComponent {
             component,
-            config: ahead(one, &from, inventory),
+            config: Vec::new(),
             from: to,
             to: from,
             files,
+            turned,
         }),
-        found => {
+        (found, left) => {
             let names: Vec<String> = found.iter().map(|one| one.nevra.to_string()).collect();
             let found = if names.is_empty() {
                 "nothing".to_owned()
@@ -182,10 +197,16 @@ fn back(planned: &PlannedComponent, inventory: &Inventory) -> Result<PlannedComp
                 names.join(", ")
             };
             Err(Problem::new(
-                format!(
-                    "{} should be installed, as the run left it; found {found}",
-                    to.nevra
-                ),
+                match left {
+                    Some(left) => format!(
+                        "{} should be installed, as the run left it; found {found}",
+                        left.nevra
+                    ),
+                    None => format!(
+                        "{} should not be installed, as the run left it; found {found}",
+                        component.package
+                    ),
+                },
                 "the package was changed since: undo it by hand, or first restore what the run left",
             ))
         }

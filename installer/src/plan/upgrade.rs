@@ -1,15 +1,17 @@
 //! Planning the upgrade of a host by a bundle. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use manifests::bundle::{BundledRpm, Role, Target};
 use manifests::package_files::PackageFiles;
 use manifests::product::Component;
 
+use super::builds::{self, duplicate, is_build, other_build, planned_rpm};
 use super::lint::refuse_by_lint;
 use super::{
     Consent, DUMP_LIMIT_SECS, Group, InstallPlan, PLAN_TYPE, PlanKind, PlannedComponent,
-    PlannedRpm, age, downgrade, health, jump, needs, services, stores,
+    PlannedPackage, PlannedRpm, age, beside, downgrade, fresh, health, jump, needs, services,
+    stores, turned,
 };
 use crate::bundle::VerifiedMetadata;
 use crate::host::InstalledFile;
@@ -87,7 +89,10 @@ pub fn draft(inputs: &Inputs<'_>) -> Result<Draft, Problem> {
         extras::add(metadata, inventory, consent, &mut plan, &mut problems);
     }
     let mounts = scope::mount_notes(&plan, &inventory.mounts);
-    plan.notes.extend(mounts);
+    let links: Vec<String> = scope::link_notes(&plan, &inventory.links).collect();
+    let turned: Vec<String> = turned::notes(&plan).collect();
+    plan.notes
+        .extend(mounts.into_iter().chain(links).chain(turned));
     Ok(Draft {
         plan,
         is_whole,
@@ -139,12 +144,12 @@ fn add_components(
     for component in components {
         let name = component.name.clone();
         match plan_component(inputs, target, component) {
-            Ok(Change::To(planned)) => {
+            Ok(Change::To(planned, packages)) => {
                 age::note_downgrade(&planned, inputs.consent, plan);
                 plan.groups.push(Group {
                     name,
                     components: vec![*planned],
-                    packages: Vec::new(),
+                    packages,
                     extras: Extras::default(),
                 });
             }
@@ -154,13 +159,15 @@ fn add_components(
                 "{} is installed and not part of this bundle: it stays as it is",
                 component.package
             )),
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
+    fresh::check(inputs, plan, problems);
     if plan.absent.len() == components.len() {
         problems.push(Problem::new(
             format!("no package of {} is installed on this host", plan.title),
-            "this tool upgrades what is installed: install the product first, or choose another host",
+            "this tool upgrades what is installed; to install a component for the first time, name it \
+             with `--fresh COMPONENT`; or choose another host",
         ));
     }
 }
@@ -195,172 +202,143 @@ fn find_target<'a>(metadata: &'a VerifiedMetadata, host: &Identity) -> Result<&'
     })
 }
 
-enum Change {
-    To(Box<PlannedComponent>),
+pub(super) enum Change {
+    To(Box<PlannedComponent>, Vec<PlannedPackage>),
     Current,
     Absent,
     NotCarried,
+}
+
+/// An RPM of the bundle with its file list.
+pub(super) type Listed<'a> = (&'a BundledRpm, &'a PackageFiles);
+
+/// A component with what the bundle carries for it.
+pub(super) struct Case<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) target: &'a Target,
+    pub(super) component: &'a Component,
+}
+
+impl<'a> Case<'a> {
+    /// Returns the RPMs for the component in a role.
+    pub(super) fn carried(&self, role: Role) -> impl Iterator<Item = Listed<'a>> {
+        let Self {
+            inputs,
+            target,
+            component,
+        } = *self;
+        let rpms = inputs.metadata.manifest().rpms_for(target, role);
+        rpms.filter(|(purpose, _)| purpose.component == component.name)
+            .filter_map(|(_, rpm)| Some((rpm, inputs.metadata.files(&rpm.sha256)?)))
+    }
+
+    /// Returns the RPM of the installed build, with which a revert goes back.
+    pub(super) fn way_back(&self, installed: &InstalledPackage) -> Result<Listed<'a>, Problem> {
+        let mut previous = self.carried(Role::Previous);
+        if let Some(found) = previous.find(|(rpm, list)| is_build(installed, rpm, list)) {
+            return Ok(found);
+        }
+        let same = |(rpm, _): &Listed<'_>| {
+            rpm.nevra == installed.nevra && rpm.build_time == installed.build_time
+        };
+        if let Some((_, list)) = self.carried(Role::Previous).find(same) {
+            builds::refuse_relocated(installed, list)?;
+        }
+        let served = self.carried(Role::Previous).map(|(rpm, _)| &rpm.nevra);
+        let served: Vec<String> = served
+            .filter(|nevra| nevra.name() == installed.nevra.name())
+            .map(ToString::to_string)
+            .collect();
+        Err(builds::no_way_back(
+            &self.component.name,
+            installed,
+            &served,
+        ))
+    }
+
+    fn installed(&self, to: Option<Listed<'_>>) -> Result<Option<&'a InstalledPackage>, Problem> {
+        let package = &self.component.package;
+        match self.inputs.inventory.installed(package).as_slice() {
+            [] => Ok(to.and_then(|(_, list)| beside::predecessor(self, list))),
+            [one] => Ok(Some(*one)),
+            several => Err(duplicate(package, several)),
+        }
+    }
 }
 
 fn plan_component(
     inputs: &Inputs<'_>,
     target: &Target,
     component: &Component,
-) -> Result<Change, Problem> {
-    let (metadata, inventory) = (inputs.metadata, inputs.inventory);
-    let package = &component.package;
-    let installed = match inventory.installed(package).as_slice() {
-        [] => return Ok(Change::Absent),
-        [one] => *one,
-        several => return Err(duplicate(package, several)),
+) -> Result<Change, Vec<Problem>> {
+    let case = Case {
+        inputs,
+        target,
+        component,
     };
-    let carried = |role| {
-        let rpms = metadata.manifest().rpms_for(target, role);
-        rpms.filter(|(purpose, _)| purpose.component == component.name)
-            .map(|(_, rpm)| rpm)
+    let mut targets = case.carried(Role::Target);
+    let to = targets.find(|(rpm, _)| rpm.nevra.name() == component.package);
+    let one = |problem: Problem| vec![problem];
+    let Some(installed) = case.installed(to).map_err(one)? else {
+        let is_wanted = inputs.consent.fresh.contains(&component.name);
+        return match to.filter(|_| is_wanted) {
+            Some(to) => fresh::plan(&case, to),
+            None => Ok(Change::Absent),
+        };
     };
-    let Some(to) = carried(Role::Target).next() else {
+    let Some(to) = to else {
         return Ok(Change::NotCarried);
     };
-    let files = |rpm: &BundledRpm| metadata.files(&rpm.sha256);
-    if installed.nevra == to.nevra {
-        return match files(to) {
-            Some(list) if is_build(installed, to, list) => Ok(Change::Current),
-            _ => Err(other_build(installed)),
-        };
+    if installed.nevra == to.0.nevra {
+        if !is_build(installed, to.0, to.1) {
+            builds::refuse_relocated(installed, to.1).map_err(one)?;
+            return Err(vec![other_build(installed)]);
+        }
+        beside::refuse_mixed(&case)?;
+        return Ok(Change::Current);
     }
-    let is_downgrade = installed.nevra.evr() > to.nevra.evr();
+    let planned = between(&case, installed, to).map_err(one)?;
+    let packages = beside::plan(&case, installed, to)?;
+    Ok(Change::To(Box::new(planned), packages))
+}
+
+/// Plans the change of an installed package.
+fn between(
+    case: &Case<'_>,
+    installed: &InstalledPackage,
+    (to, to_files): Listed<'_>,
+) -> Result<PlannedComponent, Problem> {
+    let Case {
+        inputs, component, ..
+    } = *case;
+    let (metadata, inventory) = (inputs.metadata, inputs.inventory);
+    // A package of another name counts its versions anew.
+    let is_renamed = installed.nevra.name() != to.nevra.name();
+    let is_downgrade = !is_renamed && installed.nevra.evr() > to.nevra.evr();
     if is_downgrade && !inputs.consent.allows_downgrade() {
         return Err(age::newer_installed(&installed.nevra, &to.nevra));
     }
-    let mut matching = carried(Role::Previous).filter_map(|rpm| {
-        let list = files(rpm)?;
-        is_build(installed, rpm, list).then_some((rpm, list))
-    });
     let program = component.program.as_deref();
-    let carried_back = matching.next();
-    let in_bundle = || {
-        let (rpm, list) = carried_back?;
-        Some(planned_rpm(metadata, rpm, list, program))
-    };
+    let carried_back = case.way_back(installed);
     // A bundle carries no version newer than its own; the store may have the version that an
     // earlier run brought.
     let in_store = || age::stored(inputs.stored, installed).filter(|_| is_downgrade);
-    let from = in_bundle().or_else(|| in_store().cloned());
-    let from = from.ok_or_else(|| {
-        let served = carried(Role::Previous).map(|rpm| rpm.nevra.to_string());
-        no_way_back(component, installed, &served.collect::<Vec<_>>())
-    })?;
-    let Some(to_files) = files(to) else {
-        return Ok(Change::NotCarried);
+    let (from, carried_back) = match (carried_back, in_store()) {
+        (Ok((rpm, list)), _) => (planned_rpm(metadata, rpm, list, program), Some(rpm)),
+        (Err(_), Some(stored)) => (stored.clone(), None),
+        (Err(problem), None) => return Err(problem),
     };
-    let both = [Some(to), carried_back.map(|(rpm, _)| rpm)];
-    let both: Vec<&BundledRpm> = both.into_iter().flatten().collect();
+    let both: Vec<&BundledRpm> = [to].into_iter().chain(carried_back).collect();
     refuse_by_lint(&inventory.identity, &both)?;
-    Ok(Change::To(Box::new(PlannedComponent {
+    Ok(PlannedComponent {
         component: component.clone(),
-        from,
-        to: planned_rpm(metadata, to, to_files, program),
+        from: Some(from),
+        to: Some(planned_rpm(metadata, to, to_files, program)),
         config: of_component(
             component,
             forecast(installed, &InstalledFile::of_list(to_files), inventory),
         ),
         files: services::files(component, inventory),
-    })))
-}
-
-fn duplicate(package: &str, several: &[&InstalledPackage]) -> Problem {
-    let names: Vec<String> = several.iter().map(|one| one.nevra.to_string()).collect();
-    Problem::new(
-        format!(
-            "{package} is installed more than once: {}",
-            names.join(", ")
-        ),
-        "an earlier transaction was cut off: remove the duplicate with `rpm -e` and check `rpm -V`",
-    )
-}
-
-fn other_build(installed: &InstalledPackage) -> Problem {
-    Problem::new(
-        format!(
-            "{} is installed, but it is another build than the bundle's",
-            installed.nevra
-        ),
-        "the vendor published two packages under one name: rebuild the bundle for this distribution",
-    )
-}
-
-fn no_way_back(component: &Component, installed: &InstalledPackage, served: &[String]) -> Problem {
-    let served = if served.is_empty() {
-        "none".to_owned()
-    } else {
-        served.join(", ")
-    };
-    let (nevra, version) = (&installed.nevra, installed.nevra.evr().version());
-    Problem::new(
-        format!("{nevra} is installed and the bundle cannot bring it back (it carries {served})"),
-        format!(
-            "rebuild it with `bundle build … --from {}={version}`",
-            component.name
-        ),
-    )
-}
-
-/// A NEVRA does not identify a build: vendors publish packages again under the same name.
-pub(crate) fn is_build(
-    installed: &InstalledPackage,
-    rpm: &BundledRpm,
-    list: &PackageFiles,
-) -> bool {
-    let digests = |path: &str| {
-        list.files
-            .iter()
-            .find(|f| f.path == path)
-            .map(|f| f.digest.as_str())
-    };
-    installed.nevra == rpm.nevra
-        && installed.build_time == rpm.build_time
-        && installed.files.len() == list.files.len()
-        && installed
-            .files
-            .iter()
-            .all(|file| digests(&file.path) == Some(&file.digest))
-}
-
-pub(super) fn planned_rpm(
-    metadata: &VerifiedMetadata,
-    rpm: &BundledRpm,
-    list: &PackageFiles,
-    program: Option<&str>,
-) -> PlannedRpm {
-    let program = program.and_then(|program| {
-        list.files
-            .iter()
-            .find(|file| file.path == program)
-            .and_then(|f| f.digest.parse().ok())
-    });
-    let directories: BTreeSet<String> = list
-        .files
-        .iter()
-        .filter_map(|file| file.path.rsplit_once('/'))
-        .map(|(dir, _)| {
-            if dir.is_empty() {
-                "/".to_owned()
-            } else {
-                dir.to_owned()
-            }
-        })
-        .collect();
-    PlannedRpm {
-        nevra: rpm.nevra.clone(),
-        build_time: rpm.build_time,
-        sha256: rpm.sha256,
-        size_bytes: metadata
-            .manifest()
-            .entry(&rpm.path)
-            .map_or(0, |entry| entry.size),
-        installed_bytes: list.installed_bytes,
-        program_sha256: program,
-        directories: directories.into_iter().collect(),
-    }
+        turned: turned::find(&installed.files, to_files),
+    })
 }

@@ -42,13 +42,16 @@ pub fn try_all(layout: &Layout, plan: &InstallPlan, bundle: &StagedBundle) -> Tr
         for rule in &product.extras {
             let mut components = group.components.iter();
             let planned = components.find(|one| one.component.name == rule.component);
-            let Some(planned) = planned else { continue };
+            let planned = planned.and_then(|planned| Some((planned, planned.to.as_ref()?)));
+            let Some((planned, to)) = planned else {
+                continue;
+            };
             let case = Case {
                 layout,
                 rule,
                 planned,
                 target: ExtraTarget {
-                    version: planned.to.nevra.evr().version(),
+                    version: to.nevra.evr().version(),
                     arch: plan.arch,
                 },
             };
@@ -174,7 +177,12 @@ impl Case<'_> {
     fn program(&self, scratch: &Path) -> Result<PathBuf, String> {
         let path = self.planned.component.program.as_deref();
         let path = path.ok_or("the product names no program to ask")?;
-        let set = StagedRpmSet::reopen(self.layout, &[self.planned.to.sha256]);
+        let to = self
+            .planned
+            .to
+            .as_ref()
+            .ok_or("its package leaves the host")?;
+        let set = StagedRpmSet::reopen(self.layout, &[to.sha256]);
         let set = set.map_err(|error| chain(&error))?;
         let rpm = set.rpms().first().ok_or("its package is not staged")?;
         let program = scratch.join("program");

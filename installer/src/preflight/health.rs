@@ -54,7 +54,7 @@ fn ill(
         Ok(state) if !state.is_up() => None,
         Ok(_) => {
             let tell = |what| listener(&Event::Waiting { what });
-            let expected = planned.from.expected();
+            let expected = planned.from.as_ref()?.expected();
             let asked = health::ask_before(host, layout, component, expected, &tell);
             asked.err().map(|Ill { why, .. }| why)
         }

@@ -6,6 +6,8 @@ pub mod extras;
 mod health;
 mod measured;
 mod packages;
+mod paths;
+mod rehearsal;
 pub mod site;
 mod stores;
 mod twins;
@@ -26,7 +28,8 @@ use crate::problem::{Problem, coded};
 
 pub use downtime::forecast as forecast_downtime;
 pub use health::ask as ask_health;
-pub use packages::{package_signatures, packages, rpm_tests};
+pub use packages::{package_signatures, packages};
+pub use rehearsal::rpm_tests;
 pub use stores::ask as ask_stores;
 
 /// The journal, logs, documents and units.
@@ -107,6 +110,8 @@ pub fn host(host: &dyn Host, layout: &Layout, plan: &InstallPlan, backup: Backup
     let dumps = stores::dump_bytes(plan, &mut problems);
     let dumps = dump_dir::check(host, plan, dumps, backup, &mut problems);
     let mut problems = coded(problems, "store");
+    paths::check(host, layout, plan, &mut problems);
+    let mut problems = coded(problems, "path");
     let rooms = space(host, layout, plan, dumps, backup, &mut problems);
     for directory in package_directories(plan) {
         match host.space(&layout.at(&directory)) {

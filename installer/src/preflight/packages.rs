@@ -2,9 +2,10 @@
 
 use manifests::digest::Sha256;
 
+use super::rehearsal::rpm_tests;
 use crate::bundle::{StagedBundle, StagedRpmSet, VerifiedMetadata};
 use crate::failure::chain;
-use crate::host::{Host, RpmMode, cmd};
+use crate::host::{Host, cmd};
 use crate::layout::Layout;
 use crate::plan::{InstallPlan, PackageChange, is_build};
 use crate::problem::{Problem, coded};
@@ -52,70 +53,6 @@ pub fn package_signatures(
         Err(error) => problems.push(stored(&chain(&error))),
     }
     coded(problems, "package")
-}
-
-/// Runs rpm's own test over the groups of a plan and over a revert.
-pub fn rpm_tests(
-    host: &dyn Host,
-    layout: &Layout,
-    plan: &InstallPlan,
-    problems: &mut Vec<Problem>,
-) {
-    let mode = plan.rpm_mode();
-    // Each group is tested as the run will meet it: after the earlier groups.
-    let mut targets: Vec<Sha256> = Vec::new();
-    for (at, group) in plan.groups.iter().enumerate() {
-        let coming = group.changes().filter_map(|change| change.to);
-        targets.extend(coming.map(|rpm| rpm.sha256));
-        let is_last = at + 1 == plan.groups.len();
-        let name = if is_last { "the upgrade" } else { &group.name };
-        if !test(host, layout, name, &targets, mode, problems) {
-            // Later groups would report the same problem again.
-            break;
-        }
-    }
-    let going = plan.changes().filter_map(|change| change.from);
-    let previous: Vec<Sha256> = going.map(|rpm| rpm.sha256).collect();
-    test(
-        host,
-        layout,
-        "the way back",
-        &previous,
-        RpmMode::GoBack,
-        problems,
-    );
-}
-
-/// Returns whether rpm accepts a set.
-fn test(
-    host: &dyn Host,
-    layout: &Layout,
-    name: &str,
-    digests: &[Sha256],
-    mode: RpmMode,
-    problems: &mut Vec<Problem>,
-) -> bool {
-    let set = match StagedRpmSet::reopen(layout, digests) {
-        Ok(set) => set,
-        Err(error) => {
-            problems.push(stored(&chain(&error)));
-            return false;
-        }
-    };
-    let problem = match host.rpm_test(&set, mode) {
-        Ok(answer) if answer.code == Some(0) => return true,
-        Ok(answer) => Problem::new(
-            format!("rpm would refuse {name}: {}", cmd::tail(&answer.output, 6)),
-            "remove the reason that rpm names, then try again; what is missing here can be carried: \
-             rebuild with `--inventory` of this host and `--with-deps`",
-        ),
-        Err(error) => Problem::new(
-            format!("rpm cannot test {name}: {}", chain(&error)),
-            "make `rpm -qa` work on this host first",
-        ),
-    };
-    problems.push(problem);
-    false
 }
 
 fn signatures(host: &dyn Host, set: &StagedRpmSet, keys: &[Vec<u8>], problems: &mut Vec<Problem>) {
@@ -182,6 +119,6 @@ fn identities(
     }
 }
 
-fn stored(why: &str) -> Problem {
+pub(super) fn stored(why: &str) -> Problem {
     Problem::new(why, "copy the bundle again and run `install verify` on it")
 }

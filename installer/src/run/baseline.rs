@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use manifests::product::Component;
 
 use super::error::{StepError, differs};
-use super::{Baseline, Context, mounted, needed};
+use super::{Baseline, Context, kinds, mounted, needed};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::snapshot::Snapshot;
 use crate::event::Event;
 use crate::health;
 use crate::host::{HostError, UnitState};
-use crate::plan::scope::{is_below_any, outer, trees};
+use crate::plan::scope::{self, outer, trees};
 use crate::plan::{Group, PackageChange, PlanKind, PlannedComponent};
 use crate::secure_fs;
 
@@ -35,6 +35,9 @@ pub(super) fn take(context: &Context<'_>) -> Result<Baseline, StepError> {
             .directories
             .extend(needed::directories(context, change));
     }
+    let groups: Vec<&Group> = context.plan.groups.iter().collect();
+    baseline.links = scope::links(&groups, &baseline, context.layout);
+    baseline.kinds = kinds::record(context);
     for component in context.plan.all_components().filter(|_| systemd) {
         record_units(&mut baseline, context, component)?;
     }
@@ -94,7 +97,10 @@ fn record_illness(
         return Ok(());
     }
     let tell = |what| (context.listener)(&Event::Waiting { what });
-    let asked = health::ask_before(host, layout, component, planned.from.expected(), &tell);
+    let Some(from) = &planned.from else {
+        return Ok(());
+    };
+    let asked = health::ask_before(host, layout, component, from.expected(), &tell);
     let Err(ill) = asked else {
         return Ok(());
     };
@@ -215,9 +221,8 @@ impl Context<'_> {
             );
             let behind = roots.clone();
             roots = outer(&roots.into_iter().collect());
-            // What lies behind a mount is saved path by path.
-            let is_behind = |path: &String| is_below_any(path, &baseline.mounts);
-            let behind = behind.into_iter().filter(is_behind);
+            // What lies behind a mount or a symlink is saved path by path.
+            let behind = behind.into_iter().filter(|path| baseline.is_behind(path));
             let behind: BTreeSet<String> = behind.filter(|path| !roots.contains(path)).collect();
             roots.extend(behind);
             excluded.retain(|path| {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, FREE_BY_HAND, dumps, stores};
+use super::{Context, FREE_BY_HAND, dumps, kinds, stores};
 use crate::backup::by_hand::{self as files_by_hand, Commands};
 use crate::history;
 use crate::journal;
@@ -59,7 +59,7 @@ pub(super) fn commands(context: &Context<'_>, state: &State) -> Vec<String> {
         let baseline = &state.saved.baseline;
         let held = baseline.all_services(scope.held.iter().copied());
         commands.extend(with_words("systemctl stop", held.map(str::to_owned)));
-        commands.extend(packages(context, &scope));
+        commands.extend(packages(context, state, &scope));
         let files = files(context, state, &scope);
         commands.extend(files.lines);
         if files.left_out > 0 {
@@ -83,16 +83,21 @@ pub(super) fn commands(context: &Context<'_>, state: &State) -> Vec<String> {
 
 /// What was brought goes first: it may conflict with the older versions, and what needs it is
 /// replaced anyway.
-fn packages(context: &Context<'_>, scope: &Scope<'_>) -> Vec<String> {
+fn packages(context: &Context<'_>, state: &State, scope: &Scope<'_>) -> Vec<String> {
     let changes: Vec<_> = scope
         .changed
         .iter()
         .flat_map(|group| group.changes())
         .collect();
-    let there = |package: &str| context.is_there(package).unwrap_or(true);
-    let brought = changes
+    let successors: Vec<&str> = changes
         .iter()
-        .filter(|one| one.from.is_none() && there(one.package));
+        .filter_map(|one| one.needed?.successor.as_deref())
+        .collect();
+    let there = |package: &str| context.is_there(package).unwrap_or(true);
+    let brought = changes.iter().filter(|one| match one.from {
+        None => there(one.package),
+        Some(_) => successors.contains(&one.package) && context.is_installed(one.package, one.to),
+    });
     let brought = with_words("rpm -e --nodeps", brought.map(|one| one.package.to_owned()));
     let path = |sha256| context.layout.stored_rpm(sha256).display().to_string();
     let back = changes
@@ -100,7 +105,8 @@ fn packages(context: &Context<'_>, scope: &Scope<'_>) -> Vec<String> {
         .filter(|one| !context.is_installed(one.package, one.from));
     let back = back.filter_map(|one| one.from).map(|rpm| path(&rpm.sha256));
     let back = with_words("rpm -U --oldpackage --replacepkgs", back);
-    brought.into_iter().chain(back).collect()
+    let kinds = kinds::by_hand(context, &state.saved.baseline.kinds, &changes);
+    brought.into_iter().chain(kinds).chain(back).collect()
 }
 
 fn files(context: &Context<'_>, state: &State, scope: &Scope<'_>) -> Commands {

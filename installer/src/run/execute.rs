@@ -12,8 +12,8 @@ use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
-    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, packages_forward,
-    rehearsal, reserve, revert, stores, unit_log,
+    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, new_services,
+    packages_forward, rehearsal, reserve, revert, stores, unit_log,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -160,7 +160,10 @@ fn perform_of_group(
                 .extend(found.into_iter().map(Note::Info));
             Ok(String::new())
         }
-        GroupStep::Release => context.release(&state.saved.baseline, &context.plan.held_with(name)),
+        GroupStep::Release => {
+            let held = context.plan.held_with(name);
+            new_services::release(context, &state.saved.baseline, &held)
+        }
         GroupStep::Health => wait_for_health(context, state, name),
     }
 }

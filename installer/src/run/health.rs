@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::failure::chain;
 use crate::health::{self, Patience};
 use crate::history::report::{ComponentHealth, HealthState, NotWell};
-use crate::plan::PlannedComponent;
+use crate::plan::{PlannedComponent, PlannedRpm};
 
 /// The health that was found.
 #[derive(Debug, Default)]
@@ -86,7 +86,10 @@ fn unasked(
         return Some("services are not touched here".to_owned());
     }
     let services = baseline.services(&planned.component);
-    if !services.iter().any(|unit| baseline.was_up(unit)) {
+    if planned.to.is_some()
+        && !planned.is_new()
+        && !services.iter().any(|unit| baseline.was_up(unit))
+    {
         return Some("the service did not run before".to_owned());
     }
     unit.contains("@.")
@@ -101,11 +104,16 @@ fn ask(
     found: &mut Found,
 ) -> Result<HealthState, StepError> {
     let component = &planned.component;
-    let expected = planned.to.expected();
+    let Some(expected) = planned.to.as_ref().map(PlannedRpm::expected) else {
+        let why = "it is not installed any more".to_owned();
+        return Ok(HealthState::NotChecked { why });
+    };
     let name = &component.name;
     let before = baseline.unwell.get(name).map(|before| before.kind);
+    // One that is configured after its first installation.
+    let may_wait = planned.is_new() && context.plan.may_be_ill(name).is_some();
     let is_excused = |kind| match excuse {
-        Excuse::SameKind => before == Some(kind),
+        Excuse::SameKind => before == Some(kind) || may_wait,
         Excuse::AnyBefore => before.is_some(),
     };
     let own = context.health_budgets.get(name);

@@ -246,10 +246,11 @@ impl Context<'_> {
             let now = self.host.unit(unit)?.file;
             let was = baseline.units.get(unit).map_or("", |state| &state.file);
             let action = match was {
-                _ if now == was => continue,
+                _ if now == was || now.is_empty() => continue,
                 "enabled" => UnitAction::Enable,
                 "disabled" => UnitAction::Disable,
                 "masked" => UnitAction::Mask,
+                "" => continue,
                 _ => {
                     notes.push(format!("{unit} was `{was}` and is now `{now}`"));
                     continue;

@@ -8,9 +8,11 @@ use manifests::nevra::Nevra;
 
 use super::error::StepError;
 use super::execute::open_log;
+use super::kinds::{self, Which};
 use super::state::State;
+use super::successors::{self, Side};
 use super::transaction::Answer;
-use super::{Context, StepResult, baseline, needed};
+use super::{Context, StepResult, baseline, needed, new_services};
 use crate::host::{Erasure, RpmMode};
 use crate::plan::{Group, PackageChange};
 use crate::secure_fs;
@@ -34,9 +36,12 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             break;
         }
         sweep(context, state, &reached)?;
+        kinds::put_back(context, &state.saved.baseline.kinds, &touched, Which::All)?;
         // rpm names its temporary files by the second. A transaction in the same second as a
         // disturbed one would collide with its files.
         context.host.sleep(Duration::from_millis(1100));
+        new_services::disable(context)?;
+        complaints.extend(successors::remove(context, &touched, Side::From, &log)?.complaint());
         if mode == RpmMode::GoBackWithoutPreun {
             for how in [
                 Erasure::BeforeWhatNeedsThem,

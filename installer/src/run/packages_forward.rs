@@ -7,9 +7,11 @@ use manifests::digest::Sha256;
 use manifests::nevra::Nevra;
 
 use super::error::StepError;
+use super::kinds::{self, Which};
 use super::state::{Note, State};
+use super::successors::{self, Side};
 use super::transaction::Answer;
-use super::{Context, StepResult, needed};
+use super::{Context, StepResult, needed, new_services};
 use crate::host::Erasure;
 use crate::plan::{Group, PackageChange};
 
@@ -22,6 +24,14 @@ pub(super) fn transact(
     log: &File,
 ) -> StepResult {
     let changes = || groups.iter().flat_map(|group| group.changes());
+    if let Some(undone) = context.undone {
+        let all: Vec<PackageChange<'_>> = changes().collect();
+        new_services::disable(context)?;
+        kinds::put_back(context, &undone.baseline.kinds, &all, Which::Turned)?;
+        if let Some(text) = successors::remove(context, &all, Side::To, log)?.complaint() {
+            return Err(StepError::Rejected(text));
+        }
+    }
     let coming = changes().filter_map(|change| change.to);
     let digests: Vec<Sha256> = coming.map(|rpm| rpm.sha256).collect();
     if let Answer::Complaint(text) = context.transact(&digests, context.plan.rpm_mode(), log)? {
@@ -77,8 +87,10 @@ fn refused(
     going: &[PackageChange<'_>],
     log: &File,
 ) -> Result<Option<String>, StepError> {
+    // A package that its successor replaced is gone already.
     let names: Vec<&Nevra> = going
         .iter()
+        .filter(|change| context.is_installed(change.package, change.from))
         .filter_map(|change| change.from)
         .map(|rpm| &rpm.nevra)
         .collect();
@@ -86,7 +98,10 @@ fn refused(
         return Ok(None);
     }
     let answer = context.erase(&names, Erasure::Plain, log)?;
-    let is_there = |change: &PackageChange<'_>| context.is_installed(change.package, change.from);
+    let named = |change: &PackageChange<'_>| names.iter().any(|n| n.name() == change.package);
+    let is_there = |change: &PackageChange<'_>| {
+        !named(change) || context.is_installed(change.package, change.from)
+    };
     match Answer::of(&answer) {
         Answer::Fine => Ok(None),
         Answer::Complaint(text) if answer.code.is_some() && going.iter().all(is_there) => {

@@ -384,6 +384,7 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
         to,
         config,
         files,
+        turned,
     } = planned.clone();
     PlannedComponent {
         component,
@@ -391,5 +392,6 @@ fn swapped(planned: &PlannedComponent) -> PlannedComponent {
         to: from,
         config,
         files,
+        turned,
     }
 }

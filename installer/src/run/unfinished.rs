@@ -10,7 +10,7 @@ use super::rehearsal;
 use super::report::{finish, unfinished};
 use super::revert::after_failure;
 use super::state::{Note, Saved, State};
-use super::{Context, Ended, Keep, OnStop, StepResult, mounted, unit_log};
+use super::{Context, Ended, Keep, OnStop, StepResult, mounted, new_services, unit_log};
 use crate::document;
 use crate::failure::chain;
 use crate::history::report::{NotWell, Outcome, RunReport};
@@ -95,7 +95,7 @@ fn finish_forward(
         result.err().map(|error| chain(&error))
     };
     let released = step(of_all(GroupStep::Release), &mut || {
-        context.release(baseline, &every)
+        new_services::release(context, baseline, &every)
     });
     let asked = step(of_all(GroupStep::Health), &mut || {
         let (found, not_well) = health::wait_for_each(context, baseline, &all);

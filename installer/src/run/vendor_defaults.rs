@@ -36,10 +36,11 @@ pub(super) fn read(context: &Context<'_>) -> Result<Defaults, StepError> {
     }
     for planned in context.plan.components() {
         let wanted = pictured(planned);
-        if !wanted.is_empty() {
-            let Defaults { old, new, unknown } = &mut found;
-            read_one(context, &planned.from.sha256, &wanted, old, unknown)?;
-            read_one(context, &planned.to.sha256, &wanted, new, unknown)?;
+        let Defaults { old, new, unknown } = &mut found;
+        for (rpm, known) in [(&planned.from, old), (&planned.to, new)] {
+            if let Some(rpm) = rpm.as_ref().filter(|_| !wanted.is_empty()) {
+                read_one(context, &rpm.sha256, &wanted, known, unknown)?;
+            }
         }
     }
     Ok(found)

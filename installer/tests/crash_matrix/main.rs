@@ -10,6 +10,7 @@
     reason = "a test fails where it stands; the fake host has no errors of its own"
 )]
 
+mod comes;
 mod edits;
 mod extra;
 mod fake;
@@ -31,6 +32,7 @@ mod world;
 use std::io::Write as _;
 use std::time::Instant;
 
+use comes::Comes;
 use edits::Edits;
 use fake::package::When;
 use fake::rpmdb::Flavour;
@@ -125,6 +127,16 @@ const fn undo(flaw: Flaw, flavour: Flavour) -> Scene {
     }
 }
 
+/// The second component comes in this way.
+const fn coming(comes: Comes, kind: Kind, flaw: Flaw, flavour: Flavour) -> Scene {
+    Scene {
+        components: 2,
+        comes,
+        kind,
+        ..Scene::new(flavour, flaw)
+    }
+}
+
 const fn with_need(mut scene: Scene) -> Scene {
     scene.has_need = true;
     scene
@@ -163,7 +175,7 @@ const fn sealed(mut scene: Scene) -> Scene {
 
 /// Scenes, each with its stride. After case n, the recovery is killed at each moment m for which
 /// the stride divides m + n. So neighbouring cases together cover all moments.
-fn main_scenes() -> [(Scene, usize); 19] {
+fn main_scenes() -> [(Scene, usize); 21] {
     use Flavour::{BerkeleyDb, Sqlite};
     // The first group is done when the second fails.
     let second_fails = Scene {
@@ -198,11 +210,16 @@ fn main_scenes() -> [(Scene, usize); 19] {
         (with_edits(upgrade(Flaw::None, Sqlite)), 128),
         (with_edits(sealed(undo(Flaw::None, Sqlite))), 256),
         (upgrade(Flaw::IllBefore, Sqlite), 512),
+        (coming(Comes::Anew, Kind::Upgrade, Flaw::Ill, Sqlite), 1024),
+        (
+            coming(Comes::Renamed, Kind::Upgrade, Flaw::Ill, BerkeleyDb),
+            512,
+        ),
     ]
 }
 
 /// More of them, for a long run.
-fn more_scenes() -> [(Scene, usize); 10] {
+fn more_scenes() -> [(Scene, usize); 12] {
     use Flavour::{BerkeleyDb, Sqlite};
     let together = |flaw| Scene {
         is_one_group: true,
@@ -219,6 +236,8 @@ fn more_scenes() -> [(Scene, usize); 10] {
         (Scene::new(Sqlite, Flaw::Ill), 64),
         (together(Flaw::Crashing), 64),
         (with_edits(upgrade(Flaw::Ill, BerkeleyDb)), 64),
+        (coming(Comes::Anew, Kind::Undo, Flaw::None, BerkeleyDb), 64),
+        (coming(Comes::Renamed, Kind::Undo, Flaw::None, Sqlite), 64),
     ]
 }
 

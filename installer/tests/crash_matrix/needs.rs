@@ -63,6 +63,7 @@ fn library(name: &str, version: &str, paths: &[String]) -> Package {
             .parse()
             .expect("a NEVRA"),
         build_time: BUILT[0],
+        obsoletes: Vec::new(),
         files: paths.iter().map(file).collect(),
         scriptlets: [When::Post, When::Preun].map(does_nothing).to_vec(),
     }

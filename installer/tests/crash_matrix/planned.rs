@@ -15,6 +15,7 @@ use manifests::product::{
 };
 use manifests::signature::KeyId;
 
+use crate::comes::Comes;
 use crate::extra::{self, Beside};
 use crate::fake::data;
 use crate::fake::package::{Package, Packaged};
@@ -28,13 +29,19 @@ impl Scene {
         let planned: Vec<PlannedComponent> = self
             .parts()
             .iter()
-            .zip(from.iter().zip(&to))
-            .map(|(part, (from, to))| PlannedComponent {
+            .zip(&to)
+            .enumerate()
+            .map(|(at, (part, to))| PlannedComponent {
                 component: component(part, self.uses_data(part)),
-                from: planned_rpm(part, from),
-                to: planned_rpm(part, to),
-                config: self.forecasts(part),
+                from: from.get(at).map(|from| planned_rpm(part, from)),
+                to: Some(planned_rpm(part, to)),
+                config: if self.is_anew(part) {
+                    Vec::new()
+                } else {
+                    self.forecasts(part)
+                },
                 files: Vec::new(),
+                turned: Vec::new(),
             })
             .collect();
         let mut groups = if self.is_one_group {
@@ -55,6 +62,9 @@ impl Scene {
             planned.into_iter().map(group).collect()
         };
         groups[0].packages = self.needed().iter().map(brought).collect();
+        if let (Some(group), Some(to)) = (groups.last_mut(), to.last()) {
+            group.packages.extend(self.newcomers(from.last(), to));
+        }
         if self.beside == Beside::Files {
             groups[0].extras.coming = extra::coming();
         }
@@ -90,6 +100,30 @@ impl Scene {
 }
 
 impl Scene {
+    /// Returns the packages of a component that comes anew, or under another name.
+    fn newcomers(&self, from: Option<&Package>, to: &Package) -> Vec<PlannedPackage> {
+        let whole = |package: &Package| PlannedPackage {
+            name: package.name().to_owned(),
+            own_directories: Vec::new(),
+            bulk: format!("/opt/{}/", to.name()),
+            ..brought(&(None, package.clone()))
+        };
+        let replaced = |from: &Package| {
+            let planned = whole(from);
+            PlannedPackage {
+                from: planned.to,
+                to: None,
+                successor: Some(to.name().to_owned()),
+                ..planned
+            }
+        };
+        match (self.comes, from) {
+            (Comes::Upgraded, _) => Vec::new(),
+            (Comes::Renamed, Some(from)) => vec![whole(to), replaced(from)],
+            _ => vec![whole(to)],
+        }
+    }
+
     fn allowed(&self) -> BTreeMap<String, String> {
         let flawed = self.parts()[self.flawed()].name.to_owned();
         let reason = "it complains since spring".to_owned();
@@ -192,6 +226,8 @@ fn brought((from, to): &(Option<Package>, Package)) -> PlannedPackage {
         files,
         own_directories,
         bulk: NEEDED.to_owned(),
+        successor: None,
+        turned: Vec::new(),
     }
 }
 
@@ -209,6 +245,7 @@ fn component(part: &Part, has_data: bool) -> Component {
         versioning: Versioning::Lead,
         unit: Some(unit_name(name)),
         hold: Hold::Full,
+        packages: Vec::new(),
         program: Some(program_path(name)),
         config: vec![config_path(name)],
         config_flags: Vec::new(),

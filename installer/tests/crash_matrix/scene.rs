@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use installer::preflight::Backup;
 
+use crate::comes::Comes;
 use crate::edits::{Edits, LETTER, letter_of};
 use crate::extra::{self, Beside};
 use crate::fake::package::{Deed, FileKind, Package, Packaged, Scriptlet, When};
@@ -61,6 +62,8 @@ pub(crate) struct Scene {
     pub(crate) kind: Kind,
     /// How many of the three components there are.
     pub(crate) components: usize,
+    /// How the last one's new version comes.
+    pub(crate) comes: Comes,
     /// Whether the new version of the first one needs a package that the host does not have.
     pub(crate) has_need: bool,
     /// What comes beside the first one's package.
@@ -117,6 +120,7 @@ impl Scene {
             is_one_group: false,
             kind: Kind::Upgrade,
             components: 3,
+            comes: Comes::Upgraded,
             has_need: false,
             beside: Beside::Nothing,
             has_data: false,
@@ -137,6 +141,7 @@ impl Scene {
         } else {
             ""
         };
+        let comes = self.comes.text();
         let needs = if self.has_need { " and a need" } else { "" };
         let extra = match self.beside {
             Beside::Nothing => "",
@@ -154,7 +159,7 @@ impl Scene {
         };
         let (number, flaw, flavour) = (self.components, self.flaw, self.flavour);
         format!(
-            "{kind} of {number}{needs}{extra}{data}{carries}{groups}, {flaw:?}, {flavour:?}{seal}"
+            "{kind} of {number}{comes}{needs}{extra}{data}{carries}{groups}, {flaw:?}, {flavour:?}{seal}"
         )
     }
 
@@ -189,6 +194,7 @@ impl Scene {
     pub(crate) fn packages(&self, side: usize) -> Vec<Package> {
         let numbered = self.parts().iter().enumerate();
         numbered
+            .filter(|(_, part)| side == 1 || !self.is_anew(part))
             .map(|(at, part)| self.package(part, at, side))
             .collect()
     }
@@ -238,11 +244,13 @@ impl Scene {
                 0o644,
             ));
         }
+        let (own, obsoletes) = self.names(part, side);
         Package {
-            nevra: format!("{name}-{version}-1.x86_64")
+            nevra: format!("{own}-{version}-1.x86_64")
                 .parse()
                 .expect("a NEVRA"),
             build_time: BUILT[side],
+            obsoletes,
             files,
             scriptlets: self.scriptlets(part, at, side),
         }
@@ -336,7 +344,8 @@ impl Scene {
             0o644,
         );
         let parts = self.parts();
-        edits.retain(|path, _| parts.iter().any(|part| path.contains(part.name)));
+        let there = || parts.iter().filter(|part| !self.is_anew(part));
+        edits.retain(|path, _| there().any(|part| path.contains(part.name)));
         edits.extend(self.edited_letter());
         if self.has_need {
             let tool = format!("{NEEDED_BESIDE}/tool");

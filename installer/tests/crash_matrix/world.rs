@@ -100,7 +100,8 @@ impl World {
                 users.map(|user| unit_name(user.name)).collect();
         }
         // The worker was stopped and disabled by its operator.
-        for part in scene.parts().iter().filter(|part| part.is_enabled()) {
+        let there = scene.parts().iter().filter(|part| !scene.is_anew(part));
+        for part in there.filter(|part| part.is_enabled()) {
             systemd::enable(layout, &unit_name(part.name));
         }
         systemd::enable(layout, "relay.timer");

@@ -29,6 +29,7 @@ impl ProductManifest {
         }
         for (at, component) in self.components.iter().enumerate() {
             self.check_component(component)?;
+            self.check_packages(component)?;
             if self.components[..at]
                 .iter()
                 .any(|earlier| earlier.name == component.name)
@@ -49,6 +50,25 @@ impl ProductManifest {
             )),
             None => Ok(()),
         }
+    }
+
+    /// A package belongs to one component, once.
+    fn check_packages(&self, component: &Component) -> Result<(), ProductError> {
+        for package in &component.packages {
+            let named = |other: &&str| *other == package;
+            let all = self.components.iter().flat_map(Component::all_packages);
+            let why = if !crate::nevra::is_package_name(package) {
+                "is no package name"
+            } else if all.filter(named).count() > 1 {
+                "is named twice"
+            } else {
+                continue;
+            };
+            let name = &component.name;
+            let text = format!("component `{name}`: `{package}` in `packages` {why}");
+            return Err(ProductError::Inconsistent(text));
+        }
+        Ok(())
     }
 
     fn check_component(&self, component: &Component) -> Result<(), ProductError> {

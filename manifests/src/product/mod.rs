@@ -128,6 +128,10 @@ pub struct Component {
     pub title: String,
     /// The package.
     pub package: String,
+    /// Packages that are always of the same version as it: they change in one transaction with it,
+    /// where they are installed or needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
     /// Id of the repository it is in.
     pub repository: String,
     /// How its version follows from the one the user names.
@@ -170,6 +174,14 @@ pub struct Component {
     /// How its health is checked.
     #[serde(default)]
     pub health: Option<Health>,
+}
+
+impl Component {
+    /// Returns the names of its package and of those in lock step with it.
+    pub fn all_packages(&self) -> impl Iterator<Item = &str> {
+        let beside = self.packages.iter().map(String::as_str);
+        std::iter::once(self.package.as_str()).chain(beside)
+    }
 }
 
 /// Whether the services of a component can start while its packages change. They are stopped in

@@ -88,3 +88,24 @@ fn the_reference_names_every_field() {
         rest.extend(value.as_array().into_iter().flatten());
     }
 }
+
+#[test]
+fn a_package_in_lock_step_belongs_to_one_component_alone() {
+    let with = |packages: &str| {
+        let gateway = "package = \"tyk-gateway\"";
+        let text = TYK.replacen(gateway, &format!("{gateway}\npackages = {packages}"), 1);
+        ProductManifest::from_toml(&text)
+    };
+    let product = with("[\"tyk-base\"]").unwrap();
+    let names: Vec<&str> = product.components[0].all_packages().collect();
+    assert_eq!(names, ["tyk-gateway", "tyk-base"]);
+    for bad in [
+        "[\"tyk-dashboard\"]",
+        "[\"tyk-gateway\"]",
+        "[\"a\", \"a\"]",
+        "[\"-a\"]",
+    ] {
+        let error = with(bad).unwrap_err().to_string();
+        assert!(error.contains("`packages`"), "{bad}: {error}");
+    }
+}

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 use manifests::digest::Sha256;
 use manifests::evr::Evr;
 use manifests::nevra::Nevra;
-use manifests::package_files::{About, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile};
+use manifests::package_files::{About, Dependency, PACKAGE_FILES_TYPE, PackageFiles, PackagedFile};
 
 const FORMAT: &str = "P\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{BUILDTIME}\\t\
      %{LONGSIZE}\\n[F\\t%{FILENAMES}\\t%{FILEMODES}\\t%{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t\
-     %{FILESIZES}\\t%{FILEFLAGS}\\t%{FILEDIGESTS}\\t%{FILELINKTOS}\\n]";
+     %{FILESIZES}\\t%{FILEFLAGS}\\t%{FILEDIGESTS}\\t%{FILELINKTOS}\\n][O\\t%{OBSOLETENEVRS}\\n]";
 
 /// The parts of a header that a bundle repeats.
 #[derive(Debug)]
@@ -32,8 +32,13 @@ pub(super) fn read(path: &Path, sha256: Sha256) -> Result<Header> {
         path.display()
     );
     let text = String::from_utf8(output.stdout)?;
+    let (replaced, text): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("O\t"));
+    let replaced = replaced
+        .into_iter()
+        .map(|line| Dependency::parse(&line[2..]));
     let mut lines = text
-        .lines()
+        .into_iter()
         .map(|line| line.split('\t').collect::<Vec<_>>());
     let head = lines.next().context("no answer")?;
     let [_, name, epoch, version, release, arch, build_time, size] = head[..] else {
@@ -52,7 +57,7 @@ pub(super) fn read(path: &Path, sha256: Sha256) -> Result<Header> {
         requires: Vec::new(),
         provides: Vec::new(),
         conflicts: Vec::new(),
-        obsoletes: Vec::new(),
+        obsoletes: replaced.collect(),
         scriptlets: Vec::new(),
     };
     Ok(Header {

@@ -142,7 +142,8 @@ impl Forge {
             .product
             .components
             .iter()
-            .position(|c| c.package == nevra.name());
+            .position(|c| c.all_packages().any(|own| own == nevra.name()))
+            .or_else(|| self.replacing(nevra.name()));
         let order = order.with_context(|| format!("{nevra} belongs to no component"))?;
         let purpose = Use {
             distro: target.distro.clone(),
@@ -170,6 +171,21 @@ impl Forge {
                 .collect(),
             uses: vec![purpose],
         })
+    }
+
+    /// Returns the component whose target replaces a package of another name.
+    fn replacing(&self, package: &str) -> Option<usize> {
+        let targets = self.rpms.iter().filter(|(_, role)| *role == Role::Target);
+        let mut names = targets.filter_map(|(path, _)| {
+            let header = header::read(path, Sha256::of(b"")).ok()?;
+            let mut obsoletes = header.files.obsoletes.iter();
+            obsoletes
+                .any(|obsolete| obsolete.name == package)
+                .then_some(header.files.nevra)
+        });
+        let by = names.next()?;
+        let mut components = self.product.components.iter();
+        components.position(|c| c.all_packages().any(|own| own == by.name()))
     }
 
     fn manifest(

@@ -36,7 +36,7 @@ impl Territory {
         for name in [package, &product.name] {
             trees.extend([format!("/opt/{name}"), format!("/etc/{name}")]);
         }
-        let own = |component: &&Component| component.package == package;
+        let own = |component: &&Component| component.all_packages().any(|own| own == package);
         for component in product.components.iter().filter(own) {
             trees.extend(component.backup.iter().map(|tree| tree.path.clone()));
             trees.extend(component.config.iter().cloned());

@@ -58,8 +58,8 @@ fn components(text: &mut String, number: usize, group: &Group, kind: PlanKind) {
         let title = printable(&planned.component.title);
         let unit = planned.component.unit.as_deref().unwrap_or("no service");
         text.push_str(&format!(
-            "  {number}. {title:<16} {} -> {}   ({unit})\n",
-            planned.from.nevra, planned.to.nevra
+            "  {number}. {title:<16} {}   ({unit})\n",
+            planned.change()
         ));
         for forecast in &planned.config {
             let (path, fate) = (&forecast.path, forecast.text(kind));

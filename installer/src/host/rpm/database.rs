@@ -12,10 +12,7 @@ impl Rpm {
     /// and rebuilds the indexes if the database still cannot be read. Only called while no process
     /// holds rpm's lock.
     pub(crate) fn heal(&self) -> Result<(), HostError> {
-        let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
-        let dbpath = self
-            .root
-            .join(finished.stdout.trim().trim_start_matches('/'));
+        let dbpath = self.dbpath()?;
         room::remove_environment(&dbpath)?;
         self.refuse_full()?;
         let readable = self.query(&["-qa", "--qf", "%{NAME}\\n"], QUERY)?;

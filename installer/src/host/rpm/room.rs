@@ -64,7 +64,7 @@ impl Rpm {
         }
     }
 
-    fn dbpath(&self) -> Result<PathBuf, HostError> {
+    pub(super) fn dbpath(&self) -> Result<PathBuf, HostError> {
         // Expanding a macro does not open the database.
         let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
         Ok(self

@@ -52,8 +52,11 @@ pub(crate) fn add(
             continue;
         };
         let planned = planned.clone();
+        let Some(to) = &planned.to else {
+            continue;
+        };
         let target = ExtraTarget {
-            version: planned.to.nevra.evr().version(),
+            version: to.nevra.evr().version(),
             arch,
         };
         let case = Case {
@@ -188,7 +191,7 @@ impl<'a> Case<'a> {
                          nor in the bundle",
                         file.path,
                         self.planned.component.title,
-                        self.planned.from.nevra.evr().version(),
+                        self.from(),
                         self.planned.component.title,
                         self.target.version
                     ),
@@ -200,9 +203,15 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Returns the version that is installed.
+    fn from(&self) -> &str {
+        let from = self.planned.from.as_ref();
+        from.map_or("", |from| from.nevra.evr().version())
+    }
+
     /// Sorts the host's files by directory and stem.
     fn versions(&self) -> BTreeMap<(&'a str, &'a str), Versions<'a>> {
-        let from = self.planned.from.nevra.evr().version();
+        let from = self.from();
         let mut all: BTreeMap<_, Versions<'_>> = BTreeMap::new();
         for file in &self.found.files {
             let Some((directory, name)) = file.path.rsplit_once('/') else {
@@ -291,7 +300,7 @@ impl<'a> Case<'a> {
     /// that no version loads.
     fn age(&self, file: &FoundFile) -> u8 {
         let name = file.path.rsplit_once('/').map_or("", |(_, name)| name);
-        let from = self.planned.from.nevra.evr().version();
+        let from = self.from();
         match self.rule.recognise(name, self.target.arch) {
             Some(ExtraName::Versioned { version, .. }) if version == from => 0,
             Some(ExtraName::Plain { .. }) => 1,
@@ -302,7 +311,7 @@ impl<'a> Case<'a> {
     /// Whether the new package creates the directory.
     fn is_brought(&self) -> bool {
         let directory = &self.found.directory;
-        let mut made = self.planned.to.directories.iter();
+        let mut made = self.planned.to.iter().flat_map(|to| &to.directories);
         made.any(|made| made == directory || made.starts_with(&format!("{directory}/")))
     }
 }

@@ -29,10 +29,11 @@ fn rpm(version: &str) -> PlannedRpm {
 fn plan(from: &str, to: &str) -> InstallPlan {
     let planned = PlannedComponent {
         component: product().component("dashboard").unwrap().clone(),
-        from: rpm(from),
-        to: rpm(to),
+        from: Some(rpm(from)),
+        to: Some(rpm(to)),
         config: Vec::new(),
         files: Vec::new(),
+        turned: Vec::new(),
     };
     InstallPlan {
         document: PLAN_TYPE.to_owned(),

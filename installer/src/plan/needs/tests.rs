@@ -71,10 +71,11 @@ fn asked(rpms: &[(BundledRpm, PackageFiles)], host: &[&str], tools: &[&str]) -> 
         name: "gateway".to_owned(),
         components: vec![PlannedComponent {
             component,
-            from: planned.clone(),
-            to: planned,
+            from: Some(planned.clone()),
+            to: Some(planned),
             config: Vec::new(),
             files: Vec::new(),
+            turned: Vec::new(),
         }],
         packages: Vec::new(),
         extras: crate::plan::extras::Extras::default(),
@@ -121,46 +122,6 @@ fn a_tool_comes_to_hosts_without_it_and_what_it_needs_with_it() {
 }
 
 #[test]
-fn paths_of_only_one_package_and_files_that_rpm_puts_aside_are_recorded() {
-    let file = |path: &str, mode: u32, config: bool, size: u64| PackagedFile {
-        path: path.to_owned(),
-        mode,
-        user: "root".to_owned(),
-        group: "root".to_owned(),
-        size,
-        digest: String::new(),
-        link: String::new(),
-        capabilities: String::new(),
-        config,
-        noreplace: false,
-        ghost: false,
-    };
-    let plain = |path: &str, size: u64| file(path, 0o100_644, false, size);
-    let old = [plain("/opt/x/both", 1), plain("/opt/x/old", 1)];
-    let new = [
-        plain("/opt/x/both", 9),
-        plain("/opt/x/new", 1),
-        file("/etc/x.conf", 0o100_644, true, 5),
-        file("/opt/y", 0o040_755, false, 0),
-    ];
-    let (files, directories) = differing(&old, &new);
-    assert_eq!(
-        files,
-        [
-            "/etc/x.conf",
-            "/etc/x.conf.rpmnew",
-            "/etc/x.conf.rpmorig",
-            "/etc/x.conf.rpmsave",
-            "/opt/x/new",
-            "/opt/x/old"
-        ]
-    );
-    assert_eq!(directories, ["/opt/y"]);
-    assert_eq!(bulk(&new), "/opt/x/");
-    assert_eq!(bulk(&[]), "/");
-}
-
-#[test]
 fn a_target_that_would_replace_another_package_is_refused() {
     let (bundled, mut list) = rpm("app-2-1", &[]);
     list.obsoletes = ["old < 3", "app < 2"].map(Dependency::parse).to_vec();
@@ -170,10 +131,16 @@ fn a_target_that_would_replace_another_package_is_refused() {
         role: Role::Target,
     };
     let mut inventory = test_inventory();
+    let group = Group {
+        name: "app".to_owned(),
+        components: Vec::new(),
+        packages: Vec::new(),
+        extras: crate::plan::extras::Extras::default(),
+    };
     let count = |inventory: &Inventory| -> usize {
         let obsoletes = list.obsoletes.iter();
         obsoletes
-            .map(|obsolete| replaced(inventory, &one, obsolete).len())
+            .map(|obsolete| replaced(inventory, &one, obsolete, &group).len())
             .sum()
     };
     for (nevra, expected) in [("app-1-1", 0), ("old-3-1", 0), ("old-2-1", 1)] {

@@ -30,8 +30,8 @@ use installer::bundle::{StagedRpm, StagedRpmSet};
 use installer::host::payload::PayloadFiles;
 use installer::host::{
     Erasure, Host, HostError, Identity, InstalledPackage, Invocation, MainProcess, Mount,
-    ProbeAnswer, ProbeTarget, ProcessState, RpmAnswer, RpmContents, RpmMode, Services, Space,
-    UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState,
+    ProbeAnswer, ProbeTarget, ProcessState, Rehearsal, RpmAnswer, RpmContents, RpmMode, Services,
+    Space, UnitAction, UnitActivity, UnitProcess, UnitSettings, UnitState,
 };
 use installer::layout::Layout;
 use installer::stores::StoreError;
@@ -182,6 +182,13 @@ impl Host for FakeHost {
         Ok(self
             .plan(set, mode)
             .map_or_else(|refusal| refusal, |_| well))
+    }
+
+    fn rpm_rehearse(&self, _: &Rehearsal<'_>) -> Result<RpmAnswer, HostError> {
+        self.call("rpm --justdb", |_| RpmAnswer {
+            code: Some(0),
+            output: String::new(),
+        })
     }
 
     fn rpm_headers(&self, set: &StagedRpmSet) -> Result<Vec<InstalledPackage>, HostError> {

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Package {
     pub(crate) nevra: Nevra,
     pub(crate) build_time: u64,
+    /// Names of packages that it replaces.
+    pub(crate) obsoletes: Vec<String>,
     pub(crate) files: Vec<Packaged>,
     pub(crate) scriptlets: Vec<Scriptlet>,
 }

@@ -100,9 +100,23 @@ impl Transaction {
                 let text = format!("\tpackage {} is already installed", newer.nevra);
                 return Err(refusal(&text));
             }
+            let mut all = machine.db.all();
+            let is_replaced =
+                |other: &&Arc<Package>| other.obsoletes.iter().any(|name| name == package.name());
+            if let Some(by) = all.find(is_replaced) {
+                let text = format!(
+                    "\t{} is obsoleted by (installed) {}",
+                    package.nevra, by.nevra
+                );
+                return Err(refusal(&text));
+            }
             let package = Arc::new(package);
             transaction.plan_install(machine, layout, &package);
-            for (instance, old) in &old {
+            let replaced = package
+                .obsoletes
+                .iter()
+                .flat_map(|name| machine.db.instances(name));
+            for (instance, old) in &old.into_iter().chain(replaced).collect::<Vec<_>>() {
                 transaction.plan_erase(*instance, old, mode);
             }
         }

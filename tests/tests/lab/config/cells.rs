@@ -213,6 +213,7 @@ fn play(cells: &[Cell], versions: [&str; 2], sides: [usize; 2], mode: RpmMode) {
         packages: vec!["cells"],
         components: Vec::new(),
         stored: BTreeSet::from([sha256]),
+        ..Subject::default()
     };
     let inventory = Inventory::take(&host, &scratch.layout, &subject).unwrap();
     let target = &inventory.headers[&sha256];

@@ -7,12 +7,15 @@
 )]
 
 mod behind;
+mod craft;
 mod dry_run;
+mod first;
 mod going_back;
 mod health;
 mod left_alone;
 mod meddle;
 mod mounts;
+mod paths;
 mod recovery;
 mod running;
 mod settings;
@@ -56,5 +59,16 @@ fn only_pump(site: &Site) -> Forge {
         name.is_some_and(|name| name.starts_with("tyk-pump"))
     };
     forge.rpms.retain(|(path, _)| is_pumps(path));
+    forge
+}
+
+/// A bundle that changes the gateway alone.
+fn only_gateway(site: &Site, version: &str) -> Forge {
+    let mut forge = site.forge(version, "5.3.2", "1.9.0");
+    let is_gateways = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("tyk-gateway"))
+    };
+    forge.rpms.retain(|(path, _)| is_gateways(path));
     forge
 }

@@ -32,10 +32,11 @@ fn judge_listed(
     let tyk = ProductManifest::from_toml(TYK).unwrap();
     let planned = PlannedComponent {
         component: tyk.component("gateway").unwrap().clone(),
-        from: rpm("tyk-gateway-5.2.5-1.x86_64"),
-        to: rpm("tyk-gateway-5.3.2-1.x86_64"),
+        from: Some(rpm("tyk-gateway-5.2.5-1.x86_64")),
+        to: Some(rpm("tyk-gateway-5.3.2-1.x86_64")),
         config: Vec::new(),
         files: Vec::new(),
+        turned: Vec::new(),
     };
     let file = |name: &&str| FoundFile {
         path: format!("{DIRECTORY}/{name}"),

@@ -10,7 +10,10 @@ use crate::problem::Problem;
 /// Whether a component's change goes back to a version that does not know what a migration made of
 /// the data.
 fn is_crossed_back(migration: &Migration, planned: &PlannedComponent) -> bool {
-    let (from, to) = (planned.from.nevra.evr(), planned.to.nevra.evr());
+    let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
+        return false;
+    };
+    let (from, to) = (from.nevra.evr(), to.nevra.evr());
     let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     planned.component.name == migration.component
         && is_reached(from.version())
@@ -30,15 +33,13 @@ pub(super) fn add(
         crossed.extend(
             back.filter(|migration| is_crossed_back(migration, planned))
                 .map(|migration| {
-                    let (from, to) = (&planned.from.nevra, &planned.to.nevra);
-                    (
-                        format!(
-                            "{from} is replaced by {to}, and {} ({})",
-                            "the data that the newer one rewrote may be of no use to the older one",
-                            migration.title
-                        ),
-                        migration,
-                    )
+                    let what = format!(
+                        "an older {} replaces the newer one, and {} ({})",
+                        planned.component.title,
+                        "the data that the newer one rewrote may be of no use to the older one",
+                        migration.title
+                    );
+                    (what, migration)
                 }),
         );
     }

@@ -171,6 +171,16 @@ impl Context<'_> {
     /// goes on after a failure and reports all failures: one service that does not start must not
     /// keep the others down.
     pub(super) fn release(&self, baseline: &Baseline, components: &[&Component]) -> StepResult {
+        self.release_without(baseline, components, &[])
+    }
+
+    /// The same, without units that leave the host.
+    pub(super) fn release_without(
+        &self,
+        baseline: &Baseline,
+        components: &[&Component],
+        leaving: &[&str],
+    ) -> StepResult {
         if !self.has_units(baseline) {
             return Ok("no systemd: services are not started".to_owned());
         }
@@ -192,7 +202,8 @@ impl Context<'_> {
             let dependents = services
                 .iter()
                 .filter_map(|unit| baseline.dependents.get(*unit));
-            for unit in dependents.flatten() {
+            let staying = |unit: &&String| !leaving.contains(&unit.as_str());
+            for unit in dependents.flatten().filter(staying) {
                 troubles.extend(self.start(unit).err());
             }
         }

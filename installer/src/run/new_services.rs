@@ -23,7 +23,9 @@ pub(super) fn release(
         .filter(|component| !leaves(component))
         .copied()
         .collect();
-    let done = context.release(baseline, &staying)?;
+    let gone = components.iter().filter(leaves).copied();
+    let gone: Vec<&str> = baseline.all_services(gone).collect();
+    let done = context.release_without(baseline, &staying, &gone)?;
     let started = start(context, baseline, &staying)?;
     Ok(if started.is_empty() { done } else { started })
 }

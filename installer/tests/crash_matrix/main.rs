@@ -128,11 +128,10 @@ const fn undo(flaw: Flaw, flavour: Flavour) -> Scene {
 }
 
 /// The second component comes in this way.
-const fn coming(comes: Comes, kind: Kind, flaw: Flaw, flavour: Flavour) -> Scene {
+const fn coming(comes: Comes, flaw: Flaw, flavour: Flavour) -> Scene {
     Scene {
         components: 2,
         comes,
-        kind,
         ..Scene::new(flavour, flaw)
     }
 }
@@ -210,16 +209,13 @@ fn main_scenes() -> [(Scene, usize); 21] {
         (with_edits(upgrade(Flaw::None, Sqlite)), 128),
         (with_edits(sealed(undo(Flaw::None, Sqlite))), 256),
         (upgrade(Flaw::IllBefore, Sqlite), 512),
-        (coming(Comes::Anew, Kind::Upgrade, Flaw::Ill, Sqlite), 1024),
-        (
-            coming(Comes::Renamed, Kind::Upgrade, Flaw::Ill, BerkeleyDb),
-            512,
-        ),
+        (coming(Comes::Anew, Flaw::Ill, Sqlite), 1024),
+        (coming(Comes::Renamed, Flaw::Ill, BerkeleyDb), 512),
     ]
 }
 
 /// More of them, for a long run.
-fn more_scenes() -> [(Scene, usize); 12] {
+fn more_scenes() -> [(Scene, usize); 10] {
     use Flavour::{BerkeleyDb, Sqlite};
     let together = |flaw| Scene {
         is_one_group: true,
@@ -236,8 +232,6 @@ fn more_scenes() -> [(Scene, usize); 12] {
         (Scene::new(Sqlite, Flaw::Ill), 64),
         (together(Flaw::Crashing), 64),
         (with_edits(upgrade(Flaw::Ill, BerkeleyDb)), 64),
-        (coming(Comes::Anew, Kind::Undo, Flaw::None, BerkeleyDb), 64),
-        (coming(Comes::Renamed, Kind::Undo, Flaw::None, Sqlite), 64),
     ]
 }
 

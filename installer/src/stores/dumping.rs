@@ -58,6 +58,11 @@ pub fn dump_store(
     }
     refuse_empty(store, items)?;
     refuse_less(access, store, &look, items)?;
+    let left_out = if look.leaves_out {
+        access.exclude().to_vec()
+    } else {
+        Vec::new()
+    };
     Ok(StoreDump {
         name: store.name.to_owned(),
         title: store.title.to_owned(),
@@ -68,10 +73,7 @@ pub fn dump_store(
         items,
         raw_bytes: look.raw_bytes,
         seconds: None,
-        exclude: look
-            .leaves_out
-            .then(|| access.exclude().to_vec())
-            .unwrap_or_default(),
+        exclude: left_out,
         parts,
     })
 }

@@ -72,9 +72,17 @@ pub(super) fn take_over(
             tool.run_of(Some(version), limit)
         });
         let path = inherited_path(&read);
+        // With the format it reads a pipe once. Without it, it would look into it first.
         let tool = Tool {
             program: "pg_restore",
-            args: &["--exit-on-error", "--no-password", "-d", SERVICE, &path],
+            args: &[
+                "-Fc",
+                "--exit-on-error",
+                "--no-password",
+                "-d",
+                SERVICE,
+                &path,
+            ],
             files: &[&read],
             ..Tool::default()
         };

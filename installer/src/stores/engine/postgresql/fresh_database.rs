@@ -94,14 +94,15 @@ impl<'s, 'a> FreshDatabase<'s, 'a> {
     fn clear(&self, mark: &RehearsalMark) -> Result<(), StoreError> {
         let word = literal(&format!("{TRIED}{}_", mark.host));
         let is_left = format!(
-            "datconnlimit = {MARK} AND strpos(datname, {word}) > 0 AND pg_has_role(datdba, 'MEMBER')"
+            "d.datconnlimit = {MARK} AND strpos(d.datname, {word}) > 0 \
+             AND pg_has_role(d.datdba, 'MEMBER')"
         );
         // A killed tool may still have its connection.
         self.ask(&format!(
             "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a \
              JOIN pg_database d ON d.oid = a.datid WHERE {is_left} \
              AND a.usename = current_user AND a.pid <> pg_backend_pid();\n\
-             SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE {is_left}\n\\gexec"
+             SELECT format('DROP DATABASE %I', d.datname) FROM pg_database d WHERE {is_left}\n\\gexec"
         ))
         .map(drop)
     }

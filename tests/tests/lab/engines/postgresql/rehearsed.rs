@@ -74,30 +74,45 @@ fn a_restore_is_tried_out_and_nothing_of_it_stays() {
 /// Each of these passes the look and makes a restore by this user fail.
 #[test]
 fn what_no_look_can_see_is_found_by_the_trial() {
-    for (sql, words) in [
+    let (cluster, store) = with_shop();
+    let databases = cluster.databases();
+    for (made, gone, words) in [
         (
             "CREATE FUNCTION of_admin() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION of_admin()",
             "admin",
         ),
-        ("CREATE TYPE of_admin AS ENUM ('a')", "admin"),
-        ("CREATE SCHEMA of_admin AUTHORIZATION admin", "admin"),
-        ("CREATE PUBLICATION all_of_it FOR ALL TABLES", "superuser"),
+        (
+            "CREATE TYPE of_admin AS ENUM ('a')",
+            "DROP TYPE of_admin",
+            "admin",
+        ),
+        (
+            "CREATE SCHEMA of_admin AUTHORIZATION admin",
+            "DROP SCHEMA of_admin",
+            "admin",
+        ),
+        (
+            "CREATE PUBLICATION all_of_it FOR ALL TABLES",
+            "DROP PUBLICATION all_of_it",
+            "superuser",
+        ),
         (
             "ALTER DEFAULT PRIVILEGES FOR ROLE admin GRANT SELECT ON TABLES TO PUBLIC",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE admin REVOKE SELECT ON TABLES FROM PUBLIC",
             "may not do that",
         ),
     ] {
-        let (cluster, store) = with_shop();
-        let databases = cluster.databases();
-        store.rehearse(&mark("cafe01", 1)).unwrap();
-        cluster.sql("shop", sql);
-        assert_eq!(store.look().unwrap().not_restorable, None, "{sql}");
+        cluster.sql("shop", made);
+        assert_eq!(store.look().unwrap().not_restorable, None, "{made}");
         let error = store.rehearse(&mark("cafe01", 2)).unwrap_err();
         assert!(
             error.what.contains("tried out, and failed"),
-            "{sql}: {error}"
+            "{made}: {error}"
         );
-        assert!(error.why.contains(words), "{sql}: {error}");
-        assert_eq!(cluster.databases(), databases, "{sql}");
+        assert!(error.why.contains(words), "{made}: {error}");
+        assert_eq!(cluster.databases(), databases, "{made}");
+        cluster.sql("shop", gone);
     }
+    store.rehearse(&mark("cafe01", 2)).unwrap();
 }

@@ -171,27 +171,7 @@ pub fn close(
             has(nevra.name()) || (!beside(nevra.name()) && has_before(&purpose.component))
         })
         .collect();
-    let mut added = Vec::new();
-    let mut missing = Vec::new();
-    for tool in tools {
-        let user = targets.iter().find(|(u, _)| u.component == tool.component);
-        let is_there = host.is_some_and(|host| !host.installed(&tool.package).is_empty());
-        let Some((user, _)) = user.filter(|_| !is_there) else {
-            continue;
-        };
-        match listing.newest(&tool.package, target.arch) {
-            Some(found) => added.push(Added {
-                found: found.clone(),
-                reason: format!("--tool for {}", tool.component),
-                component: (user.order, user.component.clone()),
-                replaces: None,
-            }),
-            None => missing.push(Missing {
-                package: format!("--tool for {}", tool.component),
-                need: tool.package.clone(),
-            }),
-        }
-    }
+    let (mut added, mut missing) = add_tools(target, host, tools, listing, &targets);
     let wanted = targets
         .iter()
         .map(|(_, nevra)| *nevra)
@@ -220,6 +200,38 @@ pub fn close(
         conflicts,
         obsoleted,
     }
+}
+
+/// Adds what is wanted beside the components that this host gets.
+fn add_tools(
+    target: &Target,
+    host: Option<&FleetHost>,
+    tools: &[Tool],
+    listing: &Listing,
+    targets: &[(&Use, &Nevra)],
+) -> (Vec<Added>, Vec<Missing>) {
+    let mut added = Vec::new();
+    let mut missing = Vec::new();
+    for tool in tools {
+        let user = targets.iter().find(|(u, _)| u.component == tool.component);
+        let is_there = host.is_some_and(|host| !host.installed(&tool.package).is_empty());
+        let Some((user, _)) = user.filter(|_| !is_there) else {
+            continue;
+        };
+        match listing.newest(&tool.package, target.arch) {
+            Some(found) => added.push(Added {
+                found: found.clone(),
+                reason: format!("--tool for {}", tool.component),
+                component: (user.order, user.component.clone()),
+                replaces: None,
+            }),
+            None => missing.push(Missing {
+                package: format!("--tool for {}", tool.component),
+                need: tool.package.clone(),
+            }),
+        }
+    }
+    (added, missing)
 }
 
 /// Records for each added package which component needs it.

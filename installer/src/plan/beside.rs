@@ -27,6 +27,38 @@ pub(super) fn predecessor<'a>(case: &Case<'a>, to: &PackageFiles) -> Option<&'a 
     })
 }
 
+/// Plans what else the coming packages replace.
+fn gone(
+    case: &Case<'_>,
+    installed: &InstalledPackage,
+    coming: &[Listed<'_>],
+    packages: &mut Vec<PlannedPackage>,
+    problems: &mut Vec<Problem>,
+) {
+    let known = packages.iter().map(|planned| planned.name.clone());
+    let known: Vec<String> = known.collect();
+    let gone = case.inputs.inventory.packages.iter().filter(|there| {
+        let is_known = known.iter().any(|name| name == there.nevra.name());
+        !is_known && there.nevra.name() != installed.nevra.name()
+    });
+    for there in gone {
+        let is_replaced = |listed: &&Listed<'_>| {
+            let own = listed.0.nevra.name() == there.nevra.name();
+            let mut all = listed.1.obsoletes.iter();
+            !own && all.any(|obsolete| obsoletes(obsolete, &there.nevra))
+        };
+        // One that the bundle does not carry is refused with all the others.
+        if let Some(by) = coming.iter().find(is_replaced)
+            && case.way_back(there).is_ok()
+        {
+            match replaced(case, there, *by) {
+                Ok(planned) => packages.push(planned),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+}
+
 /// Plans everything that changes with a component from one package to another.
 pub(super) fn plan(
     case: &Case<'_>,
@@ -68,30 +100,7 @@ pub(super) fn plan(
             several => take(Err(duplicate(name, several))),
         }
     }
-    let names: Vec<String> = packages
-        .iter()
-        .map(|planned| planned.name.clone())
-        .collect();
-    let gone = case.inputs.inventory.packages.iter().filter(|there| {
-        let is_known = names.iter().any(|name| name == there.nevra.name());
-        !is_known && there.nevra.name() != installed.nevra.name()
-    });
-    for there in gone {
-        let is_replaced = |listed: &&Listed<'_>| {
-            let own = listed.0.nevra.name() == there.nevra.name();
-            let mut all = listed.1.obsoletes.iter();
-            !own && all.any(|obsolete| obsoletes(obsolete, &there.nevra))
-        };
-        // One that the bundle does not carry is refused with all the others.
-        if let Some(by) = coming.iter().find(is_replaced)
-            && case.way_back(there).is_ok()
-        {
-            match replaced(case, there, *by) {
-                Ok(planned) => packages.push(planned),
-                Err(problem) => problems.push(problem),
-            }
-        }
-    }
+    gone(case, installed, &coming, &mut packages, &mut problems);
     if problems.is_empty() {
         Ok(packages)
     } else {

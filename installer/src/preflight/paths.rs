@@ -28,8 +28,8 @@ pub(super) fn check(
             continue;
         }
         let below = path.is_dir().then(|| path.join("x"));
-        let reached = [Some(path), below].into_iter().flatten();
-        if let Some(error) = reached.filter_map(|path| Place::of(&path).err()).next() {
+        let mut reached = [Some(path), below].into_iter().flatten();
+        if let Some(error) = reached.find_map(|path| Place::of(&path).err()) {
             problems.push(Problem::new(
                 format!("a revert could not write below {root}: {}", chain(&error)),
                 "give the symlink to root with `chown -h root:root`, and let only root write the \

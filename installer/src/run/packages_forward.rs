@@ -98,9 +98,9 @@ fn refused(
         return Ok(None);
     }
     let answer = context.erase(&names, Erasure::Plain, log)?;
-    let named = |change: &PackageChange<'_>| names.iter().any(|n| n.name() == change.package);
+    let was_erased = |change: &PackageChange<'_>| names.iter().any(|n| n.name() == change.package);
     let is_there = |change: &PackageChange<'_>| {
-        !named(change) || context.is_installed(change.package, change.from)
+        !was_erased(change) || context.is_installed(change.package, change.from)
     };
     match Answer::of(&answer) {
         Answer::Fine => Ok(None),

@@ -22,10 +22,7 @@ pub(super) enum Side {
 
 impl Side {
     /// Returns what comes next, and what is there until then.
-    const fn of<'a>(
-        self,
-        change: PackageChange<'a>,
-    ) -> (Option<&'a PlannedRpm>, Option<&'a PlannedRpm>) {
+    const fn of(self, change: PackageChange<'_>) -> (Option<&PlannedRpm>, Option<&PlannedRpm>) {
         match self {
             Self::From => (change.from, change.to),
             Self::To => (change.to, change.from),

@@ -89,7 +89,7 @@ impl Stage<'_> {
         args
     }
 
-    fn run(&self, args: &[String], set: &[&File]) -> Result<RpmAnswer, HostError> {
+    fn run(args: &[String], set: &[&File]) -> Result<RpmAnswer, HostError> {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let finished = cmd::query_with("rpm", &args, set, VERIFY)?;
         let output = format!("{}{}", finished.stdout, finished.stderr);
@@ -113,7 +113,7 @@ impl Stage<'_> {
             WHATEVER_IS_THERE,
         ]);
         args.extend(paths(set));
-        done(self.run(&args, &files(set))?)
+        done(&Self::run(&args, &files(set))?)
     }
 
     fn erase(&self, packages: &[&Nevra]) -> Result<(), HostError> {
@@ -122,7 +122,7 @@ impl Stage<'_> {
         }
         let mut args = self.arguments(&[&["-e"], Dialect::detect()?.quiet, ONLY_RECORD]);
         args.extend(packages.iter().map(|nevra| label(nevra)));
-        done(self.run(&args, &[])?)
+        done(&Self::run(&args, &[])?)
     }
 
     fn test(&self, set: &StagedRpmSet) -> Result<RpmAnswer, HostError> {
@@ -136,7 +136,7 @@ impl Stage<'_> {
         let flags = Dialect::detect()?.flags(RpmMode::GoBack);
         let mut args = self.arguments(&[&flags, &["--test"]]);
         args.extend(paths(set));
-        self.run(&args, &files(set))
+        Self::run(&args, &files(set))
     }
 }
 
@@ -144,7 +144,7 @@ fn paths(set: &StagedRpmSet) -> impl Iterator<Item = String> {
     set.rpms().iter().map(|rpm| cmd::inherited_path(rpm.file()))
 }
 
-fn done(answer: RpmAnswer) -> Result<(), HostError> {
+fn done(answer: &RpmAnswer) -> Result<(), HostError> {
     if answer.code == Some(0) {
         return Ok(());
     }

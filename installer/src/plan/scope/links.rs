@@ -13,7 +13,7 @@ pub(crate) fn find(groups: &[&Group], baseline: &Baseline, layout: &Layout) -> V
     let trees = outer(&roots);
     let changes = groups.iter().flat_map(|group| group.changes());
     let directories = changes
-        .flat_map(|change| change.rpms())
+        .flat_map(super::super::PackageChange::rpms)
         .flat_map(|rpm| &rpm.directories);
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();

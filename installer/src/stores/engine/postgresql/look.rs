@@ -107,7 +107,6 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         is_standby: is_standby == "t",
         is_super: is_super == "t",
         may_make: may_make == "t",
-        has_timescale: has_timescale == "t",
         foreign,
         user,
         owner,
@@ -120,7 +119,11 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
         leaves_out: leaves_out == "t",
         items: tables.parse().ok(),
         parts: vec![DATABASE.to_owned(), GLOBALS.to_owned()],
-        not_restorable: not_restorable(&session, &rights, major),
+        not_restorable: if has_timescale == "t" {
+            Some(timescale(session.database()))
+        } else {
+            not_restorable(&session, &rights, major)
+        },
     })
 }
 
@@ -132,10 +135,19 @@ struct Rights<'a> {
     is_standby: bool,
     is_super: bool,
     may_make: bool,
-    has_timescale: bool,
     foreign: &'a str,
     user: &'a str,
     owner: &'a str,
+}
+
+fn timescale(database: &str) -> Problem {
+    Problem::new(
+        format!(
+            "database `{database}` uses TimescaleDB, whose tables pg_restore alone does not put back"
+        ),
+        "restore it by hand if need be, between timescaledb_pre_restore() and \
+         timescaledb_post_restore()",
+    )
 }
 
 fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Option<Problem> {
@@ -147,15 +159,6 @@ fn not_restorable(session: &Session<'_>, rights: &Rights<'_>, major: u32) -> Opt
                 "the server of database `{database}` is a standby, into which nothing can be restored"
             ),
             "let the configuration name the primary server, or add target_session_attrs=read-write",
-        ));
-    }
-    if rights.has_timescale {
-        return Some(Problem::new(
-            format!(
-                "database `{database}` uses TimescaleDB, whose tables pg_restore alone does not put back"
-            ),
-            "restore it by hand if need be, between timescaledb_pre_restore() and \
-             timescaledb_post_restore()",
         ));
     }
     if !rights.is_super && !rights.may_make {

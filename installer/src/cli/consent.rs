@@ -1,7 +1,6 @@
 //! The actions that an operator must allow by name, and the plan of an upgrade with them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::Args;
 
@@ -162,9 +161,7 @@ impl ConsentArgs {
             health_budgets: self.health.standing(&mut choices),
             fresh: self.fresh.iter().cloned().collect(),
             dump_limit_secs: choices.number("dump-time-limit", self.dump_time_limit),
-            dump_dir: choices
-                .path("dump-dir", self.dump_dir.as_ref().map(PathBuf::from))
-                .map(|path| path.to_string_lossy().into_owned()),
+            dump_dir: choices.path("dump-dir", self.dump_dir.clone()),
             chosen: choices.chosen().to_vec(),
         };
         let inventory = Inventory::for_bundle(&session.host, &session.layout, open.metadata())

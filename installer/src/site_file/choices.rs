@@ -2,7 +2,6 @@
 //! choice came from.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -161,13 +160,13 @@ impl Choices {
     }
 
     /// Returns one path in the same way.
-    pub fn path(&mut self, key: &'static str, flag: Option<PathBuf>) -> Option<PathBuf> {
+    pub fn path(&mut self, key: &'static str, flag: Option<String>) -> Option<String> {
         let of = |values: &Values| match values.get(key) {
             Some(Value::Path(path)) => Some(path.clone()),
             _ => None,
         };
         let layers = [flag, of(&self.environment), of(&self.file)];
-        self.first(key, layers, |path| path.display().to_string())
+        self.first(key, layers, String::clone)
     }
 
     fn first<T>(

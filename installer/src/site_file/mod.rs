@@ -33,7 +33,7 @@ pub enum Value {
     /// One number.
     Number(u64),
     /// An absolute path.
-    Path(PathBuf),
+    Path(String),
 }
 
 /// The values of a source, by key.

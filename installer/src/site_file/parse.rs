@@ -1,7 +1,6 @@
 //! Reads the values of the site's file and of the environment. Pure.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::keys::{Form, KEYS, Key, PER_RUN};
 use super::{SiteFileError, Value, Values};
@@ -167,7 +166,7 @@ fn within(key: &str, number: Option<u64>, least: u64, most: u64) -> Result<u64, 
 fn path(key: &str, text: &str) -> Result<Value, SiteFileError> {
     let is_path = text.starts_with('/') && !text.chars().any(char::is_control);
     if is_path {
-        Ok(Value::Path(PathBuf::from(text)))
+        Ok(Value::Path(text.to_owned()))
     } else {
         Err(wrong(key, "write an absolute path"))
     }

@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "the tests make files")]
-
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 

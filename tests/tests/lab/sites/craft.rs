@@ -91,7 +91,7 @@ pub(super) fn forge(
         health: None,
         ..product.component(&product.lead).unwrap().clone()
     };
-    product.lead = component.name.clone();
+    product.lead.clone_from(&component.name);
     product.components = vec![component];
     product.pins.clear();
     product.extras.clear();

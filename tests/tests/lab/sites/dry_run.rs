@@ -169,7 +169,7 @@ fn while_a_run_is_at_work(site: &Site) {
     let run = ["/root/install", "--health-budget", "gateway=40", BUNDLE];
     let _running = site.host.spawn(&run).unwrap();
     let waits = |guest: &Guest| {
-        let events = guest.read(&format!("{STATE}/runs/1/events.jsonl"));
+        let events = guest.read(format!("{STATE}/runs/1/events.jsonl"));
         let events = String::from_utf8(events.unwrap_or_default()).unwrap_or_default();
         Ok(events.contains("to be healthy: "))
     };

@@ -12,6 +12,10 @@ use crate::upgrade::support::{Site, changes, site};
 const BUNDLE: &str = "/root/bundle.tar.zst";
 const CONF: &str = "/opt/craft/craft.conf";
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the caller writes what differs from the default"
+)]
 fn craft<'a>(name: &'a str, version: &'a str, more: OwnPackage<'a>) -> Craft<'a> {
     Craft {
         package: OwnPackage {

@@ -1,12 +1,14 @@
 //! Paths that are something else than plain directories: symlinks in the middle of a tree, and
 //! directories that a package turns into symlinks.
 
+use std::path::Path;
+
 use lab::vendor::OwnPackage;
 use manifests::bundle::Role;
 
 use crate::sites::craft::{Craft, forge};
 use crate::sites::only_gateway;
-use crate::upgrade::support::{changes, site};
+use crate::upgrade::support::{Site, changes, site};
 
 const BUNDLE: &str = "/root/bundle.tar.zst";
 const PLUGINS: &str = "/opt/craft/plugins";
@@ -15,7 +17,7 @@ const PLUGINS: &str = "/opt/craft/plugins";
 const PRETRANS: &str = "if [ -d /opt/craft/plugins -a ! -L /opt/craft/plugins ]; then \
                         mv /opt/craft/plugins /opt/craft/plugins.rpmmoved; fi";
 
-fn with_directory<'a>(version: &'a str) -> Craft<'a> {
+fn with_directory(version: &str) -> Craft<'_> {
     Craft {
         package: OwnPackage {
             name: "craft",
@@ -28,7 +30,7 @@ fn with_directory<'a>(version: &'a str) -> Craft<'a> {
     }
 }
 
-fn with_link<'a>(version: &'a str) -> Craft<'a> {
+fn with_link(version: &str) -> Craft<'_> {
     Craft {
         package: OwnPackage {
             name: "craft",
@@ -106,15 +108,18 @@ fn what_rpm_would_refuse_on_either_way_is_refused_before_the_run() {
         "{}",
         run.stderr
     );
-    // Another package that the old version needs, and the new one removes: no way back.
     site.without_craft();
+    a_package_that_the_old_one_needs_and_the_new_one_removes(&site, dir.path());
+}
+
+fn a_package_that_the_old_one_needs_and_the_new_one_removes(site: &Site, dir: &Path) {
     let helper = OwnPackage {
         name: "craft-helper",
         version: "1.0.0",
         files: &[("/opt/craft/helper", "1\n")],
         ..OwnPackage::default()
     };
-    let helper = site.fixtures.build(&helper, dir.path()).unwrap();
+    let helper = site.fixtures.build(&helper, dir).unwrap();
     let needing = Craft {
         package: OwnPackage {
             name: "craft",
@@ -124,7 +129,7 @@ fn what_rpm_would_refuse_on_either_way_is_refused_before_the_run() {
         },
         is_bad: false,
     };
-    let needing = needing.build(&site, dir.path());
+    let needing = needing.build(site, dir);
     let replacing = Craft {
         package: OwnPackage {
             name: "craft",
@@ -134,14 +139,14 @@ fn what_rpm_would_refuse_on_either_way_is_refused_before_the_run() {
         },
         is_bad: false,
     };
-    let replacing = replacing.build(&site, dir.path());
+    let replacing = replacing.build(site, dir);
     site.has_craft(&[&helper, &needing], &[]);
     let before = site.snapshot();
     let rpms = vec![
         (replacing.clone(), Role::Target),
         (needing.clone(), Role::Previous),
     ];
-    site.carry(&forge(&site, "craft", &[], rpms));
+    site.carry(&forge(site, "craft", &[], rpms));
     let run = site.install(&[BUNDLE]);
     assert_eq!(run.code(), Some(4), "{}", run.stderr);
     assert!(
@@ -156,7 +161,7 @@ fn what_rpm_would_refuse_on_either_way_is_refused_before_the_run() {
         (needing, Role::Previous),
         (helper, Role::Previous),
     ];
-    site.carry(&forge(&site, "craft", &[], rpms));
+    site.carry(&forge(site, "craft", &[], rpms));
     site.must_install(&[BUNDLE]);
     assert_eq!(site.craft(), ("craft-5.0.0-1.x86_64".to_owned(), true));
     site.must_install(&["undo", "1"]);

@@ -61,13 +61,11 @@ pub(super) fn excluded(exclude: &[String]) -> String {
     }
 }
 
-pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLook, StoreError> {
-    let session = Session::new(access, *site)?;
-    let what = format!("database `{}` cannot be looked at", session.database());
-    direct(&session, &what)?;
-    let counted = tables(&access.exclude);
-    let left_out = excluded(&access.exclude);
-    let sql = format!(
+/// Asks for everything about a database that its dump and restore depend on.
+fn question(exclude: &[String]) -> String {
+    let counted = tables(exclude);
+    let left_out = excluded(exclude);
+    format!(
         "SELECT current_setting('server_version'), current_setting('server_version_num'), \
          pg_database_size(d.oid) - (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) \
          FROM pg_class c WHERE {left_out}), ({counted}), pg_is_in_recovery(), r.rolsuper, \
@@ -76,7 +74,14 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
          EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') \
          FROM pg_database d, pg_roles r \
          WHERE d.datname = current_database() AND r.rolname = current_user;"
-    );
+    )
+}
+
+pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLook, StoreError> {
+    let session = Session::new(access, *site)?;
+    let what = format!("database `{}` cannot be looked at", session.database());
+    direct(&session, &what)?;
+    let sql = question(&access.exclude);
     let records = session.ask(&what, &sql)?;
     let [record] = records.as_slice() else {
         return Err(unclear(&what));
@@ -127,10 +132,6 @@ pub(super) fn look(access: &PostgresqlAccess, site: &Site<'_>) -> Result<StoreLo
     })
 }
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one independent fact of the server"
-)]
 struct Rights<'a> {
     is_standby: bool,
     is_super: bool,

@@ -11,9 +11,10 @@ use crate::layout::Layout;
 use crate::settings;
 
 /// Parts of names whose values are always secret.
-const SECRET_NAMES: [&str; 12] = [
+const SECRET_NAMES: [&str; 13] = [
     "secret",
-    "passw",
+    "pass",
+    "pwd",
     "token",
     "key",
     "license",
@@ -106,11 +107,13 @@ impl Secrets {
             let user = before.rsplit('/').next().unwrap_or(before);
             user.split(':').for_each(|word| self.keep(word));
         }
-        for word in value.split_whitespace() {
-            if let Some((keyword, word)) = word.split_once('=')
-                && keyword.to_ascii_lowercase().contains("passw")
-            {
-                self.keep(word.trim_matches(['\'', '"']));
+        let ends = |c: char| c.is_whitespace() || matches!(c, ';' | '&' | '?');
+        for word in value.split(ends) {
+            if let Some((keyword, word)) = word.split_once('=') {
+                let keyword = keyword.to_ascii_lowercase();
+                if ["pass", "pwd"].iter().any(|part| keyword.contains(part)) {
+                    self.keep(word.trim_matches(['\'', '"']));
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::plan::InstallPlan;
 use crate::preflight::{self, Backup, Looked};
 use crate::problem::Problem;
 use crate::run::{self, reserve};
+use crate::secure_fs;
 use crate::site_file::{Choices, SiteFileError};
 use crate::stores::HostStores;
 
@@ -145,6 +146,13 @@ impl Session {
         preflight::host(&self.host, &self.layout, plan, backup)
     }
 
+    /// Removes what a rehearsal that was killed has left.
+    fn remove_rehearsal(&self) {
+        if let Err(error) = secure_fs::remove_tree(&self.layout.rehearsal()) {
+            render::warning(&chain(&error));
+        }
+    }
+
     /// Asks the data stores of a plan, as far as this caller can.
     pub(super) fn ask_stores(&self, plan: &mut InstallPlan) -> Vec<Problem> {
         if self.layout.is_live() && !rustix::process::geteuid().is_root() {
@@ -225,6 +233,7 @@ impl Entered<'_> {
             return Err(still_open(session, open.id));
         }
         reserve::free(&session.layout);
+        session.remove_rehearsal();
         sealing::settle(session, &self.lock);
         Ok(())
     }

@@ -73,6 +73,7 @@ impl UndoArgs {
         let mut choices = session.choices()?;
         let mut plan = plan(session, past, &self.choice(&mut choices))?;
         plan.set_health_budgets(&self.health.standing(&mut choices));
+        plan.dump_dir = choices.path("dump-dir", None);
         plan.keep_choices(choices.chosen());
         Ok(plan)
     }

@@ -137,7 +137,7 @@ impl Host for LinuxHost {
     }
 
     fn rpm_rehearse(&self, rehearsal: &Rehearsal<'_>) -> Result<RpmAnswer, HostError> {
-        let scratch = self.layout.state().join("rehearsal");
+        let scratch = self.layout.rehearsal();
         self.rpm.rehearse(rehearsal, &scratch)
     }
 

@@ -1,6 +1,7 @@
 //! The paths of everything that the installer keeps on a host.
 
 mod run_dir;
+mod store_marks;
 
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,12 @@ impl Layout {
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.at("/var/lib/airgap-bundle")
+    }
+
+    /// Returns the directory in which rpm rehearses the way back.
+    #[must_use]
+    pub fn rehearsal(&self) -> PathBuf {
+        self.state().join("rehearsal")
     }
 
     /// Returns the directory of enrolled trust roots, readable by all.

@@ -46,12 +46,6 @@ impl RunDir {
         self.join("live")
     }
 
-    /// The mark that a revert left the data of a store to a person.
-    #[must_use]
-    pub fn not_restored(&self, store: &str) -> PathBuf {
-        self.join(format!("not-restored-{store}"))
-    }
-
     /// The events that followers show.
     #[must_use]
     pub fn events(&self) -> PathBuf {

@@ -101,6 +101,7 @@ pub(super) fn note_downgrade(
     };
     let (from, to) = (&from.nevra, &to.nevra);
     if let Some(reason) = &consent.downgrade_because
+        && from.name() == to.name()
         && from.evr() > to.evr()
     {
         agree(

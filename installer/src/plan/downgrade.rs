@@ -13,6 +13,10 @@ fn is_crossed_back(migration: &Migration, planned: &PlannedComponent) -> bool {
     let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
         return false;
     };
+    // A package of another name counts its versions anew.
+    if from.nevra.name() != to.nevra.name() {
+        return false;
+    }
     let (from, to) = (from.nevra.evr(), to.nevra.evr());
     let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     planned.component.name == migration.component

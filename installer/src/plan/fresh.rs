@@ -58,6 +58,13 @@ pub(super) fn check(inputs: &Inputs<'_>, plan: &mut InstallPlan, problems: &mut 
         };
         let new = plan.components().find(|one| one.component.name == *name);
         if new.is_some_and(PlannedComponent::is_new) {
+            let migrations = inputs.metadata.product().migrations.iter();
+            let own = migrations.filter(|migration| migration.component == *name);
+            plan.notes.extend(own.map(|migration| format!(
+                "{}: where its settings name data of an older version, it may rewrite them for good \
+                 ({}). This run has no dump of them: back them up before",
+                component.title, migration.title
+            )));
             plan.notes.push(format!(
                 "{} is installed for the first time with the configuration of its package, enabled and \
                  started. A revert or an undo removes it; users and groups that the package creates \

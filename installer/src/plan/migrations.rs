@@ -13,10 +13,12 @@ pub(super) fn is_crossed(migration: &Migration, planned: &PlannedComponent) -> b
     let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
         return false;
     };
+    // A package of another name counts its versions anew.
+    let is_renamed = from.nevra.name() != to.nevra.name();
     let (from, to) = (from.nevra.evr(), to.nevra.evr());
     let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     planned.component.name == migration.component
-        && !is_reached(from.version())
+        && (is_renamed || !is_reached(from.version()))
         && is_reached(to.version())
 }
 

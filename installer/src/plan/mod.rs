@@ -10,6 +10,7 @@ pub mod extras;
 pub mod forecast;
 mod fresh;
 mod health;
+mod held;
 mod idle;
 mod jump;
 mod lasting;
@@ -354,20 +355,6 @@ impl InstallPlan {
     pub fn all_components(&self) -> impl Iterator<Item = &Component> {
         let changing = self.components().map(|planned| &planned.component);
         changing.chain(self.standing_by())
-    }
-
-    /// Returns the components that do not change but are held while their data may change.
-    pub fn standing_by(&self) -> impl Iterator<Item = &Component> {
-        self.bystanders.iter().filter(|component| {
-            let mut changed = self.stores.iter().filter(|store| store.change.is_some());
-            changed.any(|store| store.users.contains(&component.name))
-        })
-    }
-
-    /// Returns every component that the plan knows: the stores are found from their configuration.
-    pub fn known_components(&self) -> impl Iterator<Item = &Component> {
-        let changing = self.components().map(|planned| &planned.component);
-        changing.chain(&self.bystanders)
     }
 
     /// Whether the host is already in the planned state.

@@ -35,12 +35,13 @@ pub fn plan(
     }
     let is_installed = |c: &&Component| !inventory.installed(&c.package).is_empty();
     let uses = |c: &&Component| stores.iter().any(|store| store.users.contains(&c.name));
-    let affected = run.plan.known_components().filter(uses);
-    let bystanders: Vec<Component> = affected.filter(is_installed).cloned().collect();
+    // Another one may know the store by another name: the preflight asks the servers.
+    let known = run.plan.known_components();
+    let bystanders: Vec<Component> = known.filter(is_installed).cloned().collect();
     let notes = run
         .plan
         .components()
-        .filter(|planned| bystanders.iter().any(|b| b.name == planned.component.name))
+        .filter(|planned| uses(&&planned.component))
         .filter_map(|planned| {
             let now = inventory.installed(&planned.component.package);
             let from = &planned.from.as_ref()?.nevra;
@@ -65,6 +66,8 @@ pub fn plan(
         bystanders,
         downgrade_because: None,
         extras_ignored_because: None,
+        sequence_jump_because: None,
+        dump_dir: None,
         unhealthy_before: BTreeMap::new(),
         ..run.plan.clone()
     })

@@ -53,6 +53,8 @@ pub fn plan(
         stores: Vec::new(),
         downgrade_because: None,
         extras_ignored_because: None,
+        sequence_jump_because: None,
+        dump_dir: None,
         unhealthy_before: BTreeMap::new(),
         ..run.plan.clone()
     };

@@ -5,9 +5,22 @@ use std::path::Path;
 use super::Backup;
 use crate::failure::chain;
 use crate::host::Host;
-use crate::plan::InstallPlan;
+use crate::plan::scope::trees;
+use crate::plan::{Baseline, Group, InstallPlan};
 use crate::problem::Problem;
 use crate::secure_fs;
+
+/// Refuses a directory that a revert would put back as it was before the dumps.
+fn saved_tree(plan: &InstallPlan, dir: &str) -> Option<Problem> {
+    let all: Vec<&Group> = plan.groups.iter().collect();
+    let (roots, _) = trees(&all, &Baseline::default());
+    let is_below = |root: &&String| Path::new(dir).starts_with(root.as_str());
+    let root = roots.iter().find(is_below)?;
+    Some(Problem::new(
+        format!("{dir} is below {root}, which the run saves and a revert puts back"),
+        "name a directory outside the product with --dump-dir",
+    ))
+}
 
 /// Returns how many bytes of dumps go into the state directory: none where the operator named
 /// another directory, which must then have the room.
@@ -21,6 +34,10 @@ pub(super) fn check(
     let Some(dir) = &plan.dump_dir else {
         return dumps;
     };
+    if dumps == 0 {
+        return 0;
+    }
+    problems.extend(saved_tree(plan, dir));
     if backup == Backup::IsSealed {
         problems.push(Problem::new(
             format!("the backup of this run is sealed, and dumps in {dir} would stay plain"),

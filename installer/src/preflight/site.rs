@@ -118,7 +118,8 @@ fn units(host: &dyn Host, plan: &InstallPlan) -> Vec<String> {
     if plan.kind != PlanKind::Upgrade || !host.identity().is_ok_and(|identity| identity.systemd) {
         return Vec::new();
     }
-    let components = plan.components().filter_map(|planned| {
+    let there = plan.components().filter(|planned| !planned.is_new());
+    let components = there.filter_map(|planned| {
         let unit = planned.component.unit.as_ref()?;
         let state = host.unit(unit).ok().filter(|_| !unit.contains("@."))?;
         let title = &planned.component.title;

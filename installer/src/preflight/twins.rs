@@ -45,7 +45,11 @@ pub(super) fn join(
                     problems.push(both(&store.name, twin));
                 }
                 (Some(true), Some((_, true))) => {}
-                (Some(true), Some((other, false))) => {
+                (Some(true), Some((other, false))) if plan.stores[at].is_dumped() => {
+                    let excluded = twin.exclude.clone();
+                    plan.stores[at]
+                        .exclude
+                        .retain(|name| excluded.contains(name));
                     plan.stores[other].terms.not_dumped = Some(format!(
                         "it is the store of {}, which is dumped",
                         store.name

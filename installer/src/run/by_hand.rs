@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, FREE_BY_HAND, dumps, kinds, stores};
+use super::{Context, FREE_BY_HAND, dumps, kinds, mounted, stores};
 use crate::backup::by_hand::{self as files_by_hand, Commands};
+use crate::failure::chain;
 use crate::history;
 use crate::journal;
 use crate::journal::recover::{self, Decision};
@@ -38,6 +39,15 @@ pub fn look_at_open_run(context: &Context<'_>) -> OpenRun {
         saved: Saved::load(context).unwrap_or_default(),
         ..State::default()
     };
+    // Commands would write below a bare mount point.
+    if let Err(error) = mounted::check(context, &state.saved.baseline) {
+        let program = history::program(context.layout, context.run);
+        let why = chain(&error);
+        return OpenRun {
+            commands: vec![format!("# mount it as it was, then: {program} resume")],
+            cause: format!("{cause}; {why}"),
+        };
+    }
     match recover::decide(&records, context.dir().live().exists()) {
         Decision::PutBack(reached) => state.reached = reached,
         Decision::FinishForward => state.is_committed = true,

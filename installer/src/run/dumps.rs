@@ -43,6 +43,18 @@ pub(super) fn make_ready(context: &Context<'_>) -> Result<(), StepError> {
         return Ok(());
     };
     secure_fs::check_guarded(Path::new(dir))?;
+    let backup = context.dir().backup();
+    let is_ours = [backup.dumps(), backup.aside()]
+        .iter()
+        .any(|one| one.document.exists());
+    // A disk that moves between hosts has the dumps of the other one under the same number.
+    if !is_ours && std::fs::read_dir(&own).is_ok_and(|mut found| found.next().is_some()) {
+        return Err(StepError::Missing(format!(
+            "{} holds the dumps of another host or of a host as it was before: move it away, or name \
+             another directory with --dump-dir",
+            own.display()
+        )));
+    }
     Ok(secure_fs::ensure_dir(&own, 0o700)?)
 }
 

@@ -54,6 +54,9 @@ pub(super) fn refuse_shared(
         return Ok(None);
     }
     let is_known = matches!(others, Others::Known(_));
+    if way == Way::Back && !is_known && context.dir().restoring(&store.name).exists() {
+        return Ok(None);
+    }
     let who = match others {
         Others::Known(list) => format!("other hosts use them: {}", list.join(", ")),
         Others::NotKnown(why) => format!("whether other hosts use them is not known: {why}"),

@@ -8,6 +8,10 @@ use crate::plan::mounted;
 /// Records the filesystems of what the run touches.
 pub(super) fn record(context: &Context<'_>, baseline: &mut Baseline) -> Result<(), HostError> {
     let touched = context.plan.touched(&baseline.mounts);
+    // An automatic mount comes with the first look at it.
+    for directory in &touched {
+        let _ = context.layout.at(directory).join(".").metadata();
+    }
     baseline.filesystems = mounted::filesystems(&touched, &context.host.filesystems()?);
     Ok(())
 }

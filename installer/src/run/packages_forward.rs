@@ -63,6 +63,7 @@ fn let_go(
             }
         }
         if left.len() == staying.len() {
+            refuse_stopped(context, &left, &whys)?;
             state.findings.notes.extend(whys);
             break;
         }
@@ -82,18 +83,35 @@ fn let_go(
 
 /// Lets rpm remove packages. If rpm refuses, the packages are unchanged, and the reason is
 /// returned.
+/// Refuses to leave a component on the host whose service would stay stopped.
+fn refuse_stopped(
+    context: &Context<'_>,
+    left: &[PackageChange<'_>],
+    whys: &[Note],
+) -> Result<(), StepError> {
+    let leaves = |package: &str| {
+        let mut all = context.plan.components();
+        all.any(|one| one.to.is_none() && one.component.package == package)
+    };
+    let mut named = left.iter().zip(whys);
+    match named.find(|(change, _)| leaves(change.package)) {
+        Some((_, why)) => Err(StepError::Rejected(why.to_string())),
+        None => Ok(()),
+    }
+}
+
 fn refused(
     context: &Context<'_>,
     going: &[PackageChange<'_>],
     log: &File,
 ) -> Result<Option<String>, StepError> {
-    // A package that its successor replaced is gone already.
-    let names: Vec<&Nevra> = going
-        .iter()
-        .filter(|change| context.is_installed(change.package, change.from))
-        .filter_map(|change| change.from)
-        .map(|rpm| &rpm.nevra)
-        .collect();
+    let mut names: Vec<&Nevra> = Vec::new();
+    for change in going {
+        // A package that its successor replaced is gone already.
+        if context.is_there(change.package)? {
+            names.extend(change.from.map(|rpm| &rpm.nevra));
+        }
+    }
     if names.is_empty() {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ use crate::history::report::{DataReport, DumpReport};
 use crate::journal::recover::Reached;
 use crate::layout::{BackupDir, DumpDir};
 use crate::plan::{InstallPlan, PlannedStore};
+use crate::secure_fs;
 use crate::stores::dumping::{self, StoreLabel, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
 use crate::stores::{self, Access, Discovery, Limit, Restoring, StoreError};
@@ -276,6 +277,8 @@ pub(super) fn put_back(
     let dump = dumps
         .of(&store.name)
         .ok_or_else(|| no_dump("there is no dump of", store))?;
+    // Where the dump is not there, nothing is dumped beside it, such as below a bare mount point.
+    dumping::open(&dir.files, dump)?;
     let shared = left::refuse_shared(context, store, access, Way::Back)?;
     // Data that no service touched are in the run's own dump.
     if has_run(store, &state.reached) {
@@ -363,6 +366,8 @@ fn put(
         parts: &parts,
         items: dump.items,
     };
+    // Half of a restore may leave a server that does not answer: the next try goes on.
+    secure_fs::write_atomic(&context.dir().restoring(&store.name), b"", 0o600)?;
     context
         .stores
         .restore(&access, &restoring, context.limit(NO_LIMIT))

@@ -44,23 +44,7 @@ impl Scene {
                 turned: Vec::new(),
             })
             .collect();
-        let mut groups = if self.is_one_group {
-            let components = planned;
-            vec![Group {
-                name: "all".to_owned(),
-                components,
-                packages: Vec::new(),
-                extras: Extras::default(),
-            }]
-        } else {
-            let group = |planned: PlannedComponent| Group {
-                name: planned.component.name.clone(),
-                components: vec![planned],
-                packages: Vec::new(),
-                extras: Extras::default(),
-            };
-            planned.into_iter().map(group).collect()
-        };
+        let mut groups = self.groups(planned);
         groups[0].packages = self.needed().iter().map(brought).collect();
         if let (Some(group), Some(to)) = (groups.last_mut(), to.last()) {
             group.packages.extend(self.newcomers(from.last(), to));
@@ -100,6 +84,26 @@ impl Scene {
 }
 
 impl Scene {
+    fn groups(&self, planned: Vec<PlannedComponent>) -> Vec<Group> {
+        if self.is_one_group {
+            let components = planned;
+            vec![Group {
+                name: "all".to_owned(),
+                components,
+                packages: Vec::new(),
+                extras: Extras::default(),
+            }]
+        } else {
+            let group = |planned: PlannedComponent| Group {
+                name: planned.component.name.clone(),
+                components: vec![planned],
+                packages: Vec::new(),
+                extras: Extras::default(),
+            };
+            planned.into_iter().map(group).collect()
+        }
+    }
+
     /// Returns the packages of a component that comes anew, or under another name.
     fn newcomers(&self, from: Option<&Package>, to: &Package) -> Vec<PlannedPackage> {
         let whole = |package: &Package| PlannedPackage {

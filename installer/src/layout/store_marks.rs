@@ -1,0 +1,19 @@
+//! The marks of a run about its stores.
+
+use std::path::PathBuf;
+
+use super::RunDir;
+
+impl RunDir {
+    /// The mark that a revert left the data of a store to a person.
+    #[must_use]
+    pub fn not_restored(&self, store: &str) -> PathBuf {
+        self.join(format!("not-restored-{store}"))
+    }
+
+    /// The mark that a restore of a store began.
+    #[must_use]
+    pub fn restoring(&self, store: &str) -> PathBuf {
+        self.join(format!("restoring-{store}"))
+    }
+}

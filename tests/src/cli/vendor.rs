@@ -181,7 +181,10 @@ fn package_keys(fixtures: &Fixtures) -> Result<BTreeMap<String, Key>> {
 /// Writes the product manifest for a server; the next server's takes its place.
 fn write_product(fixtures: &Fixtures, product: Product, vendor: &Vendor) -> Result<PathBuf> {
     let file = cache::directory().join(format!("vendor-{}.toml", product.name()));
-    replace(&file, &fixtures.product_toml(product, &vendor.base_url())?)?;
+    replace(
+        &file,
+        &fixtures.product_with_data_toml(product, &vendor.base_url())?,
+    )?;
     Ok(file)
 }
 

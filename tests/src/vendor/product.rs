@@ -52,4 +52,10 @@ impl Fixtures {
     pub fn product_toml(&self, product: Product, base_url: &str) -> Result<String> {
         toml::to_string(&self.product(product, base_url)?).context("cannot write TOML")
     }
+
+    /// The same for hosts with stores.
+    pub fn product_with_data_toml(&self, product: Product, base_url: &str) -> Result<String> {
+        let manifest = self.product_with_data(product, base_url)?;
+        toml::to_string(&manifest).context("cannot write TOML")
+    }
 }

@@ -38,7 +38,14 @@ fuzz_target!(|bytes: &[u8]| {
         .map(|(p, c)| written(p, &c.files, &base))
         .collect();
     let again = read_list(written.as_bytes(), &base, None).unwrap();
-    assert!(again.iter().map(|(package, _)| package).eq(packages()));
+    // What it replaces is not written.
+    let plain = |package: &RepoPackage| {
+        let mut package = package.clone();
+        package.obsoletes.clear();
+        package
+    };
+    let again_plain = again.iter().map(|(package, _)| plain(package));
+    assert!(again_plain.eq(packages().map(plain)));
     let files = |list: &Listed| {
         list.iter()
             .flat_map(|(_, c)| c.files.clone())

@@ -124,7 +124,7 @@ impl GroupStep {
 
 impl Step {
     /// Whether the step leaves everything outside the state directory as it is. A database of a
-    /// rehearsal is removed by whoever finds it.
+    /// rehearsal is removed by the next one that finds it.
     #[must_use]
     pub const fn is_without_effects(&self) -> bool {
         match self {

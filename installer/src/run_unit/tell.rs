@@ -1,4 +1,4 @@
-//! Tells people who log in that a run is open and nobody watches it: a message to the terminals, once,
+//! Tells people who log in that a run is open while no terminal watches it: a message to the terminals, once,
 //! and a file of the message of the day. Both are conveniences: their failures are ignored.
 
 use std::time::Duration;

@@ -184,7 +184,7 @@ fn a_downgrade_over_a_migration_needs_a_decision_about_the_data() {
     }
 }
 
-/// H-30: a component that nobody uses here asked for backups of stores that do not exist.
+/// H-30: a component that is not used here asked for backups of stores that do not exist.
 #[test]
 fn the_stores_of_a_component_that_is_not_used_are_not_asked_for() {
     let mut inventory = test_inventory();

@@ -169,7 +169,7 @@ fn one_host_fails_its_upgrade_and_nothing_of_the_other_changes() {
     );
     data.stores.wait_until_well(&second.host).unwrap();
 
-    // The data would change for good under the first host: nobody decided that.
+    // The data would change for good under the first host without a decision of the operator.
     second.carry(&second.forge("5.3.2", "5.3.2", "1.10.1"));
     let refused = second.install(&[BUNDLE]);
     assert_eq!(refused.code(), Some(4), "{}", refused.stderr);

@@ -87,7 +87,7 @@ pub(super) fn take_over(
             ..Tool::default()
         };
         let taken = fresh.run(what, Some(version), &tool);
-        // The giver ends when nobody reads any more.
+        // The giver ends when there is no reader any more.
         drop(read);
         let handed = giver.join();
         taken?;

@@ -70,12 +70,20 @@ impl WriteLog {
         Ok(Self { file, entries })
     }
 
-    /// Forgets all but so many thousandths of the entries, and returns how many it kept.
-    pub(super) fn cut_short(&mut self, permille: u64) -> usize {
+    /// Forgets all but so many thousandths of the entries. A cut that would find nothing in the
+    /// disk's cache comes at the next write: it has something to lose, however quick the machine
+    /// was to flush.
+    pub(super) fn cut_short(&mut self, permille: u64) {
         let kept = self.entries.len() as u64 * permille / 1000;
-        self.entries
-            .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-        self.entries.len()
+        let kept = usize::try_from(kept).unwrap_or(usize::MAX);
+        let (before, after) = self.entries.split_at(kept.min(self.entries.len()));
+        let is_clean = before.last().is_none_or(|entry| *entry == Entry::Flush);
+        let next_write = after
+            .iter()
+            .position(|entry| matches!(entry, Entry::Write(_)));
+        let more = next_write.map_or(0, |at| at + 1);
+        let kept = before.len() + if is_clean { more } else { 0 };
+        self.entries.truncate(kept);
     }
 
     /// Turns `disk`, as it was when the log began, into its state after the cut. Of every hundred
@@ -269,7 +277,26 @@ mod tests {
         let (fate, disk) = settled_until(&log, 750, 100);
         assert_eq!((fate.safe, fate.lost, fate.flushes), (512, 512, 1));
         assert_eq!((disk[0], disk[512]), (1, 0));
-        assert_eq!(settled_until(&log, 250, 100).0.safe, 0);
+        let (fate, _) = settled_until(&log, 250, 100);
+        assert_eq!((fate.safe, fate.lost), (0, 512));
+    }
+
+    #[test]
+    fn a_cut_after_a_flush_waits_for_the_next_write() {
+        let log = log(&[
+            (0, 0, vec![1; 512]),
+            (0, FLUSH, Vec::new()),
+            (0, FLUSH, Vec::new()),
+            (1, 0, vec![2; 512]),
+        ]);
+        for permille in [500, 750, 1000] {
+            let (fate, _) = settled_until(&log, permille, 100);
+            assert_eq!((fate.safe, fate.lost, fate.flushes), (512, 512, 2));
+        }
+        // At the end of the log there may be no other write.
+        let flushed = [(0, 0, vec![1; 512]), (0, FLUSH, Vec::new())];
+        let (fate, _) = settled_until(&self::log(&flushed), 1000, 100);
+        assert_eq!((fate.safe, fate.lost), (512, 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod room;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use manifests::nevra::Nevra;
@@ -101,12 +102,14 @@ impl Dialect {
 #[derive(Debug, Clone)]
 pub(crate) struct Rpm {
     root: PathBuf,
+    dbpath: OnceLock<PathBuf>,
 }
 
 impl Rpm {
     pub(crate) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            dbpath: OnceLock::new(),
         }
     }
 
@@ -125,16 +128,6 @@ impl Rpm {
         let mut all: Vec<&str> = relocation.iter().map(String::as_str).collect();
         all.extend(args);
         Ok(cmd::query("rpm", &all, deadline)?)
-    }
-
-    pub(crate) fn version() -> Result<String, HostError> {
-        let finished = cmd::query("rpm", &["--version"], QUERY)?.success()?;
-        let last = finished
-            .stdout
-            .split_whitespace()
-            .last()
-            .unwrap_or_default();
-        Ok(last.to_owned())
     }
 
     pub(crate) fn installed(&self, names: &[&str]) -> Result<Vec<InstalledPackage>, HostError> {

@@ -1,13 +1,30 @@
 //! Checks whether the rpm database can be read and who holds its lock, and repairs it.
 
 use std::fs::File;
+use std::sync::OnceLock;
 
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::{HostError, QUERY, Rpm, VERIFY, room};
+use crate::host::cmd;
 use crate::secure_fs;
 
 impl Rpm {
+    /// The version of the rpm that this process works with. It is asked for once.
+    pub(crate) fn version() -> Result<String, HostError> {
+        static VERSION: OnceLock<String> = OnceLock::new();
+        if let Some(known) = VERSION.get() {
+            return Ok(known.clone());
+        }
+        let finished = cmd::query("rpm", &["--version"], QUERY)?.success()?;
+        let last = finished
+            .stdout
+            .split_whitespace()
+            .last()
+            .unwrap_or_default();
+        Ok(VERSION.get_or_init(|| last.to_owned()).clone())
+    }
+
     /// Removes the stale environment of a Berkeley DB database (in tests this repaired 28 of 28),
     /// and rebuilds the indexes if the database still cannot be read. Only called while no process
     /// holds rpm's lock.

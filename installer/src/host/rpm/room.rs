@@ -64,12 +64,16 @@ impl Rpm {
         }
     }
 
+    /// Where the database is. It is asked for once.
     pub(super) fn dbpath(&self) -> Result<PathBuf, HostError> {
+        if let Some(known) = self.dbpath.get() {
+            return Ok(known.clone());
+        }
         // Expanding a macro does not open the database.
         let finished = self.query(&["--eval", "%{_dbpath}"], QUERY)?.success()?;
-        Ok(self
-            .root
-            .join(finished.stdout.trim().trim_start_matches('/')))
+        let relative = finished.stdout.trim().trim_start_matches('/');
+        let found = self.root.join(relative);
+        Ok(self.dbpath.get_or_init(|| found).clone())
     }
 
     /// Asks with open files, as [`Rpm::ask_database`] does.

@@ -4,7 +4,10 @@
 use libfuzzer_sys::fuzz_target;
 use manifests::cpio::{CpioError, Member, members};
 
-fn read(mut archive: &[u8]) -> Result<(Vec<(Member, Vec<u8>)>, usize), CpioError> {
+/// What an archive holds, and how many bytes it takes.
+type Contents = (Vec<(Member, Vec<u8>)>, usize);
+
+fn read(mut archive: &[u8]) -> Result<Contents, CpioError> {
     let (whole, mut found) = (archive.len(), Vec::new());
     members(&mut archive, &mut |member, data| -> Result<(), CpioError> {
         let mut bytes = Vec::new();

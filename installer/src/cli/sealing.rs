@@ -148,7 +148,7 @@ pub(super) fn settle(session: &Session, lock: &RunLock) {
 pub(super) fn settle_in_passing(session: &Session) {
     if rustix::process::geteuid().is_root()
         && seal::is_unsettled(&session.layout)
-        && let Ok(lock) = RunLock::take(&session.layout)
+        && let Ok(lock) = RunLock::take_in_turn(&session.layout)
     {
         settle(session, &lock);
     }

@@ -114,15 +114,13 @@ impl Session {
         Ok(Entered { unsealed, lock })
     }
 
+    /// Takes the lock unless a run is being handed over to its unit.
     pub(super) fn take_lock(&self) -> Result<RunLock, Failure> {
-        RunLock::take(&self.layout).map_err(|error| match &error {
-            LockError::Busy { .. } => busy(&chain(&error)),
-            LockError::File(_) => cannot_store(&error),
-        })
+        RunLock::take_in_turn(&self.layout).map_err(|error| not_taken(&error))
     }
 
-    /// Takes the lock and waits for a moment, because the process that handed over may still hold
-    /// it.
+    /// Takes the lock for the process of a run, and waits for a moment: the process that handed over
+    /// may still hold it.
     pub(super) fn wait_for_lock(&self) -> Result<RunLock, Failure> {
         for _ in 0..100 {
             match RunLock::take(&self.layout) {
@@ -132,7 +130,7 @@ impl Session {
                 _ => break,
             }
         }
-        self.take_lock()
+        RunLock::take(&self.layout).map_err(|error| not_taken(&error))
     }
 
     /// Returns the data stores with the means to reach them on this host.
@@ -222,6 +220,13 @@ impl Session {
             why,
             "see `install history`",
         ))
+    }
+}
+
+fn not_taken(error: &LockError) -> Failure {
+    match error {
+        LockError::Busy { .. } => busy(&chain(error)),
+        LockError::File(_) => cannot_store(error),
     }
 }
 

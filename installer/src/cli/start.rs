@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::failure::{Exit, Failure, chain};
 use crate::history::{self, Installer};
 use crate::journal::HostDisk;
+use crate::journal::lock::Turn;
 use crate::plan::InstallPlan;
 use crate::problem::Problem;
 use crate::run::{self, Context, OnStop, StepError};
@@ -86,11 +87,15 @@ pub(super) fn start(
     if run_unit::is_possible(&session.host, &session.layout) {
         let installer = run_unit::arm(&session.host, &session.layout, request.plan);
         let installer = installer.map_err(|error| internal(&chain(&error)))?;
-        // The unit takes the lock. A process that takes it first finds an unchanged host.
+        let (host, layout) = (&session.host, &session.layout);
+        // The unit takes the lock, and no other command does before it.
+        let turn = Turn::wait(layout).map_err(|error| internal(&chain(&error)))?;
         drop(lock);
         let wait = request.lock_wait_secs;
-        run_unit::start_run(&session.host, &session.layout, &installer, run, wait)
+        run_unit::start_run(host, layout, &installer, run, wait)
             .map_err(|error| internal(&chain(&error)))?;
+        run_unit::await_begin(host, layout, run, &stopped);
+        drop(turn);
         return follow(session, run, &stopped);
     }
     let ended = run::execute(&context, &lock).map_err(|error| internal(&chain(&error)))?;

@@ -43,6 +43,18 @@ impl std::fmt::Debug for Patience<'_> {
     }
 }
 
+/// Whether a service that is not well before a run gets no more time: it had time to settle, in this
+/// wait or before. One bad answer of a service that runs for long is asked about once more.
+const fn is_settled(waited: Duration, looks: u32, age: Duration) -> bool {
+    waited.as_secs() > SETTLE.as_secs() || (looks > 1 && age.as_secs() > SETTLE.as_secs())
+}
+
+/// Returns how long the main process of a service has run.
+fn age(host: &dyn Host, main_pid: u32) -> Duration {
+    let process = (main_pid != 0).then(|| host.process(main_pid)).flatten();
+    Duration::from_secs(process.map_or(0, |process| process.age_secs))
+}
+
 /// Checks a service before a run in the same way as after it. A service that has just started gets
 /// time to settle. Otherwise it would count as unhealthy, and that would excuse an upgrade that
 /// breaks it. `tell` hears of it if that takes time.
@@ -58,10 +70,10 @@ pub fn ask_before(
     };
     let started = host.steady_clock();
     let title = &component.title;
-    let mut looks = 0;
+    let mut waited = 0;
     let mut waits = |last: &Ill| {
-        looks += 1;
-        if looks == 2 {
+        waited += 1;
+        if waited == 2 {
             let (secs, why) = (SETTLE.as_secs(), &last.why);
             tell(format!(
                 "{title} to be well, for up to {secs} s; last: {why}"
@@ -71,12 +83,16 @@ pub fn ask_before(
     let Some(health) = &component.health else {
         return was_steady(host, unit, &mut waits);
     };
+    let mut looks = 0;
     loop {
+        looks += 1;
         let verdict = look(host, layout, component, health, unit, expected);
         let Err(ill) = verdict else {
             return Ok(());
         };
-        if host.steady_clock().saturating_sub(started) > SETTLE {
+        let main_pid = host.unit(unit).map_or(0, |state| state.main_pid);
+        let waited = host.steady_clock().saturating_sub(started);
+        if is_settled(waited, looks, age(host, main_pid)) {
             return Err(ill);
         }
         waits(&ill);
@@ -171,20 +187,22 @@ fn stays_up(host: &dyn Host, unit: &str, mut watch: Watch<'_>) -> Result<u32, Il
 fn was_steady(host: &dyn Host, unit: &str, waits: &mut dyn FnMut(&Ill)) -> Result<(), Ill> {
     let mut steady = Steady::default();
     let started = host.steady_clock();
+    let (mut looks, mut ran) = (0, Duration::ZERO);
     loop {
+        looks += 1;
         let now = host.steady_clock();
         let seen = match host.unit_activity(unit) {
             Ok(activity) => {
-                let process = host.process(activity.main_pid);
-                let age = process.map_or(0, |process| process.age_secs);
-                steady.see(now, &activity, Duration::from_secs(age))
+                ran = age(host, activity.main_pid);
+                steady.see(now, &activity, ran)
             }
             Err(error) => Seen::NotYet(Ill::new(IllKind::Process, error.to_string())),
         };
+        let waited = now.saturating_sub(started);
         match seen {
             Seen::Well(_) => return Ok(()),
             Seen::Never(ill) => return Err(ill),
-            Seen::NotYet(ill) if !steady.runs() && now.saturating_sub(started) > SETTLE => {
+            Seen::NotYet(ill) if !steady.runs() && is_settled(waited, looks, ran) => {
                 return Err(ill);
             }
             Seen::NotYet(ill) => {
@@ -268,5 +286,22 @@ fn again(state: &UnitState) -> String {
     match state.restarts {
         Some(times) if times > 0 => format!("; systemd restarts: {times}"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each service that was ill for hours cost a preflight and a baseline 15 s.
+    #[test]
+    fn only_a_service_that_has_just_started_gets_time_to_settle() {
+        let settled = |waited, looks, age| {
+            is_settled(Duration::from_secs(waited), looks, Duration::from_secs(age))
+        };
+        assert!(!settled(0, 1, 3600), "one bad answer is asked about again");
+        assert!(settled(1, 2, 3600));
+        assert!(!settled(15, 9, 10));
+        assert!(settled(16, 9, 10));
     }
 }

@@ -15,6 +15,27 @@ pub struct RunLock {
     _file: File,
 }
 
+/// The right to take the lock next. A process that hands a run over keeps it until the run's own
+/// process has the lock: no other command comes in between.
+#[derive(Debug)]
+pub struct Turn {
+    _file: File,
+}
+
+impl Turn {
+    /// Waits for the turn. Others keep it for a moment only.
+    pub fn wait(layout: &Layout) -> Result<Self, FsError> {
+        Self::with(layout, FlockOperation::LockExclusive)
+    }
+
+    fn with(layout: &Layout, operation: FlockOperation) -> Result<Self, FsError> {
+        let path = layout.turn();
+        let file = secure_fs::open_lock(&path)?;
+        flock(&file, operation).map_err(|error| FsError::new("lock", &path, error.into()))?;
+        Ok(Self { _file: file })
+    }
+}
+
 /// Why the lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -30,14 +51,20 @@ pub enum LockError {
 }
 
 impl RunLock {
-    /// Takes the lock, or returns which process holds it. Does not wait.
+    /// Takes the lock unless a run is being handed over. Does not wait.
+    pub fn take_in_turn(layout: &Layout) -> Result<Self, LockError> {
+        guard(layout)?;
+        let Ok(_turn) = Turn::with(layout, FlockOperation::NonBlockingLockExclusive) else {
+            let holder = holder(layout).map_or_else(String::new, |holder| holder.to_string());
+            return Err(LockError::Busy { holder });
+        };
+        Self::take(layout)
+    }
+
+    /// Takes the lock, or returns which process holds it. Does not wait. The process of a run takes it
+    /// so: the run was handed over to it.
     pub fn take(layout: &Layout) -> Result<Self, LockError> {
-        secure_fs::ensure_guarded(&layout.state(), 0o700)?;
-        for dir in [layout.runs(), layout.store()] {
-            if dir.symlink_metadata().is_ok() {
-                secure_fs::check_guarded(&dir)?;
-            }
-        }
+        guard(layout)?;
         let path = layout.lock();
         let mut file = secure_fs::open_lock(&path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -55,6 +82,16 @@ impl RunLock {
         writeln!(file, "{}", std::process::id()).map_err(at("write", &path))?;
         Ok(Self { _file: file })
     }
+}
+
+fn guard(layout: &Layout) -> Result<(), FsError> {
+    secure_fs::ensure_guarded(&layout.state(), 0o700)?;
+    for dir in [layout.runs(), layout.store()] {
+        if dir.symlink_metadata().is_ok() {
+            secure_fs::check_guarded(&dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a process holds the lock now. The check holds it only for a moment.
@@ -94,5 +131,23 @@ mod tests {
         );
         drop(first);
         RunLock::take(&layout).unwrap();
+    }
+
+    /// Between the hand-over of a run and the start of its unit nobody holds the lock: `plan` took it
+    /// then, and the run did not begin.
+    #[test]
+    fn a_run_that_is_handed_over_is_the_next_to_take_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let caller = RunLock::take_in_turn(&layout).unwrap();
+        let turn = Turn::wait(&layout).unwrap();
+        drop(caller);
+        let error = RunLock::take_in_turn(&layout).unwrap_err();
+        assert!(matches!(error, LockError::Busy { .. }), "{error}");
+        let run = RunLock::take(&layout).unwrap();
+        drop(turn);
+        RunLock::take_in_turn(&layout).unwrap_err();
+        drop(run);
+        RunLock::take_in_turn(&layout).unwrap();
     }
 }

@@ -26,6 +26,9 @@ pub struct Reached {
     pub held: Vec<String>,
     /// Groups whose packages and files may have been changed. A revert restores them.
     pub changed: Vec<String>,
+    /// Stores whose data a step that failed provably left alone. The journal does not show it: a mark
+    /// in the run's directory does.
+    pub untouched: Vec<String>,
     /// Groups whose data may have been restored from another run's dump.
     pub restored: Vec<String>,
     /// Groups whose services may have run since they were held.
@@ -215,6 +218,7 @@ mod tests {
                         has_effects: true,
                         held: of(GroupStep::Hold),
                         changed: of(GroupStep::Transaction),
+                        untouched: Vec::new(),
                         restored: Vec::new(),
                         released: of(GroupStep::Release),
                         back: Back::default(),

@@ -123,6 +123,12 @@ impl Layout {
         self.state().join("lock")
     }
 
+    /// Returns the file that is locked by whoever takes the lock next.
+    #[must_use]
+    pub fn turn(&self) -> PathBuf {
+        self.state().join("turn")
+    }
+
     /// Returns the document of the newest committed bundles.
     #[must_use]
     pub fn sequences(&self) -> PathBuf {

@@ -11,6 +11,12 @@ impl RunDir {
         self.join(format!("not-restored-{store}"))
     }
 
+    /// The mark that a run failed before it could touch the data of a store.
+    #[must_use]
+    pub fn untouched(&self, store: &str) -> PathBuf {
+        self.join(format!("untouched-{store}"))
+    }
+
     /// The mark that a restore of a store began.
     #[must_use]
     pub fn restoring(&self, store: &str) -> PathBuf {

@@ -18,19 +18,9 @@ pub fn packages(
     plan: &InstallPlan,
     bundle: &StagedBundle,
 ) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let all: Vec<Sha256> = plan.rpms().into_iter().collect();
-    match bundle.rpm_set(layout, &all) {
-        Ok(set) => {
-            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
-            // Only a header with a valid signature can be trusted.
-            if problems.is_empty() {
-                identities(host, &set, plan, bundle.metadata(), &mut problems);
-            }
-        }
-        Err(error) => problems.push(stored(&chain(&error))),
-    }
-    let mut problems = coded(problems, "package");
+    let mut problems = signed(host, layout, plan, bundle, |set, problems| {
+        identities(host, set, plan, bundle.metadata(), problems);
+    });
     rpm_tests(host, layout, plan, &mut problems);
     coded(problems, "rpm")
 }
@@ -43,13 +33,29 @@ pub fn package_signatures(
     plan: &InstallPlan,
     bundle: &StagedBundle,
 ) -> Vec<Problem> {
+    if plan.rpms().is_empty() {
+        return Vec::new();
+    }
+    signed(host, layout, plan, bundle, |_, _| ())
+}
+
+/// Checks the signatures. Only headers with valid signatures can be trusted: `then` looks at those.
+fn signed(
+    host: &dyn Host,
+    layout: &Layout,
+    plan: &InstallPlan,
+    bundle: &StagedBundle,
+    then: impl FnOnce(&StagedRpmSet, &mut Vec<Problem>),
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let all: Vec<Sha256> = plan.rpms().into_iter().collect();
-    if all.is_empty() {
-        return problems;
-    }
     match bundle.rpm_set(layout, &all) {
-        Ok(set) => signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems),
+        Ok(set) => {
+            signatures(host, &set, bundle.metadata().vendor_keys(), &mut problems);
+            if problems.is_empty() {
+                then(&set, &mut problems);
+            }
+        }
         Err(error) => problems.push(stored(&chain(&error))),
     }
     coded(problems, "package")

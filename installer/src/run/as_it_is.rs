@@ -7,7 +7,7 @@ use super::report;
 use super::scope_back::Scope;
 use super::state::{Note, Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, reserve, stores};
+use super::{Context, reserve, stores, untouched};
 use crate::backup::by_hand::different;
 use crate::document;
 use crate::failure::chain;
@@ -118,6 +118,7 @@ fn outcome<E: std::error::Error>(
     let Some(context) = asked.context else {
         return as_it_is(&cause, vec![unknown("its plan cannot be read")], None);
     };
+    untouched::load(context, &mut state.reached);
     let rewritten = stores::rewritten(context.plan, &state.reached);
     let lost: Vec<String> = rewritten
         .iter()

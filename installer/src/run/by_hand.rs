@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::scope_back::Scope;
 use super::state::{Saved, State};
 use super::unfinished::CUT_OFF;
-use super::{Context, FREE_BY_HAND, dumps, kinds, mounted, stores};
+use super::{Context, FREE_BY_HAND, dumps, kinds, mounted, stores, untouched};
 use crate::backup::by_hand::{self as files_by_hand, Commands};
 use crate::failure::chain;
 use crate::history;
@@ -49,7 +49,10 @@ pub fn look_at_open_run(context: &Context<'_>) -> OpenRun {
         };
     }
     match recover::decide(&records, context.dir().live().exists()) {
-        Decision::PutBack(reached) => state.reached = reached,
+        Decision::PutBack(mut reached) => {
+            untouched::load(context, &mut reached);
+            state.reached = reached;
+        }
         Decision::FinishForward => state.is_committed = true,
         Decision::Close => {}
     }

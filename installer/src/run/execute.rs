@@ -13,7 +13,7 @@ use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
     Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, new_services,
-    packages_forward, rehearsal, reserve, revert, stores, unit_log,
+    packages_forward, rehearsal, reserve, revert, stores, unit_log, untouched,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -62,6 +62,7 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError
         Err(error) => {
             let cause = chain(&error);
             unit_log::keep_of_failure(context, &state);
+            untouched::mark(context, &mut state);
             if state.is_committed {
                 unfinished(context, started, state, &cause)
             } else if !state.reached.has_effects {

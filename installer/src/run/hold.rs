@@ -98,6 +98,22 @@ impl Context<'_> {
         ))
     }
 
+    /// Whether services provably did not run since `held` was recorded.
+    pub(super) fn never_ran(
+        &self,
+        baseline: &Baseline,
+        components: &[&Component],
+        held: &BTreeMap<String, u64>,
+    ) -> bool {
+        let never = |unit: &str| {
+            let then = held.get(unit).copied().unwrap_or_default();
+            let now = self.host.unit(unit);
+            now.is_ok_and(|now| !now.is_up() && now.main_started <= then)
+        };
+        let mut services = baseline.all_services(components.iter().copied());
+        self.has_units(baseline) && services.all(never)
+    }
+
     /// Returns when the main process of each service was last started.
     pub(super) fn starts(
         &self,

@@ -71,6 +71,13 @@ pub(super) fn refuse_shared(
         let mark = context.dir().not_restored(&store.name);
         secure_fs::write_atomic(&mark, who.as_bytes(), 0o600)?;
     }
+    if way == Way::Forward {
+        return Err(StepError::LeftToPerson(format!(
+            "the data of {} ({}) were not touched: {who}. Stop their services and start this again, or \
+             allow it with --restore-shared {}=REASON",
+            store.name, store.endpoint, store.name
+        )));
+    }
     Err(left(context, store, &who))
 }
 

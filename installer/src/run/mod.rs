@@ -35,6 +35,7 @@ mod successors;
 mod transaction;
 mod unfinished;
 mod unit_log;
+mod untouched;
 mod vendor_defaults;
 
 use std::collections::BTreeMap;

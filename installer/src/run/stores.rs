@@ -187,20 +187,24 @@ pub(super) fn dump_as(
 
 /// Restores the dumps of the undone run. Its packages and configuration are back already.
 pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, StepError> {
+    let stores = context.plan.stores_of(group);
+    let stores: Vec<&PlannedStore> = stores.filter(|one| one.restored_run().is_some()).collect();
+    let discovery = context.discover();
     let mut notes = Vec::new();
-    for store in context.plan.stores_of(group) {
-        if store.restored_run().is_none() {
-            continue;
-        }
+    // What other hosts use is refused before any store is touched.
+    for store in &stores {
+        let access = discovery.access(&store.name, &store.endpoint)?;
+        notes.extend(left::refuse_shared(context, store, access, Way::Forward)?);
+    }
+    for store in stores {
         let undone = context.undone()?;
         let dumps = undone.dumps_dir.clone();
         let dump = undone
             .dumps
             .of(&store.name)
             .ok_or_else(|| no_dump("the undone run has no dump of", store))?;
-        let discovery = context.discover();
         let access = discovery.access(&store.name, &store.endpoint)?;
-        notes.extend(left::refuse_shared(context, store, access, Way::Forward)?);
+        left::refuse_shared(context, store, access, Way::Forward)?;
         notes.extend(put(context, store, &dumps, dump)?);
     }
     Ok(notes)
@@ -210,8 +214,10 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
 /// again, or whose data it restored.
 pub(super) fn rewritten<'a>(plan: &'a InstallPlan, reached: &Reached) -> Vec<&'a PlannedStore> {
     let may_be_other = |store: &&PlannedStore| {
-        store.change.is_some()
-            && (has_run(store, reached) || reached.restored.contains(&store.group))
+        let is_in = |groups: &[String]| groups.contains(&store.group);
+        let is_untouched = reached.untouched.contains(&store.name);
+        let was_held = is_in(&reached.changed) || is_in(&reached.restored);
+        store.change.is_some() && (is_in(&reached.released) || (was_held && !is_untouched))
     };
     plan.stores.iter().filter(may_be_other).collect()
 }

@@ -10,7 +10,7 @@ use super::rehearsal;
 use super::report::{finish, unfinished};
 use super::revert::after_failure;
 use super::state::{Note, Saved, State};
-use super::{Context, Ended, Keep, OnStop, StepResult, mounted, new_services, unit_log};
+use super::{Context, Ended, Keep, OnStop, StepResult, mounted, new_services, unit_log, untouched};
 use crate::document;
 use crate::failure::chain;
 use crate::history::report::{NotWell, Outcome, RunReport};
@@ -58,7 +58,8 @@ pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, St
                 None => return Ok(Ended::Held),
             }
         }
-        Decision::PutBack(reached) => {
+        Decision::PutBack(mut reached) => {
+            untouched::load(context, &mut reached);
             let mut state = State {
                 saved: Saved::load(context)?,
                 reached,

@@ -12,10 +12,12 @@ mod tell;
 mod units;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use manifests::digest::Sha256;
 
 use crate::host::{Host, HostError, UnitAction, cmd};
+use crate::journal::lock;
 use crate::layout::Layout;
 use crate::plan::InstallPlan;
 use crate::secure_fs::{self, FsError, Written, at};
@@ -28,7 +30,7 @@ const UNIT_DIR: &str = "/etc/systemd/system";
 const WANTS_DIR: &str = "/etc/systemd/system/multi-user.target.wants";
 const RUN_UNIT_DIR: &str = "/run/systemd/system";
 /// Longest time for the copy to print its version.
-const TRIAL: std::time::Duration = std::time::Duration::from_secs(20);
+const TRIAL: Duration = Duration::from_secs(20);
 
 /// Whether a run can live in a unit: the running host itself, with systemd.
 pub fn is_possible(host: &dyn Host, layout: &Layout) -> bool {
@@ -128,6 +130,17 @@ pub fn start_run(
         .and_then(|()| host.change_unit(UnitAction::Start, units::RUN_UNIT))
 }
 
+/// Waits until the process of a run holds the lock, or has had the time to take it.
+pub fn await_begin(host: &dyn Host, layout: &Layout, run: u64, stopped: &dyn Fn() -> bool) {
+    let has_begun = || lock::is_held(layout) || layout.run(run).journal().exists();
+    for _ in 0..100 {
+        if has_begun() || stopped() {
+            return;
+        }
+        host.sleep(Duration::from_millis(100));
+    }
+}
+
 /// Whether the run unit is active, is about to start, or cannot be queried.
 pub fn is_starting(host: &dyn Host) -> bool {
     host.unit(units::RUN_UNIT).map_or(true, |unit| unit.is_up())
@@ -195,7 +208,7 @@ fn copy_installer(layout: &Layout) -> Result<PathBuf, FsError> {
     if cmd::is_available("restorecon") {
         // If the label cannot be set, systemd refuses to start the unit and reports it.
         let target = path.to_string_lossy();
-        let _ = cmd::query("restorecon", &[&target], std::time::Duration::from_secs(60));
+        let _ = cmd::query("restorecon", &[&target], Duration::from_secs(60));
     }
     Ok(path)
 }

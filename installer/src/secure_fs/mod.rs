@@ -13,7 +13,7 @@ mod guard;
 mod whole;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -140,6 +140,26 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
         .custom_flags(flags.bits().cast_signed())
         .open(path)
         .map_err(at("open", path))
+}
+
+/// Reads a file of the site's administrator, at most `max` bytes and one more: whoever can write to
+/// it, or to a directory above it, decides what root does. Returns nothing for a missing file.
+pub fn read_guarded(path: &Path, max: u64) -> Result<Option<String>, FsError> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(FsError::new("look at", path, error)),
+        Ok(_) => {}
+    }
+    if let Some(dir) = path.parent() {
+        check_guarded(dir)?;
+    }
+    let file = open_read(path)?;
+    check_file(&file, path)?;
+    let mut text = String::new();
+    file.take(max.saturating_add(1))
+        .read_to_string(&mut text)
+        .map_err(at("read", path))?;
+    Ok(Some(text))
 }
 
 /// Renames durably and replaces what is at `to`.

@@ -11,11 +11,10 @@ mod parse;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use crate::layout::Layout;
-use crate::secure_fs::{self, FsError, at};
+use crate::secure_fs::{self, FsError};
 
 pub use choices::{Choices, Chosen, Origin, is_standing};
 pub use parse::{A_REASON, reason};
@@ -86,21 +85,10 @@ impl SiteFileError {
 /// Reads the site's file; a missing one has no values.
 pub fn read(layout: &Layout) -> Result<Values, SiteFileError> {
     let path = layout.site_file();
-    match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::new()),
-        Err(error) => return Err(FsError::new("look at", &path, error).into()),
-        Ok(_) => {}
-    }
     // A user who can change the file can consent to anything.
-    if let Some(dir) = path.parent() {
-        secure_fs::check_guarded(dir)?;
-    }
-    let file = secure_fs::open_read(&path)?;
-    secure_fs::check_file(&file, &path)?;
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(at("read", &path))?;
+    let Some(text) = secure_fs::read_guarded(&path, MAX_BYTES)? else {
+        return Ok(Values::new());
+    };
     if text.len() as u64 > MAX_BYTES {
         return Err(SiteFileError::TooLarge(path));
     }

@@ -24,6 +24,7 @@ mod sabotage;
 mod scene;
 mod snapshots;
 mod tally;
+mod untouched;
 mod unwell;
 mod vault;
 mod verdict;
@@ -215,7 +216,7 @@ fn main_scenes() -> [(Scene, usize); 21] {
 }
 
 /// More of them, for a long run.
-fn more_scenes() -> [(Scene, usize); 10] {
+fn more_scenes() -> [(Scene, usize); 11] {
     use Flavour::{BerkeleyDb, Sqlite};
     let together = |flaw| Scene {
         is_one_group: true,
@@ -225,6 +226,7 @@ fn more_scenes() -> [(Scene, usize); 10] {
         (upgrade(Flaw::None, BerkeleyDb), 16),
         (upgrade(Flaw::IllWithFailingPreun, BerkeleyDb), 32),
         (undo(Flaw::None, BerkeleyDb), 16),
+        (with_data(upgrade(Flaw::Scriptlet(When::Pre), Sqlite)), 32),
         (upgrade(Flaw::Scriptlet(When::Preun), Sqlite), 32),
         (undo(Flaw::NewPreun, Sqlite), 32),
         (upgrade(Flaw::Scriptlet(When::Post), Sqlite), 32),

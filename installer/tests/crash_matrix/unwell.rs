@@ -63,6 +63,22 @@ fn an_upgrade_of_an_ill_service_is_refused_and_changes_nothing() {
     assert!(Seen::of(&world) == before);
 }
 
+/// A service that was ill for hours does not settle.
+#[test]
+fn a_service_that_runs_for_long_is_not_waited_for() {
+    let took = |age: u64| {
+        let (world, mut plan) = World::of(&scene());
+        plan.unhealthy_before.clear();
+        world.machine.borrow_mut().process_age_secs = age;
+        let began = world.machine.borrow().clock_ms;
+        asked(&world, &mut plan);
+        let ended = world.machine.borrow().clock_ms;
+        ended - began
+    };
+    let (young, old) = (took(3), took(3600));
+    assert!(young > 15_000 && old < 2000, "{young} {old}");
+}
+
 #[test]
 fn an_allowed_illness_has_an_exit_code_of_its_own() {
     let (world, mut plan) = World::of(&scene());

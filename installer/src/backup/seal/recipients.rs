@@ -1,13 +1,12 @@
 //! The recipients of sealed backups: public age keys, `age1…`.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use age::x25519::Recipient;
 
 use crate::layout::Layout;
-use crate::secure_fs::{self, FsError, at};
+use crate::secure_fs::{self, FsError};
 
 /// Largest file of recipients.
 const FILE_MAX_BYTES: u64 = 64 * 1024;
@@ -22,6 +21,9 @@ pub enum RecipientsError {
     /// The file cannot be read, or others can write to it.
     #[error(transparent)]
     File(#[from] FsError),
+    /// The file is larger than any list that a person writes.
+    #[error("{} is larger than {FILE_MAX_BYTES} bytes", .0.display())]
+    TooLarge(PathBuf),
     /// The text is not a recipient. The error does not quote it, because it may be an identity by
     /// mistake.
     #[error("{place} is not an age recipient (`age1…`)")]
@@ -58,21 +60,14 @@ impl Recipients {
     /// `#` begins a comment. A missing file means no recipients.
     pub fn of_site(layout: &Layout) -> Result<Self, RecipientsError> {
         let path = layout.backup_recipients();
-        match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(FsError::new("look at", &path, error).into()),
-            Ok(_) => {}
-        }
         // A user who can change the file can read the next backups.
-        if let Some(dir) = path.parent() {
-            secure_fs::check_guarded(dir)?;
+        let Some(text) = secure_fs::read_guarded(&path, FILE_MAX_BYTES)? else {
+            return Ok(Self::default());
+        };
+        // A list that is cut off would seal backups to some of its recipients alone.
+        if text.len() as u64 > FILE_MAX_BYTES {
+            return Err(RecipientsError::TooLarge(path));
         }
-        let file = secure_fs::open_read(&path)?;
-        secure_fs::check_file(&file, &path)?;
-        let mut text = String::new();
-        file.take(FILE_MAX_BYTES)
-            .read_to_string(&mut text)
-            .map_err(at("read", &path))?;
         let lines = text.lines().map(str::trim).enumerate();
         let named = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let place = |at: usize| format!("line {} of {}", at + 1, path.display());

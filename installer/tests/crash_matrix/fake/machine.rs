@@ -44,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) wall_jumps: bool,
     /// How far that clock is ahead, in seconds.
     pub(crate) wall_ahead_secs: u64,
+    /// How long each process is said to have run, in seconds.
+    pub(crate) process_age_secs: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
     /// Files that rpm wrote and that were not synced: a power cut empties them.
@@ -77,6 +79,7 @@ impl Machine {
             other_hosts: Vec::new(),
             wall_jumps: false,
             wall_ahead_secs: 0,
+            process_age_secs: 0,
             violations: Vec::new(),
             unsynced: BTreeSet::new(),
         }

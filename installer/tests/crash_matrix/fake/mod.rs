@@ -339,7 +339,13 @@ impl Host for FakeHost {
     }
 
     fn process(&self, _: u32) -> Option<ProcessState> {
-        None
+        Some(ProcessState {
+            started: 0,
+            age_secs: self.machine.borrow().process_age_secs,
+            directory: None,
+            service: None,
+            ports: BTreeSet::new(),
+        })
     }
 
     fn probe(&self, target: &ProbeTarget) -> Result<ProbeAnswer, String> {

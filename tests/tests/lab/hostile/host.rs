@@ -114,7 +114,7 @@ impl Host {
         let state = self.root().join(STATE);
         let walk = walkdir::WalkDir::new(&state).min_depth(1).into_iter();
         let is_stray = |path: &Path| {
-            if ["lock", "rpm-at-work", "store"]
+            if ["lock", "turn", "rpm-at-work", "store"]
                 .iter()
                 .any(|name| path == state.join(name))
             {

@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-const CONNECT_DEADLINE: Duration = Duration::from_mins(1);
+const CONNECT_DEADLINE: Duration = Duration::from_mins(5);
 const POLL: Duration = Duration::from_millis(5);
-const ORDER_DEADLINE: Duration = Duration::from_secs(60);
+const ORDER_DEADLINE: Duration = Duration::from_mins(5);
 const LINES_OF_AN_ANSWER: usize = 3;
 
 /// The result of a command in the machine.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 
 const LOOK: &str = include_str!("guest/look.sh");
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_mins(30);
 
 const PACKAGES: &str = "packages";
 const TIMES: &str = "times";

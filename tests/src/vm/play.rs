@@ -18,8 +18,9 @@ use crate::sweep::{Chance, Status, Verdict, compare, parse};
 
 /// Longer than any run: a run that hangs must not hang the sweep.
 const RUN_DEADLINE: Duration = Duration::from_secs(3600);
-const RECOVERY_DEADLINE: Duration = Duration::from_secs(600);
-const ASK_DEADLINE: Duration = Duration::from_secs(60);
+const RECOVERY_DEADLINE: Duration = Duration::from_mins(50);
+/// Only ends what hangs, as the other deadlines do.
+const ASK_DEADLINE: Duration = Duration::from_mins(10);
 const RECOVERY_POLL: Duration = Duration::from_secs(1);
 /// How often an open run without a process is looked at before it counts as abandoned.
 const IDLE_LOOKS: u32 = 5;

@@ -31,7 +31,7 @@ const NAME: &str = "vm-ready-";
 const PARTS: [&str; 2] = ["disk", "memory"];
 /// How many machines of other installers are kept; each is about half a gigabyte.
 const OTHERS_KEPT: usize = 2;
-const UP_DEADLINE: Duration = Duration::from_secs(120);
+const UP_DEADLINE: Duration = Duration::from_mins(15);
 const RUN_DEADLINE: Duration = Duration::from_secs(3600);
 /// The output of a run goes to the disk, as an administrator's `tee` would write it.
 pub(super) const SAID: &str = "/root/said";

@@ -25,8 +25,9 @@ struct Copy {
     memory: File,
     starts: Vec<usize>,
     tar: Vec<u8>,
-    /// Where the checksum of the frame stands.
+    /// Where the checksum of the frame stands, and that of the good bundle.
     end: u64,
+    checksum: [u8; 4],
 }
 
 impl Copy {
@@ -35,13 +36,15 @@ impl Copy {
         let starts = frame.raw(tar);
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
         let mut memory = File::from(rustix::fs::memfd_create("bundle", flags).unwrap());
-        let file = frame.end_with(frame_checksum(tar).unwrap());
+        let checksum = frame_checksum(tar).unwrap();
+        let file = frame.end_with(checksum);
         memory.write_all(&file).unwrap();
         Self {
             memory,
             starts,
             tar: tar.to_vec(),
             end: file.len() as u64 - 4,
+            checksum,
         }
     }
 
@@ -57,18 +60,18 @@ impl Copy {
     /// Reads the bundle with one bit flipped, and puts the bit back.
     fn read_with(&mut self, at: usize, roots: &[TrustRoot]) -> Result<(), BundleError> {
         self.flip(at);
+        let checksum = frame_checksum(&self.tar).unwrap();
+        self.memory.write_all_at(&checksum, self.end).unwrap();
         let read = self.read(roots);
         self.flip(at);
+        self.memory.write_all_at(&self.checksum, self.end).unwrap();
         read
     }
 
-    /// Flips a bit, and gives the frame the checksum that goes with it.
     fn flip(&mut self, at: usize) {
         let place = (self.starts[at / FRAME_PIECE] + at % FRAME_PIECE) as u64;
         self.tar[at] ^= 1 << (at % 8);
-        let checksum = frame_checksum(&self.tar).unwrap();
         self.memory.write_all_at(&[self.tar[at]], place).unwrap();
-        self.memory.write_all_at(&checksum, self.end).unwrap();
     }
 }
 

@@ -5,79 +5,92 @@ use std::process::Command;
 
 use crate::upgrade::support::{changes, site};
 
-/// Runs an upgrade to a version that fails, and compares everything.
-fn fails_and_reverts(name: &str, gateway: &str, dashboard: &str, pump: &str) -> Option<String> {
-    let site = site(name)?;
+/// A version that fails: its name here, the versions of gateway, dashboard and pump, and what the
+/// report says of it.
+type Row = (&'static str, [&'static str; 3], &'static str);
+
+/// What rpm's own steps do.
+const SCRIPTLETS: [Row; 6] = [
+    (
+        "a post scriptlet that fails although rpm exits with zero",
+        ["5.4.3", "5.4.3", "1.10.0"],
+        "scriptlet",
+    ),
+    (
+        "a pre scriptlet that fails",
+        ["5.4.4", "5.4.4", "1.10.0"],
+        "reverted",
+    ),
+    (
+        "a scriptlet before the transaction that fails",
+        ["5.4.11", "5.4.9", "1.10.0"],
+        "reverted",
+    ),
+    (
+        "a scriptlet after the transaction that fails although rpm exits with zero",
+        ["5.4.12", "5.4.8", "1.10.0"],
+        "scriptlet",
+    ),
+    (
+        "a package that refuses its replacement does not block the way back",
+        ["5.4.10", "5.4.8", "1.10.0"],
+        "reverted",
+    ),
+    (
+        "a package that fails after its removal does not block the way back",
+        ["5.4.13", "5.4.8", "1.10.0"],
+        "reverted",
+    ),
+];
+
+/// What services do. `survival` has one that hangs.
+const SERVICES_THAT_FAIL: [Row; 3] = [
+    (
+        "a service that exits",
+        ["5.4.0", "5.4.0", "1.10.0"],
+        "systemd restarts: ",
+    ),
+    (
+        "a service that answers with the wrong version",
+        ["5.4.2", "5.4.2", "1.10.0"],
+        "5.3.9",
+    ),
+    (
+        "a second component that fails takes the first one back too",
+        ["5.4.5", "5.4.5", "1.10.0"],
+        "reverted",
+    ),
+];
+
+/// Runs upgrades to versions that fail, one after the other on one host, and compares everything
+/// after each.
+fn each_fails_and_reverts(name: &str, rows: &[Row]) {
+    let Some(site) = site(name) else { return };
     let before = site.snapshot();
-    site.carry(&site.forge(gateway, dashboard, pump));
-    let run = site.install(&["/root/bundle.tar.zst"]);
-    assert_eq!(run.code(), Some(5), "{}", run.stderr);
-    assert!(run.stdout.contains("reverted"), "{}", run.stdout);
-    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
-    assert_eq!(site.version(0).as_deref(), Some("5.2.5"));
-    site.version(1);
-    site.version(2);
-    let status = site.install(&["status"]);
-    assert!(
-        status.stdout.contains("No run is open"),
-        "{}",
-        status.stdout
-    );
-    Some(run.stdout)
+    for (row, [gateway, dashboard, pump], word) in rows {
+        site.carry(&site.forge(gateway, dashboard, pump));
+        let run = site.install(&["/root/bundle.tar.zst"]);
+        assert_eq!(run.code(), Some(5), "{row}: {}", run.stderr);
+        assert!(run.stdout.contains("reverted"), "{row}: {}", run.stdout);
+        assert!(run.stdout.contains(word), "{row}: {}", run.stdout);
+        assert_eq!(changes(&before, &site.snapshot()), [""; 0], "{row}");
+        assert_eq!(site.version(0).as_deref(), Some("5.2.5"), "{row}");
+        site.version(1);
+        site.version(2);
+        let status = site.install(&["status"]);
+        let is_closed = status.stdout.contains("No run is open");
+        assert!(is_closed, "{row}: {}", status.stdout);
+    }
 }
 
 #[test]
-fn a_service_that_exits() {
-    let report = fails_and_reverts("exits", "5.4.0", "5.4.0", "1.10.0");
-    assert!(report.is_none_or(|report| report.contains("systemd restarts: ")));
+fn versions_whose_scriptlets_fail() {
+    each_fails_and_reverts("scriptlets", &SCRIPTLETS);
 }
 
 #[test]
-fn a_service_that_hangs() {
-    fails_and_reverts("hangs", "5.4.1", "5.4.1", "1.10.0");
-}
-
-#[test]
-fn a_service_that_answers_with_the_wrong_version() {
-    let report = fails_and_reverts("wrong-version", "5.4.2", "5.4.2", "1.10.0");
-    assert!(report.is_none_or(|report| report.contains("5.3.9")));
-}
-
-#[test]
-fn a_post_scriptlet_that_fails_although_rpm_exits_with_zero() {
-    let report = fails_and_reverts("post", "5.4.3", "5.4.3", "1.10.0");
-    assert!(report.is_none_or(|report| report.contains("scriptlet")));
-}
-
-#[test]
-fn a_pre_scriptlet_that_fails() {
-    fails_and_reverts("pre", "5.4.4", "5.4.4", "1.10.0");
-}
-
-#[test]
-fn a_second_component_that_fails_takes_the_first_one_back_too() {
-    fails_and_reverts("second", "5.4.5", "5.4.5", "1.10.0");
-}
-
-#[test]
-fn a_scriptlet_before_the_transaction_that_fails() {
-    fails_and_reverts("pretrans", "5.4.11", "5.4.9", "1.10.0");
-}
-
-#[test]
-fn a_scriptlet_after_the_transaction_that_fails_although_rpm_exits_with_zero() {
-    let report = fails_and_reverts("posttrans", "5.4.12", "5.4.8", "1.10.0");
-    assert!(report.is_none_or(|report| report.contains("scriptlet")));
-}
-
-#[test]
-fn a_package_that_refuses_its_replacement_does_not_block_the_way_back() {
-    fails_and_reverts("preun", "5.4.10", "5.4.8", "1.10.0");
-}
-
-#[test]
-fn a_package_that_fails_after_its_removal_does_not_block_the_way_back() {
-    fails_and_reverts("postun", "5.4.13", "5.4.8", "1.10.0");
+fn versions_whose_services_fail() {
+    each_fails_and_reverts("services", &SERVICES_THAT_FAIL);
 }
 
 /// A package of a third party whose trigger fails whenever a gateway is installed.

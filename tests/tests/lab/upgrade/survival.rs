@@ -10,13 +10,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Starts an upgrade whose gateway hangs, and waits for the first health question.
 fn hanging(name: &str) -> Option<(Site, Snapshot, lab::isolated::Running)> {
+    hanging_for(name, &[])
+}
+
+/// The same, with further arguments for the installer.
+fn hanging_for(name: &str, more: &[&str]) -> Option<(Site, Snapshot, lab::isolated::Running)> {
     let site = site(name)?;
     let before = site.snapshot();
     site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
-    let running = site
-        .host
-        .spawn(&["/root/install", "/root/bundle.tar.zst"])
-        .unwrap();
+    let command = [&["/root/install"], more, &["/root/bundle.tar.zst"]].concat();
+    let running = site.host.spawn(&command).unwrap();
     let at_health = |guest: &Guest| Ok(journal_says(guest, "health:gateway"));
     site.host
         .wait_until("the health step", MINUTE, at_health)
@@ -56,29 +59,35 @@ fn ends_as_it_was(site: &Site, before: &Snapshot) {
     );
 }
 
+/// One run is watched by three processes, one after the other. The first gets a signal, the second is
+/// lost with its terminal, the third sees the end. Meanwhile nobody else can begin a run.
 #[test]
-fn a_lost_terminal_changes_nothing_and_status_follows_again() {
-    let Some((site, before, mut running)) = hanging("terminal") else {
+fn watchers_and_a_second_installer_change_nothing() {
+    let patience = ["--health-budget", "gateway=25"];
+    let Some((site, before, _first)) = hanging_for("watchers", &patience) else {
         return;
     };
-    running.kill().unwrap();
+    let second = site.install(&["/root/bundle.tar.zst"]);
+    assert_eq!(second.code(), Some(7), "{}", second.stderr);
+    let busy = "another installer is at work: process";
+    assert!(second.stderr.contains(busy), "{}", second.stderr);
+
+    let stop = "pkill -TERM -f '^/root/install --health-budget'";
+    site.host.check(&["sh", "-c", stop]).unwrap();
+    let mut watcher = site
+        .host
+        .spawn(&["/root/install", "status", "--follow"])
+        .unwrap();
+    let watches = |_: &Guest| Ok(watcher.output()?.1.contains("gateway: rpm -U"));
+    site.host
+        .wait_until("the second watcher", MINUTE, watches)
+        .unwrap();
+    watcher.kill().unwrap();
+
     let followed = site.install(&["status", "--follow"]);
     assert_eq!(followed.code(), Some(5), "{}", followed.stderr);
-    assert!(
-        followed.stderr.contains("gateway: rpm -U"),
-        "{}",
-        followed.stderr
-    );
-    ends_as_it_was(&site, &before);
-}
-
-#[test]
-fn a_signal_to_the_watcher_does_not_reach_the_run() {
-    let Some((site, before, _running)) = hanging("watcher") else {
-        return;
-    };
-    let stop = "pkill -TERM -f '^/root/install /root/bundle.tar.zst'";
-    site.host.check(&["sh", "-c", stop]).unwrap();
+    let was_told = followed.stderr.contains("gateway: rpm -U");
+    assert!(was_told, "{}", followed.stderr);
     ends_as_it_was(&site, &before);
 }
 

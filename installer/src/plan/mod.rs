@@ -19,6 +19,7 @@ mod loss;
 mod migrations;
 pub mod mounted;
 mod needs;
+mod outranked;
 mod packaged;
 pub mod restore;
 pub mod scope;

@@ -36,7 +36,8 @@ impl InstallPlan {
                     .components()
                     .any(|planned| planned.component.name == name)
         };
-        let concerns = |one: &&Chosen| one.name.as_deref().is_none_or(known);
+        let concerns =
+            |one: &&Chosen| one.name.as_deref().is_none_or(known) && !self.is_replaced(one);
         let kept: Vec<Chosen> = chosen.iter().filter(concerns).cloned().collect();
         self.chosen = kept;
     }

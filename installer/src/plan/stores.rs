@@ -7,7 +7,7 @@ use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 use super::terms::{self, StoreTerms};
-use super::{Consent, InstallPlan, idle, migrations, standing};
+use super::{Consent, InstallPlan, idle, migrations, outranked, standing};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
@@ -128,8 +128,12 @@ pub(super) fn add(
         used.extend(named.map(|(name, _)| name.as_str()));
         let reason = named.map(|(_, reason)| reason.clone());
         let terms = consent.stores.terms(&found.names);
-        let store = planned(product, plan, found, reason);
-        stores.extend(store.map(|store| PlannedStore { terms, ..store }));
+        let Some(store) = planned(product, plan, found, reason) else {
+            continue;
+        };
+        let mut store = PlannedStore { terms, ..store };
+        outranked::set_aside(&mut store, &found.names, &consent.stores.chosen, plan);
+        stores.push(store);
     }
     used.extend(migrations::unfound(
         product,

@@ -188,6 +188,9 @@ mod tests {
     use manifests::product::Engine;
 
     use super::*;
+    use crate::history::test_runs::past_run;
+    use crate::plan::{PlanKind, outranked};
+    use crate::site_file::Origin;
 
     fn store(others: Others) -> PlannedStore {
         PlannedStore {
@@ -265,6 +268,51 @@ mod tests {
         consent.check(&BTreeSet::new(), &[], &mut problems);
         assert!(
             problems[0].what.contains("no data store dashboard-main"),
+            "{problems:?}"
+        );
+    }
+
+    /// A site's file with one kind of consent and a flag of another kind were two decisions.
+    #[test]
+    fn the_nearest_source_decides_about_a_store() {
+        let choice = |key: &str, from| Chosen {
+            key: key.to_owned(),
+            name: Some("dashboard-main".to_owned()),
+            value: "a good reason".to_owned(),
+            from,
+        };
+        let decide = |elsewhere_from, by_hand_from| {
+            let mut one = store(Others::Known(Vec::new()));
+            one.elsewhere = Some("a good reason".to_owned());
+            one.terms.by_hand = Some("a good reason".to_owned());
+            let chosen = [
+                choice("backed-up-elsewhere", elsewhere_from),
+                choice(RESTORED_BY_HAND, by_hand_from),
+            ];
+            let mut plan = past_run(1, PlanKind::Upgrade, None).plan;
+            plan.chosen = chosen.to_vec();
+            let names = [one.name.clone()];
+            outranked::set_aside(&mut one, &names, &chosen, &mut plan);
+            let consent = StoreConsent::default();
+            let mut problems = Vec::new();
+            let known = BTreeSet::from(names);
+            consent.check(&known, std::slice::from_ref(&one), &mut problems);
+            (one, plan, problems)
+        };
+        let (one, plan, problems) = decide(Origin::SiteFile, Origin::CommandLine);
+        assert!(
+            problems.is_empty() && one.elsewhere.is_none(),
+            "{problems:?}"
+        );
+        assert!(one.terms.by_hand.is_some());
+        assert_eq!(plan.chosen.len(), 1);
+        let words = "--restored-by-hand (from the command line) counts";
+        assert!(plan.notes.concat().contains(words), "{:?}", plan.notes);
+        let (one, ..) = decide(Origin::Environment, Origin::SiteFile);
+        assert!(one.elsewhere.is_some() && one.terms.by_hand.is_none());
+        let (_, _, problems) = decide(Origin::CommandLine, Origin::CommandLine);
+        assert!(
+            problems[0].what.contains("only one can hold"),
             "{problems:?}"
         );
     }

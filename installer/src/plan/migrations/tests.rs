@@ -63,6 +63,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         absent: Vec::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
+        idle: Vec::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
         dump_dir: None,
         chosen: Vec::new(),

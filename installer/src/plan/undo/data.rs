@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::Inventory;
+use crate::plan::outranked;
 use crate::plan::{DataChange, Earlier, InstallPlan, PlannedStore, StoreConsent};
 use crate::problem::Problem;
 
@@ -53,13 +54,16 @@ pub(super) fn stores(
             }
             continue;
         }
-        stores.push(PlannedStore {
+        let names = std::slice::from_ref(&before.name);
+        let mut store = PlannedStore {
             group: group.clone(),
             elsewhere: choice.elsewhere.get(&before.name).cloned(),
             change,
-            terms: choice.stores.terms(std::slice::from_ref(&before.name)),
+            terms: choice.stores.terms(names),
             ..before.clone()
-        });
+        };
+        outranked::set_aside(&mut store, names, &choice.stores.chosen, plan);
+        stores.push(store);
     }
     let names: BTreeSet<String> = stores.iter().map(|store| store.name.clone()).collect();
     choice.stores.check(&names, &stores, problems);

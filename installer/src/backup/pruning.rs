@@ -25,14 +25,19 @@ pub fn size(run: &RunDir) -> u64 {
 }
 
 /// Removes old backups, and returns what was removed. The newest `keep` runs that have a backup
-/// keep it, and so do an open run and the run that it undoes. A run that cannot be read keeps its backup and does not count.
+/// keep it, and so do an open run and the run that it undoes. A run that
+/// cannot be read keeps its backup and does not count. One whose dumps are on a disk that is not there
+/// keeps the list of them.
 pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
     let mut runs = history::all(layout)?.runs;
     let needed = history::needed_by_open(&runs);
     runs.retain(|run| !layout.run(run.id).backups().is_empty());
     let last = runs.len().saturating_sub(keep);
     let mut gone = Vec::new();
-    for run in runs[..last].iter().filter(|run| !needed.contains(&run.id)) {
+    let may_go = |run: &&history::PastRun| {
+        !needed.contains(&run.id) && !history::has_dumps_away(layout, run)
+    };
+    for run in runs[..last].iter().filter(may_go) {
         // The list of dumps goes last: a later call finds by it what is left.
         let elsewhere = history::dumps_elsewhere(run);
         for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
@@ -60,7 +65,14 @@ pub fn bound(layout: &Layout, limit: u64) -> Result<Vec<u64>, String> {
         .iter()
         .map(|run| (run.id, size(&layout.run(run.id))))
         .collect();
-    let gone = history::beyond(&runs, limit, &sizes);
+    let mut gone = history::beyond(&runs, limit, &sizes);
+    let is_away = |run: &history::PastRun| history::has_dumps_away(layout, run);
+    let away: Vec<u64> = runs
+        .iter()
+        .filter(|run| is_away(run))
+        .map(|run| run.id)
+        .collect();
+    gone.retain(|id| !away.contains(id));
     for run in runs.iter().filter(|run| gone.contains(&run.id)) {
         let elsewhere = history::dumps_elsewhere(run);
         for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {

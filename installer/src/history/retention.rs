@@ -98,6 +98,17 @@ pub fn dumps_elsewhere(run: &PastRun) -> Option<PathBuf> {
     secure_fs::check_own(&own).is_ok().then_some(own)
 }
 
+/// Whether a run has a list of dumps whose directory is not there, such as on a disk that is not
+/// mounted. The list is the only way to find them again.
+#[must_use]
+pub fn has_dumps_away(layout: &Layout, run: &PastRun) -> bool {
+    let backup = layout.run(run.id).backup();
+    let lists = [backup.dumps().document, backup.aside().document];
+    run.plan.dump_dir.is_some()
+        && lists.iter().any(|list| list.exists())
+        && dumps_elsewhere(run).is_none()
+}
+
 /// What was removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -108,7 +119,7 @@ pub struct Pruned {
 }
 
 /// Removes the runs beyond the limits, and every stored file that no kept run names. A run that
-/// cannot be read stays.
+/// cannot be read stays, and so does one whose dumps are on a disk that is not there.
 pub fn prune(layout: &Layout, retention: Retention) -> Result<Pruned, String> {
     let super::History { runs, unreadable } = super::all(layout)?;
     let size = |sha256: &Sha256| -> u64 {
@@ -116,7 +127,14 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Pruned, String> {
         let there = places.iter().filter_map(|place| place.metadata().ok());
         there.map(|metadata| metadata.len()).sum()
     };
-    let gone = expired(&runs, retention, &size);
+    let mut gone = expired(&runs, retention, &size);
+    let is_away = |run: &PastRun| has_dumps_away(layout, run);
+    let away: Vec<u64> = runs
+        .iter()
+        .filter(|run| is_away(run))
+        .map(|run| run.id)
+        .collect();
+    gone.retain(|id| !away.contains(id));
     for id in &gone {
         let run = runs.iter().find(|run| run.id == *id);
         if let Some(dumps) = run.and_then(dumps_elsewhere) {
@@ -241,5 +259,37 @@ mod tests {
             [2],
             "the last one that can be undone stays, however many fail"
         );
+    }
+
+    /// The list of dumps on a disk that was not mounted went, and nothing named the dumps any more.
+    #[test]
+    fn a_run_whose_dumps_are_away_stays_until_they_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(&dir.path().join("root"));
+        let disk = dir.path().join("disk");
+        for id in 1..=2 {
+            let mut run = past_run(id, PlanKind::Upgrade, Some(Outcome::Done));
+            run.plan.dump_dir = Some(disk.display().to_string());
+            let own = layout.run(id);
+            let levels = [layout.state(), layout.runs(), own.to_path_buf()];
+            for level in levels.into_iter().chain([own.backup().to_path_buf()]) {
+                secure_fs::ensure_guarded(&level, 0o700).unwrap();
+            }
+            crate::document::write(&own.plan(), &run.plan).unwrap();
+            crate::document::write(&own.report(), &run.report.unwrap()).unwrap();
+            for path in [own.journal(), own.backup().dumps().document] {
+                secure_fs::write_atomic(&path, b"", 0o600).unwrap();
+            }
+        }
+        let one = Retention {
+            runs: 1,
+            ..Retention::default()
+        };
+        assert_eq!(prune(&layout, one).unwrap().runs, Vec::<u64>::new());
+        assert!(layout.run(1).backup().dumps().document.exists());
+        secure_fs::ensure_dir(&disk, 0o700).unwrap();
+        secure_fs::ensure_dir(&disk.join("airgap-bundle-run-1"), 0o700).unwrap();
+        assert_eq!(prune(&layout, one).unwrap().runs, [1]);
+        assert!(!disk.join("airgap-bundle-run-1").exists());
     }
 }

@@ -1,5 +1,6 @@
 //! Checks the directory that the operator named for dumps, by the rules of the state directory.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Backup;
@@ -22,21 +23,50 @@ fn saved_tree(plan: &InstallPlan, dir: &str) -> Option<Problem> {
     ))
 }
 
-/// Returns how many bytes of dumps go into the state directory: none where the operator named
-/// another directory, which must then have the room.
-pub(super) fn check(
+/// Where the dumps of a run go, and how much they take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dumps<'p> {
+    pub(super) bytes: u64,
+    /// The directory that the operator named.
+    pub(super) dir: Option<&'p Path>,
+}
+
+impl Dumps<'_> {
+    /// Returns how much of them goes below a directory, or elsewhere on its filesystem.
+    pub(super) fn bytes_at(&self, place: &Path, is_state: bool) -> u64 {
+        let is_there = match self.dir {
+            None => is_state,
+            Some(dir) => share_filesystem(dir, place),
+        };
+        if is_there { self.bytes } else { 0 }
+    }
+}
+
+/// Whether two directories, or their nearest parents that exist, are on one filesystem.
+fn share_filesystem(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| {
+        let mut there = path.ancestors().filter_map(|dir| dir.metadata().ok());
+        there.next().map(|metadata| metadata.dev())
+    };
+    device(one).is_some_and(|found| device(other) == Some(found))
+}
+
+/// Checks the directory for dumps that the operator named, if one was named.
+pub(super) fn check<'p>(
     host: &dyn Host,
-    plan: &InstallPlan,
-    dumps: u64,
+    plan: &'p InstallPlan,
+    bytes: u64,
     backup: Backup,
     problems: &mut Vec<Problem>,
-) -> u64 {
-    let Some(dir) = &plan.dump_dir else {
-        return dumps;
+) -> Dumps<'p> {
+    let Some(dir) = plan.dump_dir.as_ref().filter(|_| bytes > 0) else {
+        return Dumps { bytes, dir: None };
     };
-    if dumps == 0 {
-        return 0;
-    }
+    let placed = Dumps {
+        bytes,
+        dir: Some(Path::new(dir)),
+    };
+    let dumps = bytes;
     problems.extend(saved_tree(plan, dir));
     if backup == Backup::IsSealed {
         problems.push(Problem::new(
@@ -50,7 +80,7 @@ pub(super) fn check(
             "name a directory of root on a local filesystem that no other user can write to, also \
              above it; make it with `install -d -m 0700 DIR`",
         ));
-        return 0;
+        return placed;
     }
     match host.space(Path::new(dir)) {
         Ok(space) if space.read_only => problems.push(Problem::new(
@@ -68,5 +98,23 @@ pub(super) fn check(
         Ok(_) => {}
         Err(error) => problems.push(Problem::new(chain(&error), "make the directory reachable")),
     }
-    0
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each had room for its own part, and not for both.
+    #[test]
+    fn dumps_on_a_filesystem_of_the_run_count_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("var/lib/airgap-bundle");
+        let own = dir.path().join("dumps");
+        let at = |dir| Dumps { bytes: 7, dir };
+        assert_eq!(at(None).bytes_at(&state, true), 7);
+        assert_eq!(at(None).bytes_at(dir.path(), false), 0);
+        assert_eq!(at(Some(own.as_path())).bytes_at(&state, true), 7);
+        assert_eq!(at(Some(Path::new("/proc/self"))).bytes_at(&state, true), 0);
+    }
 }

@@ -26,6 +26,8 @@ use crate::plan::scope::{self, trees};
 use crate::plan::{Baseline, Group, InstallPlan, PackageChange};
 use crate::problem::{Problem, coded};
 
+use self::dump_dir::Dumps;
+
 pub use downtime::forecast as forecast_downtime;
 pub use health::ask as ask_health;
 pub use packages::{package_signatures, packages};
@@ -149,7 +151,7 @@ fn space(
     host: &dyn Host,
     layout: &Layout,
     plan: &InstallPlan,
-    dumps: u64,
+    dumps: Dumps<'_>,
     backup: Backup,
     problems: &mut Vec<Problem>,
 ) -> Vec<Room> {
@@ -165,13 +167,14 @@ fn space(
     };
     for need in needs {
         let is_state = need.is_state;
+        let place = need.directory.as_path();
+        let dumped = dumps.bytes_at(place, is_state);
         let own = if is_state {
-            state_bytes(layout, plan, &mounts, dumps, backup)
+            state_bytes(layout, plan, &mounts, dumped, backup)
         } else {
-            0
+            dumped
         };
         let needed = need.bytes + need.forward_bytes() + own;
-        let place = need.directory.as_path();
         let space = host.space(place);
         rooms.push(Room {
             place: place.display().to_string(),

@@ -5,6 +5,7 @@ mod env_file;
 pub(crate) mod fake;
 mod load;
 mod pattern;
+mod reader;
 mod reference;
 mod running;
 mod unit;

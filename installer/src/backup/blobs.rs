@@ -8,6 +8,11 @@ use manifests::digest::{Sha256, copy, of_reader};
 
 use crate::secure_fs::{self, FsError, at};
 
+/// Largest content that is merged or shown: a merge keeps three of them, and its result, in memory.
+const TEXT_MAX_BYTES: u64 = 8 << 20;
+/// Why a larger one is not merged.
+pub const TOO_LARGE: &str = "it is larger than 8 MiB, and only smaller files are merged";
+
 /// A directory of contents named by digest, mode 0700.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -106,7 +111,17 @@ impl Blobs {
         Ok(file)
     }
 
-    /// Reads a content that is edited or shown, and checks its digest.
+    /// Reads a content to merge or show it, and checks its digest; nothing if it is too large for that.
+    pub fn load_text(&self, sha256: &Sha256) -> Result<Option<Vec<u8>>, BlobError> {
+        let path = self.path(sha256);
+        let size = path.symlink_metadata().map_err(at("look at", &path))?.len();
+        if size > TEXT_MAX_BYTES {
+            return Ok(None);
+        }
+        self.load(sha256).map(Some)
+    }
+
+    /// Reads a content, and checks its digest.
     pub fn load(&self, sha256: &Sha256) -> Result<Vec<u8>, BlobError> {
         let mut bytes = Vec::new();
         self.content(sha256)?

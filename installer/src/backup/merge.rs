@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::digest::Sha256;
 
-use super::blobs::{BlobError, Blobs};
+use super::blobs::{BlobError, Blobs, TOO_LARGE};
 use super::changes::{YOURS, carry_over};
 use super::snapshot::{Entry, Kind, Snapshot};
 
@@ -142,7 +142,10 @@ fn merge_contents(
         let Some(Kind::File { sha256, .. }) = entry.map(|entry| &entry.kind) else {
             return Ok(Err("it is not a regular file".to_owned()));
         };
-        contents.push(blobs.load(sha256)?);
+        let Some(text) = blobs.load_text(sha256)? else {
+            return Ok(Err(TOO_LARGE.to_owned()));
+        };
+        contents.push(text);
     }
     let (Some(own), [before, after, now]) = (own, contents.as_slice()) else {
         return Ok(Err("it is not a regular file".to_owned()));
@@ -294,5 +297,20 @@ mod tests {
         );
         assert_eq!(case.text(&merged, "/p/tyk.conf").unwrap(), before);
         assert_eq!(case.text(&merged, "/p/tyk.conf.yours").unwrap(), edited);
+    }
+
+    /// H-25: each of three contents was read into memory, of whatever size.
+    #[test]
+    fn a_file_that_is_too_large_to_merge_is_put_beside() {
+        let case = Case::new();
+        let large = "x\n".repeat(5 << 20);
+        let merged = case.merge(
+            &[("/p/f", "old\n")],
+            &[("/p/f", "new\n")],
+            &[("/p/f", &large)],
+        );
+        assert_eq!(merged.beside, [("/p/f".to_owned(), TOO_LARGE.to_owned())]);
+        let kept = merged.snapshot.entries.get("/p/f.yours").unwrap();
+        assert!(matches!(kept.kind, Kind::File { size, .. } if size == 10 << 20));
     }
 }

@@ -60,10 +60,12 @@ pub(super) fn start(
         health_budgets: &BTreeMap::new(),
         undone: undone.as_ref(),
     };
-    context.wait_for_rpm().map_err(|error| match error {
-        StepError::RpmBusy { .. } => busy(&chain(&error)),
-        other => internal(&chain(&other)),
-    })?;
+    match context.wait_for_rpm() {
+        Ok(()) => {}
+        Err(StepError::Stopped) => return Err(stopped_early()),
+        Err(error @ StepError::RpmBusy { .. }) => return Err(busy(&chain(&error))),
+        Err(other) => return Err(internal(&chain(&other))),
+    }
     let problems = check();
     if !problems.is_empty() {
         let what = "the run was refused; nothing was changed";
@@ -71,9 +73,7 @@ pub(super) fn start(
     }
     question::ask(request.plan, request.answer, &stopped)?;
     if stopped() {
-        let next = "start it again when you are ready";
-        let why = "a signal came before any change";
-        return Err(Failure::new(Exit::Interrupted, "stopped", why, next));
+        return Err(stopped_early());
     }
     run::prepare(&session.layout, run, request.plan)
         .map_err(|error| chain(&error))
@@ -100,6 +100,12 @@ pub(super) fn start(
     }
     let ended = run::execute(&context, &lock).map_err(|error| internal(&chain(&error)))?;
     Ok(work::end(session, &lock, ended))
+}
+
+fn stopped_early() -> Failure {
+    let next = "start it again when you are ready";
+    let why = "a signal came before any change";
+    Failure::new(Exit::Interrupted, "stopped", why, next)
 }
 
 /// Shows the progress of a run that works in its unit.

@@ -58,6 +58,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         health_budgets: BTreeMap::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
+        idle: Vec::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
         dump_dir: None,
         chosen: Vec::new(),

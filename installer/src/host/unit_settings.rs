@@ -15,8 +15,8 @@ use super::{HostError, cmd};
 const ASK: Duration = Duration::from_secs(60);
 /// A systemd that does not know a property passes it over.
 const PROPERTIES: &str = "LoadState,NeedDaemonReload,Environment,UnsetEnvironment,EnvironmentFiles,\
-                          ExecStart,User,WorkingDirectory,RootDirectory,DropInPaths,FragmentPath,\
-                          MainPID";
+                          ExecStart,User,Group,SupplementaryGroups,WorkingDirectory,\
+                          RootDirectory,DropInPaths,FragmentPath,MainPID";
 
 /// What a service gets, and what its processes got.
 pub trait Services {
@@ -57,6 +57,8 @@ pub struct UnitSettings {
     pub commands: Vec<StartCommand>,
     /// The user that runs them; empty for root.
     pub user: String,
+    /// `Group=` and `SupplementaryGroups=`.
+    pub groups: Vec<String>,
     /// The directory in which they run.
     pub working_directory: String,
     /// The directory that they see as `/`; empty for the host's own.
@@ -165,6 +167,7 @@ fn parse(shown: &str, manager: &str, systemd: u32) -> Option<UnitSettings> {
             }
             "ExecStart" => found.commands.extend(command(value)),
             "User" => value.clone_into(&mut found.user),
+            "Group" | "SupplementaryGroups" => found.groups.extend(words(value)),
             "WorkingDirectory" => {
                 // A mark stands before a directory that may be missing.
                 value

@@ -50,6 +50,10 @@ pub struct Inventory {
     pub(crate) remembered: Remembered,
     /// The data stores that the product's components use.
     pub(crate) stores: FoundStores,
+    /// Whether the host is another root directory: its services and data stores cannot be asked.
+    pub(crate) is_elsewhere: bool,
+    /// Configuration files of components that are not installed, by component.
+    pub(crate) left: BTreeMap<String, Vec<String>>,
     /// Components whose unit is neither enabled nor at work.
     pub(crate) idle: BTreeSet<String>,
     /// The services of the product's components, as systemd runs them.
@@ -85,6 +89,12 @@ pub struct Subject<'a> {
     pub stored: BTreeSet<Sha256>,
     /// Packages of other names that the components' packages replace, by component.
     pub predecessors: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+/// Returns the configuration files of a component that lie on the host.
+fn settings_left(layout: &Layout, component: &Component) -> Vec<String> {
+    let is_there = |path: &&String| layout.at(path).symlink_metadata().is_ok();
+    component.config.iter().filter(is_there).cloned().collect()
 }
 
 /// Returns the packages of other names that the targets of each component replace.
@@ -235,6 +245,8 @@ impl Inventory {
             clock: host.now(),
             remembered: Remembered::Nothing,
             stores: FoundStores::default(),
+            is_elsewhere: !layout.is_live(),
+            left: BTreeMap::new(),
             idle: BTreeSet::new(),
             services: BTreeMap::new(),
             extras: Vec::new(),
@@ -251,8 +263,20 @@ impl Inventory {
             is_there(&c.package) || before.copied().any(is_there)
         };
         let components = subject.components.iter().copied();
-        let installed: Vec<&Component> = components.filter(is_installed).collect();
-        inventory.stores = stores::discover(host, layout, &installed).shown();
+        let (installed, others): (Vec<&Component>, Vec<&Component>) =
+            components.partition(is_installed);
+        let left: BTreeMap<String, Vec<String>> = others
+            .iter()
+            .map(|one| (one.name.clone(), settings_left(layout, one)))
+            .filter(|(_, paths)| !paths.is_empty())
+            .collect();
+        // A first installation of one of these meets the data that its settings name.
+        let returning = others
+            .into_iter()
+            .filter(|one| left.contains_key(&one.name));
+        let with_settings: Vec<&Component> = installed.iter().copied().chain(returning).collect();
+        inventory.stores = stores::discover(host, layout, &with_settings).shown();
+        inventory.left = left;
         for component in &installed {
             if inventory.identity.systemd && services::is_idle(host, component)? {
                 inventory.idle.insert(component.name.clone());

@@ -90,6 +90,20 @@ pub(super) fn newer_installed(installed: &Nevra, to: &Nevra) -> Problem {
     )
 }
 
+/// Refuses an agreed downgrade that could not be taken back: no bundle carries a version newer than
+/// its own, so that rebuilding it is no cure.
+pub(super) fn no_way_up(installed: &Nevra, to: &Nevra) -> Problem {
+    Problem::new(
+        format!(
+            "{installed} is installed, newer than the bundle's {to}, and a revert could not bring it \
+             back: a bundle carries no newer version than its own"
+        ),
+        "if a run brought it, `install undo RUN` goes back to before that run (`install history` lists \
+         the runs); otherwise unpack this bundle's RPMs as docs/verify-by-hand.md shows, and install \
+         the older ones with `rpm -U --oldpackage`",
+    )
+}
+
 /// Records an agreed downgrade in the plan.
 pub(super) fn note_downgrade(
     planned: &PlannedComponent,

@@ -52,6 +52,10 @@ pub struct Baseline {
     /// revert puts the kind back before rpm puts the package back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, PathKind>,
+    /// The directories above the symlinks among them: a scriptlet may move one, and a symlink comes
+    /// back only into its directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub above_links: BTreeMap<String, Ownership>,
 }
 
 /// What is at a path.

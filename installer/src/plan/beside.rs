@@ -8,7 +8,7 @@ use manifests::package_files::PackageFiles;
 use super::builds::{duplicate, is_build};
 use super::packaged::{self, Sides};
 use super::upgrade::{Case, Listed};
-use super::{PlannedPackage, turned};
+use super::{PlannedPackage, age, turned};
 use crate::host::InstalledPackage;
 use crate::problem::Problem;
 
@@ -93,7 +93,14 @@ pub(super) fn plan(
             [there] if there.nevra == found.0.nevra && is_build(there, found.0, found.1) => {}
             [there] => {
                 let reason = format!("in lock step with {title}");
-                let back = case.way_back(there);
+                let is_newer = there.nevra.evr() > found.0.nevra.evr();
+                let back = case.way_back(there).map_err(|problem| {
+                    if is_newer {
+                        age::no_way_up(&there.nevra, &found.0.nevra)
+                    } else {
+                        problem
+                    }
+                });
                 take(back.and_then(|back| one(case, name, &reason, Some(back), Some(found))));
                 coming.push(found);
             }

@@ -6,14 +6,26 @@ use manifests::bundle::Role;
 use super::beside;
 use super::builds::planned_rpm;
 use super::upgrade::{Case, Change, Inputs, Listed};
-use super::{InstallPlan, PlannedComponent};
+use super::{Group, InstallPlan, PlannedComponent};
+use crate::inventory::OnDisk;
 use crate::problem::Problem;
+
+/// How many files a note names.
+const NAMED: usize = 5;
 
 impl PlannedComponent {
     /// Whether the run installs it for the first time.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.from.is_none() && self.to.is_some()
+    }
+
+    /// Whether it is installed for the first time where its settings are there already: they may name
+    /// data of an older version.
+    #[must_use]
+    pub fn has_settings(&self) -> bool {
+        let mut config = self.component.config.iter();
+        self.is_new() && config.any(|path| self.files.contains(path))
     }
 
     /// Returns its change for people.
@@ -38,10 +50,51 @@ pub(super) fn plan(case: &Case<'_>, to: Listed<'_>) -> Result<Change, Vec<Proble
         from: None,
         to: Some(planned_rpm(case.inputs.metadata, to.0, to.1, program)),
         config: Vec::new(),
-        files: Vec::new(),
+        files: case
+            .inputs
+            .inventory
+            .left
+            .get(&component.name)
+            .cloned()
+            .unwrap_or_default(),
         turned: Vec::new(),
     };
     Ok(Change::To(Box::new(planned), packages))
+}
+
+/// Returns what a first installation meets on the host.
+fn met(inputs: &Inputs<'_>, plan: &InstallPlan, new: &PlannedComponent) -> Vec<String> {
+    let title = &new.component.title;
+    let mut notes = Vec::new();
+    if new.has_settings() {
+        notes.push(format!(
+            "{title}: {} lies here already and counts as its settings",
+            new.files.join(", ")
+        ));
+    }
+    let is_there = |path: &&String| {
+        let disk = inputs.inventory.disk.get(*path);
+        disk.is_some_and(|found| *found != OnDisk::Absent)
+    };
+    let is_own = |group: &&Group| group.name == new.component.name;
+    let packages = plan
+        .groups
+        .iter()
+        .filter(is_own)
+        .flat_map(|group| &group.packages);
+    let there = packages.flat_map(|planned| &planned.files).filter(is_there);
+    let there: Vec<&str> = there.map(String::as_str).collect();
+    if !there.is_empty() {
+        notes.push(format!(
+            "{title}: {} of its package's files lie here already ({}{}): rpm replaces them, and keeps \
+             configuration under another name (.rpmnew, .rpmorig). They are saved, and a revert or an \
+             undo puts them back",
+            there.len(),
+            there[..there.len().min(NAMED)].join(", "),
+            if there.len() > NAMED { ", …" } else { "" }
+        ));
+    }
+    notes
 }
 
 /// Checks what the operator named, and notes what a first installation means.
@@ -57,9 +110,12 @@ pub(super) fn check(inputs: &Inputs<'_>, plan: &mut InstallPlan, problems: &mut 
             continue;
         };
         let new = plan.components().find(|one| one.component.name == *name);
-        if new.is_some_and(PlannedComponent::is_new) {
+        if let Some(new) = new.filter(|new| new.is_new()) {
+            let (notes, has_settings) = (met(inputs, plan, new), new.has_settings());
             let migrations = inputs.metadata.product().migrations.iter();
-            let own = migrations.filter(|migration| migration.component == *name);
+            // Where its settings are there, the migrations count like those of an upgrade.
+            let own = migrations.filter(|one| one.component == *name && !has_settings);
+            plan.notes.extend(notes);
             plan.notes.extend(own.map(|migration| format!(
                 "{}: where its settings name data of an older version, it may rewrite them for good \
                  ({}). This run has no dump of them: back them up before",

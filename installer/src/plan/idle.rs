@@ -26,7 +26,7 @@ pub(super) fn without(inventory: &Inventory) -> FoundStores {
 
 /// Notes which components are left out, and what they do once they are started.
 pub(super) fn note(product: &ProductManifest, inventory: &Inventory, plan: &mut InstallPlan) {
-    let mut notes = Vec::new();
+    let (mut notes, mut idle) = (Vec::new(), Vec::new());
     for planned in plan.components() {
         let component = &planned.component;
         if !inventory.idle.contains(&component.name) || component.stores.is_empty() {
@@ -53,6 +53,8 @@ pub(super) fn note(product: &ProductManifest, inventory: &Inventory, plan: &mut 
             );
         }
         notes.push(note);
+        idle.push(name.clone());
     }
     plan.notes.extend(notes);
+    plan.idle = idle;
 }

@@ -9,14 +9,20 @@ use crate::problem::Problem;
 
 /// Whether a component's change rewrites the data that a migration names.
 pub(super) fn is_crossed(migration: &Migration, planned: &PlannedComponent) -> bool {
-    // A component that comes to the host, or leaves it, meets no data of an older version.
-    let (Some(from), Some(to)) = (&planned.from, &planned.to) else {
-        return false;
+    let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
+    let (from, to) = match (&planned.from, &planned.to) {
+        (Some(from), Some(to)) => (from, to),
+        // A component that comes to the host meets data only where its settings are there.
+        (None, Some(to)) => {
+            return planned.component.name == migration.component
+                && planned.has_settings()
+                && is_reached(to.nevra.evr().version());
+        }
+        _ => return false,
     };
     // A package of another name counts its versions anew.
     let is_renamed = from.nevra.name() != to.nevra.name();
     let (from, to) = (from.nevra.evr(), to.nevra.evr());
-    let is_reached = |version: &str| compare_versions(version, &migration.version).is_ge();
     planned.component.name == migration.component
         && (is_renamed || !is_reached(from.version()))
         && is_reached(to.version())
@@ -86,12 +92,38 @@ pub(super) fn unfound<'c>(
                 let mut unclear = inventory.stores.unclear.iter();
                 // One that is not clear has its own problem, or its own note for an ordinary user.
                 if !unclear.any(|store| store.name == name || store.name.starts_with(&each)) {
-                    problems.push(not_found(planned, migration, &name, &rule.title));
+                    problems.push(if inventory.is_elsewhere {
+                        elsewhere(planned, migration, &name, &rule.title)
+                    } else {
+                        not_found(planned, migration, &name, &rule.title)
+                    });
                 }
             }
         }
     }
     used
+}
+
+/// Below another root directory no data store can be asked.
+fn elsewhere(
+    planned: &PlannedComponent,
+    migration: &Migration,
+    name: &str,
+    title: &str,
+) -> Problem {
+    let to = planned.to.as_ref().map(|to| to.nevra.to_string());
+    let package = to.unwrap_or_else(|| planned.component.package.clone());
+    Problem::new(
+        format!(
+            "{package} rewrites {title} for good ({}), and the data stores of another root directory \
+             (--root) cannot be dumped from here",
+            migration.title
+        ),
+        format!(
+            "upgrade that host itself, without --root; if its data are safe without us, give the reason \
+             with --backed-up-elsewhere {name}=REASON"
+        ),
+    )
 }
 
 fn not_found(

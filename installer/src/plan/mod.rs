@@ -125,6 +125,9 @@ pub struct InstallPlan {
         deserialize_with = "tolerant"
     )]
     pub bystanders: Vec<Component>,
+    /// Components with data stores that were neither enabled nor running: their stores are not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle: Vec<String>,
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,

@@ -60,6 +60,7 @@ pub fn plan(
             extras: Extras::default(),
         }],
         notes: notes.collect(),
+        idle: Vec::new(),
         current: Vec::new(),
         absent: Vec::new(),
         stores,

@@ -29,6 +29,8 @@ pub(super) fn test_inventory() -> Inventory {
         clock: 1_800_000_000,
         links: BTreeMap::new(),
         remembered: crate::trust::sequence::Remembered::Nothing,
+        is_elsewhere: false,
+        left: BTreeMap::new(),
         idle: std::collections::BTreeSet::new(),
         stores: crate::stores::FoundStores::default(),
         services: BTreeMap::new(),

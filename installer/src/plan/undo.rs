@@ -50,6 +50,7 @@ pub fn plan(
         notes,
         current: Vec::new(),
         absent: Vec::new(),
+        idle: Vec::new(),
         stores: Vec::new(),
         downgrade_because: None,
         extras_ignored_because: None,

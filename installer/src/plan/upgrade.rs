@@ -126,6 +126,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         absent: Vec::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
+        idle: Vec::new(),
         dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
         dump_dir: inputs.consent.dump_dir.clone(),
         chosen: inputs.consent.chosen.clone(),
@@ -326,6 +327,9 @@ fn between(
     let (from, carried_back) = match (carried_back, in_store()) {
         (Ok((rpm, list)), _) => (planned_rpm(metadata, rpm, list, program), Some(rpm)),
         (Err(_), Some(stored)) => (stored.clone(), None),
+        (Err(_), None) if is_downgrade => {
+            return Err(age::no_way_up(&installed.nevra, &to.nevra));
+        }
         (Err(problem), None) => return Err(problem),
     };
     let both: Vec<&BundledRpm> = [to].into_iter().chain(carried_back).collect();

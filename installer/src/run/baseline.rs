@@ -37,7 +37,7 @@ pub(super) fn take(context: &Context<'_>) -> Result<Baseline, StepError> {
     }
     let groups: Vec<&Group> = context.plan.groups.iter().collect();
     baseline.links = scope::links(&groups, &baseline, context.layout);
-    baseline.kinds = kinds::record(context);
+    kinds::record(context, &mut baseline);
     for component in context.plan.all_components().filter(|_| systemd) {
         record_units(&mut baseline, context, component)?;
     }

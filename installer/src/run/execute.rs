@@ -12,7 +12,7 @@ use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
-    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, new_services,
+    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, idle, new_services,
     packages_forward, rehearsal, reserve, revert, stores, unit_log, untouched,
 };
 use crate::failure::chain;
@@ -66,6 +66,9 @@ pub fn execute(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError
             if state.is_committed {
                 unfinished(context, started, state, &cause)
             } else if !state.reached.has_effects {
+                let last = state.at.as_ref().map(|(step, _)| step);
+                let left = rehearsal::clear_after(context, last);
+                state.findings.notes.extend(left);
                 finish(context, started, Outcome::Unchanged { cause }, state)
             } else {
                 match revert::after_failure(context, &mut journal, &mut state, cause) {
@@ -135,6 +138,8 @@ fn perform_of_group(
         GroupStep::Rehearse => rehearsal::rehearse(context, name),
         GroupStep::DumpAhead => dumps::dump_ahead(context, name),
         GroupStep::Hold => {
+            idle::look_again(context, state, name)?;
+            state.discovery = Some(context.discover().or(state.discovery.as_ref()));
             let held = context.plan.held_with(name);
             let affected = affected(&state.saved.baseline, &held);
             state.processes.retain(|unit, _| !affected.contains(unit));
@@ -144,7 +149,9 @@ fn perform_of_group(
             Ok(done)
         }
         GroupStep::Refresh => refresh(context, state, &groups),
-        GroupStep::Dump => while_held(context, state, name, |_| stores::dump(context, name)),
+        GroupStep::Dump => while_held(context, state, name, |state| {
+            stores::dump(context, name, state.discovery.as_ref())
+        }),
         GroupStep::Transaction => while_held(context, state, name, |state| {
             let done = packages_forward::transact(context, state, &groups, log)?;
             context.hold_again(&state.saved.baseline, &context.plan.held_with(name))?;
@@ -154,7 +161,7 @@ fn perform_of_group(
         GroupStep::Extras => extras::write(context, state.saved.before()?, &groups),
         GroupStep::Configure => config::configure(context, state, name),
         GroupStep::Restore => {
-            let found = stores::restore(context, name)?;
+            let found = stores::restore(context, name, state.discovery.as_ref())?;
             state
                 .findings
                 .notes

@@ -3,11 +3,12 @@
 //! vendor's scriptlet may have done it on the way there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::Context;
 use super::error::StepError;
+use super::{Baseline, Context};
 use crate::backup::restore::restore;
 use crate::backup::snapshot::Snapshot;
 use crate::plan::{PackageChange, PathKind};
@@ -24,7 +25,37 @@ pub(super) enum Which {
 }
 
 /// Records what is at each directory of the plan's packages.
-pub(super) fn record(context: &Context<'_>) -> BTreeMap<String, PathKind> {
+pub(super) fn record(context: &Context<'_>, baseline: &mut Baseline) {
+    baseline.kinds = kinds(context);
+    let is_link = |kind: &PathKind| matches!(kind, PathKind::Symlink { .. });
+    let links = baseline.kinds.iter().filter(|(_, kind)| is_link(kind));
+    let above = links.flat_map(|(path, _)| above(path));
+    let known = above.filter_map(|dir| Some((dir.to_owned(), owner(context, dir)?)));
+    baseline.above_links = known.collect();
+}
+
+/// Returns the directories above a path, outer ones first.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(at, _)| &path[..at]);
+    ends.filter(|dir| !dir.is_empty())
+}
+
+fn owner(context: &Context<'_>, path: &str) -> Option<Ownership> {
+    let metadata = context.layout.at(path).symlink_metadata().ok()?;
+    Some(ownership(&metadata))
+}
+
+fn ownership(metadata: &Metadata) -> Ownership {
+    Ownership {
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime_secs: metadata.mtime(),
+        mtime_nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+    }
+}
+
+fn kinds(context: &Context<'_>) -> BTreeMap<String, PathKind> {
     let paths = context
         .plan
         .changes()
@@ -46,9 +77,8 @@ fn paths(change: PackageChange<'_>, which: Which) -> BTreeSet<String> {
         return found;
     }
     for directory in change.rpms().flat_map(|rpm| &rpm.directories) {
-        let above = directory.match_indices('/').map(|(at, _)| &directory[..at]);
-        let above = above.chain([directory.as_str()]);
-        found.extend(above.filter(|part| part.len() > 1).map(str::to_owned));
+        let all = above(directory).chain([directory.as_str()]);
+        found.extend(all.filter(|part| part.len() > 1).map(str::to_owned));
     }
     found
 }
@@ -62,13 +92,7 @@ fn look(context: &Context<'_>, path: &str) -> PathKind {
     match target.as_ref().and_then(|target| target.to_str()) {
         Some(target) => PathKind::Symlink {
             target: target.to_owned(),
-            owner: Ownership {
-                mode: metadata.mode() & 0o7777,
-                uid: metadata.uid(),
-                gid: metadata.gid(),
-                mtime_secs: metadata.mtime(),
-                mtime_nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-            },
+            owner: ownership(&metadata),
         },
         None if metadata.is_dir() => PathKind::Directory,
         None => PathKind::Other,
@@ -79,7 +103,7 @@ fn look(context: &Context<'_>, path: &str) -> PathKind {
 /// into a directory comes from the package and from the backup afterwards.
 pub(super) fn put_back(
     context: &Context<'_>,
-    before: &BTreeMap<String, PathKind>,
+    before: &Baseline,
     changes: &[PackageChange<'_>],
     which: Which,
 ) -> Result<(), StepError> {
@@ -89,13 +113,14 @@ pub(super) fn put_back(
         .collect();
     let away = context.dir().displaced_anew();
     for path in wanted {
-        let Some(was) = before.get(&path) else {
+        let Some(was) = before.kinds.get(&path) else {
             continue;
         };
         let now = look(context, &path);
         match (was, &now) {
             (PathKind::Symlink { target, owner }, now) if !is_same(was, now) => {
                 move_away(context, &away, &path, now)?;
+                restore_above(context, &before.above_links, &path)?;
                 let place = Place::of(&context.layout.at(&path))?;
                 place.restore_symlink(target, *owner, &[])?;
             }
@@ -113,6 +138,23 @@ pub(super) fn put_back(
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Makes the directories above a symlink that are not there any more.
+fn restore_above(
+    context: &Context<'_>,
+    known: &BTreeMap<String, Ownership>,
+    path: &str,
+) -> Result<(), StepError> {
+    for dir in above(path) {
+        let (Some(owner), PathKind::Absent) = (known.get(dir), look(context, dir)) else {
+            continue;
+        };
+        let place = Place::of(&context.layout.at(dir))?;
+        place.restore_dir()?;
+        place.set_ownership(*owner, &[], &[])?;
     }
     Ok(())
 }
@@ -141,6 +183,10 @@ pub(super) fn by_hand(
             commands.push(format!("mv -T {word} {away}"));
         }
         if let PathKind::Symlink { target, .. } = was {
+            let dir = above(&path).last().unwrap_or("/");
+            if look(context, dir) == PathKind::Absent {
+                commands.push(format!("mkdir -p {}", quoted(dir)));
+            }
             commands.push(format!("ln -s {} {word}", quoted(target)));
         }
     }

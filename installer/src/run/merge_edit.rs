@@ -6,7 +6,7 @@ use super::execute::members;
 use super::state::State;
 use super::vendor_defaults::Defaults;
 use super::{Context, StepResult};
-use crate::backup::blobs::Blobs;
+use crate::backup::blobs::{Blobs, TOO_LARGE};
 use crate::backup::capture::{Contents, Writers, capture};
 use crate::backup::changes::{
     CONFIG_CHANGES_TYPE, ConfigChanges, Content, Decision, FileChange, YOURS, carry_over,
@@ -177,8 +177,11 @@ impl File<'_> {
             let why = why.unwrap_or_else(|| "the previous package has no such file".to_owned());
             return Ok(Merged::Not(format!("the old default is not known: {why}")));
         };
-        let load = |content: Content| self.blobs.load(&content.sha256);
-        let merged = match carry_over(&load(old)?, &load(own)?, &load(new)?) {
+        let load = |content: Content| self.blobs.load_text(&content.sha256);
+        let (Some(old), Some(own), Some(new)) = (load(old)?, load(own)?, load(new)?) else {
+            return Ok(Merged::Not(TOO_LARGE.to_owned()));
+        };
+        let merged = match carry_over(&old, &own, &new) {
             Ok(merged) => merged,
             Err(why) => return Ok(Merged::Not(why)),
         };

@@ -15,6 +15,7 @@ mod extras;
 mod files_back;
 mod health;
 mod hold;
+mod idle;
 mod kinds;
 mod left;
 mod merge_edit;

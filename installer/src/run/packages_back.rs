@@ -36,7 +36,7 @@ pub(super) fn reinstall(context: &Context<'_>, state: &State, reached: &[&Group]
             break;
         }
         sweep(context, state, &reached)?;
-        kinds::put_back(context, &state.saved.baseline.kinds, &touched, Which::All)?;
+        kinds::put_back(context, &state.saved.baseline, &touched, Which::All)?;
         // rpm names its temporary files by the second. A transaction in the same second as a
         // disturbed one would collide with its files.
         context.host.sleep(Duration::from_millis(1100));

@@ -27,7 +27,7 @@ pub(super) fn transact(
     if let Some(undone) = context.undone {
         let all: Vec<PackageChange<'_>> = changes().collect();
         new_services::disable(context)?;
-        kinds::put_back(context, &undone.baseline.kinds, &all, Which::Turned)?;
+        kinds::put_back(context, &undone.baseline, &all, Which::Turned)?;
         if let Some(text) = successors::remove(context, &all, Side::To, log)?.complaint() {
             return Err(StepError::Rejected(text));
         }

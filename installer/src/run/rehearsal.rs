@@ -39,9 +39,13 @@ pub(super) fn rehearse(context: &Context<'_>, group: &str) -> StepResult {
 
 /// Removes what an interrupted rehearsal left on the servers. Returns what could not be removed.
 pub(super) fn clear(context: &Context<'_>, records: &[Record]) -> Vec<Note> {
-    let is_rehearsal = |record: &Record| matches!(record.step, Step::Group(GroupStep::Rehearse, _));
-    let is_cut_off = records.last().is_some_and(is_rehearsal);
-    if !is_cut_off {
+    clear_after(context, records.last().map(|record| &record.step))
+}
+
+/// The same for a run that ended at a step. A rehearsal that failed may have lost its server before
+/// it could tidy up.
+pub(super) fn clear_after(context: &Context<'_>, last: Option<&Step>) -> Vec<Note> {
+    if !matches!(last, Some(Step::Group(GroupStep::Rehearse, _))) {
         return Vec::new();
     }
     let discovery = context.discover();

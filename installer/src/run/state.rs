@@ -13,6 +13,7 @@ use crate::document;
 use crate::history::report::{ComponentHealth, NotWell};
 use crate::journal::recover::Reached;
 use crate::journal::step::{GroupStep, Step};
+use crate::stores::Discovery;
 
 /// The state of a run in memory.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct State {
     pub(super) processes: BTreeMap<String, u32>,
     /// When the main process of each held service was last started, as seen at its hold.
     pub(super) held: BTreeMap<String, u64>,
+    /// The access to the stores, as it was found before a hold.
+    pub(super) discovery: Option<Discovery>,
     /// Whether a revert has put the saved files back.
     pub(super) files_are_back: bool,
     /// Components that a revert found running or not held, although an earlier try held them.

@@ -131,8 +131,8 @@ pub(super) fn access_of(
 
 /// Dumps the stores that a group changes. Its services are held, and so are all services that write
 /// to these stores.
-pub(super) fn dump(context: &Context<'_>, group: &str) -> StepResult {
-    let discovery = context.discover();
+pub(super) fn dump(context: &Context<'_>, group: &str, known: Option<&Discovery>) -> StepResult {
+    let discovery = context.discover().or(known);
     let mut notes = Vec::new();
     let mut to_restore = 0;
     let stores = context.plan.stores_of(group);
@@ -186,10 +186,14 @@ pub(super) fn dump_as(
 }
 
 /// Restores the dumps of the undone run. Its packages and configuration are back already.
-pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>, StepError> {
+pub(super) fn restore(
+    context: &Context<'_>,
+    group: &str,
+    known: Option<&Discovery>,
+) -> Result<Vec<String>, StepError> {
     let stores = context.plan.stores_of(group);
     let stores: Vec<&PlannedStore> = stores.filter(|one| one.restored_run().is_some()).collect();
-    let discovery = context.discover();
+    let discovery = context.discover().or(known);
     let mut notes = Vec::new();
     // What other hosts use is refused before any store is touched.
     for store in &stores {
@@ -205,7 +209,7 @@ pub(super) fn restore(context: &Context<'_>, group: &str) -> Result<Vec<String>,
             .ok_or_else(|| no_dump("the undone run has no dump of", store))?;
         let access = discovery.access(&store.name, &store.endpoint)?;
         left::refuse_shared(context, store, access, Way::Forward)?;
-        notes.extend(put(context, store, &dumps, dump)?);
+        notes.extend(put(context, &discovery, store, &dumps, dump)?);
     }
     Ok(notes)
 }
@@ -271,7 +275,7 @@ pub(super) fn put_back(
     patience: Patience,
 ) -> StepResult {
     left::refuse_by_hand(context, store)?;
-    let discovery = context.discover();
+    let discovery = context.discover().or(state.discovery.as_ref());
     let access = discovery.access(&store.name, &store.endpoint)?;
     if let Err(error) = context.await_store(access, store, patience)
         && patience == Patience::None
@@ -290,7 +294,7 @@ pub(super) fn put_back(
     if has_run(store, &state.reached) {
         keep_aside(context, state, &discovery, store)?;
     }
-    let put_notes = put(context, store, &dir.files, dump)?;
+    let put_notes = put(context, &discovery, store, &dir.files, dump)?;
     let restored = format!("the data of {} are those of before the run", store.name);
     let notes = [restored].into_iter().chain(shared).chain(put_notes);
     state.findings.notes.extend(notes.map(Note::Info));
@@ -358,11 +362,11 @@ pub(super) fn kept_aside(context: &Context<'_>) -> Vec<String> {
 
 fn put(
     context: &Context<'_>,
+    discovery: &Discovery,
     store: &PlannedStore,
     dumps: &Path,
     dump: &StoreDump,
 ) -> Result<Vec<String>, StepError> {
-    let discovery = context.discover();
     let access = discovery.access(&store.name, &dump.endpoint)?;
     // Tables whose data the dump does not have keep what they hold.
     let access = access.without_data_of(&dump.exclude);

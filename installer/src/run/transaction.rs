@@ -19,7 +19,7 @@ use crate::secure_fs::{self, FsError};
 const OURS: &str = "an rpm that an earlier run started";
 
 impl Context<'_> {
-    /// Waits until no rpm runs, up to a limit. The error names the holder, which is never killed.
+    /// Waits until no rpm runs, up to a limit, or until the run is told to stop. The error names the holder, which is never killed.
     /// An rpm that outlived its installer takes rpm's lock only after it has read and tested its
     /// packages. Until then the lock that it inherited from us shows that it runs.
     pub(crate) fn wait_for_rpm(&self) -> Result<(), StepError> {
@@ -28,6 +28,10 @@ impl Context<'_> {
             let Some(holder) = self.rpm_at_work()? else {
                 return Ok(());
             };
+            // A shutdown waits for this process.
+            if (self.stopped)() {
+                return Err(StepError::Stopped);
+            }
             if waited >= self.lock_wait_secs {
                 return Err(StepError::RpmBusy {
                     holder,

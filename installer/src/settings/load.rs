@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::pattern::matching;
+use super::reader::Reader;
 use super::unit::Service;
 use super::{Settings, env_file};
 use crate::host::{EnvironmentFile, Services};
@@ -90,8 +91,10 @@ pub fn load(services: &dyn Services, layout: &Layout, component: &Component) -> 
     };
     let text = text.as_ref().map(|(path, text)| (*path, text.as_str()));
     let (mut settings, notes) = Settings::read(environment, text);
-    let account = service.as_ref().map(|service| service.unit.user.as_str());
-    settings.refer(layout, component, account);
+    let reader = service
+        .as_ref()
+        .map(|service| Reader::of(layout, &service.unit));
+    settings.refer(layout, component, reader.as_ref());
     troubles.extend(notes.first().map(|note| Trouble {
         why: note.clone(),
         is_denied: false,

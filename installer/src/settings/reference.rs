@@ -1,14 +1,13 @@
 //! Values that refer to another place.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 
 use manifests::product::Component;
 use serde_json::Value;
 
 use super::Settings;
 use super::load::{Trouble, read_bounded, unread};
+use super::reader::Reader;
 use crate::layout::Layout;
 
 /// More files than a configuration has secrets.
@@ -60,7 +59,12 @@ impl Settings {
 
     /// Takes over how values refer to other places, and reads the files among those as far as the
     /// service's user may: a user who writes the configuration must not get root's files sent out.
-    pub(super) fn refer(&mut self, layout: &Layout, component: &Component, user: Option<&str>) {
+    pub(super) fn refer(
+        &mut self,
+        layout: &Layout,
+        component: &Component,
+        reader: Option<&Reader>,
+    ) {
         self.references.clone_from(&component.references);
         let files = component.references.iter().filter(|one| one.file);
         let starts: Vec<&str> = files.map(|one| one.starts.as_str()).collect();
@@ -74,18 +78,17 @@ impl Settings {
             each_text(config, &mut look);
         }
         for path in paths.into_iter().take(FILES_MAX) {
-            let found = secret(layout, &path, user);
+            let found = secret(layout, &path, reader);
             self.referred.insert(path, found);
         }
     }
 }
 
-fn secret(layout: &Layout, path: &str, user: Option<&str>) -> Result<String, Trouble> {
+fn secret(layout: &Layout, path: &str, reader: Option<&Reader>) -> Result<String, Trouble> {
     let unread = |error: io::Error| unread(path, &error);
     let at = layout.at(path);
-    let is_his = match user {
-        Some("" | "root" | "0") => true,
-        Some(user) => may_read(layout, user, &at.metadata().map_err(unread)?),
+    let is_his = match reader {
+        Some(reader) => reader.may_read(layout, &at).map_err(unread)?,
         None => false,
     };
     if !is_his {
@@ -97,30 +100,6 @@ fn secret(layout: &Layout, path: &str, user: Option<&str>) -> Result<String, Tro
     let text = read_bounded(&at).map_err(unread)?;
     // Editors end the last line.
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-/// Whether a user may read a file, by its owner, main group and mode.
-fn may_read(layout: &Layout, user: &str, file: &Metadata) -> bool {
-    let users = std::fs::read_to_string(layout.at("/etc/passwd")).unwrap_or_default();
-    let ids = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, _, uid, gid) = (
-            fields.next()?,
-            fields.next()?,
-            fields.next()?,
-            fields.next()?,
-        );
-        (name == user || uid == user).then(|| (uid.parse().ok(), gid.parse().ok()))
-    });
-    let (uid, gid) = ids.unwrap_or_default();
-    let mode = file.mode();
-    if uid == Some(file.uid()) {
-        mode & 0o400 != 0
-    } else if gid == Some(file.gid()) {
-        mode & 0o040 != 0
-    } else {
-        mode & 0o004 != 0
-    }
 }
 
 fn each_text(value: &Value, look: &mut impl FnMut(&str)) {

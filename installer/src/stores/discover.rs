@@ -95,6 +95,19 @@ impl Discovery {
         }
     }
 
+    /// Adds the stores that an earlier look found and this one did not: settings in a directory that
+    /// systemd makes for a service (`RuntimeDirectory=`) are gone while the service is stopped.
+    #[must_use]
+    pub fn or(mut self, earlier: Option<&Self>) -> Self {
+        for (store, access) in earlier.into_iter().flat_map(|earlier| &earlier.found) {
+            let mut known = self.found.iter();
+            if !known.any(|(known, _)| known.endpoint == store.endpoint) {
+                self.found.push((store.clone(), access.clone()));
+            }
+        }
+        self
+    }
+
     /// Returns the access to the store at an endpoint. The name is only for messages, because it
     /// depends on which components exist.
     pub fn access(&self, name: &str, endpoint: &str) -> Result<&Access, StoreError> {

@@ -17,6 +17,7 @@ mod fake;
 mod film;
 mod live;
 mod matrix;
+mod moved;
 mod needs;
 mod once;
 mod planned;

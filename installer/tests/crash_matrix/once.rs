@@ -360,3 +360,16 @@ fn a_store_that_a_person_restores_is_dumped_and_held() {
     assert!(!units["relay.service"].starts_with("runs"), "{units:?}");
     assert!(world.is_open());
 }
+
+/// The database of a trial stayed on the server of a run that ended at once.
+#[test]
+fn a_trial_that_fails_leaves_nothing_on_the_server() {
+    let (world, plan) = World::of(&with_data(scene(1, Flaw::None)));
+    world.machine.borrow_mut().trial_fails = true;
+    world
+        .install(&plan, &world.gate(Fault::None), OnStop::Hold)
+        .expect("a run");
+    let outcome = report(&world).outcome;
+    assert!(matches!(outcome, Outcome::Unchanged { .. }), "{outcome:?}");
+    assert!(!world.layout.at(crate::fake::data::SCRATCH).exists());
+}

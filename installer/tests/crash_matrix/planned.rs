@@ -75,6 +75,7 @@ impl Scene {
             absent: Vec::new(),
             stores: self.stores(),
             bystanders: Vec::new(),
+            idle: Vec::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
             dump_dir: None,
             chosen: Vec::new(),

@@ -134,3 +134,22 @@ fn a_restore_that_other_hosts_refuse_has_not_begun() {
         assert!(Seen::of(&world) == before, "{kind:?}");
     }
 }
+
+/// A component that was idle in the plan, and that somebody has started since.
+#[test]
+fn a_component_that_is_not_idle_any_more_ends_the_run_before_it_is_held() {
+    let (world, mut plan) = World::of(&Scene {
+        components: 1,
+        ..Scene::new(Flavour::Sqlite, Flaw::None)
+    });
+    plan.idle = vec!["relay".to_owned()];
+    let before = Seen::of(&world);
+    world
+        .install(&plan, &world.gate(Fault::None), OnStop::Hold)
+        .expect("a run");
+    let report = report(&world);
+    let cause = report.outcome.cause().expect("it failed");
+    assert!(cause.contains("neither enabled nor running"), "{cause}");
+    assert_eq!(report.outcome.exit(), Some(Exit::Reverted), "{report:?}");
+    assert!(Seen::of(&world) == before);
+}

@@ -28,9 +28,9 @@ pub fn picture(change: &FileChange, blobs: &Blobs) -> Result<Pictured, String> {
         let Some(content) = content else {
             return Ok(None);
         };
-        let bytes = blobs.load(&content.sha256);
+        let bytes = blobs.load_text(&content.sha256);
         let bytes = bytes.map_err(|error| crate::failure::chain(&error))?;
-        Ok(String::from_utf8(bytes).ok())
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
     };
     let [old, own, new, result] = [
         ("old default", text(change.old_default)?),

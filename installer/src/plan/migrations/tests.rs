@@ -63,6 +63,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         absent: Vec::new(),
         stores: Vec::new(),
         bystanders: Vec::new(),
+        idle: Vec::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
         dump_dir: None,
         chosen: Vec::new(),
@@ -212,4 +213,28 @@ fn what_is_out_of_reach_is_a_note_where_nothing_is_rewritten() {
     });
     assert_eq!(asked(("5.3.0", "5.3.2"), &inventory, &[]).1, []);
     assert!(!asked(CROSSED, &inventory, &[]).1.is_empty());
+}
+
+/// A first installation over settings that are there already meets the data that they name.
+#[test]
+fn a_first_installation_over_old_settings_crosses_their_migrations() {
+    let mut plan = plan("5.2.5", "5.3.2");
+    let new = &mut plan.groups[0].components[0];
+    new.from = None;
+    assert!(!any_crossed(&product(), &plan), "it meets no data");
+    let new = &mut plan.groups[0].components[0];
+    new.files.clone_from(&new.component.config);
+    assert!(any_crossed(&product(), &plan));
+    let mut problems = Vec::new();
+    let (inventory, consent) = (test_inventory(), Consent::default());
+    crate::plan::stores::add(&product(), &inventory, &consent, &mut plan, &mut problems);
+    assert!(problems[0].what.contains("for good"), "{problems:?}");
+}
+
+#[test]
+fn below_another_root_the_reason_is_that_root() {
+    let mut inventory = test_inventory();
+    inventory.is_elsewhere = true;
+    let (_, problems) = asked(CROSSED, &inventory, &[]);
+    assert!(problems[0].what.contains("--root"), "{problems:?}");
 }

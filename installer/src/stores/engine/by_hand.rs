@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::postgresql::excluded_arguments;
 use super::{Access, MongodbAccess, PostgresqlAccess};
 use crate::shell::quoted;
 
@@ -64,22 +65,17 @@ fn postgresql(access: &PostgresqlAccess, run: u64, parts: &[String]) -> Vec<Stri
         format!("pg_restore --create --exit-on-error -d {connection} {dump}"),
     ]);
     if !access.exclude.is_empty() {
-        let tables = access.exclude.iter().map(|name| {
-            let (name, star) = name
-                .strip_suffix('*')
-                .map_or((&**name, ""), |name| (name, "*"));
-            quoted(&format!("--table=*.\"{name}\"{star}"))
-        });
-        let tables: Vec<String> = tables.collect();
+        let tables = quoted(&excluded_arguments(&access.exclude));
         commands.push(format!(
-            "# the dump has no data of {}: they come from the database that was renamed",
+            "# the dump has no data of {}: they come from the database that was renamed, which keeps \
+             everything else",
             access.exclude.join(", ")
         ));
         commands.push(format!(
-            "pg_dump -Fc {} -d {} | pg_restore --clean --if-exists -d {}",
-            tables.join(" "),
+            "psql -XAt -d {made} -v ON_ERROR_STOP=1 -c {tables} | xargs -rd '\\n' pg_dump -Fc -d {} | \
+             pg_restore --clean --if-exists -d {made}",
             to(&kept),
-            to(database)
+            made = to(database)
         ));
     }
     commands
@@ -143,9 +139,13 @@ mod tests {
         assert!(!commands.contains("pg_dump"), "{commands}");
         let partly = access.without_data_of(&["tyk_analytics*".to_owned()]);
         let commands = partly.by_hand(7, &[]).join("\n");
-        for words in [r#"--table=*."tyk_analytics"*"#, "shop_by_hand_7", "--clean"] {
+        for words in ["--table=%I.%I", "xargs -rd", "shop_by_hand_7", "--clean"] {
             assert!(commands.contains(words), "{words} is not in {commands}");
         }
+        assert!(
+            !commands.contains("--table=*"),
+            "names, not patterns: {commands}"
+        );
         let uri = "mongodb://tyk:Zebra@h/db";
         let access = Access::Mongodb(MongodbAccess::parse(uri, None).unwrap());
         let commands = access

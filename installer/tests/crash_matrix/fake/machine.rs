@@ -46,6 +46,12 @@ pub(crate) struct Machine {
     pub(crate) wall_ahead_secs: u64,
     /// How long each process is said to have run, in seconds.
     pub(crate) process_age_secs: u64,
+    /// Whether a trial of a restore fails and leaves what it made.
+    pub(crate) trial_fails: bool,
+    /// How long another program's rpm is at work after each of our transactions, with a scriptlet in
+    /// [`FOREIGN`], in milliseconds; and until when it is.
+    pub(crate) foreign_rpm_ms: u64,
+    pub(crate) foreign_rpm_until_ms: u64,
     /// What the installer should never have done.
     pub(crate) violations: Vec<String>,
     /// Files that rpm wrote and that were not synced: a power cut empties them.
@@ -62,6 +68,9 @@ pub(crate) struct Surviving {
 
 /// How long after a boot the server of the data store answers: later than a recovery needs it.
 const STORE_STARTS_MS: u64 = 40_000;
+
+/// The scriptlet of another program's rpm.
+pub(crate) const FOREIGN: &str = "/var/tmp/rpm-tmp.aB3dE6";
 
 /// Operations of a surviving rpm in a second.
 const OPS_PER_SECOND: u64 = 8;
@@ -80,6 +89,9 @@ impl Machine {
             wall_jumps: false,
             wall_ahead_secs: 0,
             process_age_secs: 0,
+            trial_fails: false,
+            foreign_rpm_ms: 0,
+            foreign_rpm_until_ms: 0,
             violations: Vec::new(),
             unsynced: BTreeSet::new(),
         }
@@ -112,6 +124,25 @@ impl Machine {
         {
             self.surviving = Some(rpm);
         }
+    }
+
+    /// Starts another program's rpm.
+    pub(crate) fn meet_foreign_rpm(&mut self, layout: &Layout) {
+        if self.foreign_rpm_ms > 0 {
+            let time = std::time::Duration::from_millis(self.clock_ms);
+            disk::write(&layout.at(FOREIGN), b"echo", 0o700, time);
+            self.foreign_rpm_until_ms = self.clock_ms + self.foreign_rpm_ms;
+        }
+    }
+
+    /// Whether that rpm is at work. Its scriptlet goes with it.
+    pub(crate) fn has_foreign_rpm(&mut self, layout: &Layout) -> bool {
+        let is_at_work = self.clock_ms < self.foreign_rpm_until_ms;
+        if !is_at_work && self.foreign_rpm_until_ms > 0 {
+            self.foreign_rpm_until_ms = 0;
+            disk::remove(&layout.at(FOREIGN));
+        }
+        is_at_work
     }
 
     /// Notes something that must not happen while an rpm is at work.

@@ -230,6 +230,7 @@ impl Host for FakeHost {
             Ok(transaction) => self.transact(transaction),
             Err(refusal) => refusal,
         };
+        self.machine.borrow_mut().meet_foreign_rpm(&self.layout);
         // An unwritable log changes nothing, as on a real host.
         let _ = log.write_all(answer.output.as_bytes());
         self.gate.moment("after", "rpm -U");
@@ -258,6 +259,9 @@ impl Host for FakeHost {
 
     fn rpm_lock_holder(&self) -> Result<Option<String>, HostError> {
         self.call("rpm lock", |machine| {
+            if machine.has_foreign_rpm(&self.layout) {
+                return Some("process 815 (dnf)".to_owned());
+            }
             let rpm = machine.surviving.as_ref();
             let holder = rpm.filter(|rpm| rpm.transaction.has_lock());
             holder.map(|_| "process 4711 (rpm)".to_owned())

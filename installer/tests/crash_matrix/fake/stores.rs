@@ -41,6 +41,9 @@ impl Stores for FakeHost {
             Ok(())
         })?;
         self.gate.moment("within", "store rehearse");
+        if self.machine.borrow().trial_fails {
+            return Err(data::error("the trial failed, and its server went away"));
+        }
         data::drop_scratch(&self.layout);
         Ok(Some("tried".to_owned()))
     }

@@ -14,18 +14,40 @@ use crate::stores::{Limit, StoreError};
 
 /// Returns the arguments of `pg_dump` that leave the data out.
 pub(super) fn without_data(session: &Session<'_>, what: &str) -> Result<Vec<String>, StoreError> {
-    let tables = named(session, what)?.into_iter();
+    let tables = named(session, what, &look::excluded(session.exclude()))?;
     Ok(tables
+        .into_iter()
         .map(|table| format!("--exclude-table-data={table}"))
         .collect())
 }
 
-/// Removes the tables, which are empty, from a database into which a dump was restored.
+/// Removes the tables, which are empty, from a database in which a restore is tried out.
 pub(super) fn remove(fresh: &Session<'_>, what: &str) -> Result<(), StoreError> {
-    let drop_one = |table: String| fresh.change(what, &format!("DROP TABLE {table};"));
-    named(fresh, what)?
-        .into_iter()
-        .try_for_each(|table| drop_one(table).map(drop))
+    let tables = named(fresh, what, &look::excluded(fresh.exclude()))?;
+    drop_all(fresh, what, tables.iter())
+}
+
+fn drop_all<'t>(
+    fresh: &Session<'_>,
+    what: &str,
+    mut tables: impl Iterator<Item = &'t String>,
+) -> Result<(), StoreError> {
+    let drop_one = |table: &String| fresh.change(what, &format!("DROP TABLE {table};"));
+    tables.try_for_each(|table| drop_one(table).map(drop))
+}
+
+/// Returns the tables to take over, and those of them that the fresh database has, empty. A table
+/// that the dump has with its data stays, and so does one that the old database has no more.
+fn to_take<'t>(
+    of_old: &'t [String],
+    of_fresh: &[String],
+    left_out: &[String],
+) -> (Vec<&'t String>, Vec<&'t String>) {
+    let comes = |table: &&String| left_out.contains(table) || !of_fresh.contains(table);
+    let taken: Vec<&String> = of_old.iter().filter(comes).collect();
+    let replaced = taken.iter().filter(|table| of_fresh.contains(table));
+    let replaced = replaced.copied().collect();
+    (taken, replaced)
 }
 
 /// Takes the tables over from the old database into the fresh one. Another version may have changed
@@ -36,11 +58,15 @@ pub(super) fn take_over(
     what: &str,
     version: u32,
 ) -> Result<(), StoreError> {
-    let tables = named(old, what)?;
+    let matching = look::matching(old.exclude());
+    let of_old = named(old, what, &matching)?;
+    let of_fresh = named(fresh, what, "c.relkind IN ('r', 'p')")?;
+    let left_out = named(fresh, what, &look::excluded(fresh.exclude()))?;
+    let (tables, replaced) = to_take(&of_old, &of_fresh, &left_out);
     if tables.is_empty() {
         return Ok(());
     }
-    remove(fresh, what)?;
+    drop_all(fresh, what, replaced.into_iter())?;
     let failed = |error: std::io::Error| {
         StoreError::new(what, error.to_string(), "look into the system's log")
     };
@@ -100,12 +126,22 @@ pub(super) fn take_over(
     })
 }
 
-/// Names the tables of a database whose data are not dumped, as SQL and patterns of the tools do.
-fn named(session: &Session<'_>, what: &str) -> Result<Vec<String>, StoreError> {
+/// Returns the query for the exact names of the tables whose data a dump left out, each as an
+/// argument of `pg_dump`.
+pub(in crate::stores::engine) fn arguments(exclude: &[String]) -> String {
+    format!(
+        "SELECT format('--table=%I.%I', n.nspname, c.relname) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND {}",
+        look::excluded(exclude)
+    )
+}
+
+/// Names the tables of a database for which a condition holds, as SQL and patterns of the tools do.
+fn named(session: &Session<'_>, what: &str, condition: &str) -> Result<Vec<String>, StoreError> {
     if session.exclude().is_empty() {
         return Ok(Vec::new());
     }
-    let condition = look::excluded(session.exclude());
     let records = session.ask(
         what,
         &format!(
@@ -119,4 +155,22 @@ fn named(session: &Session<'_>, what: &str) -> Result<Vec<String>, StoreError> {
         _ => None,
     };
     Ok(records.iter().filter_map(name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_take;
+
+    /// A table that the newer version had dropped was missing after a restore; one with data in the
+    /// dump would have been replaced.
+    #[test]
+    fn only_tables_that_the_dump_left_out_are_replaced() {
+        let names = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.into()).collect() };
+        let of_old = names(&["both", "with_view", "new"]);
+        let of_fresh = names(&["both", "with_view", "dropped"]);
+        let left_out = names(&["both", "dropped"]);
+        let (taken, replaced) = to_take(&of_old, &of_fresh, &left_out);
+        assert_eq!(taken, ["both", "new"]);
+        assert_eq!(replaced, ["both"]);
+    }
 }

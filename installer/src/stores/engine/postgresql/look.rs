@@ -46,9 +46,27 @@ pub(super) fn tables(exclude: &[String]) -> String {
     format!("SELECT count(*) {TABLES} AND NOT {}", excluded(exclude))
 }
 
-/// The condition of a table whose data are not dumped. The manifest's check leaves no character that
-/// a pattern would read otherwise. A table that shares data with others, as partitions do, is dumped.
+/// The condition of a table of which nothing else is made: no foreign key of another table, no view
+/// and no function. A restore can replace such a table alone.
+const STANDS_ALONE: &str = "\
+NOT EXISTS (SELECT FROM pg_constraint k \
+WHERE k.contype = 'f' AND k.confrelid = c.oid AND k.conrelid <> c.oid) \
+AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'n' \
+AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_class'::regclass) \
+AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid) \
+OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype)))";
+
+/// The condition of a table whose data are not dumped. One on which others depend is dumped.
 pub(super) fn excluded(exclude: &[String]) -> String {
+    match exclude {
+        [] => "false".to_owned(),
+        exclude => format!("({} AND {STANDS_ALONE})", matching(exclude)),
+    }
+}
+
+/// The condition of a table that the manifest excludes. Its check leaves no character that
+/// a pattern would read otherwise. A table that shares data with others, as partitions do, is dumped.
+pub(super) fn matching(exclude: &[String]) -> String {
     let pattern = |name: &String| name.replace('*', ".*");
     let patterns: Vec<String> = exclude.iter().map(pattern).collect();
     match patterns.join("|").as_str() {

@@ -24,6 +24,7 @@ use crate::host::cmd::tool::Tool;
 use crate::stores::{RehearsalMark, ServerWords, StoreError, StoreLook};
 
 pub use access::PostgresqlAccess;
+pub(super) use excluded::arguments as excluded_arguments;
 
 const DATABASE: &str = "database.dump";
 const GLOBALS: &str = "globals.sql";

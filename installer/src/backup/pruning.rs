@@ -38,13 +38,24 @@ pub fn prune(layout: &Layout, keep: usize) -> Result<Vec<PathBuf>, String> {
         !needed.contains(&run.id) && !history::has_dumps_away(layout, run)
     };
     for run in runs[..last].iter().filter(may_go) {
-        // The list of dumps goes last: a later call finds by it what is left.
-        let elsewhere = history::dumps_elsewhere(run);
-        for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
-            remove(&path)?;
-            gone.push(path);
-        }
+        gone.extend(remove_backups(layout, run)?);
     }
+    Ok(gone)
+}
+
+/// The list of dumps goes last: a later call finds by it what is left, and by the mark that it was on
+/// the way.
+fn remove_backups(layout: &Layout, run: &history::PastRun) -> Result<Vec<PathBuf>, String> {
+    let dir = layout.run(run.id);
+    let elsewhere = history::dumps_elsewhere(run);
+    if elsewhere.is_some() {
+        let marked = secure_fs::write_atomic(&dir.going(), b"", 0o600);
+        marked.map_err(|error| chain(&error))?;
+    }
+    let gone: Vec<PathBuf> = elsewhere.into_iter().chain(dir.backups()).collect();
+    gone.iter().try_for_each(|path| remove(path))?;
+    let unmarked = secure_fs::remove_if_present(&dir.going());
+    unmarked.map_err(|error| chain(&error))?;
     Ok(gone)
 }
 
@@ -61,23 +72,17 @@ fn dumps_elsewhere(backup: &BackupDir) -> Vec<PathBuf> {
 /// those of runs whose data were not put back.
 pub fn bound(layout: &Layout, limit: u64) -> Result<Vec<u64>, String> {
     let runs = history::all(layout)?.runs;
-    let sizes: BTreeMap<u64, u64> = runs
+    let mut sizes: BTreeMap<u64, u64> = runs
         .iter()
         .map(|run| (run.id, size(&layout.run(run.id))))
         .collect();
-    let mut gone = history::beyond(&runs, limit, &sizes);
-    let is_away = |run: &history::PastRun| history::has_dumps_away(layout, run);
-    let away: Vec<u64> = runs
-        .iter()
-        .filter(|run| is_away(run))
-        .map(|run| run.id)
-        .collect();
-    gone.retain(|id| !away.contains(id));
+    // They stay, and so they leave less to the others.
+    let away = history::away(layout, &runs);
+    let kept = away.iter().filter_map(|id| sizes.remove(id));
+    let limit = limit.saturating_sub(kept.sum());
+    let gone = history::beyond(&runs, limit, &sizes);
     for run in runs.iter().filter(|run| gone.contains(&run.id)) {
-        let elsewhere = history::dumps_elsewhere(run);
-        for path in elsewhere.into_iter().chain(layout.run(run.id).backups()) {
-            remove(&path)?;
-        }
+        remove_backups(layout, run)?;
     }
     Ok(gone)
 }

@@ -16,6 +16,8 @@ pub(super) const RESTARTS_MAX: u32 = 4;
 const STEADY_BUDGET: Duration = Duration::from_secs(120);
 /// Longest wait until a service that started just before the run is healthy.
 const SETTLE: Duration = Duration::from_secs(15);
+/// How long the illness of a service that runs for long has to last.
+const HICCUP: Duration = Duration::from_secs(5);
 /// How long a service may show the illness that it had before the run, until that is its state.
 const AS_BEFORE: Duration = Duration::from_secs(30);
 /// Pause between two looks at a service without a health question.
@@ -44,9 +46,10 @@ impl std::fmt::Debug for Patience<'_> {
 }
 
 /// Whether a service that is not well before a run gets no more time: it had time to settle, in this
-/// wait or before. One bad answer of a service that runs for long is asked about once more.
-const fn is_settled(waited: Duration, looks: u32, age: Duration) -> bool {
-    waited.as_secs() > SETTLE.as_secs() || (looks > 1 && age.as_secs() > SETTLE.as_secs())
+/// wait or before. A bad answer of a service that runs for long may pass in a few seconds.
+const fn is_settled(waited: Duration, age: Duration) -> bool {
+    waited.as_secs() > SETTLE.as_secs()
+        || (waited.as_secs() >= HICCUP.as_secs() && age.as_secs() > SETTLE.as_secs())
 }
 
 /// Returns how long the main process of a service has run.
@@ -83,16 +86,14 @@ pub fn ask_before(
     let Some(health) = &component.health else {
         return was_steady(host, unit, &mut waits);
     };
-    let mut looks = 0;
     loop {
-        looks += 1;
         let verdict = look(host, layout, component, health, unit, expected);
         let Err(ill) = verdict else {
             return Ok(());
         };
         let main_pid = host.unit(unit).map_or(0, |state| state.main_pid);
         let waited = host.steady_clock().saturating_sub(started);
-        if is_settled(waited, looks, age(host, main_pid)) {
+        if is_settled(waited, age(host, main_pid)) {
             return Err(ill);
         }
         waits(&ill);
@@ -187,9 +188,8 @@ fn stays_up(host: &dyn Host, unit: &str, mut watch: Watch<'_>) -> Result<u32, Il
 fn was_steady(host: &dyn Host, unit: &str, waits: &mut dyn FnMut(&Ill)) -> Result<(), Ill> {
     let mut steady = Steady::default();
     let started = host.steady_clock();
-    let (mut looks, mut ran) = (0, Duration::ZERO);
+    let mut ran = Duration::ZERO;
     loop {
-        looks += 1;
         let now = host.steady_clock();
         let seen = match host.unit_activity(unit) {
             Ok(activity) => {
@@ -202,7 +202,7 @@ fn was_steady(host: &dyn Host, unit: &str, waits: &mut dyn FnMut(&Ill)) -> Resul
         match seen {
             Seen::Well(_) => return Ok(()),
             Seen::Never(ill) => return Err(ill),
-            Seen::NotYet(ill) if !steady.runs() && is_settled(waited, looks, ran) => {
+            Seen::NotYet(ill) if !steady.runs() && is_settled(waited, ran) => {
                 return Err(ill);
             }
             Seen::NotYet(ill) => {
@@ -296,12 +296,14 @@ mod tests {
     /// Each service that was ill for hours cost a preflight and a baseline 15 s.
     #[test]
     fn only_a_service_that_has_just_started_gets_time_to_settle() {
-        let settled = |waited, looks, age| {
-            is_settled(Duration::from_secs(waited), looks, Duration::from_secs(age))
-        };
-        assert!(!settled(0, 1, 3600), "one bad answer is asked about again");
-        assert!(settled(1, 2, 3600));
-        assert!(!settled(15, 9, 10));
-        assert!(settled(16, 9, 10));
+        let settled =
+            |waited, age| is_settled(Duration::from_secs(waited), Duration::from_secs(age));
+        assert!(
+            !settled(0, 3600) && !settled(4, 3600),
+            "a failover is short"
+        );
+        assert!(settled(5, 3600));
+        assert!(!settled(15, 10));
+        assert!(settled(16, 10));
     }
 }

@@ -18,7 +18,7 @@ use crate::secure_fs;
 pub use effective::effective;
 pub use installer::{Installer, advice, program, refuse_newer};
 pub(crate) use retention::needed_by_open;
-pub use retention::{Pruned, Retention, beyond, dumps_elsewhere, has_dumps_away, prune};
+pub use retention::{Pruned, Retention, away, beyond, dumps_elsewhere, has_dumps_away, prune};
 pub use unreadable::Unreadable;
 
 /// A past run, or one that was interrupted.

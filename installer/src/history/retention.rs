@@ -76,10 +76,18 @@ pub fn beyond(runs: &[PastRun], limit_bytes: u64, sizes: &BTreeMap<u64, u64>) ->
 }
 
 /// Returns the runs to remove. Pure. `sizes` returns the stored size of an RPM.
-fn expired(runs: &[PastRun], retention: Retention, sizes: &dyn Fn(&Sha256) -> u64) -> Vec<u64> {
+fn expired(
+    runs: &[PastRun],
+    retention: Retention,
+    sizes: &dyn Fn(&Sha256) -> u64,
+    stay: &BTreeSet<u64>,
+) -> Vec<u64> {
     let mut kept: Vec<&PastRun> = runs.iter().collect();
     let mut gone = Vec::new();
     for run in candidates(runs) {
+        if stay.contains(&run.id) {
+            continue;
+        }
         let files: BTreeSet<Sha256> = kept.iter().flat_map(|run| run.plan.payload()).collect();
         let bytes: u64 = files.iter().map(sizes).sum();
         if kept.len() <= retention.runs && bytes <= retention.store_bytes {
@@ -99,14 +107,22 @@ pub fn dumps_elsewhere(run: &PastRun) -> Option<PathBuf> {
 }
 
 /// Whether a run has a list of dumps whose directory is not there, such as on a disk that is not
-/// mounted. The list is the only way to find them again.
+/// mounted. The list is the only way to find them again. What a cut off removal left is not away.
 #[must_use]
 pub fn has_dumps_away(layout: &Layout, run: &PastRun) -> bool {
     let backup = layout.run(run.id).backup();
     let lists = [backup.dumps().document, backup.aside().document];
     run.plan.dump_dir.is_some()
+        && !layout.run(run.id).going().exists()
         && lists.iter().any(|list| list.exists())
         && dumps_elsewhere(run).is_none()
+}
+
+/// Returns the runs whose dumps are away. They stay.
+#[must_use]
+pub fn away(layout: &Layout, runs: &[PastRun]) -> BTreeSet<u64> {
+    let away = runs.iter().filter(|run| has_dumps_away(layout, run));
+    away.map(|run| run.id).collect()
 }
 
 /// What was removed.
@@ -127,18 +143,13 @@ pub fn prune(layout: &Layout, retention: Retention) -> Result<Pruned, String> {
         let there = places.iter().filter_map(|place| place.metadata().ok());
         there.map(|metadata| metadata.len()).sum()
     };
-    let mut gone = expired(&runs, retention, &size);
-    let is_away = |run: &PastRun| has_dumps_away(layout, run);
-    let away: Vec<u64> = runs
-        .iter()
-        .filter(|run| is_away(run))
-        .map(|run| run.id)
-        .collect();
-    gone.retain(|id| !away.contains(id));
+    let gone = expired(&runs, retention, &size, &away(layout, &runs));
     for id in &gone {
         let run = runs.iter().find(|run| run.id == *id);
         if let Some(dumps) = run.and_then(dumps_elsewhere) {
-            secure_fs::remove_tree(&dumps).map_err(|error| chain(&error))?;
+            let mark = secure_fs::write_atomic(&layout.run(*id).going(), b"", 0o600);
+            mark.and_then(|()| secure_fs::remove_tree(&dumps))
+                .map_err(|error| chain(&error))?;
         }
         secure_fs::remove_tree(&layout.run(*id)).map_err(|error| chain(&error))?;
     }
@@ -189,7 +200,7 @@ mod tests {
                 store_bytes: bytes,
                 ..Retention::default()
             };
-            expired(&runs, retention, &|_| 10)
+            expired(&runs, retention, &|_| 10, &BTreeSet::new())
         };
         assert_eq!(gone(4, u64::MAX), Vec::<u64>::new());
         assert_eq!(gone(3, u64::MAX), [2]);
@@ -209,7 +220,7 @@ mod tests {
         };
         let runs = [done(1), failed(2), failed(3), failed(4)];
         assert_eq!(
-            expired(&runs, retention, &|_| 10),
+            expired(&runs, retention, &|_| 10, &BTreeSet::new()),
             [2, 3],
             "the run that can be undone stays"
         );
@@ -253,7 +264,12 @@ mod tests {
             runs: 1,
             ..Retention::default()
         };
-        let left = expired(&[done(1), failed(2), failed(3)], retention, &|_| 10);
+        let left = expired(
+            &[done(1), failed(2), failed(3)],
+            retention,
+            &|_| 10,
+            &BTreeSet::new(),
+        );
         assert_eq!(
             left,
             [2],

@@ -57,8 +57,10 @@ pub struct UnitSettings {
     pub commands: Vec<StartCommand>,
     /// The user that runs them; empty for root.
     pub user: String,
-    /// `Group=` and `SupplementaryGroups=`.
-    pub groups: Vec<String>,
+    /// `Group=`, which takes the place of the account's main group; empty if not set.
+    pub group: String,
+    /// `SupplementaryGroups=`.
+    pub more_groups: Vec<String>,
     /// The directory in which they run.
     pub working_directory: String,
     /// The directory that they see as `/`; empty for the host's own.
@@ -167,7 +169,8 @@ fn parse(shown: &str, manager: &str, systemd: u32) -> Option<UnitSettings> {
             }
             "ExecStart" => found.commands.extend(command(value)),
             "User" => value.clone_into(&mut found.user),
-            "Group" | "SupplementaryGroups" => found.groups.extend(words(value)),
+            "Group" => value.clone_into(&mut found.group),
+            "SupplementaryGroups" => found.more_groups.extend(words(value)),
             "WorkingDirectory" => {
                 // A mark stands before a directory that may be missing.
                 value

@@ -19,7 +19,7 @@ use crate::plan::{InstallPlan, PlannedStore};
 use crate::secure_fs;
 use crate::stores::dumping::{self, StoreLabel, dump_store};
 use crate::stores::record::{Dumps, StoreDump};
-use crate::stores::{self, Access, Discovery, Limit, Restoring, StoreError};
+use crate::stores::{self, Access, Discovery, LEFT_EMPTY, Limit, Restoring, StoreError};
 
 /// The longest time of one look at a store that may not answer.
 const LOOK: Duration = Duration::from_secs(60);
@@ -297,7 +297,13 @@ pub(super) fn put_back(
     let put_notes = put(context, &discovery, store, &dir.files, dump)?;
     let restored = format!("the data of {} are those of before the run", store.name);
     let notes = [restored].into_iter().chain(shared).chain(put_notes);
-    state.findings.notes.extend(notes.map(Note::Info));
+    state.findings.notes.extend(notes.map(|note| {
+        if note.starts_with(LEFT_EMPTY) {
+            Note::Attention(note)
+        } else {
+            Note::Info(note)
+        }
+    }));
     Ok(format!("{} restored", store.name))
 }
 

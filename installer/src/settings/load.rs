@@ -1,7 +1,7 @@
 //! Reads what a component's service really gets, and reports what could not be read.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -196,6 +196,11 @@ pub(super) fn unread(path: &str, error: &io::Error) -> Trouble {
 /// Reads a configuration file. Its owner may be the service's user, so a pipe, a device or an
 /// endless file must not hang or exhaust this process.
 pub(super) fn read_bounded(path: &Path) -> io::Result<String> {
+    read_open(&open_regular(path)?)
+}
+
+/// Opens a regular file, and waits for nothing.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
@@ -205,6 +210,10 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<String> {
         let kind = ErrorKind::InvalidInput;
         return Err(io::Error::new(kind, "it is not a regular file"));
     }
+    Ok(file)
+}
+
+pub(super) fn read_open(file: &File) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(CONFIG_MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > CONFIG_MAX_BYTES {

@@ -1,8 +1,9 @@
 //! Which files the processes of a unit may read: by their user and groups, the file, and every
 //! directory above it.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -36,27 +37,29 @@ impl Reader {
             .find(|fields| fields.first() == Some(&user) || fields.get(2) == Some(&user));
         let id = |at: usize| account.as_ref()?.get(at)?.parse().ok();
         let name = account.as_ref().and_then(|fields| fields.first().copied());
+        let named = || unit.more_groups.iter().chain([&unit.group]);
         let is_his = |fields: &Vec<&str>| {
             let mut members = fields.get(3).into_iter().flat_map(|all| all.split(','));
-            let mut named = unit.groups.iter();
             members.any(|member| Some(member) == name)
-                || named.any(|group| fields.first() == Some(&group.as_str()))
+                || named().any(|group| fields.first() == Some(&group.as_str()))
         };
         let his = groups.lines().map(fields).filter(is_his);
         let his = his.filter_map(|fields| fields.get(2)?.parse().ok());
-        let numbers = unit.groups.iter().filter_map(|group| group.parse().ok());
-        // `Group=` takes the place of the main group of the account.
-        let main = id(3).filter(|_| unit.groups.is_empty());
+        let numbers = named().filter_map(|group| group.parse().ok());
+        let main = id(3).filter(|_| unit.group.is_empty());
         Self::User {
             uid: id(2),
             gids: his.chain(numbers).chain(main).collect(),
         }
     }
 
-    /// Whether the account may read a file. The host's root directory is everybody's.
-    pub(super) fn may_read(&self, layout: &Layout, path: &Path) -> io::Result<bool> {
-        let (real, root) = (path.canonicalize()?, layout.root().canonicalize()?);
-        if !self.may(&real.metadata()?, READ) {
+    /// Whether the account may read a file that is open. Its path is the one under which it was
+    /// found: a symlink that is changed meanwhile leads nowhere else. The host's root directory is
+    /// everybody's.
+    pub(super) fn may_read(&self, layout: &Layout, file: &File) -> io::Result<bool> {
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let (real, root) = (std::fs::read_link(own)?, layout.root().canonicalize()?);
+        if !self.may(&file.metadata()?, READ) {
             return Ok(false);
         }
         let above = real.ancestors().skip(1);
@@ -111,19 +114,25 @@ mod tests {
         let mode = |path: &Path, mode| {
             fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         };
-        let may = |groups: &[&str]| {
+        let may_in = |group: &str, more: &[&str]| {
             let unit = UnitSettings {
                 user: "tyk".to_owned(),
-                groups: groups.iter().map(|&group| group.to_owned()).collect(),
+                group: group.to_owned(),
+                more_groups: more.iter().map(|&group| group.to_owned()).collect(),
                 ..UnitSettings::default()
             };
-            Reader::of(&layout, &unit).may_read(&layout, &file).unwrap()
+            let open = File::open(&file).unwrap();
+            Reader::of(&layout, &unit).may_read(&layout, &open).unwrap()
         };
+        let may = |more: &[&str]| may_in("", more);
         assert!(may(&[]), "everybody may");
         mode(&file, 0o640);
         assert!(!may(&[]) && may(&["secrets"]), "the unit's groups count");
         mode(&file, 0o644);
         mode(file.parent().unwrap(), 0o750);
         assert!(!may(&[]) && may(&["secrets"]), "the directory counts");
+        write("etc/passwd", &format!("tyk:x:4711:{gid}::/:/bin/false\n"));
+        assert!(may(&["audio"]), "further groups leave the main group");
+        assert!(!may_in("audio", &[]) && may_in("secrets", &[]));
     }
 }

@@ -6,7 +6,7 @@ use manifests::product::Component;
 use serde_json::Value;
 
 use super::Settings;
-use super::load::{Trouble, read_bounded, unread};
+use super::load::{Trouble, open_regular, read_open, unread};
 use super::reader::Reader;
 use crate::layout::Layout;
 
@@ -87,8 +87,9 @@ impl Settings {
 fn secret(layout: &Layout, path: &str, reader: Option<&Reader>) -> Result<String, Trouble> {
     let unread = |error: io::Error| unread(path, &error);
     let at = layout.at(path);
+    let file = open_regular(&at).map_err(unread)?;
     let is_his = match reader {
-        Some(reader) => reader.may_read(layout, &at).map_err(unread)?,
+        Some(reader) => reader.may_read(layout, &file).map_err(unread)?,
         None => false,
     };
     if !is_his {
@@ -97,7 +98,7 @@ fn secret(layout: &Layout, path: &str, reader: Option<&Reader>) -> Result<String
             is_denied: false,
         });
     }
-    let text = read_bounded(&at).map_err(unread)?;
+    let text = read_open(&file).map_err(unread)?;
     // Editors end the last line.
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

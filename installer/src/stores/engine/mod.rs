@@ -43,6 +43,9 @@ pub struct Restoring<'a> {
     pub items: Option<u64>,
 }
 
+/// How a note of a restore begins that a person has to look at: a part of the store is not as it was.
+pub const LEFT_EMPTY: &str = "not restored: ";
+
 /// What one kind of store can do. Implemented by the access to a store of that kind.
 pub(crate) trait Engine {
     /// Returns where the store is, without secrets.

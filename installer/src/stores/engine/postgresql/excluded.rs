@@ -51,20 +51,23 @@ fn to_take<'t>(
 }
 
 /// Takes the tables over from the old database into the fresh one. Another version may have changed
-/// their definition: that comes along.
+/// their definition: that comes along. Returns the tables that stay empty, as the old database has
+/// them no more.
 pub(super) fn take_over(
     old: &Session<'_>,
     fresh: &Session<'_>,
     what: &str,
     version: u32,
-) -> Result<(), StoreError> {
+) -> Result<Vec<String>, StoreError> {
     let matching = look::matching(old.exclude());
     let of_old = named(old, what, &matching)?;
     let of_fresh = named(fresh, what, "c.relkind IN ('r', 'p')")?;
     let left_out = named(fresh, what, &look::excluded(fresh.exclude()))?;
     let (tables, replaced) = to_take(&of_old, &of_fresh, &left_out);
+    let stays_empty = |table: &&String| !of_old.contains(table);
+    let empty: Vec<String> = left_out.iter().filter(stays_empty).cloned().collect();
     if tables.is_empty() {
-        return Ok(());
+        return Ok(empty);
     }
     drop_all(fresh, what, replaced.into_iter())?;
     let failed = |error: std::io::Error| {
@@ -118,7 +121,7 @@ pub(super) fn take_over(
         let handed = giver.join();
         taken?;
         match handed {
-            Ok(Ok(finished)) if finished.succeeded() => Ok(()),
+            Ok(Ok(finished)) if finished.succeeded() => Ok(empty),
             Ok(Ok(finished)) => Err(error::of_failure(what, old.database(), &finished)),
             Ok(Err(failure)) => Err(error::of_tool(what, "pg_dump", &failure)),
             Err(_) => Err(StoreError::new(what, "pg_dump was not run", "report this")),

@@ -161,6 +161,12 @@ impl<'s, 'a> FreshDatabase<'s, 'a> {
         .map(drop)
     }
 
+    /// Makes the fresh database anew, empty.
+    pub(super) fn renew(&self) -> Result<(), StoreError> {
+        self.remove_fresh()?;
+        self.create()
+    }
+
     fn create(&self) -> Result<(), StoreError> {
         let (old, fresh) = (literal(&self.old), literal(&self.fresh));
         // Newer servers have more columns, so columns are asked for by name.

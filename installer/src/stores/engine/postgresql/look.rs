@@ -52,9 +52,11 @@ const STANDS_ALONE: &str = "\
 NOT EXISTS (SELECT FROM pg_constraint k \
 WHERE k.contype = 'f' AND k.confrelid = c.oid AND k.conrelid <> c.oid) \
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'n' \
-AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_class'::regclass) \
+AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_class'::regclass, \
+'pg_policy'::regclass) \
 AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid) \
-OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = c.reltype)))";
+OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT c.reltype UNION ALL \
+SELECT t.typarray FROM pg_type t WHERE t.oid = c.reltype))))";
 
 /// The condition of a table whose data are not dumped. One on which others depend is dumped.
 pub(super) fn excluded(exclude: &[String]) -> String {

@@ -7,10 +7,11 @@ use super::access::PostgresqlAccess;
 use super::fresh_database::FreshDatabase;
 use super::session::{SERVICE, Session};
 use super::{DATABASE, excluded, look};
+use crate::failure::chain;
 use crate::host::cmd::inherited_path;
 use crate::host::cmd::tool::Tool;
 use crate::stores::StoreError;
-use crate::stores::engine::Restoring;
+use crate::stores::engine::{LEFT_EMPTY, Restoring};
 
 pub(super) fn restore(
     access: &PostgresqlAccess,
@@ -29,15 +30,33 @@ pub(super) fn restore(
     look::direct(&maintenance, &what)?;
     let version = look::version(&maintenance)?;
     let fresh_database = FreshDatabase::made(&maintenance, database, restoring.run)?;
-    let put = || -> Result<Vec<String>, StoreError> {
+    let filled = || -> Result<Session<'_>, StoreError> {
         let fresh = session.to(fresh_database.fresh())?;
         fill(&fresh, &what, &dump.file, version)?;
         compare(&fresh, &what, restoring.items)?;
+        Ok(fresh)
+    };
+    let put = || -> Result<Vec<String>, StoreError> {
+        let fresh = filled()?;
+        let mut left_empty = Vec::new();
         if fresh_database.has_old()? {
-            excluded::take_over(&session, &fresh, &what, version)?;
+            match excluded::take_over(&session, &fresh, &what, version) {
+                Ok(gone) => left_empty.extend(gone.iter().map(|table| format!("{table} is empty"))),
+                // What the dump has must not wait for what it leaves out.
+                Err(error) => {
+                    fresh_database.renew()?;
+                    filled()?;
+                    left_empty.push(format!(
+                        "tables that dumps leave out are empty, as they could not be taken over ({})",
+                        chain(&error)
+                    ));
+                }
+            }
         }
         let mut notes = fresh_database.copy_attributes()?;
         if let Some(kept) = fresh_database.swap()? {
+            let place = |note| format!("{LEFT_EMPTY}{note}: what it held is in database `{kept}`");
+            notes.extend(left_empty.into_iter().map(place));
             notes.insert(
                 0,
                 format!(

@@ -24,7 +24,6 @@ mod site_file;
 mod waits;
 mod wrapped;
 
-use std::path::Path;
 use std::time::Duration;
 
 use lab::forge::Forge;
@@ -53,22 +52,10 @@ fn wait_for(site: &Site, service: usize) {
 
 /// A bundle that changes the pump alone.
 fn only_pump(site: &Site) -> Forge {
-    let mut forge = site.forge("5.3.2", "5.3.2", "1.9.0");
-    let is_pumps = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with("tyk-pump"))
-    };
-    forge.rpms.retain(|(path, _)| is_pumps(path));
-    forge
+    site.only("tyk-pump", "5.3.2")
 }
 
 /// A bundle that changes the gateway alone.
 fn only_gateway(site: &Site, version: &str) -> Forge {
-    let mut forge = site.forge(version, "5.3.2", "1.9.0");
-    let is_gateways = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| name.starts_with("tyk-gateway"))
-    };
-    forge.rpms.retain(|(path, _)| is_gateways(path));
-    forge
+    site.only("tyk-gateway", version)
 }

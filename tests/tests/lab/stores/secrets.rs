@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lab::stores::{PostgresAccess, RedisAccess, StoresOptions};
 
 use crate::stores::site;
+use crate::stores::variants::works;
 
 /// Records the arguments of every process of the host, again and again.
 const WATCH: &str = "while :; do cat /proc/[0-9]*/cmdline; done >/run/arguments 2>/dev/null";
@@ -19,11 +20,13 @@ const CALLS: [&str; 3] = [
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
 
 #[test]
-fn no_program_has_a_password_among_its_arguments() {
-    let options = StoresOptions::new(RedisAccess::Tls, PostgresAccess::Tls);
+fn stores_over_tls_serve_the_components_and_no_program_has_a_password_among_its_arguments() {
+    let mut options = StoresOptions::new(RedisAccess::Tls, PostgresAccess::Tls);
+    options.url = true;
     let Some(site) = site("stores-secrets", options) else {
         return;
     };
+    works(&site);
     let mut watching = site.host.spawn(&["sh", "-c", WATCH]).unwrap();
     let started = Instant::now();
     let seen = loop {

@@ -13,7 +13,7 @@ const ROWS: &str = "SELECT count(*) FROM tyk_analytics";
 
 /// The dashboard, the gateway and the pump are well on the stores, and the stores refuse a login
 /// without the password.
-fn works(site: &Site) {
+pub(super) fn works(site: &Site) {
     let Site { host, stores, .. } = site;
     assert_eq!(site.redis(&["SET", "seen", "yes"]), "OK");
     assert_eq!(site.redis(&["GET", "seen"]), "yes");
@@ -47,12 +47,18 @@ fn works(site: &Site) {
 }
 
 #[test]
-fn stores_without_passwords_serve_the_components() {
+fn stores_without_passwords_and_then_a_user_who_may_dump_and_encryption_that_is_demanded() {
     let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
-    let Some(site) = site("stores-plain", options) else {
+    let Some(mut site) = site("stores-plain", options) else {
         return;
     };
     works(&site);
+
+    let options = StoresOptions::new(RedisAccess::Acl, PostgresAccess::Tls);
+    site.stores = lab::stores::Stores::set_up(&site.host, options).unwrap();
+    site.stores.connect(&site.host).unwrap();
+    works(&site);
+    a_user_of_redis_may_dump_it_and_not_configure_it(&site);
 }
 
 #[test]
@@ -80,13 +86,7 @@ fn passwords_with_every_odd_letter() {
         .unwrap();
 }
 
-#[test]
-fn a_user_of_redis_who_may_dump_it_and_encryption_that_is_demanded() {
-    let options = StoresOptions::new(RedisAccess::Acl, PostgresAccess::Tls);
-    let Some(site) = site("stores-acl", options) else {
-        return;
-    };
-    works(&site);
+fn a_user_of_redis_may_dump_it_and_not_configure_it(site: &Site) {
     let dump = site
         .stores
         .redis_cli(&site.host, 0, &["--rdb", "/root/dump.rdb"])
@@ -101,16 +101,6 @@ fn a_user_of_redis_who_may_dump_it_and_encryption_that_is_demanded() {
             .redis(&site.host, 0, &["CONFIG", "SET", "port", "1"])
             .is_err()
     );
-}
-
-#[test]
-fn redis_over_tls() {
-    let mut options = StoresOptions::new(RedisAccess::Tls, PostgresAccess::Tls);
-    options.url = true;
-    let Some(site) = site("stores-tls", options) else {
-        return;
-    };
-    works(&site);
 }
 
 #[test]

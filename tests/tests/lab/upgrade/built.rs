@@ -76,18 +76,16 @@ fn a_bundle_from_the_vendor_upgrades_the_host() {
     assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
     site.must_install(&["undo", "1"]);
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+
+    std::fs::remove_file(&file).unwrap();
+    a_split_bundle_is_installed_where_its_parts_lie(&site, dir.path());
 }
 
-#[test]
-fn a_split_bundle_is_installed_where_its_parts_lie() {
-    let Some(site) = site("split") else { return };
-    let dir = tempfile::tempdir().unwrap();
-    build(&site, dir.path(), "5.3", &["--split", "1500K"]);
-    site.host
-        .copy_in(dir.path().join("root.json"), "/root/root.json", 0o644)
-        .unwrap();
+/// The host trusts the key in this directory already.
+fn a_split_bundle_is_installed_where_its_parts_lie(site: &Site, dir: &Path) {
+    build(site, dir, "5.3", &["--split", "1500K"]);
     let mut parts = 0;
-    for entry in std::fs::read_dir(dir.path()).unwrap() {
+    for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if name.starts_with("bundle.tar.zst.part") {
             // Every other one is on another medium.
@@ -99,16 +97,10 @@ fn a_split_bundle_is_installed_where_its_parts_lie() {
                 "first"
             };
             let to = format!("/root/{medium}/{name}");
-            site.host
-                .copy_in(dir.path().join(&name), &to, 0o644)
-                .unwrap();
+            site.host.copy_in(dir.join(&name), &to, 0o644).unwrap();
         }
     }
     assert!(parts > 2, "{parts} parts");
-    let root = std::fs::read(dir.path().join("root.json")).unwrap();
-    let fingerprint = manifests::digest::Sha256::of(&root).to_string();
-    let add = ["trust", "add", "/root/root.json", "--fingerprint"];
-    site.must_install(&[&add[..], &[&fingerprint]].concat());
     let list = "/root/first/bundle.tar.zst.parts.json";
     let incomplete = site.install(&[list]);
     assert_eq!(incomplete.code(), Some(3), "{}", incomplete.stderr);
@@ -201,49 +193,4 @@ fn one_bundle_serves_several_distributions_and_architectures() {
         "the same lock, other bytes"
     );
     assert_eq!(digest("first.tar.zst"), digest("second.tar.zst"));
-}
-
-#[test]
-fn a_second_product_is_built_and_installed_from_its_toml_file() {
-    let Some(site) = site("acme") else { return };
-    crate::upgrade::second_product::install_relay(&site);
-    let vendor = Vendor::start(&site.fixtures, VendorOptions::default()).unwrap();
-    let product = site
-        .fixtures
-        .product_toml(Product::Acme, &vendor.base_url())
-        .unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("acme.toml"), product).unwrap();
-    let built = bundle(
-        dir.path(),
-        &[
-            "build",
-            "--product",
-            "acme.toml",
-            "--version",
-            "2.1",
-            "--distro",
-            "el8",
-            "--without-installer",
-            "x86_64",
-        ],
-    );
-    assert!(built.status.success());
-    for file in ["bundle.tar.zst", "root.json"] {
-        site.host
-            .copy_in(dir.path().join(file), format!("/root/{file}"), 0o644)
-            .unwrap();
-    }
-    let root = std::fs::read(dir.path().join("root.json")).unwrap();
-    let fingerprint = manifests::digest::Sha256::of(&root).to_string();
-    site.must_install(&[
-        "trust",
-        "add",
-        "/root/root.json",
-        "--fingerprint",
-        &fingerprint,
-    ]);
-    site.must_install(&["/root/bundle.tar.zst"]);
-    let (status, body) = site.host.http_get(9191, "/healthz").unwrap();
-    assert!(status == 200 && body.contains("2.1.0"), "{body}");
 }

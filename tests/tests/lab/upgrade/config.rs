@@ -67,12 +67,18 @@ fn edits_are_carried_over_or_put_beside_and_reported_and_undone() {
     let dress = site.host.check(&["stat", "-c", "%a %U", &yours]).unwrap();
     assert_eq!(dress.trim(), "640 root", "as its editor left it");
     check_reports(&site);
-    let plan = site.must_install(&["undo", "1"]).stderr;
-    assert!(
-        plan.contains("then it is merged with what was there before"),
-        "{plan}"
-    );
-    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    site.host
+        .write("/opt/tyk-gateway/apps/later.json", "{}", 0o644)
+        .unwrap();
+    let undo = site.must_install(&["undo", "1"]);
+    let merged = "then it is merged with what was there before";
+    assert!(undo.stderr.contains(merged), "{}", undo.stderr);
+    let kept = "later.json: your later edit is kept";
+    assert!(undo.stdout.contains(kept), "{}", undo.stdout);
+    let left = changes(&before, &site.snapshot());
+    let is_later = |line: &String| line.contains("later.json") || line.contains("/apps");
+    assert!(left.iter().all(is_later), "{left:?}");
+    assert!(site.host.exists("/opt/tyk-gateway/apps/later.json"));
 }
 
 /// What `install config-changes` shows of the last run.

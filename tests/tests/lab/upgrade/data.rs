@@ -80,12 +80,6 @@ fn a_pump_that_exits_after_the_dashboard_migrated() {
 }
 
 #[test]
-fn the_same_without_passwords() {
-    let options = StoresOptions::new(RedisAccess::Plain, PostgresAccess::Plain);
-    fails_and_brings_the_data_back("data-plain", "5.3.2", "1.10.1", options);
-}
-
-#[test]
 fn stores_behind_tls_and_urls() {
     let mut options = StoresOptions::new(RedisAccess::Tls, PostgresAccess::Tls);
     options.url = true;

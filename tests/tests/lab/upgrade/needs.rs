@@ -157,8 +157,9 @@ fn user_of_tables(dir: &Path) -> PathBuf {
     dir.join("RPMS/noarch/tables-user-1-1.noarch.rpm")
 }
 
+/// A version that fails, and then one whose run is killed: each leaves the host as it was.
 #[test]
-fn a_version_that_fails_takes_what_it_needed_away_again() {
+fn a_version_that_fails_or_is_killed_takes_what_it_needed_away_again() {
     let Some(site) = site("needs-ill") else {
         return;
     };
@@ -173,23 +174,24 @@ fn a_version_that_fails_takes_what_it_needed_away_again() {
     assert_eq!(failed.code(), Some(5), "{}", failed.stderr);
     assert_eq!(needed(&site), Vec::<String>::new());
     assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
-}
 
-#[test]
-fn a_run_that_is_killed_in_its_transaction_leaves_nothing_of_what_came_with_it() {
-    let Some(site) = site("needs-killed") else {
-        return;
-    };
-    install_relay(&site);
-    let before = site.snapshot();
     let dir = tempfile::tempdir().unwrap();
     carry(&site, dir.path(), "2.2", &["--tool", "relay-dump"]);
+    run_and_kill_it_in_its_transaction(&site);
+    let status = site.install(&["status"]).stdout;
+    assert!(status.contains("cut off"), "{status}");
+    assert_eq!(needed(&site), Vec::<String>::new());
+    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+}
+
+/// Runs the second run of a host, and waits until it has ended by itself.
+fn run_and_kill_it_in_its_transaction(site: &Site) {
     let _running = site
         .host
         .spawn(&["/root/install", "/root/bundle.tar.zst"])
         .unwrap();
     let begun = |guest: &Guest| {
-        let journal = guest.read("/var/lib/airgap-bundle/runs/1/journal");
+        let journal = guest.read("/var/lib/airgap-bundle/runs/2/journal");
         let journal = journal.unwrap_or_default();
         Ok(String::from_utf8_lossy(&journal).contains("transaction:relay"))
     };
@@ -202,12 +204,8 @@ fn a_run_that_is_killed_in_its_transaction_leaves_nothing_of_what_came_with_it()
     ];
     site.host.check(&kill).unwrap();
     let closed = |guest: &Guest| {
-        Ok(guest.exists("/var/lib/airgap-bundle/runs/1/report.json")
+        Ok(guest.exists("/var/lib/airgap-bundle/runs/2/report.json")
             && !guest.exists("/etc/systemd/system/airgap-bundle-recover.service"))
     };
     site.host.wait_until("the end", 2 * minute, closed).unwrap();
-    let status = site.install(&["status"]).stdout;
-    assert!(status.contains("cut off"), "{status}");
-    assert_eq!(needed(&site), Vec::<String>::new());
-    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 }

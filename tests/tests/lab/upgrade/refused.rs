@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::forge::TestKey;
+use lab::forge::{Forge, TestKey};
 use lab::isolated::{Finished, Guest};
 use manifests::bundle::LintFlag;
 use manifests::nevra::Arch;
@@ -104,7 +104,11 @@ fn bad_bundles_and_unready_hosts() {
         3,
         &["none of which is trusted"],
     );
+    packages_that_this_host_would_refuse_are_refused_in_both_directions(&site, &good);
     site.carry(&good);
+    a_held_rpm_lock_is_named_and_waited_for_with_a_bound(&site);
+    an_ordinary_user_may_look_and_not_install(&site);
+    assert_eq!(changes(&before, &site.snapshot()), [""; 0]);
 
     site.host
         .check(&["rm", "-rf", "/etc/airgap-bundle"])
@@ -129,11 +133,7 @@ fn install_in_fips_mode(site: &Site) -> Finished {
     site.host.command(&command).run().unwrap()
 }
 
-#[test]
-fn packages_that_this_host_would_refuse_are_refused_in_both_directions() {
-    let Some(site) = site("flagged") else { return };
-    let before = site.snapshot();
-    let good = site.forge("5.3.2", "5.3.2", "1.9.0");
+fn packages_that_this_host_would_refuse_are_refused_in_both_directions(site: &Site, good: &Forge) {
     let flagged = |package: &str, flag| {
         let mut forge = good.clone();
         forge.lint = vec![(package.to_owned(), flag)];
@@ -145,23 +145,17 @@ fn packages_that_this_host_would_refuse_are_refused_in_both_directions() {
         ("tyk-dashboard-5.2.5", LintFlag::Md5FileDigests),
     ] {
         flagged(package, flag);
-        let run = install_in_fips_mode(&site);
-        assert_refused(&site, &run, 4, &[package, "FIPS mode is on"]);
-        assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+        let run = install_in_fips_mode(site);
+        assert_refused(site, &run, 4, &[package, "FIPS mode is on"]);
     }
     // None of it matters where FIPS mode is off.
     site.must_install(&["plan", "/root/bundle.tar.zst"]);
     flagged("tyk-gateway-5.2.5", LintFlag::Unsigned);
     let run = site.install(&["/root/bundle.tar.zst"]);
-    assert_refused(&site, &run, 4, &["tyk-gateway-5.2.5", "not signed"]);
-    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
+    assert_refused(site, &run, 4, &["tyk-gateway-5.2.5", "not signed"]);
 }
 
-#[test]
-fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
-    let Some(site) = site("locked") else { return };
-    let before = site.snapshot();
-    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound(site: &Site) {
     // As rpm locks it: a POSIX write lock over the whole file.
     let hold = "use Fcntl; open(F,'>','/var/lib/rpm/.rpm.lock'); my $l=pack('s s x![l!] l! l! i',F_WRLCK,0,0,0,0); fcntl(F,F_SETLK,$l) or die; $|=1; print 'held'; sleep 60";
     let mut holder = site.host.spawn(&["perl", "-e", hold]).unwrap();
@@ -170,15 +164,11 @@ fn a_held_rpm_lock_is_named_and_waited_for_with_a_bound() {
         .wait_until("the lock being held", Duration::from_secs(30), is_held)
         .unwrap();
     let run = site.install(&["--lock-wait", "2", "/root/bundle.tar.zst"]);
-    assert_refused(&site, &run, 7, &["locked by process"]);
+    assert_refused(site, &run, 7, &["locked by process"]);
     holder.kill().unwrap();
-    assert_eq!(changes(&before, &site.snapshot()), Vec::<String>::new());
 }
 
-#[test]
-fn an_ordinary_user_may_look_and_not_install() {
-    let Some(site) = site("ordinary") else { return };
-    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+fn an_ordinary_user_may_look_and_not_install(site: &Site) {
     site.host
         .check(&["cp", "/root/install", "/root/bundle.tar.zst", "/srv"])
         .unwrap();
@@ -195,39 +185,10 @@ fn an_ordinary_user_may_look_and_not_install() {
         Some(0)
     );
     assert_refused(
-        &site,
+        site,
         &run(&["/srv/install", "/srv/bundle.tar.zst"]),
         4,
         &["needs root"],
-    );
-}
-
-#[test]
-fn a_second_installer_names_the_one_at_work() {
-    let Some(site) = site("second") else { return };
-    site.carry(&site.forge("5.4.1", "5.4.1", "1.10.0"));
-    let first = site
-        .host
-        .spawn(&["/root/install", "/root/bundle.tar.zst"])
-        .unwrap();
-    let started = |guest: &Guest| Ok(guest.exists("/var/lib/airgap-bundle/runs/1/journal"));
-    site.host
-        .wait_until("the first run", Duration::from_secs(60), started)
-        .unwrap();
-    let second = site.install(&["/root/bundle.tar.zst"]);
-    assert_eq!(second.code(), Some(7), "{}", second.stderr);
-    assert!(
-        second
-            .stderr
-            .contains("another installer is at work: process"),
-        "{}",
-        second.stderr
-    );
-    first.wait(Duration::from_secs(120)).unwrap();
-    assert_eq!(
-        site.version(0).as_deref(),
-        Some("5.2.5"),
-        "the first run went on and reverted"
     );
 }
 
@@ -246,17 +207,12 @@ fn too_little_space_is_reported_before_anything_is_staged() {
 }
 
 /// A failure between the preflight and the journal changes nothing, and leaves no open run.
-#[test]
-fn a_run_that_cannot_take_its_reserve_did_not_begin() {
-    let Some(site) = site("unreserved") else {
-        return;
-    };
+fn a_run_that_cannot_take_its_reserve_did_not_begin(site: &Site) {
     let before = site.snapshot();
-    site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
     let obstacle = "/var/lib/airgap-bundle/reserves.json/obstacle";
     site.host.write(obstacle, "", 0o600).unwrap();
     let run = site.install(&["/root/bundle.tar.zst"]);
-    assert_refused(&site, &run, 4, &["did not begin", "nothing was changed"]);
+    assert_refused(site, &run, 4, &["did not begin", "nothing was changed"]);
     assert_eq!(changes(&before, &site.snapshot()), [""; 0]);
     let status = site.must_install(&["status"]).stdout;
     assert!(status.contains("No run yet"), "{status}");
@@ -265,14 +221,13 @@ fn a_run_that_cannot_take_its_reserve_did_not_begin() {
     site.host
         .check(&["rm", "-r", "/var/lib/airgap-bundle/reserves.json"])
         .unwrap();
-    site.must_install(&["/root/bundle.tar.zst"]);
-    assert_eq!(site.version(0).as_deref(), Some("5.3.2"));
 }
 
 #[test]
 fn of_twenty_installers_at_once_one_runs_and_nineteen_report_busy() {
     let Some(site) = site("twenty") else { return };
     site.carry(&site.forge("5.3.2", "5.3.2", "1.9.0"));
+    a_run_that_cannot_take_its_reserve_did_not_begin(&site);
     let script = "cd /root; for i in $(seq 20); do \
         ( s=$(date +%s%N); ./install bundle.tar.zst >out.$i 2>&1; c=$?; \
           echo $c $(( ($(date +%s%N) - s) / 1000000 )) >end.$i ) & done; wait; cat end.*";

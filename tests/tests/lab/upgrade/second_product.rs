@@ -56,23 +56,6 @@ fn forge(site: &Site) -> Forge {
 }
 
 #[test]
-fn an_invented_product_goes_forward_and_back() {
-    let Some(site) = site("relay") else { return };
-    install_relay(&site);
-    site.carry(&forge(&site));
-    site.must_install(&["/root/bundle.tar.zst"]);
-    let relay = || site.host.check(&["rpm", "-q", "relayd"]).unwrap();
-    assert_eq!(relay(), "relayd-2.1.0-1.x86_64\n");
-    assert!(site.host.unit(SERVICE).unwrap().is_active());
-    let (status, body) = site.host.http_get(9191, "/healthz").unwrap();
-    assert_eq!(status, 200);
-    assert!(body.contains("2.1.0"), "{body}");
-    site.must_install(&["undo", "1"]);
-    assert_eq!(relay(), "relayd-2.0.0-1.x86_64\n");
-    assert!(site.host.unit(SERVICE).unwrap().is_active());
-}
-
-#[test]
 fn instances_of_a_template_are_held_and_started_again() {
     let Some(site) = site("template") else { return };
     install_relay(&site);

@@ -121,6 +121,17 @@ impl Site {
         }
     }
 
+    /// A bundle for this gateway of which one package is left: it changes that one alone.
+    pub(crate) fn only(&self, package: &str, gateway: &str) -> Forge {
+        let mut forge = self.forge(gateway, "5.3.2", "1.9.0");
+        let is_its = |path: &std::path::Path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(package))
+        };
+        forge.rpms.retain(|(path, _)| is_its(path));
+        forge
+    }
+
     /// A bundle without the dashboard, which then stays at its version.
     pub(crate) fn without_dashboard(&self, gateway: &str, pump: &str) -> Forge {
         let mut forge = self.forge(gateway, "5.3.2", pump);

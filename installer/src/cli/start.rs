@@ -94,7 +94,7 @@ pub(super) fn start(
         let wait = request.lock_wait_secs;
         run_unit::start_run(host, layout, &installer, run, wait)
             .map_err(|error| internal(&chain(&error)))?;
-        run_unit::await_begin(host, layout, run, &stopped);
+        run_unit::await_begin(host, layout, run);
         drop(turn);
         return follow(session, run, &stopped);
     }

@@ -255,12 +255,8 @@ impl Inventory {
         inventory.add(layout, packages);
         let is_there = |package: &str| !inventory.installed(package).is_empty();
         let is_installed = |c: &&Component| {
-            let before = subject
-                .predecessors
-                .get(c.name.as_str())
-                .into_iter()
-                .flatten();
-            is_there(&c.package) || before.copied().any(is_there)
+            let before = subject.predecessors.get(c.name.as_str());
+            is_there(&c.package) || before.into_iter().flatten().copied().any(is_there)
         };
         let components = subject.components.iter().copied();
         let (installed, others): (Vec<&Component>, Vec<&Component>) =

@@ -5,6 +5,7 @@ use crate::journal::{Phase, Record};
 
 /// How to close an unfinished run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one is made for a run")]
 pub enum Decision {
     /// Nothing outside the state directory was touched. Close the run as unchanged.
     Close,

@@ -46,13 +46,6 @@ impl RunDir {
         self.join("live")
     }
 
-    /// The mark that what the run keeps elsewhere is being removed: that it is not there is no sign
-    /// of a disk that is not mounted.
-    #[must_use]
-    pub fn going(&self) -> PathBuf {
-        self.join("going")
-    }
-
     /// The events that followers show.
     #[must_use]
     pub fn events(&self) -> PathBuf {

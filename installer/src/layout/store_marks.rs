@@ -5,6 +5,13 @@ use std::path::PathBuf;
 use super::RunDir;
 
 impl RunDir {
+    /// The mark that what the run keeps elsewhere is being removed: that it is not there is no sign
+    /// of a disk that is not mounted.
+    #[must_use]
+    pub fn going(&self) -> PathBuf {
+        self.join("going")
+    }
+
     /// The mark that a revert left the data of a store to a person.
     #[must_use]
     pub fn not_restored(&self, store: &str) -> PathBuf {

@@ -166,8 +166,7 @@ fn space(
         }
     };
     for need in needs {
-        let is_state = need.is_state;
-        let place = need.directory.as_path();
+        let (is_state, place) = (need.is_state, need.directory.as_path());
         let dumped = dumps.bytes_at(place, is_state);
         let own = if is_state {
             state_bytes(layout, plan, &mounts, dumped, backup)

@@ -130,11 +130,12 @@ pub fn start_run(
         .and_then(|()| host.change_unit(UnitAction::Start, units::RUN_UNIT))
 }
 
-/// Waits until the process of a run holds the lock, or has had the time to take it.
-pub fn await_begin(host: &dyn Host, layout: &Layout, run: u64, stopped: &dyn Fn() -> bool) {
+/// Waits until the process of a run holds the lock, or will not take it: its unit has ended. A signal
+/// does not end this wait, as another command could take the lock then.
+pub fn await_begin(host: &dyn Host, layout: &Layout, run: u64) {
     let has_begun = || lock::is_held(layout) || layout.run(run).journal().exists();
-    for _ in 0..100 {
-        if has_begun() || stopped() {
+    for turn in 1..=3000 {
+        if has_begun() || (turn % 10 == 0 && !is_starting(host)) {
             return;
         }
         host.sleep(Duration::from_millis(100));

@@ -5,7 +5,6 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use crate::host::UnitSettings;
 use crate::layout::Layout;
@@ -111,7 +110,7 @@ mod tests {
         write("etc/passwd", "tyk:x:4711:4712::/:/bin/false\n");
         write("etc/group", &format!("secrets:x:{gid}:other\n"));
         write("etc/keys/redis", "secret\n");
-        let mode = |path: &Path, mode| {
+        let mode = |path: &std::path::Path, mode| {
             fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         };
         let may_in = |group: &str, more: &[&str]| {

@@ -78,9 +78,9 @@ fn watchers_and_a_second_installer_change_nothing() {
         .host
         .spawn(&["/root/install", "status", "--follow"])
         .unwrap();
-    let watches = |_: &Guest| Ok(watcher.output()?.1.contains("gateway: rpm -U"));
+    let is_at_rpm = |_: &Guest| Ok(watcher.output()?.1.contains("gateway: rpm -U"));
     site.host
-        .wait_until("the second watcher", MINUTE, watches)
+        .wait_until("the second watcher", MINUTE, is_at_rpm)
         .unwrap();
     watcher.kill().unwrap();
 

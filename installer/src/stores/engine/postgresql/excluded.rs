@@ -70,6 +70,19 @@ pub(super) fn take_over(
         return Ok(empty);
     }
     drop_all(fresh, what, replaced.into_iter())?;
+    let tables = tables.iter().map(|table| format!("--table={table}"));
+    copy(old, fresh, what, version, &tables.collect::<Vec<_>>())?;
+    Ok(empty)
+}
+
+/// Copies tables, by one `pg_dump` into one `pg_restore`.
+fn copy(
+    old: &Session<'_>,
+    fresh: &Session<'_>,
+    what: &str,
+    version: u32,
+    tables: &[String],
+) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| {
         StoreError::new(what, error.to_string(), "look into the system's log")
     };
@@ -78,8 +91,6 @@ pub(super) fn take_over(
         File::from(OwnedFd::from(read)),
         File::from(OwnedFd::from(write)),
     );
-    let tables = tables.iter().map(|table| format!("--table={table}"));
-    let tables: Vec<String> = tables.collect();
     let time = fresh.limit().time;
     let (environment, service) = old.connection();
     thread::scope(|scope| {
@@ -121,7 +132,7 @@ pub(super) fn take_over(
         let handed = giver.join();
         taken?;
         match handed {
-            Ok(Ok(finished)) if finished.succeeded() => Ok(empty),
+            Ok(Ok(finished)) if finished.succeeded() => Ok(()),
             Ok(Ok(finished)) => Err(error::of_failure(what, old.database(), &finished)),
             Ok(Err(failure)) => Err(error::of_tool(what, "pg_dump", &failure)),
             Err(_) => Err(StoreError::new(what, "pg_dump was not run", "report this")),

@@ -54,32 +54,80 @@ fn is_as_it_was(world: &World) {
     assert!(runs(world) && !world.is_open());
 }
 
-/// Another program's rpm is at work for longer than the run waits, and for longer than its revert
-/// waits. Nothing was handed to rpm, so the data are those of before, and that is written down: a
-/// recovery after a power cut knows it, too.
+/// Sets up a run over guarded data, while another program's rpm is at work.
+fn beside_rpm(of_a_person: bool) -> (World, InstallPlan) {
+    let (world, mut plan) = World::of(&with_data(Scene {
+        components: 1,
+        ..Scene::new(Flavour::Sqlite, Flaw::None)
+    }));
+    guard(&world, &mut plan, of_a_person);
+    rpm_is_at_work(&world, 10 * 3_600_000);
+    (world, plan)
+}
+
+/// Lets another program's rpm be at work for a time.
+fn rpm_is_at_work(world: &World, millis: u64) {
+    let machine = &mut *world.machine.borrow_mut();
+    machine.foreign_rpm_ms = millis;
+    machine.meet_foreign_rpm(&world.layout);
+    machine.foreign_rpm_ms = 0;
+}
+
+/// Another program's rpm is at work for longer than the run waits: nothing was handed to rpm, so the
+/// data are those of before.
 #[test]
 fn a_run_that_never_came_to_rpm_is_as_it_was_whoever_restores_its_data() {
     for of_a_person in [true, false] {
-        let (world, mut plan) = World::of(&with_data(Scene {
-            components: 1,
-            ..Scene::new(Flavour::Sqlite, Flaw::None)
-        }));
-        guard(&world, &mut plan, of_a_person);
-        {
-            let machine = &mut *world.machine.borrow_mut();
-            machine.foreign_rpm_ms = 110_000;
-            machine.meet_foreign_rpm(&world.layout);
-            machine.foreign_rpm_ms = 0;
-        }
+        let (world, plan) = beside_rpm(of_a_person);
         world
             .install(&plan, &world.gate(Fault::None), OnStop::Hold)
             .expect("a run");
-        if world.is_open() {
-            world.reboot();
-            world.recover(&world.gate(Fault::None)).expect("a recovery");
-        }
         is_as_it_was(&world);
     }
+}
+
+/// The proof is written down: a recovery after a power cut in the revert has it, too.
+#[test]
+fn the_proof_outlives_a_power_cut_in_the_revert() {
+    let (world, plan) = beside_rpm(true);
+    let gate = world.gate(Fault::None);
+    world.install(&plan, &gate, OnStop::Hold).expect("a run");
+    let calls = gate.passed().host_calls;
+    let mut seen = 0;
+    for call in calls - 30..=calls {
+        let (world, plan) = beside_rpm(true);
+        world
+            .install(&plan, &world.gate(Fault::Host { call }), OnStop::Hold)
+            .expect("a run");
+        let mark = world.layout.run(1).untouched("relay-data");
+        if world.is_open() && mark.exists() {
+            seen += 1;
+            world.machine.borrow_mut().foreign_rpm_until_ms = 1;
+            world.reboot();
+            world.recover(&world.gate(Fault::None)).expect("a recovery");
+            is_as_it_was(&world);
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// A shutdown meets a recovery that waits for rpm: the run stays held, and that is no error.
+#[test]
+fn a_recovery_that_waits_for_rpm_can_be_stopped() {
+    let held = (1..100).find_map(|question| {
+        let (world, plan) = World::of(&scene(When::Pre));
+        let gate = world.gate(Fault::Stop { question });
+        world.install(&plan, &gate, OnStop::Hold).expect("a run");
+        world.is_open().then_some(world)
+    });
+    let world = held.expect("a run that is held");
+    rpm_is_at_work(&world, 10 * 3_600_000);
+    let stopped = world.gate(Fault::Stop { question: 1 });
+    world.recover(&stopped).expect("a recovery that stops");
+    assert!(world.is_open());
+    world.machine.borrow_mut().foreign_rpm_until_ms = 1;
+    world.recover(&world.gate(Fault::None)).expect("a recovery");
+    is_as_it_was(&world);
 }
 
 /// rpm runs `%pre` before it lists the package, and any scriptlet may have changed the data.

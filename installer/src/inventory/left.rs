@@ -1,6 +1,10 @@
 //! Settings of a component that is not installed, which an earlier installation or a person left:
 //! they may name data of an older version.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
 use manifests::product::Component;
 
 use crate::layout::Layout;
@@ -22,16 +26,27 @@ pub(crate) fn is_setting(component: &Component, path: &str) -> bool {
     let is_variables = component.environment.iter().any(|file| file == path);
     let is_drop_in = |dir: String| {
         let name = path.strip_prefix(&dir);
-        name.is_some_and(|name| name.ends_with(".conf") && name != Layout::DROP_IN)
+        name.is_some_and(|name| is_conf(name) && name != Layout::DROP_IN)
     };
     is_config || is_variables || drop_ins(component).is_some_and(is_drop_in)
 }
 
-/// Returns the files with settings of a component that lie on the host.
-pub(super) fn settings(layout: &Layout, component: &Component) -> Vec<String> {
+/// Whether systemd reads a file as a drop-in.
+fn is_conf(name: &str) -> bool {
+    Path::new(name).extension() == Some(OsStr::new("conf"))
+}
+
+/// Returns the files with settings that lie on the host, for each component that has some.
+pub(super) fn of(layout: &Layout, components: &[&Component]) -> BTreeMap<String, Vec<String>> {
+    let all = components.iter();
+    let all = all.map(|one| (one.name.clone(), settings(layout, one)));
+    all.filter(|(_, paths)| !paths.is_empty()).collect()
+}
+
+fn settings(layout: &Layout, component: &Component) -> Vec<String> {
     let saved = component.config.iter().map(|path| format!("{path}{SAVED}"));
-    let named = component.config.iter().chain(&component.environment);
-    let mut paths: Vec<String> = named.cloned().chain(saved).collect();
+    let usual = component.config.iter().chain(&component.environment);
+    let mut paths: Vec<String> = usual.cloned().chain(saved).collect();
     if let Some(dir) = drop_ins(component) {
         let entries = std::fs::read_dir(layout.at(&dir)).into_iter().flatten();
         let names = entries
@@ -66,7 +81,10 @@ mod tests {
         let variables = &dashboard.environment[0];
         for path in [&drop_in, &saved, variables, &dashboard.config[0]] {
             let site = Site::new(&[(path, ""), (&hold, "")], "");
-            assert_eq!(settings(&site.layout, dashboard), [path.clone()]);
+            assert_eq!(
+                &settings(&site.layout, dashboard),
+                std::slice::from_ref(path)
+            );
         }
         assert!(settings(&Site::new(&[(&hold, "")], "").layout, dashboard).is_empty());
     }

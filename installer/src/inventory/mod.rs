@@ -260,11 +260,7 @@ impl Inventory {
         let components = subject.components.iter().copied();
         let (installed, others): (Vec<&Component>, Vec<&Component>) =
             components.partition(is_installed);
-        let left: BTreeMap<String, Vec<String>> = others
-            .iter()
-            .map(|one| (one.name.clone(), left::settings(layout, one)))
-            .filter(|(_, paths)| !paths.is_empty())
-            .collect();
+        let left = left::of(layout, &others);
         // A first installation of one of these meets the data that its settings name.
         let returning = others
             .into_iter()

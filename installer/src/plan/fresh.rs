@@ -117,9 +117,8 @@ pub(super) fn check(inputs: &Inputs<'_>, plan: &mut InstallPlan, problems: &mut 
             let own = migrations.filter(|one| one.component == *name && !has_settings);
             plan.notes.extend(notes);
             plan.notes.extend(own.map(|migration| format!(
-                "{}: no settings of an earlier installation were found. Data of an older version that \
-                 the service may find all the same are not dumped, and it may rewrite them for good \
-                 ({}): back them up before",
+                "{}: no settings were found here. Data of an older version that the service may find \
+                 are not dumped, and it may rewrite them for good ({}): back them up before",
                 component.title, migration.title
             )));
             plan.notes.push(format!(

@@ -22,7 +22,7 @@ fn the_access_of_an_earlier_look_counts() {
         shown.iter().all(|store| store.vanishing == [secret]),
         "{shown:?}"
     );
-    std::fs::remove_file(site.layout.at(secret)).unwrap();
+    crate::secure_fs::remove_if_present(&site.layout.at(secret)).unwrap();
     let password = |found: &Discovery| {
         let Ok(Access::Redis(redis)) = found.access("gateway-redis", "redis r:6379") else {
             panic!("{found:?}");

@@ -55,6 +55,11 @@ impl Settings {
         (settings, notes)
     }
 
+    /// Returns the files to which values refer.
+    pub(super) fn referred_files(&self) -> impl Iterator<Item = &String> {
+        self.referred.keys()
+    }
+
     /// Returns the value of a setting from the first source in which it is neither empty nor `0`.
     #[must_use]
     pub fn get(&self, setting: &Setting) -> String {

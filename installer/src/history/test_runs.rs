@@ -59,6 +59,7 @@ pub(crate) fn past_run(id: u64, kind: PlanKind, outcome: Option<Outcome>) -> Pas
         stores: Vec::new(),
         bystanders: Vec::new(),
         idle: Vec::new(),
+        idle_changes: BTreeMap::new(),
         dump_limit_secs: crate::plan::DUMP_LIMIT_SECS,
         dump_dir: None,
         chosen: Vec::new(),

@@ -2,6 +2,7 @@
 //! Whatever an ordinary user cannot read is `Unknown`.
 
 pub mod extras;
+pub(crate) mod left;
 pub mod report;
 pub mod services;
 
@@ -89,12 +90,6 @@ pub struct Subject<'a> {
     pub stored: BTreeSet<Sha256>,
     /// Packages of other names that the components' packages replace, by component.
     pub predecessors: BTreeMap<&'a str, BTreeSet<&'a str>>,
-}
-
-/// Returns the configuration files of a component that lie on the host.
-fn settings_left(layout: &Layout, component: &Component) -> Vec<String> {
-    let is_there = |path: &&String| layout.at(path).symlink_metadata().is_ok();
-    component.config.iter().filter(is_there).cloned().collect()
 }
 
 /// Returns the packages of other names that the targets of each component replace.
@@ -261,11 +256,7 @@ impl Inventory {
         let components = subject.components.iter().copied();
         let (installed, others): (Vec<&Component>, Vec<&Component>) =
             components.partition(is_installed);
-        let left: BTreeMap<String, Vec<String>> = others
-            .iter()
-            .map(|one| (one.name.clone(), settings_left(layout, one)))
-            .filter(|(_, paths)| !paths.is_empty())
-            .collect();
+        let left = left::of(layout, &others);
         // A first installation of one of these meets the data that its settings name.
         let returning = others
             .into_iter()

@@ -7,7 +7,7 @@ use super::beside;
 use super::builds::planned_rpm;
 use super::upgrade::{Case, Change, Inputs, Listed};
 use super::{Group, InstallPlan, PlannedComponent};
-use crate::inventory::OnDisk;
+use crate::inventory::{OnDisk, left};
 use crate::problem::Problem;
 
 /// How many files a note names.
@@ -24,8 +24,8 @@ impl PlannedComponent {
     /// data of an older version.
     #[must_use]
     pub fn has_settings(&self) -> bool {
-        let mut config = self.component.config.iter();
-        self.is_new() && config.any(|path| self.files.contains(path))
+        let mut files = self.files.iter();
+        self.is_new() && files.any(|path| left::is_setting(&self.component, path))
     }
 
     /// Returns its change for people.
@@ -117,8 +117,8 @@ pub(super) fn check(inputs: &Inputs<'_>, plan: &mut InstallPlan, problems: &mut 
             let own = migrations.filter(|one| one.component == *name && !has_settings);
             plan.notes.extend(notes);
             plan.notes.extend(own.map(|migration| format!(
-                "{}: where its settings name data of an older version, it may rewrite them for good \
-                 ({}). This run has no dump of them: back them up before",
+                "{}: no settings were found here. Data of an older version that the service may find \
+                 are not dumped, and it may rewrite them for good ({}): back them up before",
                 component.title, migration.title
             )));
             plan.notes.push(format!(

@@ -1,7 +1,7 @@
 //! Components that are not used on this host: their units are neither enabled nor at work. Their
 //! stores are not asked for: no run starts them, and nothing writes there. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manifests::product::ProductManifest;
 
@@ -27,6 +27,7 @@ pub(super) fn without(inventory: &Inventory) -> FoundStores {
 /// Notes which components are left out, and what they do once they are started.
 pub(super) fn note(product: &ProductManifest, inventory: &Inventory, plan: &mut InstallPlan) {
     let (mut notes, mut idle) = (Vec::new(), Vec::new());
+    let mut changes = BTreeMap::new();
     for planned in plan.components() {
         let component = &planned.component;
         if !inventory.idle.contains(&component.name) || component.stores.is_empty() {
@@ -51,10 +52,13 @@ pub(super) fn note(product: &ProductManifest, inventory: &Inventory, plan: &mut 
                 ". ATTENTION: started after this run, it changes data for good ({}): dump them first",
                 titles.join("; ")
             );
+            let titles = titles.into_iter().map(str::to_owned).collect();
+            changes.insert(name.clone(), titles);
         }
         notes.push(note);
         idle.push(name.clone());
     }
     plan.notes.extend(notes);
     plan.idle = idle;
+    plan.idle_changes = changes;
 }

@@ -34,9 +34,9 @@ mod test_rpm;
 mod turned;
 pub mod undo;
 mod upgrade;
+mod vanishing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use manifests::digest::Sha256;
 use manifests::nevra::{Arch, Nevra};
@@ -128,6 +128,9 @@ pub struct InstallPlan {
     /// Components with data stores that were neither enabled nor running: their stores are not asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub idle: Vec<String>,
+    /// What each of these changes for good once it is started after the run, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub idle_changes: BTreeMap<String, Vec<String>>,
     /// Longest time for the dump of one store, seconds.
     #[serde(default = "dump_limit")]
     pub dump_limit_secs: u64,
@@ -372,13 +375,6 @@ impl InstallPlan {
     pub fn rpms(&self) -> BTreeSet<Sha256> {
         let rpms = self.changes().flat_map(PackageChange::rpms);
         rpms.map(|rpm| rpm.sha256).collect()
-    }
-
-    /// Returns where the dumps of a run are, if the operator named a directory for them.
-    #[must_use]
-    pub fn dumps_elsewhere(&self, run: u64) -> Option<PathBuf> {
-        let dir = Path::new(self.dump_dir.as_ref()?);
-        Some(dir.join(format!("airgap-bundle-run-{run}")))
     }
 
     /// Returns every file beside packages that comes with the run.

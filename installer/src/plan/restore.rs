@@ -61,6 +61,7 @@ pub fn plan(
         }],
         notes: notes.collect(),
         idle: Vec::new(),
+        idle_changes: BTreeMap::new(),
         current: Vec::new(),
         absent: Vec::new(),
         stores,

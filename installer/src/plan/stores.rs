@@ -2,12 +2,13 @@
 //! data. Pure.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use manifests::product::{Engine, Migration, ProductManifest};
 use serde::{Deserialize, Serialize};
 
 use super::terms::{self, StoreTerms};
-use super::{Consent, InstallPlan, idle, migrations, outranked, standing};
+use super::{Consent, InstallPlan, idle, migrations, outranked, standing, vanishing};
 use crate::inventory::Inventory;
 use crate::problem::Problem;
 use crate::stores::dumping::StoreLabel;
@@ -108,6 +109,15 @@ impl PlannedStore {
     }
 }
 
+impl InstallPlan {
+    /// Returns where the dumps of a run are, if the operator named a directory for them.
+    #[must_use]
+    pub fn dumps_elsewhere(&self, run: u64) -> Option<PathBuf> {
+        let dir = Path::new(self.dump_dir.as_ref()?);
+        Some(dir.join(format!("airgap-bundle-run-{run}")))
+    }
+}
+
 /// Adds the stores of the components that change.
 pub(super) fn add(
     product: &ProductManifest,
@@ -143,6 +153,7 @@ pub(super) fn add(
         &mut stores,
         problems,
     ));
+    vanishing::check(&usable.found, &stores, problems);
     for store in &stores {
         bystanders(product, inventory, store, plan);
     }

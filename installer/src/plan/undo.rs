@@ -51,6 +51,7 @@ pub fn plan(
         current: Vec::new(),
         absent: Vec::new(),
         idle: Vec::new(),
+        idle_changes: BTreeMap::new(),
         stores: Vec::new(),
         downgrade_because: None,
         extras_ignored_because: None,
@@ -61,6 +62,7 @@ pub fn plan(
     };
     let mut problems = Vec::new();
     plan.stores = data::stores(run, inventory, choice, &mut plan, &mut problems);
+    data::ask_idle(run, inventory, choice, &mut plan, &mut problems);
     if problems.is_empty() {
         let mounts = scope::mount_notes(&plan, &inventory.mounts);
         let links: Vec<String> = scope::link_notes(&plan, &inventory.links).collect();

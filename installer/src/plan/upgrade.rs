@@ -127,6 +127,7 @@ fn without_groups(inputs: &Inputs<'_>, target: &Target) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         idle: Vec::new(),
+        idle_changes: BTreeMap::new(),
         dump_limit_secs: inputs.consent.dump_limit_secs.unwrap_or(DUMP_LIMIT_SECS),
         dump_dir: inputs.consent.dump_dir.clone(),
         chosen: inputs.consent.chosen.clone(),

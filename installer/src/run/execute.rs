@@ -12,8 +12,8 @@ use super::health::{self, Excuse};
 use super::report::{finish, unfinished};
 use super::state::{Note, State};
 use super::{
-    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, idle, new_services,
-    packages_forward, rehearsal, reserve, revert, stores, unit_log, untouched,
+    Baseline, Context, Ended, Keep, OnStop, StepResult, config, dumps, extras, idle, left,
+    new_services, packages_forward, rehearsal, reserve, revert, stores, unit_log, untouched,
 };
 use crate::failure::chain;
 use crate::history::report::Outcome;
@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::journal::lock::RunLock;
 use crate::journal::step::{GroupStep, Step};
 use crate::layout::Layout;
-use crate::plan::{Group, InstallPlan, PlannedComponent};
+use crate::plan::{Group, InstallPlan, PlanKind, PlannedComponent};
 use crate::secure_fs;
 
 /// Creates the directory of a run and stores its plan there. Touches nothing else.
@@ -153,6 +153,10 @@ fn perform_of_group(
             stores::dump(context, name, state.discovery.as_ref())
         }),
         GroupStep::Transaction => while_held(context, state, name, |state| {
+            if matches!(context.plan.kind, PlanKind::Undo { .. }) {
+                let discovery = context.discover().or(state.discovery.as_ref());
+                left::refuse_all_shared(context, name, &discovery)?;
+            }
             let done = packages_forward::transact(context, state, &groups, log)?;
             context.hold_again(&state.saved.baseline, &context.plan.held_with(name))?;
             Ok(done)

@@ -98,7 +98,8 @@ impl Context<'_> {
         ))
     }
 
-    /// Whether services provably did not run since `held` was recorded.
+    /// Whether services provably did not run since `held` was recorded. Systemd forgets when a unit
+    /// was started once it unloads it: no time is a proof only for a unit that was down before.
     pub(super) fn never_ran(
         &self,
         baseline: &Baseline,
@@ -108,7 +109,8 @@ impl Context<'_> {
         let never = |unit: &str| {
             let then = held.get(unit).copied().unwrap_or_default();
             let now = self.host.unit(unit);
-            now.is_ok_and(|now| !now.is_up() && now.main_started <= then)
+            let is_told = 0 < then || !baseline.was_up(unit);
+            is_told && now.is_ok_and(|now| !now.is_up() && now.main_started == then)
         };
         let mut services = baseline.all_services(components.iter().copied());
         self.has_units(baseline) && services.all(never)

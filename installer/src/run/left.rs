@@ -7,7 +7,7 @@ use super::dumps::dumps_dir;
 use super::error::StepError;
 use crate::plan::PlannedStore;
 use crate::secure_fs;
-use crate::stores::{Access, Limit, Others};
+use crate::stores::{Access, Discovery, Limit, Others};
 
 /// The longest time of the question who uses a store.
 const ASK: Duration = Duration::from_secs(60);
@@ -79,6 +79,22 @@ pub(super) fn refuse_shared(
         )));
     }
     Err(left(context, store, &who))
+}
+
+/// Refuses what other hosts use before any store is touched, and in an undo before its packages go
+/// back.
+pub(super) fn refuse_all_shared(
+    context: &Context<'_>,
+    group: &str,
+    discovery: &Discovery,
+) -> Result<Vec<String>, StepError> {
+    let mut notes = Vec::new();
+    let stores = context.plan.stores_of(group);
+    for store in stores.filter(|one| one.restored_run().is_some()) {
+        let access = discovery.access(&store.name, &store.endpoint)?;
+        notes.extend(refuse_shared(context, store, access, Way::Forward)?);
+    }
+    Ok(notes)
 }
 
 fn left(context: &Context<'_>, store: &PlannedStore, reason: &str) -> StepError {

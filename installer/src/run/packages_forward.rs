@@ -24,6 +24,9 @@ pub(super) fn transact(
     log: &File,
 ) -> StepResult {
     let changes = || groups.iter().flat_map(|group| group.changes());
+    // Until rpm is free nothing is changed: a failure here leaves the data provably alone.
+    context.wait_for_rpm()?;
+    state.rpm_may_have_run = true;
     if let Some(undone) = context.undone {
         let all: Vec<PackageChange<'_>> = changes().collect();
         new_services::disable(context)?;
@@ -81,8 +84,6 @@ fn let_go(
     needed::restore_directories(context, &undone.baseline.directories, &gone)
 }
 
-/// Lets rpm remove packages. If rpm refuses, the packages are unchanged, and the reason is
-/// returned.
 /// Refuses to leave a component on the host whose service would stay stopped.
 fn refuse_stopped(
     context: &Context<'_>,
@@ -100,6 +101,8 @@ fn refuse_stopped(
     }
 }
 
+/// Lets rpm remove packages. If rpm refuses, the packages are unchanged, and the reason is
+/// returned.
 fn refused(
     context: &Context<'_>,
     going: &[PackageChange<'_>],

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) processes: BTreeMap<String, u32>,
     /// When the main process of each held service was last started, as seen at its hold.
     pub(super) held: BTreeMap<String, u64>,
+    /// Whether this run has handed anything to rpm: scriptlets may have done anything since.
+    pub(super) rpm_may_have_run: bool,
     /// The access to the stores, as it was found before a hold.
     pub(super) discovery: Option<Discovery>,
     /// Whether a revert has put the saved files back.

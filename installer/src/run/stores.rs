@@ -191,16 +191,10 @@ pub(super) fn restore(
     group: &str,
     known: Option<&Discovery>,
 ) -> Result<Vec<String>, StepError> {
-    let stores = context.plan.stores_of(group);
-    let stores: Vec<&PlannedStore> = stores.filter(|one| one.restored_run().is_some()).collect();
     let discovery = context.discover().or(known);
-    let mut notes = Vec::new();
-    // What other hosts use is refused before any store is touched.
-    for store in &stores {
-        let access = discovery.access(&store.name, &store.endpoint)?;
-        notes.extend(left::refuse_shared(context, store, access, Way::Forward)?);
-    }
-    for store in stores {
+    let mut notes = left::refuse_all_shared(context, group, &discovery)?;
+    let stores = context.plan.stores_of(group);
+    for store in stores.filter(|one| one.restored_run().is_some()) {
         let undone = context.undone()?;
         let dumps = undone.dumps_dir.clone();
         let dump = undone

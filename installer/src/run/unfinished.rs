@@ -29,7 +29,11 @@ pub(super) const CUT_OFF: &str = "the run was cut off";
 /// run's directory holds the previous state.
 pub fn close_open_run(context: &Context<'_>, lock: &RunLock) -> Result<Ended, StepError> {
     // An rpm that outlived its installer must finish first: until then the host still changes.
-    context.wait_for_rpm()?;
+    match context.wait_for_rpm() {
+        // A shutdown does not wait for it: the next boot goes on.
+        Err(StepError::Stopped) => return Ok(Ended::Held),
+        other => other?,
+    }
     let bytes = context.plan.to_bytes()?;
     let plan = Sha256::of(&bytes);
     let (mut journal, records) =

@@ -2,31 +2,23 @@
 //! run's directory keeps it for every later try.
 
 use super::Context;
-use super::execute::groups;
 use super::state::State;
 use crate::journal::recover::Reached;
 use crate::journal::step::{GroupStep, Step};
 use crate::secure_fs;
 
 /// Marks the stores that the step that has just failed provably did not touch. Without the mark a
-/// revert treats the data as rewritten.
+/// revert treats the data as rewritten. Any scriptlet may write data, and rpm runs some before it
+/// lists the package (`%pretrans`, `%pre`, triggers). So only a run that has not handed anything to
+/// rpm has the proof.
 pub(super) fn mark(context: &Context<'_>, state: &mut State) {
-    let Some((Step::Group(step, group), _)) = &state.at else {
+    let at = state.at.as_ref().map(|(step, _)| step);
+    let Some(Step::Group(GroupStep::Transaction | GroupStep::Restore, group)) = at else {
         return;
     };
-    let (step, group) = (*step, group.clone());
-    let may_be = match step {
-        GroupStep::Transaction => packages_are_untouched(context, state, &group),
-        GroupStep::Restore => true,
-        _ => false,
-    };
-    if !may_be
-        || !context.never_ran(
-            &state.saved.baseline,
-            &context.plan.held_with(&group),
-            &state.held,
-        )
-    {
+    let group = group.clone();
+    let held = context.plan.held_with(&group);
+    if state.rpm_may_have_run || !context.never_ran(&state.saved.baseline, &held, &state.held) {
         return;
     }
     for store in context.plan.stores_of(&group) {
@@ -45,15 +37,4 @@ pub(super) fn load(context: &Context<'_>, reached: &mut Reached) {
     let has_mark = |name: &&String| context.dir().untouched(name).exists();
     let names = context.plan.stores.iter().map(|store| &store.name);
     reached.untouched = names.filter(has_mark).cloned().collect();
-}
-
-/// A scriptlet of a new package could change data itself once its files are there. rpm lists a
-/// package before it runs the scriptlets that follow the files.
-fn packages_are_untouched(context: &Context<'_>, state: &State, group: &str) -> bool {
-    // A scriptlet may outlive its rpm.
-    context.wait_for_rpm().is_ok()
-        && groups(context.plan, group)
-            .iter()
-            .flat_map(|group| group.changes())
-            .all(|change| context.is_untouched(&state.saved.baseline, change))
 }

@@ -32,6 +32,27 @@ pub struct Loaded {
     pub service: Option<Service>,
 }
 
+impl Loaded {
+    /// Returns the files of these settings that do not outlive a stop of the service or a boot: those
+    /// below `/run`, where systemd makes a `RuntimeDirectory=`, also by a symlink.
+    #[must_use]
+    pub fn vanishing(&self, layout: &Layout) -> Vec<String> {
+        let service = self.service.iter();
+        let of_unit = service.flat_map(Service::settings_files);
+        let real = |path: &str| layout.at(path).canonicalize().ok();
+        let run = real("/run");
+        let vanishes = |path: &&String| {
+            let real = real(path);
+            real.is_some_and(|real| run.as_ref().is_some_and(|run| real.starts_with(run)))
+        };
+        let all = of_unit.chain(self.settings.referred_files());
+        let mut found: Vec<String> = all.filter(vanishes).cloned().collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
 /// Why settings are unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {

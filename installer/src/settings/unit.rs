@@ -139,6 +139,15 @@ impl Service {
         Ok(plain.to_string_lossy().into_owned())
     }
 
+    /// Returns the files that give the service its settings. Generators of systemd make their units
+    /// anew from other files.
+    pub(super) fn settings_files(&self) -> impl Iterator<Item = &String> {
+        let units = self.unit.files.iter();
+        let units = units
+            .filter(|path| !path.ends_with(HOLD) && !path.starts_with("/run/systemd/generator"));
+        units.chain(&self.environment_files).chain(&self.config)
+    }
+
     /// Returns the files that a backup must have to bring the service's settings back.
     #[must_use]
     pub fn files(&self) -> Vec<String> {

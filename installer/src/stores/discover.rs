@@ -31,6 +31,9 @@ pub struct FoundStore {
     /// Whether all its users make its content anew by themselves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cache: bool,
+    /// Files of its users' settings that a stop of the service or a boot takes away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vanishing: Vec<String>,
     /// Tables or collections that no user needs in a dump.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
@@ -72,7 +75,8 @@ pub fn discover(services: &dyn Services, layout: &Layout, components: &[&Compone
             let read = settings::load(services, layout, component);
             let launched = settings::launched(services, layout, component, &read);
             let trouble = read.trouble.clone().or(launched);
-            discovery.look_at(component, &Loaded { trouble, ..read });
+            let vanishing = read.vanishing(layout);
+            discovery.look_at(component, &Loaded { trouble, ..read }, &vanishing);
         }
     }
     discovery
@@ -95,14 +99,16 @@ impl Discovery {
         }
     }
 
-    /// Adds the stores that an earlier look found and this one did not: settings in a directory that
-    /// systemd makes for a service (`RuntimeDirectory=`) are gone while the service is stopped.
+    /// Adds the stores of an earlier look, before services were held, and prefers the access that it
+    /// found: settings in a directory that systemd makes for a service (`RuntimeDirectory=`) are gone
+    /// while the service is stopped, such as the password of a store that another file still names.
     #[must_use]
     pub fn or(mut self, earlier: Option<&Self>) -> Self {
         for (store, access) in earlier.into_iter().flat_map(|earlier| &earlier.found) {
-            let mut known = self.found.iter();
-            if !known.any(|(known, _)| known.endpoint == store.endpoint) {
-                self.found.push((store.clone(), access.clone()));
+            let mut known = self.found.iter_mut();
+            match known.find(|(known, _)| known.endpoint == store.endpoint) {
+                Some((_, now)) => now.clone_from(access),
+                None => self.found.push((store.clone(), access.clone())),
             }
         }
         self
@@ -130,7 +136,7 @@ impl Discovery {
         Err(StoreError::new(what(), why, next))
     }
 
-    fn look_at(&mut self, component: &Component, read: &Loaded) {
+    fn look_at(&mut self, component: &Component, read: &Loaded, vanishing: &[String]) {
         for rule in &component.stores {
             if let Some(trouble) = &read.trouble {
                 let unclear = unclear(component, &rule.id, &trouble.why);
@@ -156,7 +162,7 @@ impl Discovery {
                     out_of_reach: Cell::new(false),
                 };
                 match look.access(rule) {
-                    Ok(Some(access)) => self.add(component, rule, name, access),
+                    Ok(Some(access)) => self.add(component, rule, name, access, vanishing),
                     Ok(None) => {}
                     Err(why) => self.unclear.push(UnclearStore {
                         is_denied: look.is_denied.get(),
@@ -168,7 +174,14 @@ impl Discovery {
         }
     }
 
-    fn add(&mut self, component: &Component, rule: &StoreRule, name: String, access: Access) {
+    fn add(
+        &mut self,
+        component: &Component,
+        rule: &StoreRule,
+        name: String,
+        access: Access,
+        vanishing: &[String],
+    ) {
         let endpoint = access.endpoint();
         let user = (component.name.clone(), rule.id.clone());
         let known = self.found.iter_mut().find(|(s, _)| s.endpoint == endpoint);
@@ -177,6 +190,9 @@ impl Discovery {
             store.users.push(user);
             store.may_be_empty &= rule.may_be_empty;
             store.cache &= rule.cache;
+            store.vanishing.extend_from_slice(vanishing);
+            store.vanishing.sort();
+            store.vanishing.dedup();
             // What one of the users needs is dumped.
             store.exclude.retain(|name| rule.exclude.contains(name));
             return;
@@ -189,6 +205,7 @@ impl Discovery {
             users: vec![user],
             may_be_empty: rule.may_be_empty,
             cache: rule.cache,
+            vanishing: vanishing.to_vec(),
             exclude: rule.exclude.clone(),
         };
         self.found.push((store, access));

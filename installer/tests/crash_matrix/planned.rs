@@ -76,6 +76,7 @@ impl Scene {
             stores: self.stores(),
             bystanders: Vec::new(),
             idle: Vec::new(),
+            idle_changes: BTreeMap::new(),
             dump_limit_secs: installer::plan::DUMP_LIMIT_SECS,
             dump_dir: None,
             chosen: Vec::new(),

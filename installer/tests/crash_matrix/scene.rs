@@ -287,8 +287,12 @@ impl Scene {
         if part.name == "worker" {
             post.push(Deed::Enable(unit.clone()));
         }
+        // Before rpm lists the new package, its first scriptlet may have changed data.
+        let is_flawed = (at, side) == (self.flawed(), 1);
+        let rewrites = self.has_data && is_flawed && self.flaw == Flaw::Scriptlet(When::Pre);
+        let pre = rewrites.then_some(Deed::RewriteData);
         let deeds = [
-            (When::Pre, Vec::new()),
+            (When::Pre, pre.into_iter().collect()),
             (When::Post, post),
             (When::Preun, Vec::new()),
             (When::Postun, vec![Deed::Stop(unit), Deed::Reload]),

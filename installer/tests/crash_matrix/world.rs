@@ -281,7 +281,11 @@ impl World {
             return disarm(&host, &self.layout, Copies::Removed).map_err(|error| error.to_string());
         };
         let undone = self.undone(open.id, &open.plan)?;
-        let context = self.context(&host, &open.plan, open.id, undone.as_ref());
+        let stopped = || gate.is_stopped();
+        let context = Context {
+            stopped: &stopped,
+            ..self.context(&host, &open.plan, open.id, undone.as_ref())
+        };
         let ended = close_open_run(&context, &lock).map_err(|error| error.to_string())?;
         self.end(&host, &lock, gate, ended)
     }

@@ -64,6 +64,7 @@ fn plan(from: &str, to: &str) -> InstallPlan {
         stores: Vec::new(),
         bystanders: Vec::new(),
         idle: Vec::new(),
+        idle_changes: BTreeMap::new(),
         dump_limit_secs: DUMP_LIMIT_SECS,
         dump_dir: None,
         chosen: Vec::new(),
@@ -152,11 +153,25 @@ fn data_that_are_found_or_unclear_have_one_word_about_them() {
         users: vec![("dashboard".to_owned(), "main".to_owned())],
         may_be_empty: false,
         cache: false,
+        vanishing: Vec::new(),
         exclude: Vec::new(),
     });
     let (stores, problems) = asked(CROSSED, &inventory, &[]);
     assert_eq!((stores.len(), problems), (1, Vec::new()));
     assert!(stores[0].is_dumped() && stores[0].change.is_some());
+
+    // Settings that a stop or a boot takes away are in memory only while the run goes on.
+    inventory.stores.found[0].vanishing = vec!["/run/tyk/secret.env".to_owned()];
+    let (_, problems) = asked(CROSSED, &inventory, &[]);
+    let [problem] = problems.as_slice() else {
+        panic!("{problems:?}");
+    };
+    assert!(problem.what.contains("/run/tyk/secret.env"), "{problem:?}");
+    let next = "--backed-up-elsewhere dashboard-main=REASON";
+    assert!(problem.cure.contains(next), "{problem:?}");
+    let (_, problems) = asked(CROSSED, &inventory, &[reason]);
+    assert_eq!(problems, []);
+    assert_eq!(asked(("5.3.0", "5.3.2"), &inventory, &[]).1, []);
 }
 
 /// H-14: an older bundle went back over a migration without a word about the data.

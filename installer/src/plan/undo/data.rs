@@ -70,6 +70,39 @@ pub(super) fn stores(
     stores
 }
 
+/// Asks about the data of components that were not used when the undone run was planned. One that
+/// was started since has changed data of which there is no dump. One that is still not used must not
+/// be in use when the undo holds it.
+pub(super) fn ask_idle(
+    run: Earlier<'_>,
+    inventory: &Inventory,
+    choice: &DataChoice,
+    plan: &mut InstallPlan,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, titles) in &run.plan.idle_changes {
+        let is_idle = inventory.idle.contains(name);
+        let titles = titles.join("; ");
+        let what = format!(
+            "{name} was not used when run {} was planned, so that run has no dump of its data, and the \
+             newer version changes them for good ({titles})",
+            run.id
+        );
+        match &choice.keep_because {
+            Some(reason) if !is_idle => plan.notes.push(format!(
+                "{what}. It is used now. They stay as they are, because: {reason}. The older version may \
+                 not be able to use them"
+            )),
+            _ if is_idle => plan.idle.push(name.clone()),
+            _ => problems.push(Problem::new(
+                format!("{what}. It is used now: the older version may not be able to use them"),
+                "restore your own backup of them with the services stopped, or let them be; then undo \
+                 with --keep-data-because REASON",
+            )),
+        }
+    }
+}
+
 fn decide(
     run: Earlier<'_>,
     store: &PlannedStore,
@@ -120,4 +153,51 @@ fn decide(
         ),
     ));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::report::Outcome;
+    use crate::history::test_runs::past_run;
+    use crate::plan::{PlanKind, test_inventory};
+
+    /// A component that was idle at the upgrade and was started since has migrated its data.
+    #[test]
+    fn a_component_that_is_used_since_asks_for_a_decision() {
+        let mut past = past_run(1, PlanKind::Upgrade, Some(Outcome::Done));
+        let titles = vec!["the new schema".to_owned()];
+        past.plan.idle_changes = BTreeMap::from([("gateway".to_owned(), titles)]);
+        let ask = |is_idle: bool, choice: &DataChoice| {
+            let mut inventory = test_inventory();
+            if is_idle {
+                inventory.idle.insert("gateway".to_owned());
+            }
+            let mut plan = past.plan.clone();
+            let mut problems = Vec::new();
+            ask_idle(past.earlier(), &inventory, choice, &mut plan, &mut problems);
+            (plan, problems)
+        };
+        let (plan, problems) = ask(true, &DataChoice::default());
+        assert_eq!(
+            (plan.idle, problems),
+            (vec!["gateway".to_owned()], Vec::new())
+        );
+        let restore = DataChoice {
+            restore: true,
+            ..DataChoice::default()
+        };
+        for choice in [DataChoice::default(), restore] {
+            let (_, problems) = ask(false, &choice);
+            assert!(problems[0].what.contains("the new schema"), "{problems:?}");
+            assert!(problems[0].cure.contains("--keep-data-because REASON"));
+        }
+        let keep = DataChoice {
+            keep_because: Some("the old one reads them".to_owned()),
+            ..DataChoice::default()
+        };
+        let (plan, problems) = ask(false, &keep);
+        assert_eq!(problems, []);
+        assert!(plan.notes.concat().contains("the old one reads them"));
+    }
 }

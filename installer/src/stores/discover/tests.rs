@@ -388,11 +388,4 @@ fn a_store_is_found_where_the_unit_names_it() {
     assert_eq!(main.unwrap().endpoint, "postgresql db:5432/tyk_analytics");
 }
 
-#[test]
-fn what_an_earlier_look_found_is_not_lost() {
-    let text = format!(r#"{{"storage": {{"type": "redis", {REDIS}}}}}"#);
-    let earlier = Host::new(&[(GATEWAY, &text)]).discover();
-    let now = Discovery::default().or(Some(&earlier));
-    assert!(!now.shown().found.is_empty());
-    assert_eq!(now.shown().found, earlier.shown().found);
-}
+mod earlier;

@@ -64,6 +64,8 @@ pub(crate) enum Deed {
     Disable(String),
     /// Makes a file that no package knows.
     Make(String),
+    /// Rewrites the data of the store, as a migration would.
+    RewriteData,
 }
 
 impl Package {

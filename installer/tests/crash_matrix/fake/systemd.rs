@@ -7,9 +7,9 @@ use std::time::Duration;
 use installer::host::{MainProcess, UnitState};
 use installer::layout::Layout;
 
-use super::disk;
 use super::package::Deed;
 use super::service::Process;
+use super::{data, disk};
 
 const PACKAGED: &str = "/usr/lib/systemd/system";
 const LOCAL: &str = "/etc/systemd/system";
@@ -218,6 +218,7 @@ impl Manager {
             Deed::Stop(unit) => self.stop(unit),
             Deed::Enable(unit) => enable(layout, unit),
             Deed::Disable(unit) => disable(layout, unit),
+            Deed::RewriteData => data::spoil(layout),
             Deed::Make(path) => disk::write(&layout.at(path), b"made\n", 0o644, Duration::ZERO),
         }
     }

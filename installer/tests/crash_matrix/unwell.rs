@@ -63,9 +63,9 @@ fn an_upgrade_of_an_ill_service_is_refused_and_changes_nothing() {
     assert!(Seen::of(&world) == before);
 }
 
-/// A service that was ill for hours does not settle.
+/// A service that was ill for hours does not settle; a failover may take it a few seconds.
 #[test]
-fn a_service_that_runs_for_long_is_not_waited_for() {
+fn a_service_that_runs_for_long_is_asked_for_a_few_seconds() {
     let took = |age: u64| {
         let (world, mut plan) = World::of(&scene());
         plan.unhealthy_before.clear();
@@ -76,7 +76,8 @@ fn a_service_that_runs_for_long_is_not_waited_for() {
         ended - began
     };
     let (young, old) = (took(3), took(3600));
-    assert!(young > 15_000 && old < 2000, "{young} {old}");
+    assert!(young > 15_000, "{young}");
+    assert!((5000..7000).contains(&old), "{old}");
 }
 
 #[test]

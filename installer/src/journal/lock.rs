@@ -133,7 +133,7 @@ mod tests {
         RunLock::take(&layout).unwrap();
     }
 
-    /// Between the hand-over of a run and the start of its unit nobody holds the lock: `plan` took it
+    /// Between the hand-over of a run and the start of its unit no process holds the lock: `plan` took it
     /// then, and the run did not begin.
     #[test]
     fn a_run_that_is_handed_over_is_the_next_to_take_the_lock() {

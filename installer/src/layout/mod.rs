@@ -123,7 +123,7 @@ impl Layout {
         self.state().join("lock")
     }
 
-    /// Returns the file that is locked by whoever takes the lock next.
+    /// Returns the file that a process locks to be the next that takes the lock.
     #[must_use]
     pub fn turn(&self) -> PathBuf {
         self.state().join("turn")

@@ -142,8 +142,8 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
         .map_err(at("open", path))
 }
 
-/// Reads a file of the site's administrator, at most `max` bytes and one more: whoever can write to
-/// it, or to a directory above it, decides what root does. Returns nothing for a missing file.
+/// Reads a file of the site's administrator, at most `max` bytes and one more: a user who can write
+/// to it, or to a directory above it, decides what root does. Returns nothing for a missing file.
 pub fn read_guarded(path: &Path, max: u64) -> Result<Option<String>, FsError> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

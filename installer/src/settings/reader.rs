@@ -124,7 +124,7 @@ mod tests {
             Reader::of(&layout, &unit).may_read(&layout, &open).unwrap()
         };
         let may = |more: &[&str]| may_in("", more);
-        assert!(may(&[]), "everybody may");
+        assert!(may(&[]), "others may read it");
         mode(&file, 0o640);
         assert!(!may(&[]) && may(&["secrets"]), "the unit's groups count");
         mode(&file, 0o644);

@@ -195,7 +195,7 @@ fn a_restore_that_other_hosts_refuse_has_not_begun() {
     }
 }
 
-/// A component that was idle in the plan, and that somebody has started since.
+/// A component that was idle in the plan, and that was started since.
 #[test]
 fn a_component_that_is_not_idle_any_more_ends_the_run_before_it_is_held() {
     let (world, mut plan) = World::of(&Scene {

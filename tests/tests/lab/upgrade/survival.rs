@@ -60,7 +60,7 @@ fn ends_as_it_was(site: &Site, before: &Snapshot) {
 }
 
 /// One run is watched by three processes, one after the other. The first gets a signal, the second is
-/// lost with its terminal, the third sees the end. Meanwhile nobody else can begin a run.
+/// lost with its terminal, the third sees the end. Meanwhile no other run can begin.
 #[test]
 fn watchers_and_a_second_installer_change_nothing() {
     let patience = ["--health-budget", "gateway=25"];
